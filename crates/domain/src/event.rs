@@ -1,0 +1,266 @@
+//! What is recorded of a request: the intent before it is sent and the usage event after it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{IncarnationId, Money, RequestId, ResourceId, Timestamp, Usage};
+
+/// On whose behalf a request ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The tenant.
+    pub tenant: ResourceId,
+    /// The key it signed in with.
+    pub key: ResourceId,
+    /// The end user, where the client or the key named one.
+    pub user: Option<String>,
+    /// The feature of the application, likewise.
+    pub feature: Option<String>,
+    /// Free tags of the client, `k=v`.
+    pub tags: Vec<(String, String)>,
+}
+
+/// Written before the first byte of an attempt goes upstream.
+///
+/// A proxy that dies afterwards leaves it behind without an event; its successor books the reservation
+/// as an estimate, because nobody can know whether the provider billed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The request.
+    pub request: RequestId,
+    /// Which attempt of it, from 1.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// For whom.
+    pub attribution: Attribution,
+    /// The client API, `chat`, `embeddings`.
+    pub api: String,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The route the client named.
+    pub route: String,
+    /// The provider resource's name.
+    pub provider: String,
+    /// The model at the provider.
+    pub model: String,
+    /// The price it will be charged by; `None`: the model has none.
+    pub price: Option<ResourceId>,
+    /// An upper bound of the cost (zero while unpriced).
+    pub reserve: Money,
+    /// An upper bound of the tokens behind it.
+    pub bound: Usage,
+}
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// The provider answered, whole.
+    Ok,
+    /// No connection.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// No first byte, or silence between two chunks, for too long.
+    Timeout,
+    /// HTTP 429.
+    RateLimited,
+    /// HTTP 5xx.
+    ServerError,
+    /// HTTP 401, 402 or 403: the credential's fault.
+    BadCredential,
+    /// HTTP 4xx that blames the request.
+    ClientFault,
+    /// An error event inside a 200 stream.
+    StreamError,
+    /// The answer ended early.
+    Cut,
+    /// The answer was no valid HTTP or no valid body.
+    Protocol,
+    /// The client hung up.
+    Cancelled,
+    /// The gateway gave up before sending.
+    NotSent,
+    /// The proxy died after the intent was written.
+    Orphaned,
+}
+
+impl AttemptOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 14] = [
+        Self::Ok,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::RateLimited,
+        Self::ServerError,
+        Self::BadCredential,
+        Self::ClientFault,
+        Self::StreamError,
+        Self::Cut,
+        Self::Protocol,
+        Self::Cancelled,
+        Self::NotSent,
+        Self::Orphaned,
+    ];
+
+    /// The stable name in records, metrics and headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::BadCredential => "bad_credential",
+            Self::ClientFault => "client_fault",
+            Self::StreamError => "stream_error",
+            Self::Cut => "cut",
+            Self::Protocol => "protocol",
+            Self::Cancelled => "cancelled",
+            Self::NotSent => "not_sent",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// Reads the stable name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// One attempt at one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// The provider resource's name.
+    pub provider: String,
+    /// The model at the provider.
+    pub model: String,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The provider's HTTP status, 0 if none arrived.
+    pub status: u32,
+    /// When it started.
+    pub at: Timestamp,
+    /// How long it ran, in microseconds.
+    pub duration_us: u64,
+    /// Tokens, as reported or estimated.
+    pub usage: Usage,
+    /// What it cost; zero while unpriced.
+    pub cost: Money,
+    /// The price it was charged by; `None`: unpriced, or nothing to charge.
+    pub price: Option<ResourceId>,
+    /// True where the provider did not report the usage.
+    pub estimated: bool,
+}
+
+/// How the request as a whole ended, seen from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestOutcome {
+    /// Answered, whole.
+    Ok,
+    /// Ended in an error the client was told.
+    Error,
+    /// The client hung up.
+    Cancelled,
+    /// Content was relayed, then the stream failed.
+    Cut,
+    /// The proxy died.
+    Orphaned,
+}
+
+impl RequestOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::Cancelled, Self::Cut, Self::Orphaned];
+
+    /// The stable name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+            Self::Cut => "cut",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// Reads the stable name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// Whether a cache answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheHit {
+    /// No cache applies.
+    #[default]
+    Off,
+    /// A cache was asked and had nothing.
+    None,
+    /// The very same request.
+    Exact,
+    /// A request of the same meaning.
+    Semantic,
+}
+
+impl CacheHit {
+    /// The stable name in records and headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::None => "none",
+            Self::Exact => "exact",
+            Self::Semantic => "semantic",
+        }
+    }
+
+    /// Reads the stable name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Off, Self::None, Self::Exact, Self::Semantic].into_iter().find(|hit| hit.as_str() == name)
+    }
+}
+
+/// One finished request, all its attempts included: what the ledger stores exactly once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageEvent {
+    /// The request; its id names the day.
+    pub request: RequestId,
+    /// The proxy process that served it.
+    pub incarnation: IncarnationId,
+    /// When it ended.
+    pub at: Timestamp,
+    /// For whom.
+    pub attribution: Attribution,
+    /// The client API, `chat`, `embeddings`.
+    pub api: String,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The route the client named.
+    pub route: String,
+    /// How it ended.
+    pub outcome: RequestOutcome,
+    /// HTTP status the client saw.
+    pub status: u32,
+    /// Whether a cache answered.
+    pub cache: CacheHit,
+    /// The whole request, in microseconds.
+    pub duration_us: u64,
+    /// The gateway's own share of it, in microseconds.
+    pub overhead_us: u64,
+    /// From accepting the request to the first content, in microseconds; `None`: there was none.
+    pub ttft_us: Option<u64>,
+    /// In order; never empty: a request that was refused before any attempt is no usage.
+    pub attempts: Vec<Attempt>,
+}

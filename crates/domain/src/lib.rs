@@ -1,0 +1,23 @@
+//! The vocabulary of the gateway: ids, money, usage, resources, events and the closed list of errors.
+
+mod error_kind;
+mod event;
+mod ids;
+mod money;
+mod price;
+mod resource;
+mod spec;
+mod time;
+mod usage;
+
+pub use error_kind::ErrorKind;
+pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};
+pub use ids::{IncarnationId, RequestId, ResourceId, StoreId, Version};
+pub use money::{Money, MoneyError, Rate};
+pub use price::{Cost, PriceSpec};
+pub use resource::{Kind, Resource, Spec, SpecError};
+pub use spec::{
+    CredentialSpec, KeySpec, ModelRef, ModelSpec, ProviderSpec, RouteSpec, TargetSpec, TenantSpec, Timeouts,
+};
+pub use time::{Duration, Timestamp};
+pub use usage::Usage;

@@ -1,0 +1,251 @@
+//! Intents and usage events between wire and domain.
+
+use domain::{
+    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Intent, Money, RequestId, RequestOutcome,
+    ResourceId, Timestamp, Usage, UsageEvent,
+};
+
+use crate::{Malformed, bytes, uuid, v1};
+
+fn attribution_to(from: &Attribution) -> v1::Attribution {
+    let tag = |(name, value): &(String, String)| v1::Tag { name: name.clone(), value: value.clone() };
+    v1::Attribution {
+        tenant: bytes(from.tenant.0),
+        key: bytes(from.key.0),
+        user: from.user.clone(),
+        feature: from.feature.clone(),
+        tags: from.tags.iter().map(tag).collect(),
+    }
+}
+
+fn attribution_from(from: Option<v1::Attribution>) -> Result<Attribution, Malformed> {
+    let from = from.ok_or_else(|| Malformed("no attribution".to_owned()))?;
+    Ok(Attribution {
+        tenant: ResourceId(uuid(&from.tenant, "tenant")?),
+        key: ResourceId(uuid(&from.key, "key")?),
+        user: from.user,
+        feature: from.feature,
+        tags: from.tags.into_iter().map(|tag| (tag.name, tag.value)).collect(),
+    })
+}
+
+fn usage_to(from: &Usage) -> v1::Usage {
+    v1::Usage {
+        input_uncached: from.input_uncached,
+        cache_read: from.cache_read,
+        cache_write: from.cache_write,
+        output_visible: from.output_visible,
+        reasoning: from.reasoning,
+        audio_in: from.audio_in,
+        audio_out: from.audio_out,
+    }
+}
+
+fn usage_from(from: Option<v1::Usage>) -> Usage {
+    let from = from.unwrap_or_default();
+    Usage {
+        input_uncached: from.input_uncached,
+        cache_read: from.cache_read,
+        cache_write: from.cache_write,
+        output_visible: from.output_visible,
+        reasoning: from.reasoning,
+        audio_in: from.audio_in,
+        audio_out: from.audio_out,
+    }
+}
+
+fn price_to(price: Option<ResourceId>) -> bytes::Bytes {
+    price.map(|id| bytes(id.0)).unwrap_or_default()
+}
+
+fn price_from(from: &[u8]) -> Result<Option<ResourceId>, Malformed> {
+    if from.is_empty() { Ok(None) } else { uuid(from, "price").map(|id| Some(ResourceId(id))) }
+}
+
+/// To the wire.
+#[must_use]
+pub fn intent_to(from: &Intent) -> v1::Intent {
+    v1::Intent {
+        request: bytes(from.request.0),
+        attempt: from.attempt,
+        at_us: from.at.micros(),
+        attribution: Some(attribution_to(&from.attribution)),
+        api: from.api.clone(),
+        stream: from.stream,
+        route: from.route.clone(),
+        provider: from.provider.clone(),
+        model: from.model.clone(),
+        price: price_to(from.price),
+        reserve_nanos: from.reserve.nanos(),
+        bound: Some(usage_to(&from.bound)),
+    }
+}
+
+/// From the wire.
+///
+/// # Errors
+/// When an id is no UUID or the attribution is absent.
+pub fn intent_from(from: v1::Intent) -> Result<Intent, Malformed> {
+    Ok(Intent {
+        request: RequestId(uuid(&from.request, "request")?),
+        attempt: from.attempt,
+        at: Timestamp::from_micros(from.at_us),
+        attribution: attribution_from(from.attribution)?,
+        api: from.api,
+        stream: from.stream,
+        route: from.route,
+        provider: from.provider,
+        model: from.model,
+        price: price_from(&from.price)?,
+        reserve: Money::from_nanos(from.reserve_nanos),
+        bound: usage_from(from.bound),
+    })
+}
+
+fn attempt_to(from: &Attempt) -> v1::Attempt {
+    v1::Attempt {
+        number: from.number,
+        provider: from.provider.clone(),
+        model: from.model.clone(),
+        outcome: from.outcome.as_str().to_owned(),
+        status: from.status,
+        at_us: from.at.micros(),
+        duration_us: from.duration_us,
+        usage: Some(usage_to(&from.usage)),
+        cost_nanos: from.cost.nanos(),
+        price: price_to(from.price),
+        estimated: from.estimated,
+    }
+}
+
+fn attempt_from(from: v1::Attempt) -> Result<Attempt, Malformed> {
+    let unknown = || Malformed(format!("unknown attempt outcome {:?}", from.outcome));
+    Ok(Attempt {
+        number: from.number,
+        outcome: AttemptOutcome::from_name(&from.outcome).ok_or_else(unknown)?,
+        provider: from.provider,
+        model: from.model,
+        status: from.status,
+        at: Timestamp::from_micros(from.at_us),
+        duration_us: from.duration_us,
+        usage: usage_from(from.usage),
+        cost: Money::from_nanos(from.cost_nanos),
+        price: price_from(&from.price)?,
+        estimated: from.estimated,
+    })
+}
+
+/// To the wire.
+#[must_use]
+pub fn event_to(from: &UsageEvent) -> v1::UsageEvent {
+    v1::UsageEvent {
+        request: bytes(from.request.0),
+        incarnation: bytes(from.incarnation.0),
+        at_us: from.at.micros(),
+        attribution: Some(attribution_to(&from.attribution)),
+        api: from.api.clone(),
+        stream: from.stream,
+        route: from.route.clone(),
+        outcome: from.outcome.as_str().to_owned(),
+        status: from.status,
+        cache: from.cache.as_str().to_owned(),
+        duration_us: from.duration_us,
+        overhead_us: from.overhead_us,
+        ttft_us: from.ttft_us,
+        attempts: from.attempts.iter().map(attempt_to).collect(),
+    }
+}
+
+/// From the wire.
+///
+/// # Errors
+/// When an id is no UUID, the attribution or the attempts are absent, or an outcome is unknown.
+pub fn event_from(from: v1::UsageEvent) -> Result<UsageEvent, Malformed> {
+    if from.attempts.is_empty() {
+        return Err(Malformed("an event without attempts".to_owned()));
+    }
+    let unknown = |what: &str| Malformed(format!("unknown {what} in a usage event"));
+    Ok(UsageEvent {
+        request: RequestId(uuid(&from.request, "request")?),
+        incarnation: IncarnationId(uuid(&from.incarnation, "incarnation")?),
+        at: Timestamp::from_micros(from.at_us),
+        attribution: attribution_from(from.attribution)?,
+        api: from.api,
+        stream: from.stream,
+        route: from.route,
+        outcome: RequestOutcome::from_name(&from.outcome).ok_or_else(|| unknown("outcome"))?,
+        status: from.status,
+        cache: CacheHit::from_name(&from.cache).ok_or_else(|| unknown("cache result"))?,
+        duration_us: from.duration_us,
+        overhead_us: from.overhead_us,
+        ttft_us: from.ttft_us,
+        attempts: from.attempts.into_iter().map(attempt_from).collect::<Result<_, _>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> UsageEvent {
+        let attempt = Attempt {
+            number: 1,
+            provider: "p".into(),
+            model: "m".into(),
+            outcome: AttemptOutcome::Ok,
+            status: 200,
+            at: Timestamp::from_micros(5),
+            duration_us: 6,
+            usage: Usage {
+                input_uncached: 1,
+                cache_read: 2,
+                cache_write: 3,
+                output_visible: 4,
+                reasoning: 5,
+                audio_in: 6,
+                audio_out: 7,
+            },
+            cost: Money::from_nanos(9),
+            price: Some(ResourceId::new()),
+            estimated: true,
+        };
+        UsageEvent {
+            request: RequestId::new(),
+            incarnation: IncarnationId::new(),
+            at: Timestamp::from_micros(1),
+            attribution: Attribution {
+                tenant: ResourceId::new(),
+                key: ResourceId::new(),
+                user: Some("u".into()),
+                feature: None,
+                tags: vec![("a".into(), "b".into())],
+            },
+            api: "chat".into(),
+            stream: true,
+            route: "r".into(),
+            outcome: RequestOutcome::Cut,
+            status: 200,
+            cache: CacheHit::Off,
+            duration_us: 2,
+            overhead_us: 3,
+            ttft_us: Some(4),
+            attempts: vec![attempt],
+        }
+    }
+
+    #[test]
+    fn an_event_survives_the_wire() {
+        let event = event();
+        assert_eq!(event_from(event_to(&event)).unwrap(), event);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let mut wire = event_to(&event());
+        wire.outcome = "great".into();
+        assert!(event_from(wire.clone()).is_err());
+        wire.request = bytes::Bytes::from_static(b"short");
+        assert!(event_from(wire).is_err());
+        assert!(event_from(v1::UsageEvent::default()).is_err());
+    }
+}
