@@ -1,0 +1,47 @@
+//! What every service needs to run: settings errors, logs, listeners, readiness, the ops port, peer tokens,
+//! the outbound address filter and orderly shutdown.
+
+pub mod listen;
+pub mod ops;
+pub mod outbound;
+pub mod peer;
+mod readiness;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use readiness::{Latch, Readiness};
+
+/// Exit status of a process that was configured wrongly (`EX_USAGE` of sysexits).
+pub const EXIT_CONFIG: u8 = 64;
+
+/// A setting that cannot work; shown as one line, then the process exits with [`EXIT_CONFIG`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct ConfigError {
+    /// The flag, variable or document field at fault.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// Names the field and says what is wrong.
+    pub fn new(field: impl Into<String>, message: impl std::fmt::Display) -> Self {
+        Self { field: field.into(), message: message.to_string() }
+    }
+}
+
+/// Turns the result of a service into its exit status, printing a failure as one line on stderr.
+#[must_use]
+#[allow(clippy::print_stderr, reason = "the last words of a process that may have no log yet")]
+pub fn exit_code(result: &anyhow::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("{error:#}").replace('\n', " ");
+            eprintln!("portcullis: {line}");
+            let config = error.chain().any(|cause| cause.is::<ConfigError>());
+            std::process::ExitCode::from(if config { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
