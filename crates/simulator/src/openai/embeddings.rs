@@ -1,0 +1,147 @@
+//! Embeddings: inputs as text or token ids, vectors as numbers or as base64 of little-endian floats.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Refusal;
+use crate::echo;
+use crate::reply::Payload;
+use crate::script::{Behaviour, UsagePlace};
+
+/// Most inputs of one request, OpenAI's own limit.
+const MAX_INPUTS: usize = 2048;
+/// Longest vector that can be asked for.
+const MAX_DIMENSIONS: usize = 4096;
+
+#[derive(Deserialize)]
+pub(super) struct Request<'a> {
+    #[serde(borrow)]
+    pub(super) model: Cow<'a, str>,
+    input: Input,
+    #[serde(default)]
+    encoding_format: Option<Encoding>,
+    #[serde(default)]
+    dimensions: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    Float,
+    Base64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Input {
+    Text(String),
+    Texts(Vec<String>),
+    Tokens(Vec<u32>),
+    TokenLists(Vec<Vec<u32>>),
+}
+
+/// An input as the bytes that are hashed, with its number of tokens; token ids count one each.
+fn from_text(text: &str) -> (Vec<u8>, u64) {
+    (text.as_bytes().to_vec(), echo::tokens(text.len()))
+}
+
+fn from_ids(ids: &[u32]) -> (Vec<u8>, u64) {
+    (ids.iter().flat_map(|id| id.to_be_bytes()).collect(), ids.len() as u64)
+}
+
+impl Input {
+    fn all(&self) -> Vec<(Vec<u8>, u64)> {
+        match self {
+            Self::Text(text) => vec![from_text(text)],
+            Self::Texts(texts) => texts.iter().map(|text| from_text(text)).collect(),
+            Self::Tokens(ids) => vec![from_ids(ids)],
+            Self::TokenLists(lists) => lists.iter().map(|ids| from_ids(ids)).collect(),
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|e| Refusal(format!("could not read the request: {e}")))
+    }
+
+    pub(super) fn answer(&self, behaviour: &Behaviour) -> Result<Payload, Refusal> {
+        let inputs = self.input.all();
+        if inputs.is_empty() || inputs.len() > MAX_INPUTS {
+            return Err(Refusal(format!("input: between 1 and {MAX_INPUTS} entries")));
+        }
+        let dimensions = self.dimensions.unwrap_or(echo::DEFAULT_DIMENSIONS);
+        if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+            return Err(Refusal(format!("dimensions: between 1 and {MAX_DIMENSIONS}")));
+        }
+        let base64 = self.encoding_format == Some(Encoding::Base64);
+        let data = inputs.iter().enumerate().map(|(index, (bytes, _))| {
+            let vector = echo::embedding(bytes, dimensions);
+            json!({"object": "embedding", "index": index, "embedding": encode(&vector, base64)})
+        });
+        let mut document =
+            json!({"object": "list", "data": data.collect::<Vec<_>>(), "model": self.model.as_ref()});
+        let counted: u64 = inputs.iter().map(|(_, tokens)| tokens).sum();
+        let tokens = behaviour.prompt_tokens.unwrap_or(counted);
+        if behaviour.usage != UsagePlace::None {
+            document["usage"] = json!({"prompt_tokens": tokens, "total_tokens": tokens});
+        }
+        Ok(Payload::Document(Bytes::from(document.to_string())))
+    }
+}
+
+fn encode(vector: &[f32], base64: bool) -> Value {
+    if base64 {
+        let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+        return Value::from(STANDARD.encode(bytes));
+    }
+    Value::from(vector.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: Value) -> Result<Value, String> {
+        let body = body.to_string();
+        let request = Request::parse(body.as_bytes()).map_err(|Refusal(reason)| reason)?;
+        match request.answer(&Behaviour::default()).map_err(|Refusal(reason)| reason)? {
+            Payload::Document(bytes) => Ok(serde_json::from_slice(&bytes).unwrap()),
+            Payload::Events { .. } => panic!("a stream"),
+        }
+    }
+
+    #[test]
+    fn base64_carries_the_same_vector_as_numbers() {
+        let body = |format| json!({"model": "m", "input": ["a", "bcdef"], "encoding_format": format});
+        let numbers = answer(body("float")).unwrap();
+        let encoded = answer(body("base64")).unwrap();
+        assert_eq!(numbers["usage"]["prompt_tokens"], 3);
+        let bytes = STANDARD.decode(encoded["data"][1]["embedding"].as_str().unwrap()).unwrap();
+        let vector: Vec<f32> =
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert_eq!(json!(vector), numbers["data"][1]["embedding"]);
+        assert_eq!(vector.len(), echo::DEFAULT_DIMENSIONS);
+    }
+
+    #[test]
+    fn token_ids_count_one_each() {
+        let one = answer(json!({"model": "m", "input": [1, 2, 3]})).unwrap();
+        assert_eq!((one["data"].as_array().unwrap().len(), &one["usage"]["total_tokens"]), (1, &json!(3)));
+        let two = answer(json!({"model": "m", "input": [[1, 2], [3]]})).unwrap();
+        assert_eq!(two["data"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn bad_requests_are_refused_by_field() {
+        assert!(answer(json!({"model": "m", "input": []})).unwrap_err().contains("input"));
+        let long = json!({"model": "m", "input": "a", "dimensions": 5000});
+        assert!(answer(long).unwrap_err().contains("dimensions"));
+        assert!(answer(json!({"input": "a"})).unwrap_err().contains("model"));
+    }
+}
