@@ -1,5 +1,7 @@
 //! The simulator over real sockets: healthy answers, scripted trouble, and what it remembers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests count as tests
+
 #[path = "provider/client.rs"]
 mod client;
 

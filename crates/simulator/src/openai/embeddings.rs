@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use crate::echo;
@@ -80,31 +79,68 @@ impl<'a> Request<'a> {
             return Err(Refusal(format!("dimensions: between 1 and {MAX_DIMENSIONS}")));
         }
         let base64 = self.encoding_format == Some(Encoding::Base64);
-        let data = inputs.iter().enumerate().map(|(index, (bytes, _))| {
-            let vector = echo::embedding(bytes, dimensions);
-            json!({"object": "embedding", "index": index, "embedding": encode(&vector, base64)})
-        });
-        let mut document =
-            json!({"object": "list", "data": data.collect::<Vec<_>>(), "model": self.model.as_ref()});
+        let datum = |(index, (bytes, _)): (usize, &(Vec<u8>, u64))| Datum {
+            object: "embedding",
+            index,
+            embedding: Vector::new(echo::embedding(bytes, dimensions), base64),
+        };
         let counted: u64 = inputs.iter().map(|(_, tokens)| tokens).sum();
         let tokens = behaviour.prompt_tokens.unwrap_or(counted);
-        if behaviour.usage != UsagePlace::None {
-            document["usage"] = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-        }
-        Ok(Payload::Document(Bytes::from(document.to_string())))
+        let document = Document {
+            object: "list",
+            data: inputs.iter().enumerate().map(datum).collect(),
+            model: &self.model,
+            usage: (behaviour.usage != UsagePlace::None)
+                .then_some(Usage { prompt_tokens: tokens, total_tokens: tokens }),
+        };
+        let bytes = serde_json::to_vec(&document).map_err(|e| Refusal(e.to_string()))?;
+        Ok(Payload::Document(Bytes::from(bytes)))
     }
 }
 
-fn encode(vector: &[f32], base64: bool) -> Value {
-    if base64 {
+#[derive(Serialize)]
+struct Document<'a> {
+    object: &'static str,
+    data: Vec<Datum>,
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+#[derive(Serialize)]
+struct Datum {
+    object: &'static str,
+    index: usize,
+    embedding: Vector,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+#[derive(Serialize)]
+struct Usage {
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+impl Vector {
+    fn new(vector: Vec<f32>, base64: bool) -> Self {
+        if !base64 {
+            return Self::Float(vector);
+        }
         let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-        return Value::from(STANDARD.encode(bytes));
+        Self::Base64(STANDARD.encode(bytes))
     }
-    Value::from(vector.to_vec())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn answer(body: Value) -> Result<Value, String> {
@@ -125,7 +161,8 @@ mod tests {
         let bytes = STANDARD.decode(encoded["data"][1]["embedding"].as_str().unwrap()).unwrap();
         let vector: Vec<f32> =
             bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-        assert_eq!(json!(vector), numbers["data"][1]["embedding"]);
+        let plain: Vec<f32> = serde_json::from_value(numbers["data"][1]["embedding"].clone()).unwrap();
+        assert_eq!(vector, plain);
         assert_eq!(vector.len(), echo::DEFAULT_DIMENSIONS);
     }
 

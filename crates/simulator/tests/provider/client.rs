@@ -11,60 +11,60 @@ use tokio_util::sync::CancellationToken;
 /// Bound of every read; nothing here takes that long unless it is broken.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-pub struct Sim {
+pub(crate) struct Sim {
     simulator: Simulator,
     shutdown: CancellationToken,
 }
 
 impl Sim {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shutdown = CancellationToken::new();
         let simulator = simulator::start("127.0.0.1:0".parse().unwrap(), shutdown.clone()).await.unwrap();
         Self { simulator, shutdown }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(DEADLINE, self.simulator.wait()).await.expect("ends in time").unwrap();
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         let stream = TcpStream::connect(self.simulator.addr).await.unwrap();
         Connection { stream, buffer: Vec::new(), extra: String::new() }
     }
 
-    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
         self.connect().await.call(method, path, body).await
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.call("GET", path, &Value::Null).await
     }
 
-    pub async fn script(&self, model: &str, script: &str) {
+    pub(crate) async fn script(&self, model: &str, script: &str) {
         let script = serde_json::from_str(script).unwrap();
         let reply = self.call("PUT", &format!("/_sim/script/{model}"), &script).await;
         assert_eq!(reply.status, 204, "{}", String::from_utf8_lossy(&reply.body));
     }
 
-    pub async fn wait(&self, goal: &str) {
+    pub(crate) async fn wait(&self, goal: &str) {
         let reply = self.get(&format!("/_sim/requests/wait?{goal}&timeout_ms=15000")).await;
         assert_eq!(reply.status, 200, "{goal}: {}", String::from_utf8_lossy(&reply.body));
     }
 }
 
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     extra: String,
 }
 
 impl Connection {
-    pub fn extra_header(&mut self, line: &str) {
+    pub(crate) fn extra_header(&mut self, line: &str) {
         self.extra = format!("{line}\r\n");
     }
 
-    pub async fn send(&mut self, method: &str, path: &str, body: &Value) {
+    pub(crate) async fn send(&mut self, method: &str, path: &str, body: &Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let (extra, length) = (&self.extra, body.len());
         let request = format!(
@@ -74,7 +74,7 @@ impl Connection {
         self.stream.write_all(request.as_bytes()).await.unwrap();
     }
 
-    pub async fn call(&mut self, method: &str, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn call(&mut self, method: &str, path: &str, body: &Value) -> Reply {
         self.send(method, path, body).await;
         self.reply().await
     }
@@ -86,7 +86,7 @@ impl Connection {
     }
 
     /// Everything up to and with `text`, which is consumed.
-    pub async fn read_until(&mut self, text: &str) -> String {
+    pub(crate) async fn read_until(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.buffer.windows(text.len()).position(|w| w == text.as_bytes()) {
                 return String::from_utf8(self.buffer.drain(..at + text.len()).collect()).unwrap();
@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    pub async fn reply(&mut self) -> Reply {
+    pub(crate) async fn reply(&mut self) -> Reply {
         let head = self.read_until("\r\n\r\n").await;
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -145,27 +145,27 @@ impl Connection {
     }
 }
 
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// False when the connection ended before the announced end.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// Size of the largest piece of a chunked body, in bytes.
-    pub largest_piece: usize,
+    pub(crate) largest_piece: usize,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The data of every server-sent event.
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         let text = String::from_utf8(self.body.clone()).unwrap().replace("\r\n", "\n");
         text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).map(str::to_owned).collect()
     }
