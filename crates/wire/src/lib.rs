@@ -1,0 +1,24 @@
+//! Bytes on the wire: request scanning and splicing, stream tapping, error rendering and the provider table.
+//!
+//! No I/O and no clock lives here: everything is a function of the bytes it is given.
+
+pub mod api;
+pub mod bound;
+mod json;
+pub mod openai;
+pub mod provider;
+pub mod scan;
+pub mod splice;
+pub mod sse;
+
+pub use api::Api;
+pub use bound::input_bound;
+pub use openai::{
+    error::{ProviderError, provider_error},
+    render::{error_body, error_event, model_body, models_body},
+    reply::chat_usage,
+    stream::{ChatTap, Piece, Seen, TapError},
+};
+pub use provider::{Auth, ProviderRow, provider_kinds, provider_row};
+pub use scan::{RequestFacts, ScanError, scan};
+pub use splice::{Edits, splice};

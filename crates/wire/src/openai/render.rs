@@ -1,0 +1,74 @@
+//! What the gateway itself says in OpenAI's dialect: errors and the list of models.
+
+use domain::ErrorKind;
+use serde_json::{Value, json};
+
+/// The body of an error answer; `extra` goes under `error.portcullis`.
+#[must_use]
+pub fn error_body(
+    message: &str,
+    kind: ErrorKind,
+    code: &str,
+    param: Option<&str>,
+    extra: Option<&Value>,
+) -> Vec<u8> {
+    let mut error = json!({ "message": message, "type": error_type(kind), "param": param, "code": code });
+    if let Some(extra) = extra {
+        error["portcullis"] = extra.clone();
+    }
+    json!({ "error": error }).to_string().into_bytes()
+}
+
+/// An error inside a stream that has begun: one event, on which OpenAI's clients raise.
+#[must_use]
+pub fn error_event(
+    message: &str,
+    kind: ErrorKind,
+    code: &str,
+    param: Option<&str>,
+    extra: Option<&Value>,
+) -> Vec<u8> {
+    let mut event = b"data: ".to_vec();
+    event.extend_from_slice(&error_body(message, kind, code, param, extra));
+    event.extend_from_slice(b"\n\n");
+    event
+}
+
+/// The answer to `GET /v1/models`, from (id, created in Unix seconds, owner).
+pub fn models_body<'a>(models: impl Iterator<Item = (&'a str, i64, &'a str)>) -> Vec<u8> {
+    let data: Vec<Value> = models.map(|(id, created, owned_by)| model(id, created, owned_by)).collect();
+    json!({ "object": "list", "data": data }).to_string().into_bytes()
+}
+
+/// The answer to `GET /v1/models/{id}`.
+#[must_use]
+pub fn model_body(id: &str, created: i64, owned_by: &str) -> Vec<u8> {
+    model(id, created, owned_by).to_string().into_bytes()
+}
+
+fn model(id: &str, created: i64, owned_by: &str) -> Value {
+    json!({ "id": id, "object": "model", "created": created, "owned_by": owned_by })
+}
+
+/// OpenAI's word for the family of an error.
+const fn error_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest
+        | ErrorKind::RouteNotFound
+        | ErrorKind::UnsupportedByTarget
+        | ErrorKind::RequestTooLarge => "invalid_request_error",
+        ErrorKind::InvalidKey => "authentication_error",
+        ErrorKind::Forbidden => "permission_error",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::BudgetExceeded => "insufficient_quota",
+        ErrorKind::AllTargetsFailed
+        | ErrorKind::UpstreamTimeout
+        | ErrorKind::Overloaded
+        | ErrorKind::StoreUnavailable
+        | ErrorKind::CacheMiss
+        | ErrorKind::Internal => "server_error",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! OpenAI's `usage` object, turned into the disjoint counts that money is computed from.
+
+use domain::Usage;
+
+use crate::json::{Fault, Reader};
+
+/// The numbers as the provider wrote them; `None`: not said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reported {
+    prompt: Option<u64>,
+    completion: Option<u64>,
+    total: Option<u64>,
+    cached: Option<u64>,
+    cache_write: Option<u64>,
+    audio_in: Option<u64>,
+    audio_out: Option<u64>,
+    reasoning: Option<u64>,
+}
+
+/// Reads the value at the reader; `None` when it is null or says nothing, which is "unknown" and not zero.
+pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
+    let mut reported = Reported::default();
+    reader.members_if_object(|reader, key| {
+        match key {
+            b"prompt_tokens" => reported.prompt = number(reader)?,
+            b"completion_tokens" => reported.completion = number(reader)?,
+            b"total_tokens" => reported.total = number(reader)?,
+            // DeepSeek's name for it, beside the usual one or instead of it.
+            b"prompt_cache_hit_tokens" => reported.cached = number(reader)?.max(reported.cached),
+            b"prompt_tokens_details" => reader.members_if_object(|reader, key| {
+                match key {
+                    b"cached_tokens" => reported.cached = number(reader)?.max(reported.cached),
+                    b"cache_write_tokens" => reported.cache_write = number(reader)?,
+                    b"audio_tokens" => reported.audio_in = number(reader)?,
+                    _ => reader.ignore()?,
+                }
+                Ok(())
+            })?,
+            b"completion_tokens_details" => reader.members_if_object(|reader, key| {
+                match key {
+                    b"reasoning_tokens" => reported.reasoning = number(reader)?,
+                    b"audio_tokens" => reported.audio_out = number(reader)?,
+                    _ => reader.ignore()?,
+                }
+                Ok(())
+            })?,
+            _ => reader.ignore()?,
+        }
+        Ok(())
+    })?;
+    Ok(reported.disjoint())
+}
+
+impl Reported {
+    /// Splits the totals into disjoint parts whose sums are the totals again, whatever the details claim.
+    ///
+    /// Where details overlap or exceed their total the dearer kind keeps its count, so that a provider's
+    /// mistake never makes a request cheaper than it was.
+    fn disjoint(self) -> Option<Usage> {
+        if self.prompt.is_none() && self.completion.is_none() && self.total.is_none() {
+            return None;
+        }
+        let total = self.total.unwrap_or(0);
+        let prompt = self.prompt.unwrap_or_else(|| total.saturating_sub(self.completion.unwrap_or(0)));
+        let mut completion = self.completion.unwrap_or_else(|| total.saturating_sub(prompt));
+        let reasoning = self.reasoning.unwrap_or(0);
+        // xAI counts reasoning beside `completion_tokens`; only the total gives it away.
+        if reasoning > 0 && total == prompt.saturating_add(completion).saturating_add(reasoning) {
+            completion = completion.saturating_add(reasoning);
+        }
+        let (mut input, mut output) = (prompt, completion);
+        let take = |from: &mut u64, want: Option<u64>| {
+            let part = want.unwrap_or(0).min(*from);
+            *from -= part;
+            part
+        };
+        let audio_in = take(&mut input, self.audio_in);
+        let cache_write = take(&mut input, self.cache_write);
+        let cache_read = take(&mut input, self.cached);
+        let audio_out = take(&mut output, self.audio_out);
+        let reasoning = take(&mut output, self.reasoning);
+        Some(Usage {
+            input_uncached: input,
+            cache_read,
+            cache_write,
+            output_visible: output,
+            reasoning,
+            audio_in,
+            audio_out,
+        })
+    }
+}
+
+/// A count; fractions round up, negative ones are nothing, and what is no number was not said.
+fn number(reader: &mut Reader<'_>) -> Result<Option<u64>, Fault> {
+    let span = reader.value()?;
+    let token = str::from_utf8(reader.slice(span)).unwrap_or_default();
+    Ok(token.parse().ok().or_else(|| token.parse::<f64>().ok().map(whole)))
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float casts saturate, which is wanted"
+)]
+fn whole(number: f64) -> u64 {
+    number.ceil() as u64
+}
+
+#[cfg(test)]
+mod tests;

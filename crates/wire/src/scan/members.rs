@@ -1,0 +1,272 @@
+//! The members of a request body that the scan reads, and what each must look like.
+
+use std::ops::Range;
+
+use super::{Api, MAX_CHOICES, MAX_OUTPUT, MAX_USER, RequestFacts, ScanError, StreamOptions};
+use crate::json::{Reader, decode};
+
+type Step = Result<(), ScanError>;
+
+/// Fields that both APIs read.
+const SHARED: [&str; 4] = ["model", "user", "safety_identifier", "metadata"];
+const CHAT: [&str; 6] = ["messages", "stream", "stream_options", "max_completion_tokens", "max_tokens", "n"];
+const EMBEDDINGS: [&str; 1] = ["input"];
+
+/// What has been read so far.
+#[derive(Default)]
+struct Draft {
+    model: Option<(String, Range<usize>)>,
+    stream: bool,
+    include_usage: bool,
+    max_completion_tokens: Option<u64>,
+    max_tokens: Option<u64>,
+    choices: Option<u64>,
+    user: Option<String>,
+    safety_identifier: Option<String>,
+    metadata_user: Option<String>,
+    messages: Option<u32>,
+    media: Media,
+    stream_options: StreamOptions,
+    null_limit: Option<Range<usize>>,
+}
+
+/// Content parts that cost tokens beyond their text.
+#[derive(Clone, Copy, Default)]
+struct Media {
+    images: u32,
+    audio: u32,
+    files: u32,
+}
+
+/// Reads the whole body.
+pub(super) fn read(api: Api, reader: &mut Reader<'_>) -> Result<RequestFacts, ScanError> {
+    let own: &[&'static str] = match api {
+        Api::Chat => &CHAT,
+        Api::Embeddings => &EMBEDDINGS,
+    };
+    let mut draft = Draft::default();
+    let mut seen = 0_u16;
+    reader.members(|reader, key| {
+        let Some((index, name)) = known(own, key) else { return Ok(reader.ignore()?) };
+        if seen & (1 << index) != 0 {
+            return Err(ScanError::field(name, "is there twice"));
+        }
+        seen |= 1 << index;
+        draft.member(reader, name)
+    })?;
+    draft.finish(api, reader.at() - 1)
+}
+
+/// The field a raw key names; providers resolve escapes in keys, so the scan must as well.
+fn known(own: &[&'static str], key: &[u8]) -> Option<(usize, &'static str)> {
+    let key = decode(key)?;
+    SHARED.iter().chain(own).copied().enumerate().find(|(_, name)| *name == key)
+}
+
+impl Draft {
+    fn member(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Step {
+        match name {
+            "model" => self.model(reader)?,
+            "user" => self.user = user(reader)?,
+            "safety_identifier" => self.safety_identifier = user(reader)?,
+            "metadata" => self.metadata(reader)?,
+            "messages" => self.messages(reader)?,
+            "input" => self.messages = Some(inputs(reader)?),
+            "stream" => self.stream = flag(reader, name)?.0,
+            "stream_options" => self.stream_options(reader)?,
+            "n" => self.choices = count(reader, name, MAX_CHOICES, "must be an integer from 1 to 128")?,
+            "max_tokens" => self.max_tokens = limit(reader, name)?,
+            _ => {
+                let start = reader.at();
+                self.max_completion_tokens = limit(reader, name)?;
+                self.null_limit = self.max_completion_tokens.is_none().then(|| start..reader.at());
+            }
+        }
+        Ok(())
+    }
+
+    fn model(&mut self, reader: &mut Reader<'_>) -> Step {
+        let span = reader.value()?;
+        let model = text(reader, &span).filter(|model| !model.is_empty());
+        let model = model.ok_or(ScanError::field("model", "must be a non-empty string"))?;
+        self.model = Some((model, span));
+        Ok(())
+    }
+
+    fn metadata(&mut self, reader: &mut Reader<'_>) -> Step {
+        if reader.peek() != Some(b'{') {
+            return Ok(reader.ignore()?);
+        }
+        let mut found = false;
+        reader.members(|reader, key| {
+            if decode(key).as_deref() != Some("user_id") {
+                return Ok(reader.ignore()?);
+            }
+            if std::mem::replace(&mut found, true) {
+                return Err(ScanError::field("metadata.user_id", "is there twice"));
+            }
+            self.metadata_user = user(reader)?;
+            Ok(())
+        })
+    }
+
+    fn stream_options(&mut self, reader: &mut Reader<'_>) -> Step {
+        match reader.peek() {
+            Some(b'{') => {}
+            Some(b'n') => {
+                self.stream_options = StreamOptions::Null(reader.value()?);
+                return Ok(());
+            }
+            _ => return Err(ScanError::field("stream_options", "must be an object or null")),
+        }
+        let (mut empty, mut value) = (true, None);
+        reader.members(|reader, key| {
+            empty = false;
+            if decode(key).as_deref() != Some("include_usage") {
+                return Ok(reader.ignore()?);
+            }
+            let (flag, span) = flag(reader, "stream_options.include_usage")?;
+            self.include_usage = flag;
+            match value.replace(span) {
+                Some(_) => Err(ScanError::field("stream_options.include_usage", "is there twice")),
+                None => Ok(()),
+            }
+        })?;
+        self.stream_options = StreamOptions::Object { close: reader.at() - 1, empty, include_usage: value };
+        Ok(())
+    }
+
+    fn messages(&mut self, reader: &mut Reader<'_>) -> Step {
+        if reader.peek() != Some(b'[') {
+            return Err(ScanError::field("messages", "must be an array"));
+        }
+        let mut messages = 0_u32;
+        reader.elements(|reader| {
+            messages = messages.saturating_add(1);
+            if reader.peek() != Some(b'{') {
+                return Err(ScanError::field("messages", "must hold objects only"));
+            }
+            reader.members(|reader, key| match decode(key).as_deref() {
+                Some("content") if reader.peek() == Some(b'[') => {
+                    reader.elements(|reader| self.media.part(reader))
+                }
+                _ => Ok(reader.ignore()?),
+            })
+        })?;
+        self.messages = Some(messages);
+        Ok(())
+    }
+
+    fn finish(self, api: Api, close: usize) -> Result<RequestFacts, ScanError> {
+        let missing = |field| ScanError::field(field, "is missing");
+        let (model, model_span) = self.model.ok_or(missing("model"))?;
+        let list = if api == Api::Chat { "messages" } else { "input" };
+        Ok(RequestFacts {
+            model,
+            model_span,
+            stream: self.stream,
+            include_usage: self.include_usage,
+            max_output: self.max_completion_tokens.max(self.max_tokens),
+            choices: self.choices.unwrap_or(1),
+            user: self.user.or(self.safety_identifier).or(self.metadata_user),
+            messages: self.messages.ok_or(missing(list))?,
+            images: self.media.images,
+            audio: self.media.audio,
+            files: self.media.files,
+            close,
+            stream_options: self.stream_options,
+            null_limit: self.null_limit,
+        })
+    }
+}
+
+impl Media {
+    /// Counts a content part by its `type` and by its payload's key: some providers need only the latter.
+    fn part(&mut self, reader: &mut Reader<'_>) -> Step {
+        if reader.peek() != Some(b'{') {
+            return Ok(reader.ignore()?);
+        }
+        let mut kinds = [false; 3];
+        let mut note = |kind: Option<&str>| match kind {
+            Some("image_url") => kinds[0] = true,
+            Some("input_audio") => kinds[1] = true,
+            Some("file") => kinds[2] = true,
+            _ => {}
+        };
+        reader.members(|reader, key| -> Step {
+            let key = decode(key);
+            let span = reader.value()?;
+            match key.as_deref() {
+                Some("type") => note(text(reader, &span).as_deref()),
+                key => note(key),
+            }
+            Ok(())
+        })?;
+        for (count, found) in [&mut self.images, &mut self.audio, &mut self.files].into_iter().zip(kinds) {
+            *count = count.saturating_add(u32::from(found));
+        }
+        Ok(())
+    }
+}
+
+/// The text of a string value; `None` for any other type and for half a surrogate pair.
+fn text(reader: &Reader<'_>, span: &Range<usize>) -> Option<String> {
+    let inside = reader.slice(span.clone()).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    decode(inside).map(String::from)
+}
+
+/// An end user's name; what is no name is ignored, because attribution must not refuse a request.
+fn user(reader: &mut Reader<'_>) -> Result<Option<String>, ScanError> {
+    let span = reader.value()?;
+    Ok(text(reader, &span).filter(|user| !user.is_empty() && user.len() <= MAX_USER))
+}
+
+/// A boolean and its span; null counts as false.
+fn flag(reader: &mut Reader<'_>, name: &'static str) -> Result<(bool, Range<usize>), ScanError> {
+    let span = reader.value()?;
+    match reader.slice(span.clone()) {
+        b"true" => Ok((true, span)),
+        b"false" | b"null" => Ok((false, span)),
+        _ => Err(ScanError::field(name, "must be true or false")),
+    }
+}
+
+/// An output limit. Zero is refused too: some servers read it as "no limit".
+fn limit(reader: &mut Reader<'_>, name: &'static str) -> Result<Option<u64>, ScanError> {
+    count(reader, name, MAX_OUTPUT, "must be an integer from 1 to 1000000000")
+}
+
+/// An integer from 1 to `max`; null counts as absent.
+fn count(
+    reader: &mut Reader<'_>,
+    name: &'static str,
+    max: u64,
+    what: &'static str,
+) -> Result<Option<u64>, ScanError> {
+    let span = reader.value()?;
+    let token = reader.slice(span);
+    if token == b"null" {
+        return Ok(None);
+    }
+    let number = str::from_utf8(token).ok().and_then(|token| token.parse().ok());
+    number.filter(|number| (1..=max).contains(number)).map(Some).ok_or(ScanError::field(name, what))
+}
+
+/// How many texts an embeddings request holds; a flat list of token ids is one text.
+fn inputs(reader: &mut Reader<'_>) -> Result<u32, ScanError> {
+    match reader.peek() {
+        Some(b'"') => {
+            reader.string()?;
+            return Ok(1);
+        }
+        Some(b'[') => {}
+        _ => return Err(ScanError::field("input", "must be a string or an array")),
+    }
+    let (mut inputs, mut ids) = (0_u32, false);
+    reader.elements(|reader| -> Step {
+        ids |= matches!(reader.peek(), Some(b'-' | b'0'..=b'9'));
+        inputs = inputs.saturating_add(1);
+        Ok(reader.ignore()?)
+    })?;
+    Ok(if ids { 1 } else { inputs })
+}

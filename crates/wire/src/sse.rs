@@ -1,0 +1,117 @@
+//! Framing of server-sent events: where an event ends, and what its data is.
+//!
+//! After the HTML standard's grammar: lines end in CR, LF or CRLF, a blank line ends an event.
+
+use std::{borrow::Cow, ops::Range};
+
+/// The mark some servers put in front of a stream.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Finds the ends of events in a stream that arrives in pieces; looks at every byte once.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    line_start: bool,
+    /// The last byte seen was a CR; an LF that follows belongs to the same line end.
+    after_cr: bool,
+}
+
+impl Framer {
+    pub(crate) const fn new() -> Self {
+        Self { line_start: true, after_cr: false }
+    }
+
+    /// Length of what is left of the current event, its blank line included; `None`: `bytes` do not hold its end.
+    pub(crate) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = usize::from(self.second_half(bytes));
+        loop {
+            let &first = bytes.get(at)?;
+            let blank = self.line_start && matches!(first, b'\r' | b'\n');
+            if !blank {
+                self.line_start = false;
+                at += memchr::memchr2(b'\r', b'\n', bytes.get(at..)?)?;
+            }
+            let cr = bytes.get(at) == Some(&b'\r');
+            at += 1;
+            self.line_start = true;
+            self.after_cr = cr;
+            at += usize::from(self.second_half(bytes.get(at..)?));
+            if blank {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Whether `bytes` begin with the LF of a CRLF whose CR came before them.
+    pub(crate) fn second_half(&mut self, bytes: &[u8]) -> bool {
+        let Some(&first) = bytes.first() else { return false };
+        std::mem::take(&mut self.after_cr) && first == b'\n'
+    }
+}
+
+/// The data lines of one event.
+pub(crate) struct Data<'a> {
+    event: &'a [u8],
+    first: Range<usize>,
+    /// Further lines; nearly always none.
+    more: Vec<Range<usize>>,
+}
+
+impl<'a> Data<'a> {
+    /// Finds the data of a whole event; `None` when it has none (comments, blank lines, other fields).
+    pub(crate) fn of(event: &'a [u8]) -> Option<Self> {
+        let mut data: Option<Self> = None;
+        let mut at = 0;
+        while at < event.len() {
+            let rest = &event[at..];
+            let len = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+            if let Some(value) = data_value(&rest[..len]) {
+                let line = at + value..at + len;
+                match &mut data {
+                    None => data = Some(Self { event, first: line, more: Vec::new() }),
+                    Some(data) => data.more.push(line),
+                }
+            }
+            at += len + 1;
+        }
+        data
+    }
+
+    /// The data: its lines joined by LF.
+    pub(crate) fn payload(&self) -> Cow<'a, [u8]> {
+        let first = &self.event[self.first.clone()];
+        if self.more.is_empty() {
+            return Cow::Borrowed(first);
+        }
+        let mut joined = first.to_vec();
+        for line in &self.more {
+            joined.push(b'\n');
+            joined.extend_from_slice(&self.event[line.clone()]);
+        }
+        Cow::Owned(joined)
+    }
+
+    /// Appends the event without a part of its payload; the framing around the part stays.
+    pub(crate) fn write_without(&self, cut: &Range<usize>, out: &mut Vec<u8>) {
+        let (mut from, mut base) = (0, 0);
+        for line in std::iter::once(&self.first).chain(&self.more) {
+            let within = |offset: usize| line.start + offset.saturating_sub(base).min(line.len());
+            out.extend_from_slice(&self.event[from..within(cut.start)]);
+            from = within(cut.end);
+            base += line.len() + 1;
+        }
+        out.extend_from_slice(&self.event[from..]);
+    }
+}
+
+/// Where the value begins in a line of the field `data`; `None`: it is another field or a comment.
+fn data_value(line: &[u8]) -> Option<usize> {
+    match line.strip_prefix(b"data")? {
+        [] => Some(4),
+        [b':', b' ', ..] => Some(6),
+        [b':', ..] => Some(5),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
