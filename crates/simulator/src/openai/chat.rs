@@ -178,7 +178,7 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn document(body: Value, behaviour: &str) -> Value {
+    fn document(body: &Value, behaviour: &str) -> Value {
         let body = body.to_string();
         let Ok(request) = Request::parse(body.as_bytes()) else { panic!("refused") };
         match request.answer(&[0xab; 32], &serde_json::from_str(behaviour).unwrap()) {
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn the_last_user_message_is_echoed_and_tokens_are_quarter_bytes() {
         let answer = document(
-            json!({"model": "m", "messages": [
+            &json!({"model": "m", "messages": [
                 {"role": "user", "content": "first"},
                 {"role": "assistant", "content": null},
                 {"role": "user", "content": [{"type": "text", "text": "ein \"é\""}, {"type": "image_url"}]},
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_output_limit_cuts_and_says_so() {
         let body = json!({"model": "m", "max_tokens": 2, "messages": [{"role": "user", "content": "hello"}]});
-        let answer = document(body, "{}");
+        let answer = document(&body, "{}");
         assert_eq!(answer["choices"][0]["message"]["content"], "echo: he");
         assert_eq!(answer["choices"][0]["finish_reason"], "length");
         assert_eq!(answer["usage"]["completion_tokens"], 2);
@@ -215,10 +215,10 @@ mod tests {
     fn scripted_usage_replaces_the_counted_one() {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
         let script = r#"{"prompt_tokens":100,"completion_tokens":7,"cached_tokens":64,"reasoning_tokens":5}"#;
-        let usage = document(body.clone(), script)["usage"].clone();
+        let usage = document(&body, script)["usage"].clone();
         assert_eq!(usage["total_tokens"], 107);
         assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 64);
         assert_eq!(usage["completion_tokens_details"]["reasoning_tokens"], 5);
-        assert!(document(body, r#"{"usage":"none"}"#).get("usage").is_none());
+        assert!(document(&body, r#"{"usage":"none"}"#).get("usage").is_none());
     }
 }

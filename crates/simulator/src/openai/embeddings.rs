@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(body: Value) -> Result<Value, String> {
+    fn answer(body: &Value) -> Result<Value, String> {
         let body = body.to_string();
         let request = Request::parse(body.as_bytes()).map_err(|Refusal(reason)| reason)?;
         match request.answer(&Behaviour::default()).map_err(|Refusal(reason)| reason)? {
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn base64_carries_the_same_vector_as_numbers() {
         let body = |format| json!({"model": "m", "input": ["a", "bcdef"], "encoding_format": format});
-        let numbers = answer(body("float")).unwrap();
-        let encoded = answer(body("base64")).unwrap();
+        let numbers = answer(&body("float")).unwrap();
+        let encoded = answer(&body("base64")).unwrap();
         assert_eq!(numbers["usage"]["prompt_tokens"], 3);
         let bytes = STANDARD.decode(encoded["data"][1]["embedding"].as_str().unwrap()).unwrap();
         let vector: Vec<f32> =
@@ -168,17 +168,17 @@ mod tests {
 
     #[test]
     fn token_ids_count_one_each() {
-        let one = answer(json!({"model": "m", "input": [1, 2, 3]})).unwrap();
+        let one = answer(&json!({"model": "m", "input": [1, 2, 3]})).unwrap();
         assert_eq!((one["data"].as_array().unwrap().len(), &one["usage"]["total_tokens"]), (1, &json!(3)));
-        let two = answer(json!({"model": "m", "input": [[1, 2], [3]]})).unwrap();
+        let two = answer(&json!({"model": "m", "input": [[1, 2], [3]]})).unwrap();
         assert_eq!(two["data"].as_array().unwrap().len(), 2);
     }
 
     #[test]
     fn bad_requests_are_refused_by_field() {
-        assert!(answer(json!({"model": "m", "input": []})).unwrap_err().contains("input"));
+        assert!(answer(&json!({"model": "m", "input": []})).unwrap_err().contains("input"));
         let long = json!({"model": "m", "input": "a", "dimensions": 5000});
-        assert!(answer(long).unwrap_err().contains("dimensions"));
-        assert!(answer(json!({"input": "a"})).unwrap_err().contains("model"));
+        assert!(answer(&long).unwrap_err().contains("dimensions"));
+        assert!(answer(&json!({"input": "a"})).unwrap_err().contains("model"));
     }
 }
