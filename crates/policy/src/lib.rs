@@ -1,16 +1,15 @@
 //! Pure decisions: the compiled snapshot, who a caller is, which targets are tried in which order, and when to stop.
 
-use domain::ResourceId;
+mod auth;
+mod compile;
+mod price;
+mod retry;
+mod routing;
+mod snapshot;
 
-/// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
-    /// Its kind, as it came.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// Its owner.
-    pub tenant: Option<ResourceId>,
-    /// Why it cannot be read.
-    pub reason: String,
-}
+pub use auth::{AuthError, Caller, identify};
+pub use compile::{CompileError, Rows, compile};
+pub use price::{Bound, PricedAt, bound};
+pub use retry::{Verdict, verdict};
+pub use routing::{PassedOver, Plan, Planned, Refusal, plan, visible_models};
+pub use snapshot::{Credential, Endpoint, Key, Route, Snapshot, Target, Tenant, Unknown};

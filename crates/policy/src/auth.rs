@@ -1,0 +1,74 @@
+//! Who a caller is: one digest, one lookup, and the reasons to refuse a key.
+
+use std::sync::Arc;
+
+use domain::{ErrorKind, Timestamp};
+use secrets::{Keyring, looks_like_a_key};
+
+use crate::snapshot::{Key, Snapshot};
+
+/// A caller who may ask.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key it signed in with.
+    pub key: Arc<Key>,
+}
+
+/// Why a caller is refused; the text is for the caller and does not tell which keys exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No key came with the request.
+    #[error("no API key: send it as `Authorization: Bearer sk-pc-…`")]
+    Missing,
+    /// Not a key of ours, or mistyped.
+    #[error("this is not a key of this gateway (keys look like sk-pc-…; check for a typing error)")]
+    Malformed,
+    /// Unknown, deleted or disabled.
+    #[error("unknown or revoked API key")]
+    Unknown,
+    /// Its time is over.
+    #[error("this API key has expired")]
+    Expired,
+    /// The tenant is switched off.
+    #[error("this tenant is disabled")]
+    TenantDisabled,
+}
+
+impl AuthError {
+    /// The contract's kind of error.
+    #[must_use]
+    pub const fn kind(self) -> ErrorKind {
+        match self {
+            Self::TenantDisabled => ErrorKind::Forbidden,
+            Self::Missing | Self::Malformed | Self::Unknown | Self::Expired => ErrorKind::InvalidKey,
+        }
+    }
+}
+
+/// Finds the key behind a presented text.
+///
+/// The lookup is by the full HMAC digest, so neither timing nor a prefix tells anything about keys.
+///
+/// # Errors
+/// See [`AuthError`].
+pub fn identify(
+    snapshot: &Snapshot,
+    keyring: &Keyring,
+    presented: Option<&str>,
+    now: Timestamp,
+) -> Result<Caller, AuthError> {
+    let presented = presented.ok_or(AuthError::Missing)?;
+    if !looks_like_a_key(presented) {
+        return Err(AuthError::Malformed);
+    }
+    let found = keyring.digests(presented).find_map(|digest| snapshot.keys.get(&digest.0));
+    let key = found.filter(|key| !key.spec.disabled).ok_or(AuthError::Unknown)?;
+    let over = |end: Option<i64>| end.is_some_and(|end| end <= now.micros());
+    if over(key.until) || over(key.spec.expires.map(Timestamp::micros)) {
+        return Err(AuthError::Expired);
+    }
+    if key.tenant.spec.disabled {
+        return Err(AuthError::TenantDisabled);
+    }
+    Ok(Caller { key: Arc::clone(key) })
+}

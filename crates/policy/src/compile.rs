@@ -1,0 +1,255 @@
+//! Rows into a snapshot: references resolved, secrets opened, whatever cannot work refused or set aside.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{
+    CredentialSpec, Kind, ModelRef, ModelSpec, ProviderSpec, Resource, ResourceId, RouteSpec, Spec, Version,
+};
+use http::Uri;
+use secrets::{Binding, KeySeal, Keyring};
+use wire::{Auth, provider_row};
+use zeroize::Zeroizing;
+
+use crate::snapshot::{Credential, Endpoint, Key, Prices, Route, Scope, Snapshot, Target, Tenant, Unknown};
+
+/// The rows of one version, those that this build cannot read set apart.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// The version.
+    pub version: Version,
+    /// Rows that were understood.
+    pub known: Vec<Resource>,
+    /// Rows that were not.
+    pub unknown: Vec<Unknown>,
+}
+
+/// Why a snapshot is refused as a whole; the last good one serves on.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} {name}: {reason}")]
+pub struct CompileError {
+    /// Kind of the row at fault.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+fn refuse(row: &Resource, reason: impl std::fmt::Display) -> CompileError {
+    CompileError { kind: row.kind(), name: row.name.clone(), reason: format!("{reason}") }
+}
+
+/// Compiles rows.
+///
+/// # Errors
+/// When a row contradicts itself or cannot be opened with this master key: then nothing of it is used.
+pub fn compile(rows: &Rows, keyring: &Keyring) -> Result<Snapshot, CompileError> {
+    let mut builder = Builder { rows, keyring, scopes: HashMap::new(), tenants: HashMap::new() };
+    builder.tenants();
+    builder.endpoints()?;
+    builder.catalogue();
+    builder.routes();
+    let keys = builder.keys()?;
+    let operator = builder.scopes.remove(&None).unwrap_or_default();
+    let tenants = builder.scopes.into_iter().filter_map(|(owner, scope)| Some((owner?, scope))).collect();
+    Ok(Snapshot { version: rows.version, keys, operator, tenants })
+}
+
+struct Builder<'a> {
+    rows: &'a Rows,
+    keyring: &'a Keyring,
+    scopes: HashMap<Option<ResourceId>, Scope>,
+    tenants: HashMap<ResourceId, Arc<Tenant>>,
+}
+
+impl<'a> Builder<'a> {
+    /// Rows of one kind with their typed specification.
+    fn each<T: 'a>(&self, pick: impl Fn(&'a Spec) -> Option<&'a T>) -> Vec<(&'a Resource, &'a T)> {
+        self.rows.known.iter().filter_map(|row| pick(&row.spec).map(|spec| (row, spec))).collect()
+    }
+
+    fn scope(&mut self, owner: Option<ResourceId>) -> &mut Scope {
+        self.scopes.entry(owner).or_default()
+    }
+
+    /// The owner's own resource of a name, or else the operator's.
+    fn resolve<T>(&self, owner: Option<ResourceId>, find: impl Fn(&Scope) -> Option<T>) -> Option<T> {
+        let own = self.scopes.get(&owner).and_then(&find);
+        own.or_else(|| self.scopes.get(&None).and_then(&find))
+    }
+
+    /// Why a row that is not there cannot be used: unreadable for this build, or missing.
+    fn absent(&self, kind: Kind, name: &str) -> String {
+        let unreadable = self.rows.unknown.iter().find(|row| row.kind == kind.as_str() && row.name == name);
+        match unreadable {
+            Some(row) => format!("{kind} {name} cannot be read by this version: {}", row.reason),
+            None => format!("no {kind} named {name}"),
+        }
+    }
+
+    fn tenants(&mut self) {
+        let rows = self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None });
+        for (row, spec) in rows {
+            let tenant = Tenant { id: row.id, name: row.name.clone(), spec: spec.clone() };
+            self.tenants.insert(row.id, Arc::new(tenant));
+        }
+    }
+
+    fn endpoints(&mut self) -> Result<(), CompileError> {
+        let mut credentials = self.credentials()?;
+        let rows = self.each(|spec| if let Spec::Provider(spec) = spec { Some(spec) } else { None });
+        for (row, spec) in rows {
+            let own = credentials.remove(&(row.tenant, row.name.as_str())).unwrap_or_default();
+            let endpoint = Arc::new(endpoint(row, spec, own)?);
+            self.scope(row.tenant).endpoints.insert(row.name.clone(), endpoint);
+        }
+        Ok(())
+    }
+
+    /// Usable credentials by the provider they are for, opened.
+    #[allow(clippy::type_complexity, reason = "one map, used once, next to where it is made")]
+    fn credentials(&self) -> Result<HashMap<(Option<ResourceId>, &'a str), Vec<Credential>>, CompileError> {
+        let mut by_provider: HashMap<_, Vec<_>> = HashMap::new();
+        for (row, spec) in self.each(|spec| if let Spec::Credential(spec) = spec { Some(spec) } else { None })
+        {
+            if !spec.disabled && spec.weight > 0 {
+                let opened = self.open(row, spec)?;
+                by_provider.entry((row.tenant, spec.provider.as_str())).or_default().push(opened);
+            }
+        }
+        Ok(by_provider)
+    }
+
+    fn open(&self, row: &Resource, spec: &CredentialSpec) -> Result<Credential, CompileError> {
+        let owner = row.tenant.map_or(uuid::Uuid::nil(), |tenant| tenant.0);
+        let sealed = row.sealed.as_deref().ok_or_else(|| refuse(row, "has no secret"))?;
+        let opened = self
+            .keyring
+            .open(sealed, Binding { owner, row: row.id.0 })
+            .map_err(|error| refuse(row, error))?;
+        let text = std::str::from_utf8(&opened).map_err(|_| refuse(row, "the secret is not text"))?;
+        let secret = Arc::new(Zeroizing::new(text.to_owned()));
+        let bearer = Zeroizing::new(format!("Bearer {text}"));
+        let mut header = http::HeaderValue::from_str(&bearer)
+            .map_err(|_| refuse(row, "the secret holds characters that no HTTP header can carry"))?;
+        header.set_sensitive(true);
+        Ok(Credential { id: row.id, name: row.name.clone(), weight: spec.weight, header, secret })
+    }
+
+    fn catalogue(&mut self) {
+        for (row, spec) in self.each(|spec| if let Spec::Model(spec) = spec { Some(spec) } else { None }) {
+            if let Ok(model) = row.name.parse::<ModelRef>() {
+                self.scope(row.tenant).models.insert(model, Arc::new(spec.clone()));
+            }
+        }
+        let mut prices: HashMap<_, Vec<_>> = HashMap::new();
+        for (row, spec) in self.each(|spec| if let Spec::Price(spec) = spec { Some(spec) } else { None }) {
+            prices.entry((row.tenant, &spec.model)).or_default().push((row.id, spec.clone()));
+        }
+        for ((owner, model), mut list) in prices {
+            list.sort_by_key(|(_, price)| std::cmp::Reverse(price.effective_from));
+            self.scope(owner).prices.insert(model.clone(), list.into());
+        }
+    }
+
+    fn routes(&mut self) {
+        for (row, spec) in self.each(|spec| if let Spec::Route(spec) = spec { Some(spec) } else { None }) {
+            let route = self.route(row, spec);
+            self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
+        }
+        for row in self.rows.unknown.iter().filter(|row| row.kind == Kind::Route.as_str()) {
+            let route = Route {
+                name: row.name.clone(),
+                targets: Vec::new(),
+                unusable: Vec::new(),
+                timeouts: domain::Timeouts::default(),
+                disabled: Some(format!("this version of the proxy cannot read it: {}", row.reason)),
+            };
+            self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
+        }
+    }
+
+    fn route(&self, row: &Resource, spec: &RouteSpec) -> Route {
+        let (mut targets, mut unusable) = (Vec::new(), Vec::new());
+        for target in &spec.targets {
+            match self.target(row.tenant, &target.model) {
+                Ok(target) => targets.push(target),
+                Err(reason) => unusable.push((target.model.clone(), reason)),
+            }
+        }
+        Route { name: row.name.clone(), targets, unusable, timeouts: spec.timeouts, disabled: None }
+    }
+
+    fn target(&self, owner: Option<ResourceId>, model: &ModelRef) -> Result<Target, String> {
+        let endpoint = self
+            .resolve(owner, |scope| scope.endpoints.get(&model.provider).cloned())
+            .ok_or_else(|| self.absent(Kind::Provider, &model.provider))?;
+        if let Some(reason) = &endpoint.unusable {
+            return Err(reason.clone());
+        }
+        let spec = self.resolve(owner, |scope| scope.models.get(model).cloned());
+        let prices = self.resolve(owner, |scope| scope.prices.get(model).cloned());
+        Ok(Target::new(model.clone(), endpoint, spec, prices))
+    }
+
+    fn keys(&self) -> Result<HashMap<[u8; 32], Arc<Key>>, CompileError> {
+        let mut keys = HashMap::new();
+        for (row, spec) in self.each(|spec| if let Spec::Key(spec) = spec { Some(spec) } else { None }) {
+            // A key whose tenant this build cannot read is refused at the door, like an unknown one.
+            let Some(tenant) = row.tenant.and_then(|tenant| self.tenants.get(&tenant)) else { continue };
+            let seal = row
+                .sealed
+                .as_deref()
+                .and_then(KeySeal::decode)
+                .ok_or_else(|| refuse(row, "has no digest"))?;
+            let key = |until| {
+                let (name, tenant) = (row.name.clone(), Arc::clone(tenant));
+                Arc::new(Key { id: row.id, name, tenant, spec: spec.clone(), until })
+            };
+            keys.insert(seal.current.0, key(None));
+            if let Some((digest, until)) = seal.previous {
+                keys.insert(digest.0, key(Some(until)));
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl Target {
+    pub(crate) fn new(
+        model: ModelRef,
+        endpoint: Arc<Endpoint>,
+        spec: Option<Arc<ModelSpec>>,
+        prices: Option<Prices>,
+    ) -> Self {
+        let spec = spec.unwrap_or_default();
+        let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
+        Self { model, endpoint, upstream, spec, prices: prices.unwrap_or_else(|| Arc::new([])) }
+    }
+}
+
+fn endpoint(
+    row: &Resource,
+    spec: &ProviderSpec,
+    credentials: Vec<Credential>,
+) -> Result<Endpoint, CompileError> {
+    let table = provider_row(&spec.kind)
+        .ok_or_else(|| refuse(row, format!("this version knows no provider of kind {:?}", spec.kind)))?;
+    let base = spec.base_url.as_deref().or(table.base_url).ok_or_else(|| refuse(row, "has no base_url"))?;
+    let uri: Uri = base.parse().map_err(|error| refuse(row, format!("base_url {base:?}: {error}")))?;
+    let parts = uri.into_parts();
+    let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+        return Err(refuse(row, format!("base_url {base:?} is not absolute")));
+    };
+    let prefix =
+        parts.path_and_query.map(|path| path.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let unusable = if spec.disabled {
+        Some(format!("provider {} is disabled", row.name))
+    } else if credentials.is_empty() && matches!(table.auth, Auth::Bearer) {
+        Some(format!("provider {} has no usable credential", row.name))
+    } else {
+        None
+    };
+    let (id, name) = (row.id, row.name.clone());
+    Ok(Endpoint { id, name, row: table, scheme, authority, prefix, credentials, unusable })
+}

@@ -1,0 +1,158 @@
+//! The compiled snapshot: immutable, complete, and shaped for lookups by one request.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use domain::{KeySpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
+use wire::ProviderRow;
+
+/// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its kind, as it came.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its owner.
+    pub tenant: Option<ResourceId>,
+    /// Why it cannot be read.
+    pub reason: String,
+}
+
+/// Everything one request needs to know, taken once at its start.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What it was compiled from.
+    pub version: Version,
+    /// Keys by the digest of their text.
+    pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    /// The operator's resources.
+    pub(crate) operator: Scope,
+    /// Each tenant's own resources.
+    pub(crate) tenants: HashMap<ResourceId, Scope>,
+}
+
+/// The named resources of one owner.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    pub(crate) routes: HashMap<String, Arc<Route>>,
+    pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
+    pub(crate) models: HashMap<ModelRef, Arc<ModelSpec>>,
+    pub(crate) prices: HashMap<ModelRef, Prices>,
+}
+
+/// Prices of one model, newest first.
+pub(crate) type Prices = Arc<[(ResourceId, PriceSpec)]>;
+
+/// An organisation.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its name.
+    pub name: String,
+    /// What the operator wrote.
+    pub spec: TenantSpec,
+}
+
+/// An application's key, under one of its digests.
+#[derive(Debug)]
+pub struct Key {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its name within the tenant.
+    pub name: String,
+    /// Its owner.
+    pub tenant: Arc<Tenant>,
+    /// What the owner wrote.
+    pub spec: KeySpec,
+    /// Until when this digest is accepted, in µs since the Unix epoch: the grace period after a rotation.
+    pub until: Option<i64>,
+}
+
+/// What a client puts into `model`.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// In the order in which they are tried.
+    pub targets: Vec<Target>,
+    /// Targets that cannot be tried, and why.
+    pub unusable: Vec<(ModelRef, String)>,
+    /// Bounds of every wait.
+    pub timeouts: Timeouts,
+    /// Why the route as a whole is out of service; `None`: it is in service.
+    pub disabled: Option<String>,
+}
+
+/// A model at an endpoint.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// How users write it.
+    pub model: ModelRef,
+    /// Where it is served.
+    pub endpoint: Arc<Endpoint>,
+    /// What the provider calls it.
+    pub upstream: String,
+    /// What is known of it.
+    pub spec: Arc<ModelSpec>,
+    pub(crate) prices: Prices,
+}
+
+/// A provider's endpoint with the credentials to use it.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its name.
+    pub name: String,
+    /// The row of the provider table.
+    pub row: &'static ProviderRow,
+    /// Scheme, host and port.
+    pub scheme: http::uri::Scheme,
+    /// Host and port.
+    pub authority: http::uri::Authority,
+    /// Path that goes before the API's own, without a trailing slash.
+    pub prefix: String,
+    /// Usable credentials; empty only where the row needs none.
+    pub credentials: Vec<Credential>,
+    /// Why it cannot be used; `None`: it can.
+    pub unusable: Option<String>,
+}
+
+/// One of a provider's API keys, ready to be sent.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its name, `provider/name`.
+    pub name: String,
+    /// Its share of traffic.
+    pub weight: u32,
+    /// The header that carries it, marked sensitive.
+    pub header: http::HeaderValue,
+    /// The secret, to be blotted out of whatever a provider sends back.
+    pub secret: Arc<zeroize::Zeroizing<String>>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// A tenant's own resource of a name, or else the operator's.
+    pub(crate) fn resolve<'a, T>(
+        &'a self,
+        tenant: ResourceId,
+        find: impl Fn(&'a Scope) -> Option<&'a T>,
+    ) -> Option<&'a T> {
+        self.tenants.get(&tenant).and_then(&find).or_else(|| find(&self.operator))
+    }
+
+    /// How many keys it knows, for logs.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+}
