@@ -26,7 +26,7 @@ pub fn provider_error(body: &[u8]) -> Option<ProviderError> {
     fields
         .get("error")
         .and_then(error_member)
-        .or_else(|| fields.contains_key("message").then(|| described(fields, "message")).flatten())
+        .or_else(|| described(fields, "message"))
         .or_else(|| described(fields, "detail"))
 }
 
@@ -37,8 +37,10 @@ pub(crate) fn error_member(value: &Value) -> Option<ProviderError> {
         Value::Object(fields) => {
             described(fields, "message").or_else(|| Some(with(fields, value.to_string())))
         }
-        Value::Null | Value::Bool(false) => None,
-        other => text(other).filter(|text| !text.is_empty()).map(|message| with(&Map::new(), message)),
+        Value::String(message) if message.is_empty() => None,
+        Value::Array(list) if list.is_empty() => None,
+        Value::String(_) | Value::Array(_) => text(value).map(|message| with(&Map::new(), message)),
+        _ => None,
     }
 }
 
@@ -47,15 +49,19 @@ fn described(fields: &Map<String, Value>, message: &str) -> Option<ProviderError
     Some(with(fields, message))
 }
 
-fn with(fields: &Map<String, Value>, mut message: String) -> ProviderError {
-    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
-    let field = |name: &str| {
-        fields.get(name).and_then(text).map(|mut text| {
-            text.truncate(text.floor_char_boundary(MAX_MESSAGE));
-            text
-        })
-    };
-    ProviderError { message, kind: field("type"), code: field("code"), param: field("param") }
+fn with(fields: &Map<String, Value>, message: String) -> ProviderError {
+    let field = |name: &str| fields.get(name).and_then(text).map(capped);
+    ProviderError {
+        message: capped(message),
+        kind: field("type"),
+        code: field("code"),
+        param: field("param"),
+    }
+}
+
+fn capped(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_MESSAGE));
+    text
 }
 
 /// A string as it is, null as nothing, anything else as JSON.

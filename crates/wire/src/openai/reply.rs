@@ -20,6 +20,3 @@ pub fn chat_usage(body: &[u8]) -> Option<Usage> {
     });
     found
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,147 @@
+//! Ratchet: every row of the provider table has fixtures, and the crate reads all of them, cut anywhere.
+
+use std::{fs, path::PathBuf};
+
+use bytes::Bytes;
+use domain::Usage;
+use wire::{Api, ChatTap, Piece, Seen, chat_usage, provider_error, provider_kinds, provider_row, scan};
+
+fn fixture(kind: &str, name: &str) -> Bytes {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures", kind, name].iter().collect();
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("the row `{kind}` needs {}: {error}", path.display()))
+        .into()
+}
+
+/// What a client would receive, and what was seen.
+fn tap<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Seen) {
+    let (mut tap, mut pieces) = (ChatTap::new(hide_usage), Vec::new());
+    for chunk in chunks {
+        tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();
+    }
+    tap.finish(&mut pieces);
+    let mut out = Vec::new();
+    for piece in &pieces {
+        match piece {
+            Piece::Relay(bytes) => out.extend_from_slice(bytes),
+            Piece::Done(bytes) => {
+                assert!(bytes.starts_with(b"data: [DONE]"));
+                out.extend_from_slice(bytes);
+            }
+        }
+    }
+    (out, tap.seen().clone())
+}
+
+#[test]
+fn every_row_has_a_request_that_scans() {
+    for kind in provider_kinds() {
+        let body = fixture(kind, "request.json");
+        let facts = scan(Api::Chat, &body).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert!(facts.stream && facts.messages > 0, "{kind}");
+        assert_eq!(serde_json::from_slice::<String>(&body[facts.model_span.clone()]).unwrap(), facts.model);
+        for end in 0..body.trim_ascii_end().len() {
+            assert!(scan(Api::Chat, &body[..end]).is_err(), "{kind}: cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn every_row_has_an_answer_with_usage_and_an_error_with_a_message() {
+    for kind in provider_kinds() {
+        let answer = fixture(kind, "response.json");
+        assert!(chat_usage(&answer).unwrap().output() > 0, "{kind}");
+        for end in 0..answer.len() {
+            let _ = chat_usage(&answer[..end]);
+        }
+        let error = fixture(kind, "error.json");
+        assert!(!provider_error(&error).unwrap().message.is_empty(), "{kind}");
+        for end in 0..error.trim_ascii_end().len() {
+            assert_eq!(provider_error(&error[..end]), None, "{kind}: cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn every_rows_stream_is_the_same_wherever_it_is_split() {
+    for kind in provider_kinds() {
+        let stream = fixture(kind, "stream.sse");
+        for hide_usage in [false, true] {
+            let whole = tap(hide_usage, [&stream[..]]);
+            let seen = &whole.1;
+            assert!(seen.content && seen.finish && seen.done && seen.error.is_none(), "{kind}: {seen:?}");
+            assert!(
+                seen.usage.is_some() && seen.model.is_some() && seen.output_bytes > 0,
+                "{kind}: {seen:?}"
+            );
+            for at in 0..=stream.len() {
+                assert_eq!(tap(hide_usage, [&stream[..at], &stream[at..]]), whole, "{kind}: split at {at}");
+            }
+            assert_eq!(tap(hide_usage, stream.chunks(1)), whole, "{kind}: byte by byte");
+            assert_eq!(tap(hide_usage, stream.chunks(7)), whole, "{kind}: in sevens");
+            assert_eq!(hide_usage, whole.0 != stream, "{kind}: only a hidden usage changes bytes");
+        }
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_never_shows_more_than_whole_events() {
+    for kind in provider_kinds() {
+        let stream = fixture(kind, "stream.sse");
+        let full = tap(false, [&stream[..]]).1;
+        for end in 0..stream.len() {
+            let (out, seen) = tap(false, [&stream[..end]]);
+            let terminated = out.ends_with(b"\n\n") || out.ends_with(b"\r\n\r\n") || out.ends_with(b"\r\n\r");
+            assert!(out.is_empty() || terminated, "{kind}: cut at {end}");
+            assert!(out.len() <= end + 2 && seen.output_bytes <= full.output_bytes, "{kind}: cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn the_vendors_numbers_come_out_disjoint() {
+    let openai = chat_usage(&fixture("openai", "response.json")).unwrap();
+    let expected = Usage {
+        input_uncached: 56,
+        cache_read: 1024,
+        cache_write: 100,
+        audio_in: 20,
+        output_visible: 26,
+        reasoning: 64,
+        audio_out: 0,
+    };
+    assert_eq!(openai, expected);
+    let custom = chat_usage(&fixture("custom", "response.json")).unwrap();
+    let expected =
+        Usage { input_uncached: 8, cache_read: 4, output_visible: 5, reasoning: 8, ..Usage::default() };
+    assert_eq!(custom, expected);
+}
+
+#[test]
+fn a_client_that_did_not_ask_sees_no_trace_of_the_gateways_question() {
+    let (out, seen) = tap(true, [&fixture("openai", "stream.sse")[..]]);
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out.matches("\"usage\"").count(), 0, "{out}");
+    assert_eq!(out.matches(r#"\"usage\":null"#).count(), 1, "the answer's own text stays");
+    assert_eq!(seen.output_bytes, "Ein Kätzchen 🐈 says \"usage\":nulllook_up{\"id\":7}".len() as u64);
+    assert_eq!(seen.usage.unwrap().output(), 21);
+
+    let (out, seen) = tap(true, [&fixture("custom", "stream.sse")[..]]);
+    let out = String::from_utf8(out).unwrap();
+    assert!(
+        out.contains("event: message\r\nid: 3\r\ndata: { \"choices\":[{\"index\":0,\r\ndata: \"delta\""),
+        "{out}"
+    );
+    assert!(out.ends_with("data: [DONE]\r\n\r\n"), "the usage behind the end is hidden: {out}");
+    assert_eq!((seen.usage.unwrap().output(), seen.progress), (6, 6));
+}
+
+#[test]
+fn rows_are_found_by_kind() {
+    assert_eq!(provider_row("openai").unwrap().base_url, Some("https://api.openai.com/v1"));
+    assert_eq!(provider_row("custom").unwrap().base_url, None);
+    assert_eq!(provider_row("OpenAI"), None);
+    for kind in provider_kinds() {
+        assert!(provider_row(kind).unwrap().base_url.is_none_or(|url| !url.ends_with('/')), "{kind}");
+    }
+}
