@@ -1,0 +1,65 @@
+# What a contributor types; `make help` lists it. Nothing here needs more than a Rust toolchain, a C compiler and,
+# for the SDK tests, Python.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_DENY := 0.20.2
+CARGO_MACHETE := 0.9.2
+TOOLS := target/tools
+VENV := .venv
+ADVISORIES := https://github.com/rustsec/advisory-db
+
+.PHONY: help run test lint rust-test sdk-test advisories
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build and start the gateway with the demo configuration
+	cargo run -p portcullis -- standalone
+
+test: rust-test sdk-test ## run all tests; installs the Python SDKs into .venv
+
+rust-test: ## run the Rust tests, those that start our binaries too
+	cargo build --workspace --bins
+	cargo test --workspace
+
+sdk-test: $(VENV)/.installed ## run the SDK tests against the binaries of the last build
+	$(VENV)/bin/python -m pytest tests/sdk
+
+# The stamp is newer than the requirements exactly when they are installed.
+$(VENV)/.installed: tests/sdk/requirements.txt
+	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo 'make test needs Python 3 with venv and pip (on Debian: python3-venv)' >&2; exit 1; \
+	  fi; \
+	  echo 'installing python3-venv with apt-get'; \
+	  apt-get update -q && apt-get install -qy python3-venv; \
+	fi
+	@echo 'installing into $(VENV):' && cat $<
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) ## run every static check
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p xtask -- lint
+	$(TOOLS)/bin/cargo-deny --locked check licenses bans sources
+	@$(MAKE) --no-print-directory advisories
+	$(TOOLS)/bin/cargo-machete crates
+
+advisories: $(TOOLS)/.cargo-deny-$(CARGO_DENY) ## check dependencies for known vulnerabilities, where the database is reachable
+	@if timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \
+	  $(TOOLS)/bin/cargo-deny --locked check advisories; \
+	else \
+	  echo 'advisories NOT checked: $(ADVISORIES) cannot be reached from here'; \
+	fi
+
+# Built without optimisation: compiling them takes about a minute and a half, running them a few seconds.
+$(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE): $(TOOLS)/.%:
+	@name='$*'; tool="$${name%-*}"; version="$${name##*-}"; \
+	echo "installing $$tool $$version into $(TOOLS)"; \
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(TOOLS) --version "$$version" "$$tool"
+	@touch $@
