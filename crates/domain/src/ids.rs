@@ -91,7 +91,7 @@ impl RequestId {
 ///
 /// Revisions of different stores do not compare, so a database restored from an old backup under a new
 /// id is noticed instead of being mistaken for old news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// The database.
     pub store: StoreId,

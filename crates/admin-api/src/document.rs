@@ -1,0 +1,209 @@
+//! The document: what users write for `apply`, `--config` and `POST /api/v1/apply`.
+
+mod desired;
+mod export;
+mod local;
+
+use std::collections::BTreeMap;
+
+use domain::{ModelRef, ModelSpec, PriceSpec, RouteSpec, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Format, Invalid, Name, RouteName, SecretSource, field::typed, text::parse};
+
+pub use desired::{Desired, check_spec};
+
+/// The version of the document's form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The only one there is.
+    #[default]
+    #[serde(rename = "portcullis/v1")]
+    V1,
+}
+
+/// A configuration: the operator's own resources, and the tenants with theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "expected a mapping that starts with `apiVersion: portcullis/v1`")]
+pub struct Document {
+    /// Always `portcullis/v1`.
+    #[serde(rename = "apiVersion")]
+    pub api_version: ApiVersion,
+    /// Endpoints of model providers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<Name, ProviderEntry>,
+    /// What applications put into `model`, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<RouteName, RouteSpec>,
+    /// What is known of models, by `provider/model`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<ModelRef, ModelSpec>,
+    /// What models cost, from when on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceSpec>,
+    /// Organisations that use the gateway, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tenants: BTreeMap<Name, TenantEntry>,
+}
+
+/// An endpoint of a model provider, with its API keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "expected a provider, such as { kind: openai }")]
+pub struct ProviderEntry {
+    /// A row of the provider table (`openai`, `custom`, …): base URL, auth and dialect come from it.
+    pub kind: String,
+    /// Instead of the row's base URL; `http` or `https`, the version path included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Where the endpoint stands, in the operator's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Takes the endpoint out of every route while true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disabled: bool,
+    /// Its API keys; none for an endpoint that wants none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialEntry>,
+}
+
+/// A provider's API key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "expected a credential, such as { name: main, secret: { env: NAME } }"
+)]
+pub struct CredentialEntry {
+    /// Unique within the provider.
+    pub name: Name,
+    /// Where the key comes from; never shown again. May be left out for a credential that exists.
+    #[serde(default, skip_serializing)]
+    pub secret: Option<SecretSource>,
+    /// Share of traffic among the provider's credentials.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+    /// Takes the key out of use while true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disabled: bool,
+}
+
+/// An organisation that uses the gateway, with what it owns; its own names shadow the operator's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "expected a tenant, such as { keys: [ { name: backend } ] }"
+)]
+pub struct TenantEntry {
+    /// A word of the operator's own, for rules and reports (`free`, `pro`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Refuses every request of the tenant while true.
+    #[serde(skip_serializing_if = "is_false")]
+    pub disabled: bool,
+    /// Keys that its applications sign in with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyEntry>,
+    /// Endpoints of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<Name, ProviderEntry>,
+    /// Routes of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<RouteName, RouteSpec>,
+    /// Models of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<ModelRef, ModelSpec>,
+    /// Prices of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceSpec>,
+}
+
+/// A key that applications sign in with; the secret is made by the gateway and shown once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "expected a key, such as { name: backend }")]
+pub struct KeyEntry {
+    /// Unique within the tenant.
+    pub name: Name,
+    /// Routes the key may use; not written: all the tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<String>>,
+    /// From when on the key is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Pins the user of every request, whatever the client says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Pins the feature of every request, whatever the client says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// Refuses the key while true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disabled: bool,
+}
+
+impl Document {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it is malformed (line and column), or a field is unknown, missing or wrong (its path).
+    pub fn read(text: &str, format: Format) -> Result<Self, Invalid> {
+        typed(parse(text, format)?, "").map_err(|error| Invalid(vec![error]))
+    }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(yaml: &str) -> String {
+        let text = format!("apiVersion: portcullis/v1\n{yaml}");
+        Document::read(&text, Format::Yaml).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_mistake_names_its_path() {
+        let cases = [
+            ("tenants: { acme: { keys: [ { name: a, expires: x } ] } }", "tenants.acme.keys[0].expires: "),
+            ("tenants: { acme: { budgets: [] } }", "tenants.acme.budgets: unknown field"),
+            ("alerts: {}", "alerts: unknown field"),
+            ("providers: { a: { kind: openai, probe: off } }", "providers.a.probe: unknown field"),
+            ("providers: { a: {} }", "providers.a.kind: is required"),
+            ("providers: { a: openai }", "providers.a: "),
+            ("providers: { 'a b': { kind: openai } }", "providers.a b: "),
+            ("routes: { chat: { targets: [ gpt ] } }", "routes.chat.targets[0]: "),
+            ("routes: { chat: { rules: [], targets: [] } }", "routes.chat.rules: unknown field"),
+            ("models: { gpt: {} }", "models.gpt: "),
+            (
+                "prices: [ { model: a/b, effective_from: 2026-01-01, input: 1, output: $1 } ]",
+                "prices[0].input: ",
+            ),
+            (
+                "providers: { a: { kind: b, credentials: [ { name: m, secret: sk-canary } ] } }",
+                "providers.a.credentials[0].secret: a secret is written as",
+            ),
+        ];
+        for (yaml, expected) in cases {
+            let shown = error(yaml);
+            assert!(shown.starts_with(expected), "{yaml}\n{shown}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        assert_eq!(Document::read("{}", Format::Yaml).unwrap_err().to_string(), "apiVersion: is required");
+        assert!(Document::read("", Format::Yaml).is_err());
+        assert!(Document::read("apiVersion: portcullis/v2", Format::Yaml).is_err());
+    }
+}

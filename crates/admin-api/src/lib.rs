@@ -1,0 +1,25 @@
+//! The document that users write and the REST bodies: one definition for control plane, CLI and editors.
+
+mod body;
+mod diff;
+mod document;
+mod field;
+mod name;
+mod problem;
+mod reply;
+mod schema;
+mod secret;
+mod text;
+
+pub use body::{Item, ReadOnly, ShownOnce, Written, merge, read_item};
+pub use diff::{Change, DiffEntry, changed_fields};
+pub use document::{
+    ApiVersion, CredentialEntry, Desired, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec,
+};
+pub use field::{FieldError, Invalid};
+pub use name::{Name, RouteName, check_name};
+pub use problem::Problem;
+pub use reply::{ApplyReply, List, ShownSecret};
+pub use schema::{Direction, item_schema, schema};
+pub use secret::{SecretSource, SecretText};
+pub use text::{Format, MAX_DOCUMENT_BYTES, parse};
