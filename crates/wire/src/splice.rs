@@ -13,7 +13,7 @@ pub struct Edits<'a> {
     pub model: &'a str,
     /// Whether a stream must report its usage; without effect on plain requests, where providers refuse the field.
     pub want_usage: bool,
-    /// The output limit to set where the client set none.
+    /// The output limit to set where the client set none (chat only; embeddings have no output).
     pub output_limit: Option<u64>,
 }
 

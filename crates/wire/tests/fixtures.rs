@@ -1,5 +1,7 @@
 //! Ratchet: every row of the provider table has fixtures, and the crate reads all of them, cut anywhere.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 use std::{fs, path::PathBuf};
 
 use bytes::Bytes;

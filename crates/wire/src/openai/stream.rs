@@ -22,7 +22,7 @@ const DONE: &[u8] = b"[DONE]";
 /// What the tap hands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Bytes to relay as they are: one or more whole events.
+    /// Bytes to relay as they are: one or more whole events (or the LF of a CRLF that two chunks share).
     Relay(Bytes),
     /// The terminal `data: [DONE]` event, whole; a comment may go in front of it.
     Done(Bytes),

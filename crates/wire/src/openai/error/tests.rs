@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn parts(body: &str) -> Option<(String, Option<String>, Option<String>, Option<String>)> {
-    provider_error(body.as_bytes()).map(|error| (error.message, error.kind, error.code, error.param))
-}
-
 #[test]
 fn every_shape_is_read() {
     let some = |text: &str| Some(text.to_owned());
@@ -31,7 +27,8 @@ fn every_shape_is_read() {
         (r#"[{"error":{"message":"m","code":400}}]"#, ("m", None, some("400"), None)),
     ];
     for (body, (message, kind, code, param)) in table {
-        assert_eq!(parts(body), Some((message.to_owned(), kind, code, param)), "{body}");
+        let expected = ProviderError { message: message.to_owned(), kind, code, param };
+        assert_eq!(provider_error(body.as_bytes()), Some(expected), "{body}");
     }
 }
 
@@ -40,7 +37,7 @@ fn no_error_is_no_error() {
     for body in
         ["", "null", "[]", "{}", "<html>", r#"{"error":null}"#, r#"{"error":{}}"#, r#"{"error":""}"#, "\u{0}"]
     {
-        assert_eq!(parts(body), None, "{body}");
+        assert_eq!(provider_error(body.as_bytes()), None, "{body}");
     }
 }
 
