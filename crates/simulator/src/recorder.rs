@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 /// Most requests kept.
 const MAX_ENTRIES: usize = 10_000;
 /// Most bytes of bodies and headers kept; the newest request is kept whatever its size.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
