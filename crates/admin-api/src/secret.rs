@@ -29,8 +29,9 @@ impl SecretText {
         if text.len() > LONGEST {
             return Err("is longer than 16 KiB");
         }
-        if text.chars().any(char::is_control) {
-            return Err("holds a line break or another control character");
+        // What no HTTP header can carry, no provider has given out.
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err("holds a line break or another character that is not printable ASCII");
         }
         Ok(Self(text))
     }

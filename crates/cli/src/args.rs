@@ -1,0 +1,150 @@
+//! Flags and variables of the admin verbs.
+
+use std::{fmt, path::PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Where the admin API is and how to sign in.
+#[derive(Clone, Args)]
+pub struct Connection {
+    /// The admin API.
+    #[arg(long, env = "PORTCULLIS_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    pub server: String,
+    /// The admin token; better given as variable, because other users see command lines.
+    #[arg(long, env = "PORTCULLIS_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Certificates (PEM) to trust instead of the public authorities.
+    #[arg(long, env = "PORTCULLIS_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// How to show an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// Admin verbs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Make the server's configuration what a document says.
+    Apply {
+        /// The document, YAML or JSON; `-`: standard input.
+        #[arg(short, long = "filename", value_name = "FILE")]
+        file: PathBuf,
+        /// Check and show what would change, change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Delete what the document does not mention.
+        #[arg(long)]
+        prune: bool,
+        /// How to show the changes.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show what `apply` would change; exits 0: nothing, 1: something, 2: could not compare.
+    Diff {
+        /// The document, YAML or JSON; `-`: standard input.
+        #[arg(short, long = "filename", value_name = "FILE")]
+        file: PathBuf,
+        /// As with `apply --prune`.
+        #[arg(long)]
+        prune: bool,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show resources.
+    Get {
+        /// `tenants`, `keys`, `providers`, `credentials`, `models`, `prices`, `routes`; `all`: the document.
+        kind: String,
+        /// One resource, by name or id.
+        name: Option<String>,
+        /// The owner, by name; with no NAME given: only what this tenant owns.
+        #[arg(short, long)]
+        tenant: Option<String>,
+        /// How to show them.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Delete a resource.
+    Delete {
+        /// `tenant`, `key`, `provider`, `credential`, `model`, `price` or `route`.
+        kind: String,
+        /// Its name or id.
+        name: String,
+        /// Its owner, by name.
+        #[arg(short, long)]
+        tenant: Option<String>,
+        /// Delete what belongs to it, too.
+        #[arg(long)]
+        cascade: bool,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Give a key a new secret, shown once; the old one works for the grace period.
+    Rotate {
+        /// The key's name or id.
+        key: String,
+        /// Its tenant, by name.
+        #[arg(short, long)]
+        tenant: Option<String>,
+        /// How long the old secret works: `0s` to `30d`.
+        #[arg(long, default_value = "24h")]
+        grace: String,
+        /// How to show the key.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Check a document without a server.
+    Validate {
+        /// The document, YAML or JSON; `-`: standard input.
+        #[arg(short, long = "filename", value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show requests, tokens and cost.
+    Usage {
+        /// Any of `tenant`, `key`, `user`, `feature`, `model`, `provider`, `route`, `day`, `hour`.
+        #[arg(long, value_name = "LIST", default_value = "tenant")]
+        group_by: String,
+        /// From this moment on (2027-12-31 or 2027-12-31T23:00:00Z).
+        #[arg(long)]
+        from: Option<String>,
+        /// Before this moment.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only of this tenant, by name.
+        #[arg(short, long)]
+        tenant: Option<String>,
+        /// How to show it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Print the JSON Schema of the document, for editors.
+    Schema,
+}

@@ -1,0 +1,87 @@
+//! Reading a document where its author is: the file or standard input, and the secrets it names.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use admin_api::{Document, Format, Invalid, MAX_DOCUMENT_BYTES};
+
+use crate::CliError;
+
+/// Reads and checks a document, secrets still by reference.
+pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
+    let shown = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let text = read_text(path).map_err(|error| CliError::Config(format!("--filename: {shown}: {error}")))?;
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Format::Json,
+        Some("yaml" | "yml") => Format::Yaml,
+        _ => Format::sniff(&text),
+    };
+    Document::read(&text, format).map_err(|error| CliError::Config(format!("{shown}: {}", line(&error))))
+}
+
+/// Reads a document and resolves its secrets from this machine's environment and files.
+pub(crate) fn read_resolved(path: &Path) -> Result<Document, CliError> {
+    let mut document = read(path)?;
+    let file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    document
+        .resolve_secrets(&|name| std::env::var(name).ok(), &file)
+        .map_err(|error| CliError::Config(line(&error)))?;
+    Ok(document)
+}
+
+/// Checks a document as far as that is possible without a server.
+pub(crate) fn validate(path: &Path) -> Result<usize, CliError> {
+    let mut document = read(path)?;
+    // Its form is checked, not whether the secrets are on this machine: CI has none.
+    document
+        .resolve_secrets(&|_| Some("absent".to_owned()), &|_| Ok("absent".to_owned()))
+        .and_then(|()| document.desired())
+        .map(|desired| desired.len())
+        .map_err(|error| CliError::Config(line(&error)))
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(std::fs::File::open(path)?) };
+    let limit = MAX_DOCUMENT_BYTES as u64 + 1;
+    let mut text = String::new();
+    source.take(limit).read_to_string(&mut text)?;
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(io::Error::other(format!("is larger than {MAX_DOCUMENT_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
+fn line(error: &Invalid) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn written(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn validation_needs_no_secrets_and_names_the_field() {
+        let good = written(
+            "apiVersion: portcullis/v1\nproviders: { a: { kind: x, credentials: [ { name: m, secret: { env: NOT_SET_ANYWHERE } } ] } }",
+        );
+        assert_eq!(validate(good.path()).unwrap(), 2);
+        let resolved = read_resolved(good.path()).unwrap_err();
+        assert!(resolved.to_string().starts_with("providers.a.credentials[0].secret: "), "{resolved}");
+        let wrong = written("apiVersion: portcullis/v1\ntenants:\n  acme:\n    budgets: []\n");
+        let error = validate(wrong.path()).unwrap_err();
+        assert!(error.to_string().contains("tenants.acme.budgets: unknown field"), "{error}");
+        assert!(error.exit_code() == 64 && !error.to_string().contains('\n'));
+        assert_eq!(validate(Path::new("/nowhere.yaml")).unwrap_err().exit_code(), 64);
+    }
+}

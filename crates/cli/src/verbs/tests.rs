@@ -1,0 +1,178 @@
+//! The verbs against a scripted server on a real socket: what they ask, what they show, how they exit.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread::JoinHandle,
+};
+
+use clap::Parser;
+use serde_json::json;
+
+use super::*;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+/// Answers one connection per scripted answer and hands back what was asked.
+fn server(answers: Vec<(u16, Value)>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        answers
+            .into_iter()
+            .map(|(status, body)| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let asked = read_request(&mut BufReader::new(&stream));
+                let body = if body.is_null() { String::new() } else { body.to_string() };
+                write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
+                asked
+            })
+            .collect()
+    });
+    (url, thread)
+}
+
+fn read_request(stream: &mut impl BufRead) -> String {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head += &line;
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+fn ask(arguments: &[&str], answers: Vec<(u16, Value)>) -> (Result<(), CliError>, String, Vec<String>) {
+    let (url, thread) = server(answers);
+    let arguments = ["portcullis"].iter().chain(arguments).copied();
+    let command =
+        Cli::try_parse_from(arguments.chain(["--server", &url, "--token", "test-token"])).unwrap().command;
+    let mut out = Vec::new();
+    let result = run(command, &mut out);
+    (result, String::from_utf8(out).unwrap(), thread.join().unwrap())
+}
+
+fn document() -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let text = "apiVersion: portcullis/v1\nproviders: { a: { kind: custom, credentials: [ { name: m, secret: { value: hush } } ] } }";
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn reply(change: &str) -> Value {
+    json!({
+        "version": { "store": "019aa8b7-d400-7000-8000-000000000000", "revision": 7 },
+        "changes": [{ "kind": "provider", "name": "a", "change": change, "fields": ["region"] }],
+    })
+}
+
+#[test]
+fn apply_sends_secrets_by_value_and_shows_what_happened() {
+    let file = document();
+    let path = file.path().to_str().unwrap();
+    let (result, shown, asked) = ask(&["apply", "-f", path, "--prune"], vec![(200, reply("update"))]);
+    result.unwrap();
+    assert_eq!(shown, "provider a updated\nconfiguration revision 7\n");
+    assert!(asked[0].starts_with("POST /api/v1/apply?prune=true HTTP/1.1"), "{}", asked[0]);
+    assert!(asked[0].to_ascii_lowercase().contains("authorization: bearer test-token"));
+    assert!(asked[0].contains(r#""secret":{"value":"hush"}"#));
+}
+
+#[test]
+fn diff_exits_as_kubectl_does() {
+    let file = document();
+    let path = file.path().to_str().unwrap();
+    let (same, shown, asked) = ask(&["diff", "-f", path], vec![(200, reply("unchanged"))]);
+    assert!(same.is_ok() && shown.is_empty() && asked[0].contains("dry_run=true"));
+    let (differs, shown, _) = ask(&["diff", "-f", path], vec![(200, reply("update"))]);
+    let differs = differs.unwrap_err();
+    assert!(differs.exit_code() == 1 && differs.is_silent());
+    assert_eq!(shown, "~ provider a: region\n");
+    let problem =
+        json!({ "type": "t", "title": "t", "status": 400, "detail": "providers.a.kind: no such kind" });
+    let (failed, _, _) = ask(&["diff", "-f", path], vec![(400, problem)]);
+    let failed = failed.unwrap_err();
+    assert_eq!((failed.exit_code(), failed.to_string().as_str()), (2, "providers.a.kind: no such kind"));
+}
+
+#[test]
+fn get_reads_every_page_and_single_resources() {
+    let page = |name: &str, next: Value| {
+        (200, json!({ "items": [{ "name": name, "kind": "openai" }], "next": next }))
+    };
+    let (result, shown, asked) =
+        ask(&["get", "provider", "-t", "acme"], vec![page("a", json!("c1")), page("b", Value::Null)]);
+    result.unwrap();
+    assert_eq!(shown, "NAME   KIND\na      openai\nb      openai\n");
+    assert!(asked[0].starts_with("GET /api/v1/providers?limit=500&tenant=acme "), "{}", asked[0]);
+    assert!(asked[1].starts_with("GET /api/v1/providers?limit=500&tenant=acme&cursor=c1 "), "{}", asked[1]);
+    let one = json!({ "name": "a/b c", "context": 5 });
+    let (result, shown, asked) = ask(&["get", "models", "a/b c", "-o", "yaml"], vec![(200, one)]);
+    result.unwrap();
+    assert_eq!(shown, "name: a/b c\ncontext: 5\n");
+    assert!(asked[0].starts_with("GET /api/v1/models/a/b%20c "), "{}", asked[0]);
+}
+
+#[test]
+fn delete_rotate_and_usage_ask_the_right_paths() {
+    let (result, shown, asked) = ask(&["delete", "tenant", "acme", "--cascade"], vec![(204, Value::Null)]);
+    assert!(result.is_ok() && asked[0].starts_with("DELETE /api/v1/tenants/acme?cascade=true "));
+    assert_eq!(shown, "tenant acme deleted\n");
+    let key = json!({ "name": "backend", "secret": "sk-pc-x" });
+    let (_, shown, asked) = ask(&["rotate", "backend", "-t", "acme", "--grace", "1h"], vec![(200, key)]);
+    assert!(asked[0].starts_with("POST /api/v1/keys/backend/rotate?tenant=acme&grace=1h "), "{}", asked[0]);
+    assert!(shown.contains("sk-pc-x"));
+    let rows = json!({ "items": [{ "route": "chat", "requests": 3, "cost_usd": "0.1" }] });
+    let (_, shown, asked) = ask(&["usage", "--group-by", "route"], vec![(200, rows)]);
+    assert!(asked[0].starts_with("GET /api/v1/usage?group_by=route "), "{}", asked[0]);
+    assert_eq!(shown, "ROUTE   REQUESTS   COST-USD\nchat    3          0.1\n");
+}
+
+#[test]
+fn failures_are_one_line_with_the_right_status() {
+    let (result, _, _) = ask(&["get", "routes"], vec![(502, Value::Null)]);
+    let error = result.unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("502"), "{error}");
+    let command = Cli::try_parse_from([
+        "portcullis",
+        "get",
+        "gizmos",
+        "--token",
+        "t",
+        "--server",
+        "http://127.0.0.1:1",
+    ]);
+    let error = run(command.unwrap().command, &mut Vec::new()).unwrap_err();
+    assert!(error.exit_code() == 64 && error.to_string().starts_with("KIND: "), "{error}");
+    let unreachable = Cli::try_parse_from([
+        "portcullis",
+        "get",
+        "routes",
+        "--token",
+        "t",
+        "--server",
+        "http://127.0.0.1:1",
+    ]);
+    let error = run(unreachable.unwrap().command, &mut Vec::new()).unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().starts_with("http://127.0.0.1:1: "), "{error}");
+    let mut schema = Vec::new();
+    run(AdminCommand::Schema, &mut schema).unwrap();
+    assert!(serde_json::from_slice::<Value>(&schema).unwrap()["properties"]["tenants"].is_object());
+}
