@@ -1,0 +1,148 @@
+//! Everything in which SQLite and PostgreSQL differ: addresses, sessions, transactions, error codes.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use sqlx::{
+    AnyConnection, Executor,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+
+use crate::{Result, StoreError, migrations::Migrations};
+
+/// How long anybody waits for a connection or a lock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which database, and where.
+#[derive(Clone)]
+pub(crate) enum Dialect {
+    /// One file.
+    Sqlite(PathBuf),
+    /// A server; the address may hold a password, so it is never shown.
+    Postgres(String),
+}
+
+impl Dialect {
+    /// Reads `sqlite:PATH` (everything after the scheme is the path, taken literally) or `postgres://…`.
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.starts_with(":memory:") {
+                return Err(StoreError::Bad("the database must be a file: write sqlite:PATH".to_owned()));
+            }
+            let path = std::path::absolute(path).map_err(|error| StoreError::Bad(error.to_string()))?;
+            return Ok(Self::Sqlite(path));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        // The text itself is not repeated: it may hold a password.
+        Err(StoreError::Bad("the database address must begin with sqlite: or postgres://".to_owned()))
+    }
+
+    /// Where to connect; `mode` is SQLite's (`ro`, `rw`).
+    pub(crate) fn connect_options(&self, mode: &str) -> Result<AnyConnectOptions> {
+        let url = match self {
+            Self::Sqlite(path) => {
+                let path = path.to_str().ok_or_else(|| bad_address("the path is no UTF-8"))?;
+                format!("sqlite:{}?mode={mode}", percent_encoded(path))
+            }
+            Self::Postgres(url) => url.clone(),
+        };
+        AnyConnectOptions::from_str(&url).map_err(|_| bad_address("it is malformed"))
+    }
+
+    /// Bounds of the pool and the settings of each of its sessions.
+    pub(crate) fn pool_options(&self) -> AnyPoolOptions {
+        let (session, connections) = match self {
+            // journal_mode is kept in the file, the rest is per connection.
+            Self::Sqlite(_) => {
+                ("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000", 5)
+            }
+            Self::Postgres(_) => (
+                "SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
+                 SET idle_in_transaction_session_timeout = '60s'",
+                10,
+            ),
+        };
+        AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(PATIENCE)
+            .after_connect(move |connection, _| Box::pin(async move { run(connection, session).await }))
+    }
+
+    /// How many writers may be at work at once in this process: SQLite has one write lock and hands it out
+    /// by polling, which is unfair, so its writers queue before they ask for it.
+    pub(crate) const fn writers(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => 8,
+        }
+    }
+
+    /// Begins a transaction that will write: in SQLite the lock is taken at once, because a read lock
+    /// that is upgraded later fails at once when another writer came first.
+    pub(crate) const fn begin_write(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => "BEGIN",
+        }
+    }
+
+    /// Begins a transaction that sees one moment of the database.
+    pub(crate) const fn begin_read(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "BEGIN DEFERRED",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    /// The folder of migrations for it.
+    pub(crate) const fn migrations(&self) -> Migrations {
+        match self {
+            Self::Sqlite(_) => crate::migrations::SQLITE,
+            Self::Postgres(_) => crate::migrations::POSTGRES,
+        }
+    }
+}
+
+fn bad_address(why: &str) -> StoreError {
+    StoreError::Bad(format!("the database address cannot be used: {why}"))
+}
+
+/// Runs statements that answer nothing, several at once.
+pub(crate) async fn run(connection: &mut AnyConnection, statements: &'static str) -> sqlx::Result<()> {
+    connection.execute(sqlx::raw_sql(statements)).await.map(|_| ())
+}
+
+fn percent_encoded(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(encode).collect()
+}
+
+/// Sorts the errors a database reports, by SQLite's result code or PostgreSQL's SQLSTATE.
+pub(crate) fn database_error(code: Option<&str>, message: &str) -> StoreError {
+    let message = StoreError::line(message);
+    let code = code.unwrap_or_default();
+    if code.len() == 5 {
+        return match code {
+            "40001" | "40P01" | "23505" => StoreError::Conflict,
+            "55P03" | "57014" | "53300" | "25P03" => StoreError::Busy(message),
+            "23503" => StoreError::Bad("the owner does not exist".to_owned()),
+            // Connection exceptions, shutdown and start-up, authorisation, unknown database.
+            _ if ["08", "57", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
+                StoreError::Unreachable(message)
+            }
+            _ => StoreError::Failed(format!("{message} (SQLSTATE {code})")),
+        };
+    }
+    let extended: i64 = code.parse().unwrap_or_default();
+    match (extended, extended & 0xff) {
+        (787, _) => StoreError::Bad("the owner does not exist".to_owned()),
+        (1555 | 2067, _) => StoreError::Conflict,
+        (_, 5 | 6) => StoreError::Busy("another process holds its lock".to_owned()),
+        (_, 11 | 26) => StoreError::Damaged { file: "the database file".to_owned(), detail: message },
+        (_, 3 | 8 | 14) => StoreError::Unreachable(message),
+        _ => StoreError::Failed(format!("{message} (SQLite {extended})")),
+    }
+}

@@ -1,0 +1,24 @@
+//! The database behind control plane and ledger: configuration with its history, and the usage ledger.
+//!
+//! One SQL text serves SQLite and PostgreSQL; what differs between them lives in `dialect`.
+
+mod audit;
+mod dialect;
+mod error;
+mod migrations;
+mod open;
+mod page;
+mod resources;
+mod row;
+mod tx;
+mod usage;
+
+pub use audit::AuditEntry;
+pub use error::{Result, StoreError};
+pub use open::Store;
+pub use page::Page;
+pub use resources::{Changes, ListFilter, Stored};
+pub use tx::{Actor, Draft, Put, Tx};
+pub use usage::{
+    Dimension, MAX_ATTEMPTS, MAX_BATCH, RequestQuery, Totals, UsageQuery, UsageRow, check_event,
+};

@@ -1,0 +1,171 @@
+//! Opening a store: checks before anything is touched, migrations, the pool, the store's own id.
+
+use std::{fmt, path::Path, str::FromStr, sync::Arc};
+
+use domain::{StoreId, Timestamp, Version};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection, Row, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::{
+    Result, StoreError,
+    dialect::{self, Dialect, PATIENCE},
+    migrations, row,
+};
+
+/// A database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: StoreId,
+    pool: AnyPool,
+    dialect: Dialect,
+    writers: Arc<Semaphore>,
+    committed: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Store {
+    /// The id only: the address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (created if it is not there, readable by its owner only) or `postgres://…` and
+    /// applies the migrations that are missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::NewerSchema`] leave the database as it was;
+    /// [`StoreError::Bad`] for an address that cannot work; else what connecting or migrating met.
+    pub async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let dialect = Dialect::parse(url)?;
+        if let Dialect::Sqlite(path) = &dialect {
+            prepare_file(path, &dialect).await?;
+        }
+        let options = dialect.connect_options("rw")?;
+        let mut connection = options.connect().await?;
+        if let Dialect::Sqlite(_) = &dialect {
+            dialect::run(&mut connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").await?;
+        }
+        migrations::run(dialect.migrations(), &mut connection).await?;
+        let (id, revision) = meta(&mut connection).await?;
+        connection.close().await?;
+        let pool = dialect.pool_options().connect_with(options).await?;
+        let writers = Arc::new(Semaphore::new(dialect.writers()));
+        let (committed, _) = watch::channel(revision);
+        Ok(Self { inner: Arc::new(Inner { id, pool, dialect, writers, committed }) })
+    }
+
+    /// The database's own id; a restored backup keeps it.
+    #[must_use]
+    pub fn id(&self) -> StoreId {
+        self.inner.id
+    }
+
+    /// The newest revision that this process committed; one that another process committed is not seen here.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.inner.committed.subscribe()
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn version(&self) -> Result<Version> {
+        let mut connection = self.pool().acquire().await?;
+        self.version_in(&mut connection).await
+    }
+
+    /// Ends all connections; calls that come later fail.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.inner.pool
+    }
+
+    pub(crate) async fn version_in(&self, connection: &mut AnyConnection) -> Result<Version> {
+        let found = sqlx::query("SELECT revision FROM store_meta WHERE id = 1").fetch_one(connection).await?;
+        Ok(Version { store: self.inner.id, revision: row::count(&found, "revision")? })
+    }
+
+    /// A transaction that sees one moment of the database.
+    pub(crate) async fn read(&self) -> Result<Transaction<'static, Any>> {
+        Ok(self.inner.pool.begin_with(self.inner.dialect.begin_read()).await?)
+    }
+
+    /// A transaction that may write, and its place in the queue of writers, to be given up after it.
+    pub(crate) async fn write(&self) -> Result<(Transaction<'static, Any>, OwnedSemaphorePermit)> {
+        let queue = Arc::clone(&self.inner.writers).acquire_owned();
+        let busy = |_| StoreError::Busy("other writes took too long".to_owned());
+        let permit = tokio::time::timeout(PATIENCE, queue).await.map_err(busy)?;
+        let permit = permit.map_err(|_| StoreError::Unreachable("the store was closed".to_owned()))?;
+        Ok((self.inner.pool.begin_with(self.inner.dialect.begin_write()).await?, permit))
+    }
+
+    /// Tells subscribers; commits may be reported out of order, the newest wins.
+    pub(crate) fn announce(&self, revision: u64) {
+        self.inner.committed.send_if_modified(|newest| {
+            let newer = revision > *newest;
+            *newest = revision.max(*newest);
+            newer
+        });
+    }
+}
+
+/// Id and revision of the database, made up on its first day.
+async fn meta(connection: &mut AnyConnection) -> Result<(StoreId, u64)> {
+    sqlx::query(
+        "INSERT INTO store_meta (id, store_id, revision, created_at) VALUES (1, $1, 0, $2) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(StoreId::new().to_string())
+    .bind(Timestamp::now().micros())
+    .execute(&mut *connection)
+    .await?;
+    let found = sqlx::query("SELECT store_id, revision FROM store_meta WHERE id = 1")
+        .fetch_one(&mut *connection)
+        .await?;
+    let id = StoreId::from_str(found.try_get("store_id")?).map_err(row::unreadable)?;
+    Ok((id, row::count(&found, "revision")?))
+}
+
+/// Makes the file, or refuses one that is no whole database, before anything could write to it.
+async fn prepare_file(path: &Path, dialect: &Dialect) -> Result<()> {
+    use tokio::io::AsyncReadExt;
+
+    let named = |error: std::io::Error| StoreError::Unreachable(format!("{}: {error}", path.display()));
+    let damaged = |detail: String| StoreError::Damaged { file: path.display().to_string(), detail };
+    let mut options = tokio::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let file = options.open(path).await.map_err(named)?;
+    let mut header = Vec::with_capacity(16);
+    file.take(16).read_to_end(&mut header).await.map_err(named)?;
+    match header.as_slice() {
+        [] => return Ok(()),
+        b"SQLite format 3\0" => {}
+        _ => return Err(damaged("it is no SQLite database".to_owned())),
+    }
+    // Read-only, so that not even the write-ahead log is folded into a file that is broken.
+    match quick_check(dialect).await {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(damaged(verdict)),
+        Err(StoreError::Damaged { detail, .. }) => Err(damaged(detail)),
+        Err(other) => Err(other),
+    }
+}
+
+async fn quick_check(dialect: &Dialect) -> Result<String> {
+    let mut connection = dialect.connect_options("ro")?.connect().await?;
+    let found = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+    connection.close().await?;
+    Ok(StoreError::line(found?.try_get::<String, _>(0)?))
+}

@@ -1,0 +1,128 @@
+//! What a write leaves behind besides the row: one line of the change log and one of the audit log.
+
+use std::collections::BTreeSet;
+
+use domain::{Kind, Resource, ResourceId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Draft, Tx};
+use crate::{Result, row::bigint};
+
+/// One change of one row. Holds specifications only, never sealed material.
+pub(super) struct Change {
+    op: &'static str,
+    kind: Kind,
+    id: ResourceId,
+    tenant: Option<ResourceId>,
+    name: String,
+    before: Option<Value>,
+    after: Option<Value>,
+    resealed: bool,
+}
+
+impl Change {
+    pub(super) fn created(draft: &Draft) -> Self {
+        Self {
+            op: "create",
+            kind: draft.spec.kind(),
+            id: draft.id,
+            tenant: draft.tenant,
+            name: draft.name.clone(),
+            before: None,
+            after: Some(draft.spec.to_json()),
+            resealed: draft.sealed.is_some(),
+        }
+    }
+
+    pub(super) fn updated(before: &Resource, draft: &Draft, resealed: bool) -> Self {
+        let before = Some(before.spec.to_json());
+        Self { op: "update", before, resealed, ..Self::created(draft) }
+    }
+
+    pub(super) fn deleted(before: &Resource) -> Self {
+        Self {
+            op: "delete",
+            kind: before.kind(),
+            id: before.id,
+            tenant: before.tenant,
+            name: before.name.clone(),
+            before: Some(before.spec.to_json()),
+            after: None,
+            resealed: false,
+        }
+    }
+
+    /// The names of the fields that an update changed.
+    fn fields(&self) -> BTreeSet<&str> {
+        let (Some(Value::Object(before)), Some(Value::Object(after))) = (&self.before, &self.after) else {
+            return BTreeSet::new();
+        };
+        let names = before.keys().chain(after.keys());
+        names.filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect()
+    }
+
+    fn detail(&self) -> String {
+        let mut detail = serde_json::Map::new();
+        if self.op == "update" {
+            detail.insert("changed".to_owned(), json!(self.fields()));
+        }
+        if self.resealed {
+            detail.insert("sealed".to_owned(), json!(true));
+        }
+        Value::Object(detail).to_string()
+    }
+}
+
+impl Tx {
+    /// Appends to both logs.
+    pub(super) async fn log(&mut self, change: &Change) -> Result<()> {
+        self.writes += 1;
+        sqlx::query(
+            "INSERT INTO change_log \
+             (revision, seq, at, kind, id, tenant_id, name, op, spec_before, spec_after, resealed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(bigint(self.revision))
+        .bind(self.writes)
+        .bind(self.now.micros())
+        .bind(change.kind.as_str())
+        .bind(change.id.to_string())
+        .bind(change.tenant.map(|id| id.to_string()))
+        .bind(change.name.as_str())
+        .bind(change.op)
+        .bind(change.before.as_ref().map(Value::to_string))
+        .bind(change.after.as_ref().map(Value::to_string))
+        .bind(i64::from(change.resealed))
+        .execute(self.connection())
+        .await?;
+        self.append_audit(change.op, Some(change), &change.detail()).await
+    }
+
+    /// Appends to the audit log.
+    pub(super) async fn append_audit(
+        &mut self,
+        action: &str,
+        change: Option<&Change>,
+        detail: &str,
+    ) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO audit_log \
+             (id, at, actor, action, kind, resource_id, tenant_id, name, revision, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(Uuid::now_v7().to_string())
+        .bind(self.now.micros())
+        .bind(self.actor.name.clone())
+        .bind(action)
+        .bind(change.map(|change| change.kind.as_str()))
+        .bind(change.map(|change| change.id.to_string()))
+        .bind(change.and_then(|change| change.tenant).map(|id| id.to_string()))
+        .bind(change.map(|change| change.name.clone()))
+        .bind(bigint(self.revision))
+        .bind(detail)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Committing usage events: new attempts and their sums in one transaction, repeats without effect.
+
+use std::collections::{BTreeMap, HashSet};
+
+use domain::{Attempt, RequestId, UsageEvent};
+use sqlx::{Any, AssertSqlSafe, Row, any::AnyArguments, query::Query};
+
+use super::{
+    rollup::Rollup,
+    values::{bounded, placeholders, text},
+};
+use crate::{Result, Store, StoreError, row::bigint};
+
+/// Most events of one batch.
+pub const MAX_BATCH: usize = 1_000;
+/// Most attempts of one event.
+pub const MAX_ATTEMPTS: usize = 64;
+
+/// Rows of one statement: with 36 columns each far below what either database takes.
+const CHUNK: usize = 100;
+const COLUMNS: usize = 36;
+const INTO: &str = "INSERT INTO usage_events (day, request_id, attempt, final, incarnation_id, at, tenant_id, \
+    key_id, user_id, feature, tags, api, stream, route, request_outcome, request_status, cache, \
+    request_duration_us, overhead_us, ttft_us, provider, model, outcome, status, started_at, duration_us, \
+    input_uncached, cache_read, cache_write, output_visible, reasoning, audio_in, audio_out, cost_nanos, \
+    price_id, estimated) VALUES ";
+const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING request_id, attempt";
+
+/// One attempt, with the request it belongs to.
+pub(super) struct Line<'a> {
+    pub(super) event: &'a UsageEvent,
+    pub(super) attempt: Attempt,
+    /// Whether it is the request's last attempt.
+    pub(super) last: bool,
+}
+
+/// Why an event is one that no correct proxy sends.
+///
+/// # Errors
+/// When its request id is no UUIDv7, its attempts are none, too many or out of order, or a cost is negative.
+pub fn check_event(event: &UsageEvent) -> Result<(), String> {
+    let numbers = event.attempts.iter().map(|attempt| attempt.number);
+    if event.request.0.get_version_num() != 7 {
+        Err("the request id is no UUIDv7".to_owned())
+    } else if event.attempts.is_empty() || event.attempts.len() > MAX_ATTEMPTS {
+        Err(format!("{} attempts; 1 to {MAX_ATTEMPTS} are possible", event.attempts.len()))
+    } else if event.attempts[0].number == 0 || !numbers.is_sorted_by(|one, next| one < next) {
+        Err("the attempts are not numbered upwards from 1".to_owned())
+    } else if event.attempts.iter().any(|attempt| attempt.cost.nanos() < 0) {
+        Err("a cost is negative".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Commits events with all their attempts and returns how many attempts were new. Attempts that were
+    /// committed before, in whatever batch, change nothing; sums grow by the new ones only.
+    ///
+    /// Counts and costs beyond belief are stored bounded and marked as estimated, texts longer than an index
+    /// takes are cut: a ledger that refuses an event for ever would lose it.
+    ///
+    /// # Errors
+    /// [`StoreError::Bad`] when there are more than [`MAX_BATCH`] events or [`check_event`] objects to one;
+    /// else what the database met. Nothing of the batch is kept then.
+    pub async fn insert_usage(&self, events: &[UsageEvent]) -> Result<u64> {
+        if events.len() > MAX_BATCH {
+            let what = format!("{} usage events at once; at most {MAX_BATCH}", events.len());
+            return Err(StoreError::Bad(what));
+        }
+        // Sorted, so that two ledgers committing the same events lock rows in the same order.
+        let mut lines = BTreeMap::new();
+        for (index, event) in events.iter().enumerate() {
+            check_event(event).map_err(|why| StoreError::Bad(format!("usage event {index}: {why}")))?;
+            for (position, attempt) in event.attempts.iter().enumerate() {
+                let last = position + 1 == event.attempts.len();
+                let key = (event.request, attempt.number);
+                lines.entry(key).or_insert_with(|| Line { event, attempt: bounded(attempt), last });
+            }
+        }
+        if lines.is_empty() {
+            return Ok(0);
+        }
+        let lines: Vec<_> = lines.into_values().collect();
+        let (mut tx, _turn) = self.write().await?;
+        let mut rollup = Rollup::default();
+        let mut inserted = 0;
+        for chunk in lines.chunks(CHUNK) {
+            let new = insert(&mut tx, chunk).await?;
+            for line in chunk.iter().filter(|line| new.contains(&(line.event.request, line.attempt.number))) {
+                rollup.add(line);
+                inserted += 1;
+            }
+        }
+        rollup.write(&mut tx).await?;
+        tx.commit().await?;
+        Ok(inserted)
+    }
+}
+
+/// Inserts what is not there and says which those were.
+async fn insert(
+    connection: &mut sqlx::AnyConnection,
+    lines: &[Line<'_>],
+) -> Result<HashSet<(RequestId, u32)>> {
+    let statement = format!("{INTO}{}{OR_NOTHING}", placeholders(lines.len(), COLUMNS));
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for line in lines {
+        query = bind_attempt(bind_request(query, line), &line.attempt);
+    }
+    let rows = query.fetch_all(connection).await?;
+    let key = |row: &sqlx::any::AnyRow| {
+        let attempt = u32::try_from(row.try_get::<i64, _>("attempt")?).map_err(crate::row::unreadable)?;
+        Ok((crate::row::parsed(row, "request_id")?, attempt))
+    };
+    rows.iter().map(key).collect()
+}
+
+type Binding<'q> = Query<'q, Any, AnyArguments>;
+
+fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
+    let event = line.event;
+    let who = &event.attribution;
+    let optional = |value: &Option<String>| value.as_deref().map(|value| text(value).into_owned());
+    query
+        .bind(event.request.day())
+        .bind(event.request.to_string())
+        .bind(i64::from(line.attempt.number))
+        .bind(i64::from(line.last))
+        .bind(event.incarnation.to_string())
+        .bind(event.at.micros())
+        .bind(who.tenant.to_string())
+        .bind(who.key.to_string())
+        .bind(optional(&who.user))
+        .bind(optional(&who.feature))
+        .bind(serde_json::json!(who.tags).to_string())
+        .bind(text(&event.api).into_owned())
+        .bind(i64::from(event.stream))
+        .bind(text(&event.route).into_owned())
+        .bind(event.outcome.as_str())
+        .bind(i64::from(event.status))
+        .bind(event.cache.as_str())
+        .bind(bigint(event.duration_us))
+        .bind(bigint(event.overhead_us))
+        .bind(event.ttft_us.map(bigint))
+}
+
+fn bind_attempt<'q>(query: Binding<'q>, attempt: &Attempt) -> Binding<'q> {
+    let usage = &attempt.usage;
+    query
+        .bind(text(&attempt.provider).into_owned())
+        .bind(text(&attempt.model).into_owned())
+        .bind(attempt.outcome.as_str())
+        .bind(i64::from(attempt.status))
+        .bind(attempt.at.micros())
+        .bind(bigint(attempt.duration_us))
+        .bind(bigint(usage.input_uncached))
+        .bind(bigint(usage.cache_read))
+        .bind(bigint(usage.cache_write))
+        .bind(bigint(usage.output_visible))
+        .bind(bigint(usage.reasoning))
+        .bind(bigint(usage.audio_in))
+        .bind(bigint(usage.audio_out))
+        .bind(attempt.cost.nanos())
+        .bind(attempt.price.map(|id| id.to_string()))
+        .bind(i64::from(attempt.estimated))
+}
