@@ -1,0 +1,130 @@
+//! A fresh database per test, and rows to fill it with.
+
+use domain::{
+    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, KeySpec, Money, RequestId, RequestOutcome,
+    ResourceId, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
+};
+use sqlx::{Connection, Executor};
+use store::{Actor, Draft, Put, Store};
+
+/// A store of its own; the file goes with it.
+pub(crate) struct Fresh {
+    pub(crate) store: Store,
+    pub(crate) url: String,
+    _directory: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Fresh {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+pub(crate) async fn fresh() -> Fresh {
+    let directory = tempfile::tempdir().unwrap();
+    let url = match std::env::var("PORTCULLIS_TEST_POSTGRES") {
+        Ok(server) => new_database(&server).await,
+        Err(_) => format!("sqlite:{}/store.db", directory.path().display()),
+    };
+    Fresh { store: Store::open(&url).await.unwrap(), url, _directory: directory }
+}
+
+async fn new_database(server: &str) -> String {
+    sqlx::any::install_default_drivers();
+    let name = format!("t{}", uuid::Uuid::now_v7().simple());
+    let mut connection = sqlx::AnyConnection::connect(server).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+pub(crate) fn ada() -> Actor {
+    Actor { name: "ada".to_owned() }
+}
+
+pub(crate) fn tenant(name: &str, tier: &str) -> Draft {
+    let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), disabled: false });
+    Draft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
+}
+
+pub(crate) fn key(owner: ResourceId, name: &str) -> Draft {
+    let spec = Spec::Key(KeySpec { user: Some("ü".to_owned()), ..KeySpec::default() });
+    Draft {
+        id: ResourceId::new(),
+        tenant: Some(owner),
+        name: name.to_owned(),
+        spec,
+        sealed: Some(vec![0, 1, 254, 255]),
+    }
+}
+
+/// Writes drafts in one transaction and says what each did.
+pub(crate) async fn write(store: &Store, drafts: &[Draft]) -> Vec<Put> {
+    let mut tx = store.begin(&ada()).await.unwrap();
+    let mut done = Vec::new();
+    for draft in drafts {
+        done.push(tx.put(draft.clone()).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    done
+}
+
+/// An id minted at a time of the test's choosing.
+pub(crate) fn request_at(micros: i64) -> RequestId {
+    let millis = u64::try_from(micros / 1_000).unwrap();
+    let random = uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext));
+    let mut bytes = *random.as_bytes();
+    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    RequestId(uuid::Uuid::from_bytes(bytes))
+}
+
+pub(crate) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
+    Attempt {
+        number,
+        provider: "openai".to_owned(),
+        model: "gpt-4o-mini".to_owned(),
+        outcome,
+        status: 200 + number,
+        at: Timestamp::from_micros(1_000_000 + i64::from(number)),
+        duration_us: 7,
+        usage: Usage {
+            input_uncached: 10,
+            cache_read: 20,
+            cache_write: 30,
+            output_visible: 40,
+            reasoning: 50,
+            audio_in: 60,
+            audio_out: 70,
+        },
+        cost: Money::from_nanos(12_345),
+        price: Some(ResourceId::new()),
+        estimated: false,
+    }
+}
+
+pub(crate) fn event(tenant: ResourceId, at: i64, attempts: Vec<Attempt>) -> UsageEvent {
+    UsageEvent {
+        request: request_at(at),
+        incarnation: IncarnationId::new(),
+        at: Timestamp::from_micros(at + 5),
+        attribution: Attribution {
+            tenant,
+            key: tenant,
+            user: Some("alice".to_owned()),
+            feature: None,
+            tags: vec![("team".to_owned(), "red\"'".to_owned())],
+        },
+        api: "chat".to_owned(),
+        stream: true,
+        route: "chat".to_owned(),
+        outcome: RequestOutcome::Ok,
+        status: 200,
+        cache: CacheHit::None,
+        duration_us: 900,
+        overhead_us: 30,
+        ttft_us: Some(400),
+        attempts,
+    }
+}

@@ -1,0 +1,10 @@
+//! What every database must do, run on a fresh SQLite file, or on the PostgreSQL server that
+//! `PORTCULLIS_TEST_POSTGRES` (an address of a superuser's) names.
+
+mod concurrency;
+mod config;
+mod fixture;
+mod history;
+mod listing;
+mod usage;
+mod usage_sums;
