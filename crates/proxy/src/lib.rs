@@ -1,2 +1,25 @@
-//! proxy
+//! The data plane: a disposable process that serves requests by one immutable snapshot and spools what they used.
+
+mod app;
+mod ask;
+mod attempt;
+mod body;
 pub mod config;
+mod gateway;
+mod http;
+mod ledger;
+mod listener;
+mod main_loop;
+mod meter;
+mod models;
+mod pipeline;
+mod redact;
+mod relay;
+mod reply;
+mod settings;
+pub mod spool;
+mod upstream;
+
+pub use app::App;
+pub use main_loop::{KeySettings, Output, run};
+pub use settings::{EdgeSettings, LinkSettings, Settings};

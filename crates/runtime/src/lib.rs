@@ -31,6 +31,18 @@ impl ConfigError {
     }
 }
 
+/// Parses the command line; a wrong one exits with [`EXIT_CONFIG`] and names the flag, `--help` with success.
+///
+/// # Errors
+/// The exit status, after the message was printed.
+pub fn parse<C: clap::Parser>() -> Result<C, std::process::ExitCode> {
+    C::try_parse().map_err(|error| {
+        // A closed stdout or stderr leaves nobody to tell.
+        let _ = error.print();
+        if error.use_stderr() { EXIT_CONFIG.into() } else { std::process::ExitCode::SUCCESS }
+    })
+}
+
 /// Turns the result of a service into its exit status, printing a failure as one line on stderr.
 #[must_use]
 #[allow(clippy::print_stderr, reason = "the last words of a process that may have no log yet")]

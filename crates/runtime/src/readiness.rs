@@ -5,15 +5,24 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
 type Latches = Vec<(&'static str, Arc<AtomicBool>)>;
 
 /// The latches of one process.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<Latches>>);
+pub struct Readiness {
+    latches: Arc<Mutex<Latches>>,
+    changed: Arc<Notify>,
+}
 
 /// One part's say in readiness.
 #[derive(Clone, Debug)]
-pub struct Latch(Arc<AtomicBool>);
+pub struct Latch {
+    open: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+}
 
 impl Readiness {
     /// No latches: ready.
@@ -27,7 +36,7 @@ impl Readiness {
     pub fn latch(&self, name: &'static str) -> Latch {
         let open = Arc::new(AtomicBool::new(false));
         self.lock().push((name, Arc::clone(&open)));
-        Latch(open)
+        Latch { open, changed: Arc::clone(&self.changed) }
     }
 
     /// Whether every latch is open.
@@ -42,15 +51,32 @@ impl Readiness {
         self.lock().iter().filter(|(_, open)| !open.load(Ordering::Relaxed)).map(|(name, _)| *name).collect()
     }
 
+    /// Waits until it is ready; false when the token was cancelled first.
+    pub async fn ready(&self, cancelled: &CancellationToken) -> bool {
+        loop {
+            // Registered before looking, so that no change in between is missed.
+            let changed = self.changed.notified();
+            if self.is_ready() {
+                return true;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = cancelled.cancelled() => return false,
+            }
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Latches> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.latches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Latch {
     /// Opens or closes it.
     pub fn set(&self, open: bool) {
-        self.0.store(open, Ordering::Relaxed);
+        if self.open.swap(open, Ordering::Relaxed) != open {
+            self.changed.notify_waiters();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub use bound::input_bound;
 pub use openai::{
     error::{ProviderError, provider_error},
     render::{error_body, error_event, model_body, models_body},
-    reply::chat_usage,
+    reply::{chat_usage, tail_usage},
     stream::{ChatTap, Piece, Seen, TapError},
 };
 pub use provider::{Auth, ProviderRow, provider_kinds, provider_row};

@@ -20,3 +20,12 @@ pub fn chat_usage(body: &[u8]) -> Option<Usage> {
     });
     found
 }
+
+/// The usage of an answer of which only the last bytes are known: the last `"usage"` object among them.
+#[must_use]
+pub fn tail_usage(tail: &[u8]) -> Option<Usage> {
+    const KEY: &[u8] = b"\"usage\"";
+    let at = memchr::memmem::rfind(tail, KEY)?;
+    let value = tail[at + KEY.len()..].trim_ascii_start().strip_prefix(b":")?;
+    usage::read(&mut Reader::new(value)).ok().flatten()
+}

@@ -1,0 +1,163 @@
+//! The proxy as a process: built from settings, served until told to stop, drained in order.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use domain::{IncarnationId, Timestamp};
+use runtime::{ConfigError, Latch, Readiness, listen};
+use secrets::Keyring;
+use tokio::{net::TcpListener, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{ConfigClient, ConfigSettings, ConfigStatus, Session},
+    gateway::Gateway,
+    ledger::ToLedger,
+    listener,
+    settings::Settings,
+    spool::{Reporter, Spool, SpoolLimits},
+};
+
+/// How often readiness looks at the age of the configuration and the room in the spool.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long usage may take to reach the ledger when the process stops; the rest stays in the spool.
+const LAST_REPORT: Duration = Duration::from_secs(5);
+
+/// A proxy whose listeners are bound and whose directory is locked.
+pub struct App {
+    gateway: Arc<Gateway>,
+    config: ConfigClient,
+    session: Session,
+    data_plane: TcpListener,
+    ops: TcpListener,
+    readiness: Readiness,
+    latches: Latches,
+}
+
+struct Latches {
+    snapshot: Latch,
+    spool: Latch,
+    serving: Latch,
+}
+
+impl App {
+    /// Binds, locks, recovers the spool and loads the last good snapshot, if there is one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what the operator has to change.
+    pub async fn build(settings: Settings, keyring: Arc<Keyring>) -> anyhow::Result<Self> {
+        settings.edge.check()?;
+        let session = settings.link.session()?;
+        let data_plane = listen::bind(settings.listen, "--listen").await?;
+        let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
+        let incarnation = IncarnationId::new();
+        let spool = open_spool(&settings, incarnation)?;
+        let gateway = Arc::new(Gateway::new(Arc::clone(&keyring), spool, incarnation, settings.edge));
+        let link = settings.link;
+        let max_age = link.max_snapshot_age.std();
+        let config = ConfigSettings::new(link.region, settings.data_dir, max_age);
+        let install = Arc::clone(&gateway);
+        let install = Arc::new(move |rows: &_| install.install(rows));
+        let mut config = ConfigClient::new(config, session.clone(), keyring, install);
+        let status = config.status();
+        gateway.judge_staleness(Box::new(move || status.is_stale(Timestamp::now())));
+        if let Some(version) = config.start_from_disk() {
+            tracing::info!(%version, "serving by the last good snapshot until the control plane answers");
+        }
+        let readiness = Readiness::new();
+        let latches = Latches {
+            snapshot: readiness.latch("configuration"),
+            spool: readiness.latch("usage spool"),
+            serving: readiness.latch("serving"),
+        };
+        Ok(Self { gateway, config, session, data_plane, ops, readiness, latches })
+    }
+
+    /// Where applications connect.
+    ///
+    /// # Errors
+    /// When the kernel does not know it any more.
+    pub fn data_plane(&self) -> Result<SocketAddr, ConfigError> {
+        listen::bound(&self.data_plane, "--listen")
+    }
+
+    /// Where readiness is served.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn ops(&self) -> Result<SocketAddr, ConfigError> {
+        listen::bound(&self.ops, "--ops-listen")
+    }
+
+    /// Where others may add their say in readiness.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Serves until the token is cancelled, then drains: no new connections, running requests finish, usage is
+    /// reported, the spool is synced.
+    ///
+    /// # Errors
+    /// When a part of the process died.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { gateway, config, session, data_plane, ops, readiness, latches } = self;
+        // The parts that running requests need stop after them.
+        let after = CancellationToken::new();
+        let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, shutdown.clone()));
+        let ops = tokio::spawn(runtime::ops::serve(ops, readiness, after.clone()));
+        let config = tokio::spawn(config.run(after.clone()));
+        let reporter = Reporter::new(gateway.spool.clone(), ToLedger::new(session))?;
+        let reporting = tokio::spawn(report(reporter, after.clone()));
+        listener::run(Arc::clone(&gateway), data_plane, shutdown).await;
+        after.cancel();
+        let (_, served, _, _) = tokio::try_join!(looking, ops, config, reporting)?;
+        served.context("the ops port")
+    }
+}
+
+/// Reports usage while the process runs, and what is left when it stops.
+async fn report(reporter: Reporter<ToLedger>, stop: CancellationToken) {
+    reporter.run(&stop).await;
+    if let Err(undelivered) = reporter.drain(Instant::now() + LAST_REPORT).await {
+        tracing::warn!("{undelivered}");
+    }
+}
+
+fn open_spool(settings: &Settings, incarnation: IncarnationId) -> Result<Spool, ConfigError> {
+    create_private(&settings.data_dir)?;
+    let limits = SpoolLimits { max_bytes: settings.edge.spool_max_bytes, ..SpoolLimits::default() };
+    let spool = Spool::open(&settings.data_dir.join("spool"), incarnation, limits);
+    spool.map_err(|error| ConfigError::new("--data-dir", error))
+}
+
+/// A directory that only its owner may read.
+fn create_private(dir: &Path) -> Result<(), ConfigError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created
+        .map_err(|error| ConfigError::new("--data-dir", format!("cannot create {}: {error}", dir.display())))
+}
+
+/// Keeps readiness true to what requests would meet.
+async fn look(
+    gateway: Arc<Gateway>,
+    status: Arc<ConfigStatus>,
+    latches: Latches,
+    shutdown: CancellationToken,
+) {
+    let mut installed = gateway.installed();
+    loop {
+        latches.snapshot.set(installed.borrow_and_update().is_some() && !status.is_stale(Timestamp::now()));
+        latches.spool.set(!gateway.spool.is_full());
+        latches.serving.set(!shutdown.is_cancelled());
+        if shutdown.is_cancelled() {
+            return;
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            changed = installed.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the request's head asks for: the presented key, attribution and the client's own options.
+
+use std::time::Duration;
+
+use domain::{Attribution, ErrorKind};
+use http::{HeaderMap, Uri, header};
+use policy::Caller;
+use wire::RequestFacts;
+
+use crate::reply::Trouble;
+
+/// Longest user or feature, in bytes.
+const MAX_NAME: usize = 256;
+/// Most tags, and longest name or value of one.
+const MAX_TAGS: usize = 16;
+
+/// The key a client presents, in any of the forms that SDKs use.
+pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="));
+    text("x-api-key").or(bearer).or_else(|| text("x-goog-api-key")).or_else(query)
+}
+
+/// What the client may choose for one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// A shorter bound of the whole request than the route's.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether the final comment lists every attempt.
+    pub(crate) explain: bool,
+}
+
+/// Reads the options.
+pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
+    let timeout = match headers.get("x-portcullis-timeout-ms") {
+        None => None,
+        Some(value) => {
+            let millis =
+                value.to_str().ok().and_then(|text| text.parse::<u64>().ok()).filter(|millis| *millis > 0);
+            Some(Duration::from_millis(
+                millis.ok_or_else(|| bad("x-portcullis-timeout-ms", "a number of milliseconds"))?,
+            ))
+        }
+    };
+    let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
+    Ok(Options { timeout, explain })
+}
+
+/// For whom the request runs: what the key pins, else what the client says in headers, else in the body.
+pub(crate) fn attribution(
+    headers: &HeaderMap,
+    caller: &Caller,
+    facts: &RequestFacts,
+) -> Result<Attribution, Trouble> {
+    let spec = &caller.key.spec;
+    let user = match (&spec.user, name(headers, "x-portcullis-user")?) {
+        (Some(pinned), _) => Some(pinned.clone()),
+        (None, Some(said)) => Some(said),
+        (None, None) => facts.user.clone(),
+    };
+    let feature = match &spec.feature {
+        Some(pinned) => Some(pinned.clone()),
+        None => name(headers, "x-portcullis-feature")?,
+    };
+    Ok(Attribution { tenant: caller.key.tenant.id, key: caller.key.id, user, feature, tags: tags(headers)? })
+}
+
+fn name(headers: &HeaderMap, header: &'static str) -> Result<Option<String>, Trouble> {
+    let Some(value) = headers.get(header) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= MAX_NAME);
+    match text {
+        Some("") => Ok(None),
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(bad(header, "UTF-8 of at most 256 bytes")),
+    }
+}
+
+fn tags(headers: &HeaderMap) -> Result<Vec<(String, String)>, Trouble> {
+    const FORM: &str = "k=v,k=v: at most 16 pairs of at most 256 bytes";
+    let Some(value) = headers.get("x-portcullis-tags") else { return Ok(Vec::new()) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad("x-portcullis-tags", FORM))?;
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let (name, value) = (name.trim(), value.trim());
+        (!name.is_empty() && name.len() + value.len() <= MAX_NAME)
+            .then(|| (name.to_owned(), value.to_owned()))
+    };
+    let pairs: Option<Vec<_>> = text.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect();
+    pairs.filter(|pairs| pairs.len() <= MAX_TAGS).ok_or_else(|| bad("x-portcullis-tags", FORM))
+}
+
+fn bad(header: &str, form: &str) -> Trouble {
+    Trouble::new(ErrorKind::InvalidRequest, format!("header {header} must be {form}")).param(Some(header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_sdks_put_it() {
+        let plain = Uri::from_static("/v1/models");
+        for (name, value) in [
+            ("authorization", "Bearer k"),
+            ("authorization", "bearer  k"),
+            ("x-api-key", "k"),
+            ("x-goog-api-key", "k"),
+        ] {
+            assert_eq!(presented(&headers(&[(name, value)]), &plain), Some("k"), "{name}");
+        }
+        assert_eq!(presented(&headers(&[]), &Uri::from_static("/v1/models?a=b&key=k")), Some("k"));
+        assert_eq!(presented(&headers(&[("authorization", "Basic k")]), &plain), None);
+    }
+
+    #[test]
+    fn tags_are_bounded() {
+        assert_eq!(
+            tags(&headers(&[("x-portcullis-tags", "a=1, b=x=y,")])).unwrap()[1],
+            ("b".into(), "x=y".into())
+        );
+        let many = vec!["a=b"; 17].join(",");
+        for bad in ["nonsense", "=v", many.as_str()] {
+            assert!(tags(&headers(&[("x-portcullis-tags", bad)])).is_err(), "{bad}");
+        }
+        assert!(options(&headers(&[("x-portcullis-timeout-ms", "soon")])).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! A failed attempt, and what the client is told when it was the last one.
+
+use domain::{Attempt, AttemptOutcome, ErrorKind};
+use wire::ProviderError;
+
+use crate::reply::Trouble;
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) outcome: AttemptOutcome,
+    /// For logs and people; free of secrets.
+    pub(crate) detail: String,
+    /// The provider's HTTP status.
+    pub(crate) status: Option<u16>,
+    /// What the provider said of it, free of secrets.
+    pub(crate) said: Option<ProviderError>,
+    /// When the provider wants to be asked again, in seconds.
+    pub(crate) retry_after: Option<u64>,
+    /// Whether the connection ended before a response head.
+    pub(crate) before_head: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { outcome, detail, status: None, said: None, retry_after: None, before_head: false }
+    }
+
+    /// Whether no other target can help.
+    pub(crate) const fn ends_the_request(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::ClientFault)
+    }
+
+    /// What the client is told.
+    pub(crate) fn trouble(self, attempts: &[Attempt]) -> Trouble {
+        if self.outcome == AttemptOutcome::ClientFault {
+            return self.client_fault();
+        }
+        let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
+        let lines: Vec<String> = attempts.iter().map(describe).collect();
+        let (kind, text) = if all(AttemptOutcome::RateLimited) {
+            (ErrorKind::RateLimited, "every target is rate limited by its provider")
+        } else if all(AttemptOutcome::Timeout) {
+            (ErrorKind::UpstreamTimeout, "no target answered in time")
+        } else {
+            (ErrorKind::AllTargetsFailed, "every target failed")
+        };
+        let trouble = Trouble::new(kind, format!("{text}: {}", lines.join(", "))).attempts(attempts);
+        match (kind, self.retry_after) {
+            (ErrorKind::RateLimited, after) => trouble.retry_after(after.unwrap_or(1)),
+            _ => trouble,
+        }
+    }
+
+    fn client_fault(self) -> Trouble {
+        let status = self.status.unwrap_or(ErrorKind::InvalidRequest.status());
+        let kind = if status == 413 { ErrorKind::RequestTooLarge } else { ErrorKind::InvalidRequest };
+        match self.said {
+            Some(said) => {
+                Trouble::new(kind, said.message).param(said.param.as_deref()).from_provider(status, said.code)
+            }
+            None => Trouble::new(kind, "the provider refused the request").from_provider(status, None),
+        }
+    }
+}
+
+fn describe(attempt: &Attempt) -> String {
+    let status = if attempt.status == 0 { String::new() } else { format!(" {}", attempt.status) };
+    format!("{}/{}: {}{status}", attempt.provider, attempt.model, attempt.outcome.as_str())
+}
+
+/// Whose fault a provider's status is; `None`: nobody's, it is a success.
+pub(super) const fn by_status(status: u16) -> Option<AttemptOutcome> {
+    use AttemptOutcome as O;
+    match status {
+        200..=299 => None,
+        401..=403 => Some(O::BadCredential),
+        408 => Some(O::Timeout),
+        429 => Some(O::RateLimited),
+        // The target is configured wrongly, or redirects, which is never followed: another target may do.
+        300..=399 | 404 | 405 | 410 => Some(O::Protocol),
+        409 | 500..=599 => Some(O::ServerError),
+        400..=499 => Some(O::ClientFault),
+        _ => Some(O::Protocol),
+    }
+}

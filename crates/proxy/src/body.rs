@@ -1,0 +1,66 @@
+//! Reading a request's body within bounds of size and time.
+
+use bytes::{Bytes, BytesMut};
+use domain::ErrorKind;
+use http::{Request, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::{reply::Trouble, settings::EdgeSettings};
+
+/// Reads it whole; most bodies come in one frame and are not copied.
+pub(crate) async fn read(request: &mut Request<Incoming>, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
+    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        let text = "send the body without content-encoding";
+        return Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let body = request.body_mut();
+    if body.size_hint().lower() > edge.max_body_bytes {
+        return Err(too_large(edge));
+    }
+    match tokio::time::timeout(edge.body_timeout(), collect(body, edge)).await {
+        Ok(read) => read,
+        Err(_) => {
+            let text = format!("the body did not arrive within {} s", edge.body_timeout_seconds);
+            Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::REQUEST_TIMEOUT))
+        }
+    }
+}
+
+async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
+    let announced = body.size_hint().exact();
+    let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
+    if announced == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    // What was announced is within the limit, or nothing was announced and the buffer grows as bytes come.
+    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(2 * first.len());
+    let mut whole = BytesMut::with_capacity(expected);
+    let mut piece = Some(first);
+    while let Some(data) = piece {
+        if (whole.len() + data.len()) as u64 > edge.max_body_bytes {
+            return Err(too_large(edge));
+        }
+        whole.extend_from_slice(&data);
+        piece = next(body).await?;
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of data; trailers are skipped.
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Trouble> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Trouble::new(ErrorKind::InvalidRequest, "the body broke off"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+fn too_large(edge: &EdgeSettings) -> Trouble {
+    Trouble::new(ErrorKind::RequestTooLarge, format!("the body exceeds {} bytes", edge.max_body_bytes))
+}

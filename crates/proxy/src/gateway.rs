@@ -1,0 +1,125 @@
+//! What every request shares: the snapshot pointer, keys, upstream clients and the spool; no locks.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use arc_swap::ArcSwapOption;
+use domain::{ErrorKind, IncarnationId, Version};
+use policy::{Rows, Snapshot, compile};
+use secrets::Keyring;
+use tokio::sync::watch;
+
+use crate::{reply::Trouble, settings::EdgeSettings, spool::Spool, upstream::Upstream};
+
+/// Says whether the configuration is too old to serve by.
+pub(crate) type Stale = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// The shared state of one proxy.
+pub(crate) struct Gateway {
+    snapshot: ArcSwapOption<Snapshot>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) upstream: Upstream,
+    pub(crate) spool: Spool,
+    pub(crate) incarnation: IncarnationId,
+    pub(crate) edge: EdgeSettings,
+    stale: std::sync::OnceLock<Stale>,
+    installed: watch::Sender<Option<Version>>,
+    in_flight: AtomicUsize,
+    draws: AtomicU64,
+}
+
+/// A request's place among those in flight; given back on drop.
+pub(crate) struct Place(Arc<Gateway>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        keyring: Arc<Keyring>,
+        spool: Spool,
+        incarnation: IncarnationId,
+        edge: EdgeSettings,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwapOption::empty(),
+            keyring,
+            upstream: Upstream::new(edge.allow_private_networks.clone()),
+            spool,
+            incarnation,
+            edge,
+            stale: std::sync::OnceLock::new(),
+            installed: watch::Sender::new(None),
+            in_flight: AtomicUsize::new(0),
+            draws: AtomicU64::new(incarnation.0.as_u64_pair().1),
+        }
+    }
+
+    /// Compiles rows and swaps them in, or leaves everything as it was.
+    pub(crate) fn install(&self, rows: &Rows) -> Result<(), String> {
+        let snapshot = compile(rows, &self.keyring).map_err(|error| error.to_string())?;
+        for row in &rows.unknown {
+            tracing::error!(
+                kind = row.kind,
+                name = row.name,
+                reason = row.reason,
+                "cannot read a resource; what leans on it is out of service"
+            );
+        }
+        tracing::info!(version = %snapshot.version, keys = snapshot.key_count(), "configuration installed");
+        self.snapshot.store(Some(Arc::new(snapshot)));
+        self.installed.send_replace(Some(rows.version));
+        Ok(())
+    }
+
+    /// Tells of every installed version.
+    pub(crate) fn installed(&self) -> watch::Receiver<Option<Version>> {
+        self.installed.subscribe()
+    }
+
+    /// Sets the judge of staleness, once, at start.
+    pub(crate) fn judge_staleness(&self, stale: Stale) {
+        // A second judge would be a fault of composition; the first one stays.
+        let _ = self.stale.set(stale);
+    }
+
+    /// The snapshot that a request keeps to its end.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Trouble> {
+        let snapshot = self.snapshot.load_full().ok_or_else(|| {
+            Trouble::new(ErrorKind::StoreUnavailable, "this proxy has not received its configuration yet")
+                .retry_after(1)
+        })?;
+        if self.stale.get().is_some_and(|stale| stale()) {
+            let text =
+                "this proxy has been cut off from its control plane for longer than its settings allow";
+            return Err(Trouble::new(ErrorKind::StoreUnavailable, text).retry_after(5));
+        }
+        Ok(snapshot)
+    }
+
+    /// Takes a place among the requests in flight.
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Trouble> {
+        let place = Place(Arc::clone(self));
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.edge.max_in_flight {
+            return Err(Trouble::new(ErrorKind::Overloaded, "too many requests in flight").retry_after(1));
+        }
+        Ok(place)
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// A number that spreads load; a Weyl sequence is even, cheap and needs no lock.
+    pub(crate) fn draw(&self) -> u64 {
+        let step = self.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        // The high half mixes better than the low one, which a modulus would look at.
+        step >> 32
+    }
+}

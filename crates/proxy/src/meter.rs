@@ -1,0 +1,273 @@
+//! The account of one request: an intent before each attempt is sent, one usage event at the end, whatever ends it.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, PriceSpec, RequestId,
+    RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
+};
+use policy::{Bound, Target};
+use tokio::time::Instant;
+
+use crate::{
+    gateway::Gateway,
+    reply::{Notes, Trouble},
+    spool::SpoolError,
+};
+
+/// HTTP status recorded for a client that hung up (nginx's convention).
+const CLIENT_CLOSED: u32 = 499;
+
+/// What is known of a request before its first attempt.
+pub(crate) struct Opening {
+    pub(crate) request: RequestId,
+    pub(crate) started: Instant,
+    pub(crate) at: Timestamp,
+    pub(crate) attribution: Attribution,
+    pub(crate) api: &'static str,
+    pub(crate) stream: bool,
+    pub(crate) route: String,
+    /// Input tokens assumed where the provider does not report them.
+    pub(crate) input_estimate: u64,
+}
+
+/// The attempt that runs now.
+struct Running {
+    number: u32,
+    provider: String,
+    model: String,
+    price: Option<(ResourceId, PriceSpec)>,
+    at: Timestamp,
+    started: Instant,
+    /// Output tokens seen so far, for an estimate.
+    output_seen: u64,
+    /// Usage reported so far.
+    reported: Option<Usage>,
+    status: u32,
+}
+
+/// Meters one request. Dropped unsettled, it books a client that hung up and does no more than that.
+pub(crate) struct Meter {
+    gateway: Arc<Gateway>,
+    opening: Opening,
+    attempts: Vec<Attempt>,
+    running: Option<Running>,
+    /// Time spent waiting for providers.
+    waited: Duration,
+    ttft: Option<Duration>,
+    settled: bool,
+}
+
+/// The sums over a settled request's attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) cost: Money,
+    /// Whether every charged attempt had a price; an unknown cost is not shown as zero.
+    pub(crate) priced: bool,
+    pub(crate) usage: Usage,
+    pub(crate) estimated: bool,
+}
+
+impl Meter {
+    pub(crate) const fn new(gateway: Arc<Gateway>, opening: Opening) -> Self {
+        let attempts = Vec::new();
+        Self { gateway, opening, attempts, running: None, waited: Duration::ZERO, ttft: None, settled: false }
+    }
+
+    /// Writes the intent; only after that may the attempt be sent.
+    pub(crate) fn begin(&mut self, target: &Target, bound: Bound) -> Result<(), Trouble> {
+        let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let at = Timestamp::now();
+        let price = target.price_at(self.opening.at).map(|priced| (priced.id, priced.price.clone()));
+        let intent = Intent {
+            request: self.opening.request,
+            attempt: number,
+            at,
+            attribution: self.opening.attribution.clone(),
+            api: self.opening.api.to_owned(),
+            stream: self.opening.stream,
+            route: self.opening.route.clone(),
+            provider: target.model.provider.clone(),
+            model: target.model.model.clone(),
+            price: price.as_ref().map(|(id, _)| *id),
+            reserve: bound.cost,
+            bound: bound.usage,
+        };
+        self.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
+        let (provider, model) = (intent.provider, intent.model);
+        let (started, output_seen, reported) = (Instant::now(), 0, None);
+        self.running =
+            Some(Running { number, provider, model, price, at, started, output_seen, reported, status: 0 });
+        Ok(())
+    }
+
+    /// The provider's status arrived.
+    pub(crate) const fn status(&mut self, status: u16) {
+        if let Some(running) = &mut self.running {
+            running.status = status as u32;
+        }
+    }
+
+    /// The first content arrived.
+    pub(crate) fn first_content(&mut self) {
+        self.ttft.get_or_insert_with(|| self.opening.started.elapsed());
+    }
+
+    /// What the provider has reported and produced so far.
+    pub(crate) const fn observe(&mut self, reported: Option<Usage>, output_seen: u64) {
+        if let Some(running) = &mut self.running {
+            running.output_seen = output_seen;
+            if reported.is_some() {
+                running.reported = reported;
+            }
+        }
+    }
+
+    /// Counts time spent waiting for somebody else.
+    pub(crate) const fn wait(&mut self, waited: Duration) {
+        self.waited = self.waited.saturating_add(waited);
+    }
+
+    /// Ends the running attempt.
+    pub(crate) fn end(&mut self, outcome: AttemptOutcome) {
+        let Some(running) = self.running.take() else { return };
+        let (usage, estimated) = running.charged_usage(outcome, self.opening.input_estimate);
+        let cost = running.price.as_ref().map_or(Money::ZERO, |(_, price)| price.cost(&usage));
+        self.attempts.push(Attempt {
+            number: running.number,
+            provider: running.provider,
+            model: running.model,
+            outcome,
+            status: running.status,
+            at: running.at,
+            duration_us: micros(running.started.elapsed()),
+            usage,
+            cost,
+            price: running.price.map(|(id, _)| id),
+            estimated,
+        });
+    }
+
+    /// Writes the event; the last byte goes to the client only after this.
+    pub(crate) fn settle(&mut self, outcome: RequestOutcome, status: u32) -> Totals {
+        self.settled = true;
+        if self.attempts.is_empty() {
+            return Totals::default();
+        }
+        let duration = self.opening.started.elapsed();
+        let event = UsageEvent {
+            request: self.opening.request,
+            incarnation: self.gateway.incarnation,
+            at: Timestamp::now(),
+            attribution: self.opening.attribution.clone(),
+            api: self.opening.api.to_owned(),
+            stream: self.opening.stream,
+            route: std::mem::take(&mut self.opening.route),
+            outcome,
+            status,
+            cache: CacheHit::Off,
+            duration_us: micros(duration),
+            overhead_us: micros(duration.saturating_sub(self.waited)),
+            ttft_us: self.ttft.map(micros),
+            attempts: std::mem::take(&mut self.attempts),
+        };
+        if let Err(error) = self.gateway.spool.event(&event) {
+            // The intent stays in the spool: a successor books it as an estimate, so it is not lost.
+            tracing::error!(request = %event.request, %error, "cannot spool a usage event");
+        }
+        self.attempts = event.attempts;
+        totals(&self.attempts)
+    }
+
+    /// The attempts so far.
+    pub(crate) fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The request.
+    pub(crate) const fn request(&self) -> RequestId {
+        self.opening.request
+    }
+
+    /// What the response headers say at this moment.
+    pub(crate) fn notes(&self) -> Notes {
+        let running = self.running.as_ref().map(|running| (&running.provider, &running.model));
+        let last =
+            running.or_else(|| self.attempts.last().map(|attempt| (&attempt.provider, &attempt.model)));
+        let fallback = self.attempts.first().filter(|first| first.outcome != AttemptOutcome::Ok);
+        Notes {
+            request: self.opening.request,
+            route: Some(self.opening.route.clone()),
+            provider: last.map(|(provider, _)| provider.clone()),
+            model: last.map(|(_, model)| model.clone()),
+            attempts: self.attempts.len() + usize::from(self.running.is_some()),
+            fallback: fallback.map(|first| first.outcome.as_str()),
+            overhead: self.opening.started.elapsed().saturating_sub(self.waited),
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.end(AttemptOutcome::Cancelled);
+            self.settle(RequestOutcome::Cancelled, CLIENT_CLOSED);
+        }
+    }
+}
+
+impl Running {
+    /// What an attempt is charged for: what was reported; else, if the provider may have worked, an estimate.
+    fn charged_usage(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
+        use AttemptOutcome as O;
+        let refused = self.status != 0 && !(200..300).contains(&self.status);
+        match outcome {
+            O::Connect
+            | O::Tls
+            | O::NotSent
+            | O::RateLimited
+            | O::ServerError
+            | O::BadCredential
+            | O::ClientFault => (Usage::default(), false),
+            _ if refused => (Usage::default(), false),
+            O::StreamError if self.output_seen == 0 && self.reported.is_none() => (Usage::default(), false),
+            O::Ok | O::Timeout | O::StreamError | O::Cut | O::Protocol | O::Cancelled | O::Orphaned => {
+                let estimate = Usage {
+                    input_uncached: input_estimate,
+                    output_visible: self.output_seen,
+                    ..Usage::default()
+                };
+                // A cut stream may have reported its usage up to then; more output may have followed.
+                match self.reported {
+                    Some(reported) => (reported, outcome != O::Ok),
+                    None => (estimate, true),
+                }
+            }
+        }
+    }
+}
+
+fn totals(attempts: &[Attempt]) -> Totals {
+    let mut totals = Totals { priced: true, ..Totals::default() };
+    for attempt in attempts.iter().filter(|attempt| attempt.usage != Usage::default()) {
+        totals.cost = totals.cost.plus(attempt.cost);
+        totals.priced &= attempt.price.is_some();
+        totals.estimated |= attempt.estimated;
+    }
+    totals.usage = attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
+    totals
+}
+
+fn unspoolable(error: &SpoolError) -> Trouble {
+    tracing::error!(%error, "cannot spool an intent; the request is refused");
+    match error {
+        SpoolError::Full { .. } => {
+            Trouble::new(ErrorKind::Overloaded, "the usage spool is full").retry_after(5)
+        }
+        _ => Trouble::new(ErrorKind::StoreUnavailable, "usage cannot be recorded").retry_after(5),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

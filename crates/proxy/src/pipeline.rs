@@ -1,0 +1,73 @@
+//! A request's walk from its arrival to its answer; read this file first.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{ErrorKind, RequestOutcome};
+use http::Response;
+use policy::{Caller, Plan};
+use wire::{Api, RequestFacts};
+
+use crate::{
+    ask, attempt, body,
+    gateway::Gateway,
+    http::Arrival,
+    meter::{Meter, Opening},
+    models::sign_in,
+    relay::{self, ReplyBody},
+    reply::Trouble,
+};
+
+/// What the attempts work from: the request as understood, the plan, and the client's options.
+pub(crate) struct Ask {
+    pub(crate) api: Api,
+    pub(crate) body: Bytes,
+    pub(crate) facts: RequestFacts,
+    pub(crate) plan: Plan,
+    pub(crate) options: ask::Options,
+}
+
+/// Serves one request of the OpenAI dialect.
+pub(crate) async fn handle(
+    gateway: &Arc<Gateway>,
+    api: Api,
+    mut arrival: Arrival,
+) -> Result<Response<ReplyBody>, Trouble> {
+    let (snapshot, caller) = sign_in(gateway, &arrival)?;
+    let options = ask::options(arrival.request.headers())?;
+    let body = body::read(&mut arrival.request, &gateway.edge).await?;
+    let facts = decode(api, &body)?;
+    let plan = policy::plan(&snapshot, &caller, &facts.model, gateway.draw())
+        .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
+    let ask = Ask { api, body, facts, plan, options };
+    let opening = open(&arrival, &caller, &ask).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let mut meter = Meter::new(Arc::clone(gateway), opening);
+    match attempt::first_success(gateway, &ask, &mut meter).await {
+        Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
+        Err(trouble) => {
+            meter.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
+            Ok(trouble.response(meter.notes()))
+        }
+    }
+}
+
+/// One validating scan of the body.
+fn decode(api: Api, body: &[u8]) -> Result<RequestFacts, Trouble> {
+    wire::scan(api, body)
+        .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))
+}
+
+/// What the meter records of the request before anything is sent.
+fn open(arrival: &Arrival, caller: &Caller, ask: &Ask) -> Result<Opening, Trouble> {
+    Ok(Opening {
+        request: arrival.id,
+        started: arrival.started,
+        at: arrival.at,
+        attribution: ask::attribution(arrival.request.headers(), caller, &ask.facts)?,
+        api: ask.api.name(),
+        stream: ask.facts.stream,
+        route: ask.plan.route.clone(),
+        // Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
+        input_estimate: (ask.body.len() as u64).div_ceil(4),
+    })
+}

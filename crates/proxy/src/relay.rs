@@ -1,0 +1,143 @@
+//! The answer on its way to the client: plain ones with their cost in the headers, streams tapped as they pass.
+
+mod long;
+mod stream;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use domain::{AttemptOutcome, RequestOutcome};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use self::{long::LongBody, stream::StreamBody};
+use crate::{
+    attempt::{Answer, Kind},
+    gateway::Place,
+    meter::{Meter, Totals},
+    pipeline::Ask,
+};
+
+/// A body on its way out; holds the request's place until its last byte went out.
+pub(crate) struct ReplyBody {
+    inner: Inner,
+    place: Option<Place>,
+}
+
+enum Inner {
+    Whole(Option<Bytes>),
+    Long(Box<LongBody>),
+    Stream(Box<StreamBody>),
+}
+
+/// The provider broke off a plain answer: the client's connection has to break off too.
+#[derive(Debug, thiserror::Error)]
+#[error("the provider's answer broke off")]
+pub(crate) struct BrokenOff;
+
+impl ReplyBody {
+    pub(crate) const fn whole(bytes: Bytes) -> Self {
+        Self { inner: Inner::Whole(Some(bytes)), place: None }
+    }
+
+    /// Keeps the request's place until the body is dropped.
+    pub(crate) fn holding(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match &mut self.inner {
+            Inner::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Inner::Long(body) => body.poll(cx),
+            Inner::Stream(body) => body.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.inner, Inner::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Inner::Long(_) | Inner::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Turns a believed answer into the client's.
+pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<ReplyBody> {
+    let notes = meter.notes();
+    let mut headers = HeaderMap::with_capacity(24);
+    pass(&answer.head.headers, &mut headers);
+    notes.write(&mut headers);
+    let status = answer.head.status;
+    let inner = match answer.kind {
+        Kind::Plain(body) => {
+            write_totals(&book_plain(&mut meter, &body, status), &mut headers);
+            Inner::Whole(Some(body))
+        }
+        Kind::Long(start, rest) => {
+            Inner::Long(Box::new(LongBody::new(start, rest, ask, answer.deadline, meter)))
+        }
+        Kind::Stream(tap, pieces, rest) => {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            let source = stream::Source { tap, rest, deadline: answer.deadline, secret: answer.secret };
+            Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))
+        }
+    };
+    let mut response = Response::new(ReplyBody { inner, place: None });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Books a plain answer; the event is on its way to disk before the client has a byte.
+fn book_plain(meter: &mut Meter, body: &[u8], status: StatusCode) -> Totals {
+    meter.observe(wire::chat_usage(body), (body.len() as u64).div_ceil(4));
+    meter.end(AttemptOutcome::Ok);
+    meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()))
+}
+
+/// The provider's headers that concern the client; the rest is between gateway and provider.
+fn pass(from: &HeaderMap, to: &mut HeaderMap) {
+    const PASSED: [HeaderName; 3] = [
+        header::CONTENT_TYPE,
+        HeaderName::from_static("openai-processing-ms"),
+        HeaderName::from_static("openai-version"),
+    ];
+    for name in PASSED {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
+    }
+    if let Some(value) = from.get("x-request-id") {
+        to.insert(HeaderName::from_static("x-portcullis-provider-request-id"), value.clone());
+    }
+}
+
+/// Cost and tokens of a plain answer; no cost where nobody knows the price.
+fn write_totals(totals: &Totals, headers: &mut HeaderMap) {
+    if totals.priced
+        && let Ok(cost) = HeaderValue::from_str(&totals.cost.to_string())
+    {
+        headers.insert(HeaderName::from_static("x-portcullis-cost-usd"), cost);
+    }
+    let usage = &totals.usage;
+    headers.insert(HeaderName::from_static("x-portcullis-tokens-in"), HeaderValue::from(usage.input()));
+    headers
+        .insert(HeaderName::from_static("x-portcullis-tokens-cached"), HeaderValue::from(usage.cache_read));
+    headers.insert(HeaderName::from_static("x-portcullis-tokens-out"), HeaderValue::from(usage.output()));
+}

@@ -1,0 +1,89 @@
+//! A plain answer too large to be held: passed on as it comes, its usage read from its last bytes.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{AttemptOutcome, RequestOutcome};
+use http_body::{Body as _, Frame};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::BrokenOff;
+use crate::{meter::Meter, pipeline::Ask};
+
+/// Where providers write `usage`: behind the data, within the last bytes.
+const TAIL: usize = 16 << 10;
+
+/// The body of a long answer.
+pub(super) struct LongBody {
+    start: Option<Bytes>,
+    rest: Incoming,
+    tail: Vec<u8>,
+    length: u64,
+    alarm: Pin<Box<Sleep>>,
+    between: Duration,
+    deadline: Instant,
+    meter: Meter,
+    ended: bool,
+}
+
+impl LongBody {
+    pub(super) fn new(start: Bytes, rest: Incoming, ask: &Ask, deadline: Instant, meter: Meter) -> Self {
+        let between = ask.plan.timeouts.between_tokens.std();
+        let alarm = Box::pin(sleep_until(deadline.min(Instant::now() + between)));
+        let (start, tail) = (Some(start), Vec::with_capacity(2 * TAIL));
+        Self { start, rest, tail, length: 0, alarm, between, deadline, meter, ended: false }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(start) = self.start.take() {
+            self.note(&start);
+            return Poll::Ready(Some(Ok(Frame::data(start))));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.note(&data);
+                    self.alarm.as_mut().reset(self.deadline.min(Instant::now() + self.between));
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Poll::Ready(None) => {
+                    self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Err(_))) => {
+                    self.book(AttemptOutcome::Cut, RequestOutcome::Cut);
+                    return Poll::Ready(Some(Err(BrokenOff)));
+                }
+                Poll::Pending => {
+                    ready!(self.alarm.as_mut().poll(cx));
+                    self.book(AttemptOutcome::Timeout, RequestOutcome::Cut);
+                    return Poll::Ready(Some(Err(BrokenOff)));
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, data: &[u8]) {
+        self.length += data.len() as u64;
+        let recent = &data[data.len().saturating_sub(TAIL)..];
+        let surplus = (self.tail.len() + recent.len()).saturating_sub(TAIL);
+        self.tail.drain(..surplus.min(self.tail.len()));
+        self.tail.extend_from_slice(recent);
+    }
+
+    fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) {
+        self.ended = true;
+        self.meter.observe(wire::tail_usage(&self.tail), self.length.div_ceil(4));
+        self.meter.end(attempt);
+        self.meter.settle(request, 200);
+    }
+}

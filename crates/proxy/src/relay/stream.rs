@@ -1,0 +1,198 @@
+//! A stream on its way to the client: whole events pass as they come, usage is observed, the end is booked.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{AttemptOutcome, ErrorKind, RequestOutcome};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::time::{Instant, Sleep, sleep_until};
+use wire::{ChatTap, Piece};
+use zeroize::Zeroizing;
+
+use crate::{
+    meter::Meter,
+    pipeline::Ask,
+    redact::redact,
+    reply::{Trouble, explain},
+};
+
+/// How long usage is waited for that a provider sends after its terminal event.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// Where the stream comes from.
+pub(super) struct Source {
+    pub(super) tap: Box<ChatTap>,
+    pub(super) rest: Incoming,
+    pub(super) deadline: Instant,
+    pub(super) secret: Option<Arc<Zeroizing<String>>>,
+}
+
+/// The body of a streamed answer.
+pub(super) struct StreamBody {
+    source: Source,
+    meter: Meter,
+    /// Ready for the client.
+    queue: VecDeque<Bytes>,
+    /// Reused between chunks.
+    pieces: Vec<Piece>,
+    /// The terminal event, kept until the account is settled.
+    terminal: Option<Bytes>,
+    /// Fires when the provider is silent for too long.
+    alarm: Pin<Box<Sleep>>,
+    between: Duration,
+    progress: u64,
+    explain: bool,
+    ended: bool,
+}
+
+impl StreamBody {
+    pub(super) fn new(source: Source, pieces: Vec<Piece>, ask: &Ask, meter: Meter) -> Self {
+        let between = ask.plan.timeouts.between_tokens.std();
+        let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
+        let (queue, terminal, explain) = (VecDeque::new(), None, ask.options.explain);
+        let progress = source.tap.seen().progress;
+        let mut body =
+            Self { source, meter, queue, pieces, terminal, alarm, between, progress, explain, ended: false };
+        body.take_pieces();
+        body
+    }
+
+    /// The next bytes for the client; `None` after the last.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(bytes) = self.queue.pop_front() {
+                return Poll::Ready(Some(bytes));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut self.source.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.feed(data);
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => {
+                    self.cut(AttemptOutcome::Cut, "the provider's connection broke off")
+                }
+                Poll::Ready(None) => self.end_of_body(),
+                Poll::Pending => {
+                    ready!(self.alarm.as_mut().poll(cx));
+                    self.alarm_rang();
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, data: Bytes) {
+        if let Err(error) = self.source.tap.feed(data, &mut self.pieces) {
+            let text = error.to_string();
+            return self.cut(AttemptOutcome::Protocol, &text);
+        }
+        let seen = self.source.tap.seen();
+        self.meter.observe(seen.usage, seen.tokens_estimate());
+        // Keep-alive comments are no progress: a provider that only sends those is silent.
+        if seen.progress != self.progress {
+            self.progress = seen.progress;
+            self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + self.between));
+        }
+        self.take_pieces();
+    }
+
+    /// Queues what the tap let through, and looks at what it learned.
+    fn take_pieces(&mut self) {
+        let failed = self.source.tap.seen().error.is_some();
+        for piece in self.pieces.drain(..) {
+            match piece {
+                Piece::Relay(bytes) if failed => {
+                    self.queue.push_back(blotted(bytes, self.source.secret.as_deref()))
+                }
+                Piece::Relay(bytes) => self.queue.push_back(bytes),
+                Piece::Done(bytes) => self.terminal = Some(bytes),
+            }
+        }
+        if failed {
+            // The provider's own error event is in the queue and ends the stream.
+            self.book(AttemptOutcome::StreamError, RequestOutcome::Cut);
+        } else if self.terminal.is_some() {
+            match self.source.tap.seen().usage {
+                Some(_) => self.complete(),
+                None => self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + AFTERWARDS)),
+            }
+        }
+    }
+
+    fn alarm_rang(&mut self) {
+        match self.terminal {
+            Some(_) => self.complete(),
+            None => self.cut(AttemptOutcome::Timeout, "the provider stopped sending"),
+        }
+    }
+
+    fn end_of_body(&mut self) {
+        self.source.tap.finish(&mut self.pieces);
+        let seen = self.source.tap.seen();
+        self.meter.observe(seen.usage, seen.tokens_estimate());
+        self.take_pieces();
+        if self.ended {
+            return;
+        }
+        // Some vendors leave the terminal event out; a finish reason says as much.
+        if self.terminal.is_some() || self.source.tap.seen().finish {
+            self.complete();
+        } else {
+            self.cut(AttemptOutcome::Cut, "the provider ended the stream before its end");
+        }
+    }
+
+    /// Books a whole stream, then lets the comment and the terminal event out.
+    fn complete(&mut self) {
+        let totals = self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
+        let mut account = json!({
+            "request_id": self.meter.request(),
+            "cost_usd": totals.priced.then_some(totals.cost),
+            "tokens_in": totals.usage.input(),
+            "tokens_cached": totals.usage.cache_read,
+            "tokens_out": totals.usage.output(),
+            "estimated": totals.estimated,
+        });
+        if self.explain {
+            account["attempts"] = explain(self.meter.attempts());
+        }
+        self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
+        self.queue.extend(self.terminal.take());
+    }
+
+    /// Ends a stream that failed after content: an error event, and no terminal event that would feign success.
+    fn cut(&mut self, outcome: AttemptOutcome, why: &str) {
+        self.book(outcome, RequestOutcome::Cut);
+        let kind = match outcome {
+            AttemptOutcome::Timeout => ErrorKind::UpstreamTimeout,
+            _ => ErrorKind::AllTargetsFailed,
+        };
+        let trouble = Trouble::new(kind, why).attempts(self.meter.attempts());
+        self.queue.push_back(trouble.event(self.meter.request()));
+    }
+
+    fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> crate::meter::Totals {
+        self.ended = true;
+        self.meter.end(attempt);
+        self.meter.settle(request, 200)
+    }
+}
+
+/// Events that came with an error may quote the credential.
+fn blotted(bytes: Bytes, secret: Option<&Zeroizing<String>>) -> Bytes {
+    match (std::str::from_utf8(&bytes), secret) {
+        (Ok(text), Some(secret)) => Bytes::from(redact(text, secret)),
+        _ => bytes,
+    }
+}

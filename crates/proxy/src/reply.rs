@@ -1,0 +1,182 @@
+//! What the client is told: contract headers on every answer, and errors rendered in its own dialect.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{Attempt, ErrorKind, RequestId};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::relay::ReplyBody;
+
+/// Why a request is not served.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    /// The request's field at fault.
+    param: Option<String>,
+    /// The provider's own status and code, where the fault is the request's.
+    provider: Option<(u16, Option<String>)>,
+    retry_after: Option<u64>,
+    attempts: Option<Value>,
+    /// An HTTP detail outside the contract's list (405).
+    status: Option<StatusCode>,
+    /// The route, where it became known before the trouble.
+    route: Option<String>,
+}
+
+impl Trouble {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
+        Self { kind, message, param, provider, retry_after, attempts, status, route }
+    }
+
+    pub(crate) fn param(mut self, param: Option<&str>) -> Self {
+        self.param = param.map(str::to_owned);
+        self
+    }
+
+    /// The provider blamed the request: its status and code are the client's to see.
+    pub(crate) fn from_provider(mut self, status: u16, code: Option<String>) -> Self {
+        self.provider = Some((status, code));
+        self
+    }
+
+    /// In seconds.
+    pub(crate) const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) const fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    pub(crate) fn on_route(mut self, route: &str) -> Self {
+        self.route = Some(route.to_owned());
+        self
+    }
+
+    pub(crate) fn attempts(mut self, attempts: &[Attempt]) -> Self {
+        self.attempts = Some(explain(attempts));
+        self
+    }
+
+    pub(crate) fn http_status(&self) -> StatusCode {
+        let code = self.provider.as_ref().map_or_else(|| self.kind.status(), |(status, _)| *status);
+        self.status.unwrap_or_else(|| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The code of the error body: the provider's own where it blamed the request, else the contract's.
+    fn code(&self) -> &str {
+        let own = self.provider.as_ref().and_then(|(_, code)| code.as_deref());
+        own.unwrap_or_else(|| self.kind.code())
+    }
+
+    fn extra(&self, request: RequestId) -> Value {
+        let mut extra = json!({ "code": self.kind.code(), "request_id": request });
+        if let Some(attempts) = &self.attempts {
+            extra["attempts"] = attempts.clone();
+        }
+        extra
+    }
+
+    /// As an event inside a stream that already carries content.
+    pub(crate) fn event(&self, request: RequestId) -> Bytes {
+        let extra = self.extra(request);
+        Bytes::from(wire::error_event(
+            &self.message,
+            self.kind,
+            self.code(),
+            self.param.as_deref(),
+            Some(&extra),
+        ))
+    }
+
+    /// As a whole answer.
+    pub(crate) fn response(&self, mut notes: Notes) -> Response<ReplyBody> {
+        notes.route = notes.route.or_else(|| self.route.clone());
+        let extra = self.extra(notes.request);
+        let body =
+            wire::error_body(&self.message, self.kind, self.code(), self.param.as_deref(), Some(&extra));
+        let mut response = json_response(self.http_status(), body);
+        let headers = response.headers_mut();
+        notes.write(headers);
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind == ErrorKind::BudgetExceeded {
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+/// A whole JSON answer.
+pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What the contract's response headers say of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Notes {
+    pub(crate) request: RequestId,
+    pub(crate) route: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) attempts: usize,
+    pub(crate) fallback: Option<&'static str>,
+    pub(crate) overhead: Duration,
+}
+
+impl Notes {
+    pub(crate) const fn new(request: RequestId) -> Self {
+        let overhead = Duration::ZERO;
+        Self { request, route: None, provider: None, model: None, attempts: 0, fallback: None, overhead }
+    }
+
+    /// Writes the headers that every answer carries.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        let text = |value: &Option<String>| {
+            value
+                .as_deref()
+                .and_then(|value| HeaderValue::from_str(value).ok())
+                .unwrap_or(HeaderValue::from_static("none"))
+        };
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let request = self.request.0.hyphenated().encode_lower(&mut buffer);
+        let request = HeaderValue::from_str(request).unwrap_or(HeaderValue::from_static("none"));
+        let overhead = u64::try_from(self.overhead.as_micros()).unwrap_or(u64::MAX);
+        headers.insert(HeaderName::from_static("x-portcullis-request-id"), request);
+        headers.insert(HeaderName::from_static("x-portcullis-route"), text(&self.route));
+        headers.insert(HeaderName::from_static("x-portcullis-provider"), text(&self.provider));
+        headers.insert(HeaderName::from_static("x-portcullis-model"), text(&self.model));
+        headers.insert(HeaderName::from_static("x-portcullis-attempts"), HeaderValue::from(self.attempts));
+        let fallback = HeaderValue::from_static(self.fallback.unwrap_or("none"));
+        headers.insert(HeaderName::from_static("x-portcullis-fallback"), fallback);
+        headers.insert(HeaderName::from_static("x-portcullis-cache"), HeaderValue::from_static("off"));
+        headers.insert(HeaderName::from_static("x-portcullis-overhead-us"), HeaderValue::from(overhead));
+    }
+}
+
+/// The attempts as people read them: where, how it ended, how long, what it cost.
+pub(crate) fn explain(attempts: &[Attempt]) -> Value {
+    let line = |attempt: &Attempt| {
+        json!({
+            "attempt": attempt.number,
+            "target": format!("{}/{}", attempt.provider, attempt.model),
+            "outcome": attempt.outcome.as_str(),
+            "status": attempt.status,
+            "duration_ms": attempt.duration_us / 1_000,
+            "cost_usd": attempt.cost,
+            "estimated": attempt.estimated,
+        })
+    };
+    attempts.iter().map(line).collect()
+}

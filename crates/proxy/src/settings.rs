@@ -1,0 +1,156 @@
+//! The data plane's settings: every one a flag, an environment variable and a line of `--help`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use runtime::{ConfigError, outbound::AllowPrivate};
+
+use crate::config::{PeerTls, Session, SessionSettings};
+
+/// Settings of one proxy.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Where applications connect.
+    #[arg(long, env = "PORTCULLIS_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where `/healthz` and `/readyz` are served.
+    #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
+    pub ops_listen: SocketAddr,
+    /// The proxy's own directory: last good snapshot and usage spool. Keep it over restarts; never share it.
+    #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "data/proxy")]
+    pub data_dir: PathBuf,
+    /// Bounds of what clients may do.
+    #[command(flatten)]
+    pub edge: EdgeSettings,
+    /// The way to control plane and ledger.
+    #[command(flatten)]
+    pub link: LinkSettings,
+}
+
+/// Bounds of what clients may do, and of what the proxy may connect to.
+#[derive(Args, Clone, Debug)]
+pub struct EdgeSettings {
+    /// Largest request body, in bytes.
+    #[arg(long, env = "PORTCULLIS_MAX_BODY_BYTES", default_value_t = 32 << 20)]
+    pub max_body_bytes: u64,
+    /// Longest wait for a request's body, in seconds.
+    #[arg(long, env = "PORTCULLIS_BODY_TIMEOUT_SECONDS", default_value_t = 30)]
+    pub body_timeout_seconds: u64,
+    /// Longest wait for a request's head, in seconds.
+    #[arg(long, env = "PORTCULLIS_HEADER_TIMEOUT_SECONDS", default_value_t = 15)]
+    pub header_timeout_seconds: u64,
+    /// Most client connections at once; more wait in the kernel's queue.
+    #[arg(long, env = "PORTCULLIS_MAX_CONNECTIONS", default_value_t = 20_000)]
+    pub max_connections: usize,
+    /// Most requests in flight at once; more are refused with 503.
+    #[arg(long, env = "PORTCULLIS_MAX_IN_FLIGHT", default_value_t = 10_000)]
+    pub max_in_flight: usize,
+    /// How long running requests may take to finish after SIGTERM, in seconds.
+    #[arg(long, env = "PORTCULLIS_DRAIN_SECONDS", default_value_t = 30)]
+    pub drain_seconds: u64,
+    /// Most bytes of unreported usage kept on disk; beyond it requests are refused with 503.
+    #[arg(long, env = "PORTCULLIS_SPOOL_MAX_BYTES", default_value_t = 1 << 30)]
+    pub spool_max_bytes: u64,
+    /// Private addresses that providers may have: `true`, `false`, or networks (`10.0.0.0/8,127.0.0.1`).
+    #[arg(
+        long,
+        env = "PORTCULLIS_ALLOW_PRIVATE_NETWORKS",
+        default_value = "false",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub allow_private_networks: AllowPrivate,
+}
+
+impl EdgeSettings {
+    /// Longest wait for a request's body.
+    #[must_use]
+    pub const fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_seconds)
+    }
+
+    /// Longest wait for a request's head.
+    #[must_use]
+    pub const fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    /// How long running requests may take to finish after SIGTERM.
+    #[must_use]
+    pub const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
+    /// Refuses values that cannot work.
+    ///
+    /// # Errors
+    /// Names the flag.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let at_least_one = [
+            ("--max-body-bytes", self.max_body_bytes),
+            ("--body-timeout-seconds", self.body_timeout_seconds),
+            ("--header-timeout-seconds", self.header_timeout_seconds),
+            ("--max-connections", self.max_connections as u64),
+            ("--max-in-flight", self.max_in_flight as u64),
+        ];
+        match at_least_one.iter().find(|(_, value)| *value == 0) {
+            Some((flag, _)) => Err(ConfigError::new(*flag, "must be at least 1")),
+            None if self.max_connections > tokio::sync::Semaphore::MAX_PERMITS => {
+                Err(ConfigError::new("--max-connections", "is too large"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// How the proxy reaches its control plane and ledger.
+#[derive(Args, Clone, Debug)]
+pub struct LinkSettings {
+    /// The control plane's gRPC address (`http://host:8082`).
+    #[arg(long, env = "PORTCULLIS_CONTROL_PLANE", default_value = "http://127.0.0.1:8082")]
+    pub control_plane: http::Uri,
+    /// The ledger's gRPC address, where it is another one.
+    #[arg(long, env = "PORTCULLIS_LEDGER")]
+    pub ledger: Option<http::Uri>,
+    /// Exchanged for short-lived tokens; not needed with a client certificate.
+    #[arg(long, env = "PORTCULLIS_JOIN_TOKEN", hide_env_values = true)]
+    pub join_token: Option<String>,
+    /// The proxy's name, stable over restarts.
+    #[arg(long, env = "PORTCULLIS_NAME", default_value = "proxy")]
+    pub name: String,
+    /// Where the proxy stands, in the operator's words.
+    #[arg(long, env = "PORTCULLIS_REGION", default_value = "local")]
+    pub region: String,
+    /// How long a proxy may serve without hearing from its control plane (`24h`).
+    #[arg(long, env = "PORTCULLIS_MAX_SNAPSHOT_AGE", default_value = "24h")]
+    pub max_snapshot_age: domain::Duration,
+    /// Certificate authority of control plane and ledger, PEM; for `https` addresses.
+    #[arg(long, env = "PORTCULLIS_GRPC_CA")]
+    pub grpc_ca: Option<PathBuf>,
+    /// The proxy's own certificate, PEM.
+    #[arg(long, env = "PORTCULLIS_GRPC_CERT")]
+    pub grpc_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "PORTCULLIS_GRPC_KEY")]
+    pub grpc_key: Option<PathBuf>,
+}
+
+impl LinkSettings {
+    /// The authenticated way to the other planes.
+    ///
+    /// # Errors
+    /// Names the flag that cannot work.
+    pub fn session(&self) -> Result<Session, ConfigError> {
+        let tls = match &self.grpc_ca {
+            Some(ca) => Some(PeerTls::read(ca, self.grpc_cert.as_deref(), self.grpc_key.as_deref())?),
+            None => None,
+        };
+        Session::new(SessionSettings {
+            control_plane: self.control_plane.clone(),
+            ledger: self.ledger.clone(),
+            proxy: self.name.clone(),
+            join_token: self.join_token.clone(),
+            tls,
+        })
+    }
+}
