@@ -1,0 +1,2 @@
+//! control-plane
+pub mod watch;
