@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 use crate::relay::ReplyBody;
 
-/// Why a request is not served.
+/// Why a request is not served; boxed, because the way without trouble should not carry its size.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    pub(crate) kind: ErrorKind,
-    pub(crate) message: String,
+pub(crate) struct Trouble(Box<Details>);
+
+#[derive(Clone, Debug)]
+struct Details {
+    kind: ErrorKind,
+    message: String,
     /// The request's field at fault.
     param: Option<String>,
     /// The provider's own status and code, where the fault is the request's.
@@ -30,55 +33,57 @@ impl Trouble {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
-        Self { kind, message, param, provider, retry_after, attempts, status, route }
+        Self(Box::new(Details { kind, message, param, provider, retry_after, attempts, status, route }))
     }
 
     pub(crate) fn param(mut self, param: Option<&str>) -> Self {
-        self.param = param.map(str::to_owned);
+        self.0.param = param.map(str::to_owned);
         self
     }
 
     /// The provider blamed the request: its status and code are the client's to see.
     pub(crate) fn from_provider(mut self, status: u16, code: Option<String>) -> Self {
-        self.provider = Some((status, code));
+        self.0.provider = Some((status, code));
         self
     }
 
     /// In seconds.
-    pub(crate) const fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
         self
     }
 
-    pub(crate) const fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
         self
     }
 
     pub(crate) fn on_route(mut self, route: &str) -> Self {
-        self.route = Some(route.to_owned());
+        self.0.route = Some(route.to_owned());
         self
     }
 
     pub(crate) fn attempts(mut self, attempts: &[Attempt]) -> Self {
-        self.attempts = Some(explain(attempts));
+        self.0.attempts = Some(explain(attempts));
         self
     }
 
     pub(crate) fn http_status(&self) -> StatusCode {
-        let code = self.provider.as_ref().map_or_else(|| self.kind.status(), |(status, _)| *status);
-        self.status.unwrap_or_else(|| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        let code = self.0.provider.as_ref().map_or_else(|| self.0.kind.status(), |(status, _)| *status);
+        self.0
+            .status
+            .unwrap_or_else(|| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     /// The code of the error body: the provider's own where it blamed the request, else the contract's.
     fn code(&self) -> &str {
-        let own = self.provider.as_ref().and_then(|(_, code)| code.as_deref());
-        own.unwrap_or_else(|| self.kind.code())
+        let own = self.0.provider.as_ref().and_then(|(_, code)| code.as_deref());
+        own.unwrap_or_else(|| self.0.kind.code())
     }
 
     fn extra(&self, request: RequestId) -> Value {
-        let mut extra = json!({ "code": self.kind.code(), "request_id": request });
-        if let Some(attempts) = &self.attempts {
+        let mut extra = json!({ "code": self.0.kind.code(), "request_id": request });
+        if let Some(attempts) = &self.0.attempts {
             extra["attempts"] = attempts.clone();
         }
         extra
@@ -88,27 +93,32 @@ impl Trouble {
     pub(crate) fn event(&self, request: RequestId) -> Bytes {
         let extra = self.extra(request);
         Bytes::from(wire::error_event(
-            &self.message,
-            self.kind,
+            &self.0.message,
+            self.0.kind,
             self.code(),
-            self.param.as_deref(),
+            self.0.param.as_deref(),
             Some(&extra),
         ))
     }
 
     /// As a whole answer.
     pub(crate) fn response(&self, mut notes: Notes) -> Response<ReplyBody> {
-        notes.route = notes.route.or_else(|| self.route.clone());
+        notes.route = notes.route.or_else(|| self.0.route.clone());
         let extra = self.extra(notes.request);
-        let body =
-            wire::error_body(&self.message, self.kind, self.code(), self.param.as_deref(), Some(&extra));
+        let body = wire::error_body(
+            &self.0.message,
+            self.0.kind,
+            self.code(),
+            self.0.param.as_deref(),
+            Some(&extra),
+        );
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.kind == ErrorKind::BudgetExceeded {
+        if self.0.kind == ErrorKind::BudgetExceeded {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         response

@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     /// The provider's HTTP status.
     pub(crate) status: Option<u16>,
     /// What the provider said of it, free of secrets.
-    pub(crate) said: Option<ProviderError>,
+    pub(crate) said: Option<Box<ProviderError>>,
     /// When the provider wants to be asked again, in seconds.
     pub(crate) retry_after: Option<u64>,
     /// Whether the connection ended before a response head.
@@ -58,7 +58,8 @@ impl Failure {
         let kind = if status == 413 { ErrorKind::RequestTooLarge } else { ErrorKind::InvalidRequest };
         match self.said {
             Some(said) => {
-                Trouble::new(kind, said.message).param(said.param.as_deref()).from_provider(status, said.code)
+                let ProviderError { message, param, code, .. } = *said;
+                Trouble::new(kind, message).param(param.as_deref()).from_provider(status, code)
             }
             None => Trouble::new(kind, "the provider refused the request").from_provider(status, None),
         }

@@ -147,7 +147,7 @@ async fn refusal(outcome: AttemptOutcome, response: Response<Incoming>) -> Failu
             break;
         }
     }
-    let said = wire::provider_error(&read);
+    let said = wire::provider_error(&read).map(Box::new);
     let detail = said
         .as_ref()
         .map_or_else(|| format!("HTTP {status}"), |said| format!("HTTP {status}: {}", said.message));
@@ -180,7 +180,7 @@ async fn open_stream(
         let seen = tap.seen();
         meter.observe(seen.usage, seen.tokens_estimate());
         if let (Some(error), false) = (&seen.error, seen.content) {
-            let said = Some(error.clone());
+            let said = Some(Box::new(error.clone()));
             return Err(Failure { said, ..Failure::new(AttemptOutcome::StreamError, error.message.clone()) });
         }
         if seen.content || seen.done || held > MAX_OPENING {
