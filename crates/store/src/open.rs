@@ -169,3 +169,23 @@ async fn quick_check(dialect: &Dialect) -> Result<String> {
     connection.close().await?;
     Ok(StoreError::line(found?.try_get::<String, _>(0)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_session_waits_for_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}/store.db", directory.path().display())).await.unwrap();
+        let mut sessions = Vec::new();
+        for _ in 0..5 {
+            let mut session = store.pool().acquire().await.unwrap();
+            for (pragma, value) in [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1)] {
+                let found = sqlx::query(pragma).fetch_one(&mut *session).await.unwrap();
+                assert_eq!(found.get::<i64, _>(0), value, "{pragma}");
+            }
+            sessions.push(session);
+        }
+    }
+}

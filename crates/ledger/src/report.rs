@@ -1,0 +1,78 @@
+//! The `Report` call: who sends it, what it holds, the commit, the acknowledgement.
+
+use std::sync::Arc;
+
+use domain::UsageEvent;
+use proto::v1::{
+    ReportReply, ReportRequest,
+    ledger_server::{Ledger, LedgerServer},
+};
+use runtime::peer::PeerTokens;
+use store::{MAX_BATCH, Store, StoreError, check_event};
+use tonic::{Request, Response, Status};
+
+/// Serves `portcullis.v1.Ledger`.
+///
+/// What a proxy may conclude from the answer:
+/// - a reply: every event of the batch is committed, now or before, and may be dropped from the spool;
+/// - `INVALID_ARGUMENT`: nothing was committed, and the named event never will be; the others may be sent again
+///   without it;
+/// - anything else (`UNAVAILABLE`): nothing is known, the same batch may be sent again and counts once.
+pub struct LedgerService {
+    store: Store,
+    tokens: Arc<PeerTokens>,
+}
+
+impl LedgerService {
+    /// Commits to `store` what proxies report that `tokens` knows.
+    #[must_use]
+    pub const fn new(store: Store, tokens: Arc<PeerTokens>) -> Self {
+        Self { store, tokens }
+    }
+
+    /// As a service to be mounted on a server; messages are at most [`proto::MAX_MESSAGE`] bytes.
+    #[must_use]
+    pub fn into_server(self) -> LedgerServer<Self> {
+        LedgerServer::new(self).max_decoding_message_size(proto::MAX_MESSAGE)
+    }
+}
+
+#[tonic::async_trait]
+impl Ledger for LedgerService {
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let peer = self.tokens.authorize(&request)?;
+        let events = read(request.into_inner()).inspect_err(|refusal| {
+            tracing::warn!(proxy = %peer.name, reason = refusal.message(), "refused a usage report");
+        })?;
+        let reported = events.len();
+        let inserted = self.store.insert_usage(&events).await.map_err(|error| {
+            tracing::error!(proxy = %peer.name, %error, "could not commit a usage report");
+            refusal(&error)
+        })?;
+        tracing::debug!(proxy = %peer.name, reported, inserted, "committed a usage report");
+        Ok(Response::new(ReportReply { inserted }))
+    }
+}
+
+/// The batch in the domain's terms; one malformed event refuses it whole, and is named by its place.
+fn read(request: ReportRequest) -> Result<Vec<UsageEvent>, Status> {
+    let count = request.events.len();
+    if count > MAX_BATCH {
+        let what = format!("{count} events in one report; at most {MAX_BATCH}");
+        return Err(Status::invalid_argument(what));
+    }
+    let one = |(index, event)| {
+        let read = proto::event_from(event).map_err(|error| error.to_string());
+        read.and_then(|event| check_event(&event).map(|()| event))
+            .map_err(|why| Status::invalid_argument(format!("event {index}: {why}")))
+    };
+    request.events.into_iter().enumerate().map(one).collect()
+}
+
+/// Only what is wrong with the batch itself may say so: anything else must keep the batch in the spool.
+fn refusal(error: &StoreError) -> Status {
+    match error {
+        StoreError::Bad(why) => Status::invalid_argument(why.clone()),
+        other => Status::unavailable(other.to_string()),
+    }
+}
