@@ -26,7 +26,8 @@ pub(crate) async fn run(migrations: Migrations, connection: &mut AnyConnection) 
         Migration::new(*number, (*name).into(), MigrationType::Simple, (*text).into_sql_str(), false)
     };
     let migrator = Migrator::with_migrations(migrations.iter().map(one).collect());
-    migrator.run(connection).await.map_err(|error| match error {
+    // Not `run`: the compiler cannot see that its future may change threads.
+    migrator.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) if found > known => StoreError::NewerSchema { found, known },
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         other => StoreError::Schema(StoreError::line(other)),

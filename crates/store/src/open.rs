@@ -174,6 +174,13 @@ async fn quick_check(dialect: &Dialect) -> Result<String> {
 mod tests {
     use super::*;
 
+    /// Whoever opens a store may do so in a task of its own.
+    #[test]
+    fn opening_can_be_spawned() {
+        const fn spawnable<F: Future + Send + 'static>(_: fn(String) -> F) {}
+        spawnable(|url| async move { Store::open(&url).await });
+    }
+
     #[tokio::test]
     async fn every_session_waits_for_the_disk() {
         let directory = tempfile::tempdir().unwrap();

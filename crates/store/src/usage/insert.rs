@@ -13,8 +13,8 @@ use crate::{Result, Store, StoreError, row::bigint};
 
 /// Most events of one batch.
 pub const MAX_BATCH: usize = 1_000;
-/// Most attempts of one event.
-pub const MAX_ATTEMPTS: usize = 64;
+/// Most attempts of one event; far more than any route leads to.
+pub const MAX_ATTEMPTS: usize = 256;
 
 /// Rows of one statement: with 36 columns each far below what either database takes.
 const CHUNK: usize = 100;
@@ -75,7 +75,7 @@ impl Store {
             for (position, attempt) in event.attempts.iter().enumerate() {
                 let last = position + 1 == event.attempts.len();
                 let key = (event.request, attempt.number);
-                lines.entry(key).or_insert_with(|| Line { event, attempt: bounded(attempt), last });
+                lines.entry(key).or_insert_with(|| Line { event, attempt: bounded(event, attempt), last });
             }
         }
         if lines.is_empty() {
@@ -104,7 +104,8 @@ async fn insert(
     lines: &[Line<'_>],
 ) -> Result<HashSet<(RequestId, u32)>> {
     let statement = format!("{INTO}{}{OR_NOTHING}", placeholders(lines.len(), COLUMNS));
-    let mut query = sqlx::query(AssertSqlSafe(statement));
+    // Only the full chunk comes again and again; the others would fill the cache of statements.
+    let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(lines.len() == CHUNK);
     for line in lines {
         query = bind_attempt(bind_request(query, line), &line.attempt);
     }

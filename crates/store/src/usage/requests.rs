@@ -40,6 +40,17 @@ macro_rules! select_requests {
     };
 }
 
+impl RequestQuery {
+    pub(super) const fn statement(&self) -> &'static str {
+        match (self.request.is_some(), self.tenant.is_some()) {
+            (true, false) => select_requests!("day = $1 AND request_id = $2"),
+            (true, true) => select_requests!("day = $1 AND request_id = $2 AND tenant_id = $4"),
+            (false, false) => select_requests!("(day, request_id) < ($1, $2)"),
+            (false, true) => select_requests!("(day, request_id) < ($1, $2) AND tenant_id = $4"),
+        }
+    }
+}
+
 impl Store {
     /// Finished requests, the one accepted last first.
     ///
@@ -49,16 +60,9 @@ impl Store {
         let limit = bounded(query.limit);
         let bad = |_| StoreError::Bad("the cursor is not one of this listing's".to_owned());
         let after = query.after.as_deref().map(RequestId::from_str).transpose().map_err(bad)?;
-        let (statement, id) = match (query.request, query.tenant) {
-            (Some(_), None) => (select_requests!("day = $1 AND request_id = $2"), query.request),
-            (Some(_), Some(_)) => {
-                (select_requests!("day = $1 AND request_id = $2 AND tenant_id = $4"), query.request)
-            }
-            (None, None) => (select_requests!("(day, request_id) < ($1, $2)"), after),
-            (None, Some(_)) => (select_requests!("(day, request_id) < ($1, $2) AND tenant_id = $4"), after),
-        };
+        let id = query.request.or(after);
         let (day, id) = id.map_or((i64::MAX, String::new()), |id| (id.day(), id.to_string()));
-        let mut statement = sqlx::query(statement).bind(day).bind(id).bind(bigint(limit as u64 + 1));
+        let mut statement = sqlx::query(query.statement()).bind(day).bind(id).bind(bigint(limit as u64 + 1));
         if let Some(tenant) = query.tenant {
             statement = statement.bind(tenant.to_string());
         }

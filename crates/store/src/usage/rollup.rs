@@ -84,7 +84,7 @@ impl Rollup {
         let groups: Vec<_> = self.sums.into_iter().collect();
         for chunk in groups.chunks(CHUNK) {
             let statement = format!("{INTO}{}{OR_ADD}", placeholders(chunk.len(), 1 + TEXTS + SUMS));
-            let mut query = sqlx::query(AssertSqlSafe(statement));
+            let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(chunk.len() == CHUNK);
             for ((hour, texts), sums) in chunk {
                 query = query.bind(*hour);
                 query = texts.iter().fold(query, |query, text| query.bind(text.clone()));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::{Attempt, Money, Usage};
+use domain::{Attempt, Money, Usage, UsageEvent};
 
 /// Most tokens of one kind that an attempt is believed to have used. A provider that reports more is wrong;
 /// below it, no sum within reach overflows 64 bits.
@@ -19,7 +19,7 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// The attempt with every number within its bound; one that had to be bounded is an estimate.
-pub(super) fn bounded(attempt: &Attempt) -> Attempt {
+pub(super) fn bounded(event: &UsageEvent, attempt: &Attempt) -> Attempt {
     let mut bounded = attempt.clone();
     let tokens = |count: u64| count.min(MAX_TOKENS);
     bounded.usage = Usage {
@@ -32,7 +32,10 @@ pub(super) fn bounded(attempt: &Attempt) -> Attempt {
         audio_out: tokens(attempt.usage.audio_out),
     };
     bounded.cost = attempt.cost.min(MAX_COST);
-    bounded.estimated |= bounded.usage != attempt.usage || bounded.cost != attempt.cost;
+    if bounded != *attempt {
+        tracing::warn!(request = %event.request, provider = %attempt.provider, "usage beyond belief was bounded");
+        bounded.estimated = true;
+    }
     bounded
 }
 

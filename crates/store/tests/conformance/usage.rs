@@ -94,7 +94,7 @@ async fn malformed_events_are_refused_whole() {
         |event| event.attempts[0].number = 0,
         |event| event.attempts.push(attempt(1, AttemptOutcome::Ok)),
         |event| event.attempts[0].cost = Money::from_nanos(-1),
-        |event| event.attempts = (1..=65).map(|number| attempt(number, AttemptOutcome::Ok)).collect(),
+        |event| event.attempts = (1..=257).map(|number| attempt(number, AttemptOutcome::Ok)).collect(),
     ];
     for spoil in spoil {
         let mut bad = event(ResourceId::new(), HOUR, vec![attempt(1, AttemptOutcome::Ok)]);
