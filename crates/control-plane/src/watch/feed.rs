@@ -101,15 +101,16 @@ impl Feed {
         };
         let full = || Status::resource_exhausted("too many proxies are connected");
         let seat = shared.proxies.seat(status).ok_or_else(full)?;
-        let mut beat = tokio::time::interval(shared.settings.heartbeat);
+        let period = shared.settings.heartbeat;
+        let mut beat = tokio::time::interval_at(Instant::now() + period, period);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let proxy = hello.proxy;
         Ok(Self { shared, newest, requests, replies, seat, proxy, beat, held, settled: held, asked: None })
     }
 
     async fn serve(&mut self) -> Result<(), Status> {
-        self.newest.mark_changed(); // what is newest is news to a proxy that just came
-        let mut news = false;
+        self.newest()?;
+        let mut news = true; // to a proxy that just came, the newest version is news, whatever it is
         loop {
             if news && self.asked.is_none() {
                 news = false;
@@ -118,7 +119,9 @@ impl Feed {
             let deadline = self.asked.map(|(_, deadline)| deadline);
             tokio::select! {
                 changed = self.newest.changed() => {
-                    changed.map_err(|_| Status::unavailable("shutting down"))?;
+                    if changed.is_err() {
+                        return Ok(()); // its sender ends only at shutdown
+                    }
                     self.newest()?;
                     news = true;
                 }
@@ -138,7 +141,7 @@ impl Feed {
         let changes =
             self.shared.store.changes_since(held.revision).await.map_err(|error| unavailable(&error))?;
         if Some(changes.to) == self.settled {
-            return Ok(());
+            return self.say_newest(changes.to).await;
         }
         // A revision below the one it holds: the store was restored from a backup, and nothing follows from it.
         let follows = changes.to.store == held.store && changes.to.revision >= held.revision;
@@ -157,7 +160,7 @@ impl Feed {
         let _permit = self.permit(&shared).await?;
         let (version, rows) = shared.store.load().await.map_err(|error| unavailable(&error))?;
         if Some(version) == self.settled {
-            return Ok(());
+            return self.say_newest(version).await;
         }
         for chunk in pack::chunks(version, rows) {
             self.send(chunk).await?;
@@ -212,8 +215,12 @@ impl Feed {
         Ok(())
     }
 
-    async fn heartbeat(&mut self) -> Result<(), Status> {
-        let version = Some(proto::version_to(self.newest()?));
+    async fn heartbeat(&self) -> Result<(), Status> {
+        self.say_newest(self.newest()?).await
+    }
+
+    async fn say_newest(&self, version: Version) -> Result<(), Status> {
+        let version = Some(proto::version_to(version));
         self.send(watch_reply::Message::Heartbeat(Heartbeat { version })).await
     }
 
