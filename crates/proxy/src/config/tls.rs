@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use runtime::ConfigError;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// The PEM contents for TLS between planes.
@@ -27,16 +28,24 @@ impl PeerTls {
                 return Err(ConfigError::new("--grpc-cert", "--grpc-key needs its certificate"));
             }
         };
-        Ok(Self::from_pem(&ca, identity.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()))))
+        Self::from_pem(&ca, identity.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice())))
     }
 
     /// From PEM text; `identity` is certificate chain and private key.
-    #[must_use]
-    pub fn from_pem(ca: &[u8], identity: Option<(&[u8], &[u8])>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When one of them is something else; names the flag it came by.
+    pub fn from_pem(ca: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Self, ConfigError> {
+        check_certificates("--grpc-ca", ca)?;
+        if let Some((cert, key)) = identity {
+            check_certificates("--grpc-cert", cert)?;
+            let key = PrivateKeyDer::from_pem_slice(key);
+            key.map_err(|_| ConfigError::new("--grpc-key", "holds no private key in PEM"))?;
+        }
+        Ok(Self {
             ca: Certificate::from_pem(ca),
             identity: identity.map(|(cert, key)| Identity::from_pem(cert, key)),
-        }
+        })
     }
 
     /// Whether the proxy shows a certificate.
@@ -55,4 +64,14 @@ impl PeerTls {
 
 fn read(flag: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|error| ConfigError::new(flag, format!("{}: {error}", path.display())))
+}
+
+/// tonic takes a file without any certificate for an empty list, and then trusts nobody without saying why.
+fn check_certificates(flag: &str, pem: &[u8]) -> Result<(), ConfigError> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(()),
+        Ok(_) => Err(ConfigError::new(flag, "holds no certificate in PEM")),
+        Err(error) => Err(ConfigError::new(flag, error)),
+    }
 }
