@@ -48,10 +48,16 @@ impl Store {
         }
         let options = dialect.connect_options("rw")?;
         let mut connection = options.connect().await?;
-        if let Dialect::Sqlite(_) = &dialect {
-            dialect::run(&mut connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").await?;
+        match &dialect {
+            Dialect::Sqlite(_) => {
+                dialect::run(&mut connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").await?;
+                // The lock that migrating takes by itself on PostgreSQL.
+                let mut tx = connection.begin_with(dialect.begin_write()).await?;
+                migrations::run(dialect.migrations(), &mut tx).await?;
+                tx.commit().await?;
+            }
+            Dialect::Postgres(_) => migrations::run(dialect.migrations(), &mut connection).await?,
         }
-        migrations::run(dialect.migrations(), &mut connection).await?;
         let (id, revision) = meta(&mut connection).await?;
         connection.close().await?;
         let pool = dialect.pool_options().connect_with(options).await?;
@@ -137,28 +143,36 @@ async fn meta(connection: &mut AnyConnection) -> Result<(StoreId, u64)> {
 }
 
 /// Makes the file, or refuses one that is no whole database, before anything could write to it.
+///
+/// A file that is there is opened by nobody but SQLite: closing it by another way would drop the locks that
+/// this process may hold on it.
 async fn prepare_file(path: &Path, dialect: &Dialect) -> Result<()> {
-    use tokio::io::AsyncReadExt;
-
     let named = |error: std::io::Error| StoreError::Unreachable(format!("{}: {error}", path.display()));
     let damaged = |detail: String| StoreError::Damaged { file: path.display().to_string(), detail };
     let mut options = tokio::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     options.mode(0o600);
-    let file = options.open(path).await.map_err(named)?;
-    let mut header = Vec::with_capacity(16);
-    file.take(16).read_to_end(&mut header).await.map_err(named)?;
-    match header.as_slice() {
-        [] => return Ok(()),
-        b"SQLite format 3\0" => {}
-        _ => return Err(damaged("it is no SQLite database".to_owned())),
+    match options.open(path).await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(named(error)),
+    }
+    let found = tokio::fs::metadata(path).await.map_err(named)?;
+    if !found.is_file() {
+        return Err(StoreError::Unreachable(format!("{} is no file", path.display())));
+    }
+    if found.len() == 0 {
+        return Ok(());
     }
     // Read-only, so that not even the write-ahead log is folded into a file that is broken.
     match quick_check(dialect).await {
         Ok(verdict) if verdict == "ok" => Ok(()),
         Ok(verdict) => Err(damaged(verdict)),
         Err(StoreError::Damaged { detail, .. }) => Err(damaged(detail)),
+        Err(StoreError::Unreachable(why)) => {
+            Err(StoreError::Unreachable(format!("{}: {why}", path.display())))
+        }
         Err(other) => Err(other),
     }
 }

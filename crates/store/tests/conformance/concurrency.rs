@@ -2,7 +2,7 @@
 
 use store::StoreError;
 
-use crate::fixture::{ada, attempt, event, fresh, tenant, write};
+use crate::fixture::{ada, address, attempt, event, fresh, tenant, write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn revisions_are_committed_in_order() {
@@ -85,4 +85,17 @@ async fn two_ledgers_with_the_same_events_count_them_once() {
     assert_eq!(tasks.join_all().await.iter().sum::<u64>(), 40);
     assert_eq!(fresh.usage_count().await.unwrap(), 40);
     assert_eq!(fresh.usage(&store::UsageQuery::default()).await.unwrap()[0].totals.requests, 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_database_may_be_opened_by_several_at_once() {
+    let (url, _directory) = address().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = url.clone();
+        tasks.spawn(async move { store::Store::open(&url).await.unwrap().id() });
+    }
+    let mut ids = tasks.join_all().await;
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
 }

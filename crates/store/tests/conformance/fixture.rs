@@ -22,12 +22,18 @@ impl std::ops::Deref for Fresh {
     }
 }
 
-pub(crate) async fn fresh() -> Fresh {
+/// Where a database of its own is to be, which nobody has opened yet.
+pub(crate) async fn address() -> (String, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let url = match std::env::var("PORTCULLIS_TEST_POSTGRES") {
         Ok(server) => new_database(&server).await,
         Err(_) => format!("sqlite:{}/store.db", directory.path().display()),
     };
+    (url, directory)
+}
+
+pub(crate) async fn fresh() -> Fresh {
+    let (url, directory) = address().await;
     Fresh { store: Store::open(&url).await.unwrap(), url, _directory: directory }
 }
 
