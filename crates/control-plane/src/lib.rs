@@ -1,2 +1,5 @@
-//! control-plane
+//! The control plane: the REST admin API with its OpenAPI document, and Watch, which feeds the proxies.
+
+mod plan;
+pub mod rest;
 pub mod watch;

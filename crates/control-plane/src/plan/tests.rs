@@ -1,0 +1,158 @@
+//! Plans on made-up configurations: idempotence, references, deletion, secrets.
+
+use admin_api::{Document, Format};
+use secrets::MasterKey;
+
+use super::*;
+
+const TEXT: &str = "apiVersion: portcullis/v1\n\
+    providers: { a: { kind: custom, base_url: 'https://a.example/v1', credentials: [ { name: m, secret: { value: hush } } ] } }\n\
+    routes: { chat: { targets: [ a/x, a/y ] } }\n\
+    models: { a/x: {} }\n\
+    prices: [ { model: a/x, effective_from: 2026-01-01, input: $1, output: $2 } ]\n\
+    tenants: { acme: { keys: [ { name: k, routes: [ chat, a/x ] } ], routes: { own: { targets: [ a/z ] } } } }";
+
+fn keyring() -> Keyring {
+    Keyring::new(&MasterKey::generate(), &[])
+}
+
+fn apply(world: &World, ring: &Keyring, text: &str, prune: bool) -> Result<Plan, Refused> {
+    let desired = Document::read(text, Format::Yaml).unwrap().desired().unwrap();
+    let mut planner = Planner::new(world, ring);
+    planner.apply(desired, prune);
+    planner.finish(&Filter::default())
+}
+
+/// The world after a plan was carried out.
+fn carried_out(mut world: World, plan: Plan) -> World {
+    for draft in plan.drafts {
+        let sealed = draft.sealed.or_else(|| world.get(draft.id).and_then(|row| row.sealed.clone()));
+        let Draft { id, tenant, name, spec, .. } = draft;
+        world.insert(Resource { id, tenant, name, spec, revision: 1, sealed });
+    }
+    for id in plan.deletes {
+        world.remove(id).unwrap();
+    }
+    world
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    let changed = plan.changes.iter().filter(|entry| entry.change != Change::Unchanged);
+    changed
+        .map(|entry| format!("{:?} {} {} {}", entry.change, entry.kind, entry.name, entry.fields.join(",")))
+        .collect()
+}
+
+fn invalid(result: Result<Plan, Refused>) -> String {
+    match result {
+        Err(Refused::Invalid(invalid)) => invalid.to_string(),
+        Err(Refused::Conflict(why)) => panic!("a conflict: {why}"),
+        Ok(plan) => panic!("not refused: {:?}", plan.changes),
+    }
+}
+
+#[test]
+fn applying_twice_changes_nothing_and_keeps_every_secret() {
+    let ring = keyring();
+    let plan = apply(&World::default(), &ring, TEXT, true).ok().unwrap();
+    assert_eq!((plan.drafts.len(), plan.secrets.len()), (8, 1));
+    let world = carried_out(World::default(), plan);
+    let again = apply(&world, &ring, TEXT, true).unwrap();
+    assert!(again.drafts.is_empty() && again.deletes.is_empty() && again.secrets.is_empty());
+    assert!(again.changes.iter().all(|entry| entry.change == Change::Unchanged));
+    let exported = Document::from_resources(&world.rows().cloned().collect::<Vec<_>>());
+    let exported = serde_json::to_string(&exported).unwrap();
+    assert!(!exported.contains("hush"));
+    assert!(lines(&apply(&world, &ring, &exported, true).unwrap()).is_empty());
+    let changed = TEXT.replace("hush", "other").replace("a/y", "a/w");
+    assert_eq!(
+        lines(&apply(&world, &ring, &changed, false).unwrap()),
+        ["Update credential a/m secret", "Update route chat targets"]
+    );
+}
+
+#[test]
+fn a_lost_master_key_does_not_lock_the_operator_out() {
+    let world = carried_out(World::default(), apply(&World::default(), &keyring(), TEXT, false).unwrap());
+    let plan = apply(&world, &keyring(), TEXT, false).unwrap();
+    assert_eq!(lines(&plan), ["Update credential a/m secret"]);
+}
+
+#[test]
+fn references_must_resolve_and_errors_name_the_field() {
+    let ring = keyring();
+    let refuse =
+        |from: &str, to: &str| invalid(apply(&World::default(), &ring, &TEXT.replace(from, to), false));
+    assert_eq!(refuse("[ a/x, a/y ]", "[ a/x, b/y ]"), "routes.chat.targets[1]: there is no provider \"b\"");
+    assert_eq!(
+        refuse("[ chat, a/x ]", "[ chart ]"),
+        "tenants.acme.keys[0].routes[0]: there is no route \"chart\""
+    );
+    assert_eq!(refuse("model: a/x", "model: c/x"), "prices[0].model: there is no provider \"c\"");
+    assert!(refuse("kind: custom", "kind: opanai").starts_with("providers.a.kind: "));
+    assert!(
+        refuse("base_url: 'https://a.example/v1', ", "").starts_with("providers.a.base_url: is required")
+    );
+    assert!(refuse("https://a.example", "http://169.254.169.254").starts_with("providers.a.base_url: "));
+    assert!(
+        refuse(", secret: { value: hush }", "").starts_with("providers.a.credentials[0].secret: is required")
+    );
+}
+
+#[test]
+fn a_tenants_provider_never_gets_the_operators_credential() {
+    let ring = keyring();
+    let world = carried_out(World::default(), apply(&World::default(), &ring, TEXT, false).unwrap());
+    let acme = world.id(Kind::Tenant, None, "acme");
+    let mut planner = Planner::new(&world, &ring);
+    let spec = Spec::Credential(domain::CredentialSpec { provider: "a".into(), weight: 1, disabled: false });
+    let secret = Some(SecretText::new("s".into()).unwrap());
+    planner.put(Wanted { path: String::new(), tenant: acme, name: "a/m".into(), spec, secret });
+    assert_eq!(
+        invalid(planner.finish(&Filter::default())),
+        "provider: there is no provider \"a\" of this owner"
+    );
+}
+
+#[test]
+fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
+    let ring = keyring();
+    let world = carried_out(World::default(), apply(&World::default(), &ring, TEXT, false).unwrap());
+    let delete = |kind, name, cascade| {
+        let mut planner = Planner::new(&world, &ring);
+        let id = world.id(kind, None, name).unwrap();
+        if cascade {
+            planner.delete_cascading(id)
+        } else {
+            planner.delete(id)
+        }
+        planner.finish(&Filter::default())
+    };
+    let Err(Refused::Conflict(why)) = delete(Kind::Route, "chat", false) else { panic!("deleted") };
+    assert_eq!(why, "key \"k\" refers to route \"chat\" (routes[0])");
+    let Err(Refused::Conflict(why)) = delete(Kind::Provider, "a", true) else { panic!("deleted") };
+    assert!(
+        why.contains("route \"chat\" refers to provider \"a\" (targets[0])") && !why.contains("credential")
+    );
+    let Err(Refused::Conflict(why)) = delete(Kind::Tenant, "acme", false) else { panic!("deleted") };
+    assert!(why.contains("key \"k\" belongs to tenant \"acme\""), "{why}");
+    let plan = delete(Kind::Tenant, "acme", true).unwrap();
+    assert_eq!(plan.deletes.len(), 3);
+    let pruned = apply(&world, &ring, "apiVersion: portcullis/v1", true).unwrap();
+    assert_eq!(carried_out(world.clone(), pruned).rows().count(), 0);
+}
+
+#[test]
+fn rotation_keeps_the_old_secret_for_the_grace_period() {
+    let ring = keyring();
+    let plan = apply(&World::default(), &ring, TEXT, false).unwrap();
+    let first = ring.digest(&plan.secrets[0].secret);
+    let world = carried_out(World::default(), plan);
+    let key = world.rows().find(|row| row.kind() == Kind::Key).unwrap();
+    let mut planner = Planner::new(&world, &ring);
+    planner.rotate(key, Some(77));
+    let plan = planner.finish(&Filter::default()).unwrap();
+    let seal = KeySeal::decode(plan.drafts[0].sealed.as_ref().unwrap()).unwrap();
+    assert_eq!(seal.current, ring.digest(&plan.secrets[0].secret));
+    assert_eq!(seal.previous, Some((first, 77)));
+}

@@ -1,0 +1,41 @@
+//! What a control plane does to itself at start, by the same plans as requests from outside.
+
+use admin_api::{ApplyReply, Document, Problem};
+use domain::Kind;
+use store::Actor;
+
+use super::{AdminState, error::ApiError, write::addressed};
+
+impl AdminState {
+    /// Applies a document whose secrets are resolved; `actor` goes into the audit log.
+    ///
+    /// # Errors
+    /// The problem that `POST /api/v1/apply` would answer with.
+    pub async fn apply(&self, document: Document, actor: &str) -> Result<ApplyReply, Problem> {
+        let actor = Actor { name: actor.to_owned() };
+        let applied = async {
+            let desired = document.desired()?;
+            let write = self.write(&actor, |_, planner| {
+                planner.apply(desired, false);
+                Ok(())
+            });
+            let ((), plan, version) = write.await?;
+            Ok(ApplyReply { version, changes: plan.changes, secrets: plan.secrets })
+        };
+        applied.await.map_err(ApiError::into_problem)
+    }
+
+    /// Replaces a key whose secret nobody knows any more, without a grace period; returns the new secret.
+    ///
+    /// # Errors
+    /// The problem that the request from outside would be answered with.
+    pub async fn replace_key(&self, tenant: &str, key: &str, actor: &str) -> Result<Option<String>, Problem> {
+        let actor = Actor { name: actor.to_owned() };
+        let rotated = self.write(&actor, |world, planner| {
+            planner.rotate(addressed(world, Kind::Key, Some(tenant), key)?, None);
+            Ok(())
+        });
+        let ((), plan, _) = rotated.await.map_err(ApiError::into_problem)?;
+        Ok(plan.secrets.into_iter().next().map(|shown| shown.secret))
+    }
+}

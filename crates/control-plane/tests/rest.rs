@@ -1,0 +1,14 @@
+//! The admin API on a real socket with a real SQLite store.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "rest/documents.rs"]
+mod documents;
+#[path = "rest/edges.rs"]
+mod edges;
+#[path = "rest/fixture.rs"]
+mod fixture;
+#[path = "rest/items.rs"]
+mod items;
+#[path = "rest/reports.rs"]
+mod reports;
