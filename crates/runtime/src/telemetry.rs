@@ -1,5 +1,7 @@
 //! Logs: one line per event on stderr, as text for people or JSON for machines.
 
+use std::io::IsTerminal as _;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -33,8 +35,11 @@ pub struct LogSettings {
 pub fn init(settings: &LogSettings) -> Result<(), ConfigError> {
     let filter: EnvFilter = settings.log.parse().map_err(|error| ConfigError::new("--log", error))?;
     let registry = tracing_subscriber::registry().with(filter);
+    let colours = std::io::stderr().is_terminal();
     let written = match settings.log_format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+        }
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
     };
     written.map_err(|error| ConfigError::new("--log", error))

@@ -1,0 +1,66 @@
+//! Starting a role on its own runtime, and the line that says where it is.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Context as _;
+use proxy::Output;
+use serde_json::Value;
+
+use crate::{Role, Service, control_node, standalone};
+
+/// Runs an admin verb.
+#[allow(clippy::print_stderr, reason = "the verb's one line of failure")]
+pub(crate) fn admin(command: cli::AdminCommand) -> ExitCode {
+    match cli::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = error.to_string();
+            if !text.is_empty() {
+                eprintln!("portcullis: {text}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs a service until a signal.
+pub(crate) fn serve(role: Role) -> anyhow::Result<()> {
+    let log = match &role {
+        Role::Standalone(service) => &service.log,
+        Role::Proxy(service) => &service.log,
+        Role::ControlPlane(service) => &service.log,
+        Role::Simulator(service) => &service.log,
+        Role::Admin(_) => return Ok(()),
+    };
+    runtime::telemetry::init(log)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting tokio")?;
+    runtime.block_on(async {
+        match role {
+            Role::Standalone(service) => {
+                let Service { settings, keys, output, .. } = *service;
+                standalone::run(settings, &keys, output).await
+            }
+            Role::ControlPlane(service) => {
+                let Service { settings, keys, output, .. } = *service;
+                control_node::run(settings, &keys, output).await
+            }
+            Role::Proxy(service) => proxy::run(service.settings, service.keys, service.output).await,
+            Role::Simulator(service) => {
+                simulator::run(service.settings, runtime::shutdown::on_signal()?).await
+            }
+            Role::Admin(_) => Ok(()),
+        }
+    })
+}
+
+/// Prints the ready line: JSON for programs, the text for people.
+pub(crate) fn announce(output: Output, json: &Value, text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let written = match output {
+        Output::Json => writeln!(stdout, "{json}"),
+        Output::Text => writeln!(stdout, "{text}"),
+    };
+    // Nobody may be reading; that is no reason to stop serving.
+    let _ = written.and_then(|()| stdout.flush());
+}

@@ -1,0 +1,193 @@
+//! Everything in one process: control plane, ledger, data plane and the demo's provider, by the same code as apart.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use admin_api::{Document, Format};
+use anyhow::Context as _;
+use clap::Args;
+use proxy::{App, EdgeSettings, KeySettings, LinkSettings, Output};
+use runtime::{ConfigError, listen, outbound::AllowPrivate};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control_node::{ControlNode, PlaneSettings, join_all},
+    data_dir::DataDir,
+    demo,
+    ready::announce,
+};
+
+/// Settings of `standalone`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where applications connect.
+    #[arg(long, env = "PORTCULLIS_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where `/healthz` and `/readyz` are served.
+    #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
+    ops_listen: SocketAddr,
+    /// Database, keys, snapshot and usage spool live here.
+    #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// A document to apply at start (YAML or JSON), as `portcullis apply -f` would; leaves the demo out.
+    #[arg(long, env = "PORTCULLIS_CONFIG")]
+    config: Option<PathBuf>,
+    /// Starts without the demo's provider, routes, tenant and key.
+    #[arg(long, env = "PORTCULLIS_NO_DEMO")]
+    no_demo: bool,
+    /// Where the process stands, in the operator's words.
+    #[arg(long, env = "PORTCULLIS_REGION", default_value = "local")]
+    region: String,
+    #[command(flatten)]
+    planes: PlaneSettings,
+    #[command(flatten)]
+    edge: EdgeSettings,
+}
+
+/// Runs until a signal: requests end first, then what they report to.
+pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyhow::Result<()> {
+    let data = DataDir::open(&settings.data_dir)?;
+    let shutdown = runtime::shutdown::on_signal()?;
+    let with_demo = !settings.no_demo && settings.config.is_none();
+    let mut edge = settings.edge.clone();
+    if with_demo {
+        allow_loopback(&mut edge.allow_private_networks);
+    }
+    let node = ControlNode::build(&data, &settings.planes, keys, edge.allow_private_networks.clone()).await?;
+    // What requests need outlives them.
+    let after = CancellationToken::new();
+    let mut shown =
+        Shown { admin_token: node.admin_token.new.then(|| node.admin_token.text.clone()), key: None };
+    let simulator = match with_demo {
+        true => Some(simulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), after.clone()).await?),
+        false => None,
+    };
+    if let Some(simulator) = &simulator {
+        shown = set_up_demo(&data, &node, simulator.addr).await?;
+    }
+    if let Some(path) = &settings.config {
+        apply_file(&data, &node, path).await?;
+    }
+    let inside = listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "--grpc-listen").await?;
+    let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
+    let (json, text) = describe(&app, &node, &shown, &settings)?;
+    let tasks = node.spawn(Some(inside), &after)?;
+    let (ready, announced) = (app.readiness(), shutdown.clone());
+    let announcing = tokio::spawn(async move {
+        if ready.ready(&announced).await {
+            announce(output, &json, &text);
+        }
+    });
+    let served = app.run(shutdown.clone()).await;
+    shutdown.cancel();
+    after.cancel();
+    let joined = join_all(tasks, &after).await;
+    announcing.await.context("announcing")?;
+    served.and(joined)
+}
+
+/// Secrets to be shown at this start.
+struct Shown {
+    admin_token: Option<String>,
+    key: Option<String>,
+}
+
+async fn build_proxy(
+    settings: &Settings,
+    edge: EdgeSettings,
+    data: &DataDir,
+    node: &ControlNode,
+    inside: &TcpListener,
+) -> anyhow::Result<App> {
+    let address = listen::bound(inside, "--grpc-listen")?;
+    let control_plane = format!("http://{address}").parse().context("the inner gRPC address")?;
+    let link = LinkSettings {
+        control_plane,
+        ledger: None,
+        join_token: Some(node.join_token.clone()),
+        name: "standalone".to_owned(),
+        region: settings.region.clone(),
+        // Control plane and proxy live and die together.
+        max_snapshot_age: domain::Duration::from_secs(365 * 86_400),
+        grpc_ca: None,
+        grpc_cert: None,
+        grpc_key: None,
+    };
+    let (listen, ops_listen, data_dir) = (settings.listen, settings.ops_listen, data.join("proxy"));
+    App::build(proxy::Settings { listen, ops_listen, data_dir, edge, link }, Arc::clone(&node.keyring)).await
+}
+
+/// Applies the demo's document and finds out its secrets, new or kept.
+async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) -> anyhow::Result<Shown> {
+    let document = Document::read(&demo::document(simulator), Format::Yaml)?;
+    let reply = node.state.apply(document, "demo").await?;
+    let kept = demo::read(data)?.map(|kept| kept.key);
+    let key = match reply.secrets.into_iter().next().map(|shown| shown.secret).or(kept) {
+        Some(key) => Some(key),
+        // The key exists and nobody knows it any more: another takes its place.
+        None => node.state.replace_key("demo", "demo", "demo").await?,
+    };
+    let admin_token = node.admin_token.text.clone();
+    demo::keep(
+        data,
+        &demo::Secrets { admin_token: admin_token.clone(), key: key.clone().unwrap_or_default() },
+    )?;
+    Ok(Shown { admin_token: Some(admin_token), key })
+}
+
+/// Applies `--config`; the secrets of new keys go to a file of mode 0600, because they are shown nowhere else.
+async fn apply_file(data: &DataDir, node: &ControlNode, path: &Path) -> anyhow::Result<()> {
+    let document = cli::read_document(path).map_err(|error| ConfigError::new("--config", error))?;
+    let blame = |problem| ConfigError::new("--config", format!("{}: {problem}", path.display()));
+    let reply = node.state.apply(document, "standalone --config").await.map_err(blame)?;
+    for shown in reply.secrets {
+        let name = format!("key-{}-{}.txt", shown.tenant, shown.key);
+        data.write(&name, &shown.secret)?;
+        tracing::info!(tenant = shown.tenant, key = shown.key, file = %data.join(&name).display(), "made a key");
+    }
+    Ok(())
+}
+
+fn allow_loopback(allow: &mut AllowPrivate) {
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST).into();
+    match allow {
+        AllowPrivate::All => {}
+        AllowPrivate::No => *allow = AllowPrivate::Networks(vec![loopback]),
+        AllowPrivate::Networks(networks) => networks.push(loopback),
+    }
+}
+
+fn describe(
+    app: &App,
+    node: &ControlNode,
+    shown: &Shown,
+    settings: &Settings,
+) -> anyhow::Result<(serde_json::Value, String)> {
+    let (data_plane, ops) = (app.data_plane()?, app.ops()?);
+    let json = json!({
+        "data_plane": format!("http://{data_plane}"),
+        "admin": format!("http://{}", node.admin),
+        "grpc": format!("http://{}", node.grpc),
+        "ops": format!("http://{ops}"),
+        "admin_token": shown.admin_token,
+        "key": shown.key,
+    });
+    let token_place = settings.data_dir.join("admin.token");
+    let token = shown.admin_token.clone().unwrap_or_else(|| format!("(in {})", token_place.display()));
+    let mut text = format!(
+        "data plane   http://{data_plane}\nadmin API    http://{}\nadmin token  {token}\n",
+        node.admin
+    );
+    if let Some(key) = &shown.key {
+        text += &format!(
+            "key          {key}\n\ncurl http://{data_plane}/v1/chat/completions -H 'authorization: Bearer {key}' \
+             -H 'content-type: application/json' -d '{{\"model\":\"chat\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n"
+        );
+    }
+    Ok((json, text))
+}

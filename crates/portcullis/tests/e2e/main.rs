@@ -1,0 +1,12 @@
+//! Black-box tests: our own binaries, started, killed and asked over their sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod bad_start;
+mod cold_start;
+mod command_line;
+mod durability;
+mod exactly_once;
+mod failover;
+mod peers;
+mod world;
