@@ -45,6 +45,7 @@ use self::{
     frame::Kind,
     log::{Log, Start},
     quarantine::Quarantine,
+    segment::sync_dir,
     tail::{Tail, TailStart},
 };
 pub use self::{
@@ -78,7 +79,8 @@ struct Shared {
     backlog: Backlog,
 }
 
-/// One process's spool; cheap to clone. The folder's lock is released with the last clone.
+/// One process's spool; cheap to clone. The folder's lock is released with the last clone and the
+/// reporter.
 #[derive(Clone)]
 pub struct Spool {
     shared: Arc<Shared>,
@@ -97,6 +99,9 @@ impl Spool {
     pub fn open(dir: &Path, incarnation: IncarnationId, limits: SpoolLimits) -> Result<Self, SpoolError> {
         let mut folder = DirBuilder::new();
         folder.recursive(true).mode(0o700).create(dir).map_err(SpoolError::io("create the folder", dir))?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent).map_err(SpoolError::io("sync the folder", parent))?;
+        }
         let lock = lock(dir)?;
         let boot = boot_id();
         let progress = dir.join("acked");

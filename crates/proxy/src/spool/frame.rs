@@ -101,6 +101,11 @@ pub(super) fn parse(bytes: &[u8], seed: u32) -> Parsed<'_> {
     Parsed::Record { kind, payload, size: HEAD + length }
 }
 
+/// Whether a record whose payload is damaged was an event, as far as its head still tells.
+pub(super) fn was_event(bytes: &[u8], seed: u32) -> bool {
+    head(bytes, seed).is_some_and(|(kind, ..)| kind == Kind::Event)
+}
+
 /// Judges `bytes`, which start where a record should and [`parse`] found none, and reach to the segment's end.
 ///
 /// A torn write leaves a prefix of a record, so the next record starts *before* the torn one would have ended (before

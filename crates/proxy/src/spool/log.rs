@@ -23,8 +23,9 @@ use super::{
     segment::{AppendError, HEADER, Segment, path_of, sync_dir},
 };
 
-/// How often an append tries again in a fresh segment before it gives up.
-const TRIES: usize = 3;
+/// How often an append looks for a segment that takes it. Two are enough for one writer; others may break the fresh
+/// segment first where the system allows only tiny files.
+const TRIES: usize = 16;
 /// A thread's record buffer larger than this is given back.
 const KEEP_BUFFER: usize = 64 << 10;
 

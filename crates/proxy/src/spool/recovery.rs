@@ -245,3 +245,6 @@ fn orphaned_attempt(intent: v1::Intent) -> v1::Attempt {
         estimated: true,
     }
 }
+
+#[cfg(test)]
+mod tests;

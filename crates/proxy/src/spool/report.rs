@@ -73,7 +73,7 @@ impl<S: Sink> Reporter<S> {
     /// # Errors
     /// [`Undelivered`] when the deadline came first.
     pub async fn drain(&self, deadline: Instant) -> Result<(), Undelivered> {
-        let drained = timeout_at(deadline, self.report_all()).await;
+        let drained = timeout_at(deadline, self.report_rest()).await;
         let spool = self.spool.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || spool.flush()).await {
             tracing::error!(%error, "spool: the last sync failed");
@@ -85,7 +85,9 @@ impl<S: Sink> Reporter<S> {
         loop {
             self.report_all().await;
             let appended = self.spool.shared.log.appended.notified();
-            if timeout(IDLE, appended).await.is_err() {
+            // An event behind a segment that some writer had not let go of yet is not announced again.
+            let patience = if self.spool.pending_events() == 0 { IDLE } else { LINGER };
+            if timeout(patience, appended).await.is_err() {
                 self.on_tail(Tail::retire_idle).await;
             } else if self.spool.pending_events() < BATCH_EVENTS as u64 {
                 sleep(LINGER).await;
@@ -93,13 +95,26 @@ impl<S: Sink> Reporter<S> {
         }
     }
 
-    /// Until nothing waits.
+    /// Until every event that was written is acknowledged, also one whose writer is not back from writing it.
+    async fn report_rest(&self) {
+        self.report_all().await;
+        while self.spool.pending_events() > 0 {
+            sleep(LINGER).await;
+            self.report_all().await;
+        }
+    }
+
+    /// Until there is nothing to read.
     async fn report_all(&self) {
         loop {
             let Some(batch) = self.on_tail(Tail::batch).await else { continue };
             self.deliver(&batch).await;
             let last = batch.is_empty();
-            self.on_tail(move |tail| tail.ack(&batch)).await;
+            self.on_tail(move |tail| {
+                tail.ack(&batch);
+                Ok(())
+            })
+            .await;
             if last {
                 return;
             }

@@ -97,6 +97,7 @@ pub(super) struct Tail {
     open: OpenIntents,
     batch: Arc<Vec<v1::UsageEvent>>,
     chunk: Vec<u8>,
+    clean_up_fails: bool,
 }
 
 /// What [`Tail::new`] goes on from.
@@ -123,6 +124,7 @@ impl Tail {
             open: OpenIntents::default(),
             batch: Arc::default(),
             chunk: Vec::new(),
+            clean_up_fails: false,
         }
     }
 
@@ -135,9 +137,11 @@ impl Tail {
             if let Some(first) = batch.events.first() {
                 self.shared.backlog.oldest(first.at_us);
             }
-            // What was read stays read, also when a later read failed.
+            // What was read is sent first; a failure behind it comes up again.
+            if batch.events.is_empty() {
+                filled?;
+            }
             self.batch = Arc::new(batch.events);
-            filled?;
         }
         Ok(Arc::clone(&self.batch))
     }
@@ -264,6 +268,7 @@ impl Tail {
                 // A predecessor's segment was judged when the spool was opened.
                 if let Source::Live(segment) = &item.source {
                     item.damaged = true;
+                    self.shared.backlog.acked(u64::from(frame::was_event(&rest, segment.header.seed)));
                     tracing::error!(
                         file = %segment.path.display(), offset = self.read.offset,
                         "spool: a record changed after it was written; its usage is lost, reading on behind it"
@@ -291,9 +296,9 @@ impl Tail {
 
     /// The ledger has this batch, and everything before it. A late ack of another batch than the current one (its
     /// caller was cancelled meanwhile) does nothing.
-    pub(super) fn ack(&mut self, batch: &Arc<Vec<v1::UsageEvent>>) -> Result<(), SpoolError> {
+    pub(super) fn ack(&mut self, batch: &Arc<Vec<v1::UsageEvent>>) {
         if !Arc::ptr_eq(batch, &self.batch) {
-            return Ok(());
+            return;
         }
         let count = self.batch.len() as u64;
         self.batch = Arc::default();
@@ -304,7 +309,15 @@ impl Tail {
             }
         }
         self.shared.backlog.acked(count);
-        self.clean_up()
+        match self.clean_up() {
+            Ok(()) => self.clean_up_fails = false,
+            // Reporting goes on: it is what frees the disk. Once per outage.
+            Err(error) if !self.clean_up_fails => {
+                self.clean_up_fails = true;
+                tracing::error!(%error, "spool: cannot delete what is reported; trying again");
+            }
+            Err(_) => {}
+        }
     }
 
     /// Deletes finished segments, strictly oldest first: what closes an intent stands in its segment or a later one.
