@@ -274,3 +274,38 @@ impl Log {
         if length >= self.limits.segment_bytes { self.rotate(number) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use domain::IncarnationId;
+    use proto::v1::UsageEvent;
+
+    use super::*;
+    use crate::spool::Spool;
+
+    fn event(name: &'static str) -> UsageEvent {
+        UsageEvent { request: Bytes::from_static(name.as_bytes()), at_us: 1, ..UsageEvent::default() }
+    }
+
+    #[test]
+    fn a_segment_is_not_passed_while_a_writer_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path(), IncarnationId::new(), SpoolLimits::default()).unwrap();
+        let mut tail = spool.take_tail().unwrap();
+        let log = &spool.shared.log;
+        // A writer that the scheduler stopped between picking its segment and writing to it.
+        let held = log.current.load();
+        log.rotate(held.segment.header.number).unwrap();
+        spool.shared.event(&event("behind")).unwrap();
+        assert!(tail.batch().unwrap().is_empty());
+        let mut record = Vec::new();
+        frame::start(&mut record);
+        event("late").encode(&mut record).unwrap();
+        frame::seal(&mut record, Kind::Event, held.segment.header.seed);
+        held.segment.append(&record).unwrap();
+        drop(held);
+        let requests: Vec<_> = tail.batch().unwrap().iter().map(|event| event.request.clone()).collect();
+        assert_eq!(requests, ["late", "behind"]);
+    }
+}
