@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{FieldError, Invalid};
 
 /// `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[error("{detail}")]
 pub struct Problem {
     /// A stable name of the kind of problem, `urn:portcullis:problem:invalid`.
     #[serde(rename = "type")]

@@ -9,6 +9,7 @@ mod verbs;
 
 pub use args::{AdminCommand, Connection, Output};
 pub use error::CliError;
+pub use local::read_resolved as read_document;
 
 /// Runs one verb; what it has to say goes to stdout.
 ///

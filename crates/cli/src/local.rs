@@ -22,7 +22,10 @@ pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
 }
 
 /// Reads a document and resolves its secrets from this machine's environment and files.
-pub(crate) fn read_resolved(path: &Path) -> Result<Document, CliError> {
+///
+/// # Errors
+/// One line that names the file and the field.
+pub fn read_resolved(path: &Path) -> Result<Document, CliError> {
     let mut document = read(path)?;
     let file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
     document

@@ -84,6 +84,27 @@ fn revisions_guard_against_lost_updates() {
 }
 
 #[test]
+fn of_two_writers_who_read_the_same_one_wins() {
+    let api = applied();
+    for round in 0..5 {
+        let tag = format!("\"{}\"", api.send(200, "GET", "/routes/chat", None)["revision"]);
+        let write = &|model: String| {
+            let body = json!({ "targets": [model] }).to_string();
+            let headers = [("if-match", tag.as_str())];
+            let sent = api.http.request("PUT", "/api/v1/routes/chat", &headers, Some(body.as_bytes()));
+            sent.unwrap().status
+        };
+        let mut statuses = std::thread::scope(|scope| {
+            let writers: Vec<_> =
+                (0..4).map(|writer| scope.spawn(move || write(format!("a/{round}-{writer}")))).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412, 412, 412]);
+    }
+}
+
+#[test]
 fn bodies_are_checked_before_anything_is_written() {
     let api = applied();
     let before = api.send(200, "GET", "/audit", None);
