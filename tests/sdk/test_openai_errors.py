@@ -25,7 +25,7 @@ def test_a_mistyped_key(gateway, stream):
     assert caught.value.response.headers["x-portcullis-request-id"]
 
 
-@pytest.mark.parametrize("key", ["nonsense", "sk-pc-", "sk-" + "x" * 5000])
+@pytest.mark.parametrize("key", ["nonsense", "sk-pc-mistyped", "sk-" + "x" * 5000])
 def test_something_that_is_no_key(gateway, key):
     with openai.OpenAI(**gateway.options(api_key=key)) as client:
         with pytest.raises(openai.AuthenticationError) as caught:

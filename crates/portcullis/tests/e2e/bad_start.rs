@@ -58,7 +58,7 @@ fn weak_secrets_and_nonsense_settings() {
     for (name, value) in [
         ("PORTCULLIS_MASTER_KEY", "changeme"),
         ("PORTCULLIS_MASTER_KEY", zeros.as_str()),
-        ("PORTCULLIS_ADMIN_TOKEN", "admin"),
+        ("PORTCULLIS_ADMIN_TOKEN", "hunter2"),
         ("PORTCULLIS_JOIN_TOKEN", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     ] {
         let line = refused("portcullis", &args, &[(name, value)]);

@@ -10,14 +10,14 @@ use crate::world::{World, admin, apply, chat, client, secrets, text};
 /// An authority, and a certificate of it for 127.0.0.1 that serves both ends.
 fn certificates(world: &World, name: &str) -> [std::path::PathBuf; 3] {
     let authority_key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&authority_key).unwrap();
+    let mut authority_params = CertificateParams::new(Vec::new()).unwrap();
+    authority_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = authority_params.self_signed(&authority_key).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    let issuer = Issuer::from_ca_cert_der(authority.der(), authority_key).unwrap();
+    let issuer = Issuer::new(authority_params, authority_key);
     let certificate = params.signed_by(&key, &issuer).unwrap();
     let files = [("ca", authority.pem()), ("cert", certificate.pem()), ("key", key.serialize_pem())];
     files.map(|(part, pem)| {

@@ -11,31 +11,23 @@ use testkit::{ADMIN_TOKEN, Http, JOIN_TOKEN, MASTER_KEY, Process, binary};
 use tokio_util::sync::CancellationToken;
 
 /// How long other processes may take to follow.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The in-process provider.
-pub struct Provider {
-    pub addr: SocketAddr,
-    pub http: Http,
+pub(crate) struct Provider {
+    pub(crate) addr: SocketAddr,
     shutdown: CancellationToken,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Provider {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let shutdown = CancellationToken::new();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let simulator = runtime.block_on(simulator::start(listen, shutdown.clone())).unwrap();
-        let http = Http::new(&format!("http://{}", simulator.addr), None);
-        Self { addr: simulator.addr, http, shutdown, _runtime: runtime }
-    }
-
-    /// Scripts a model's behaviour.
-    pub fn script(&self, model: &str, behaviour: &Value) {
-        let reply = self.http.put(&format!("/_sim/script/{model}"), behaviour).unwrap();
-        assert!(reply.status < 300, "{}", reply.text());
+        Self { addr: simulator.addr, shutdown, _runtime: runtime }
     }
 }
 
@@ -46,22 +38,22 @@ impl Drop for Provider {
 }
 
 /// Directory, provider, and the document that routes to it.
-pub struct World {
-    pub dir: tempfile::TempDir,
-    pub provider: Provider,
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) provider: Provider,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), provider: Provider::start() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// One provider, a price, a route with a fallback, a tenant with a key.
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         json!({
             "apiVersion": "portcullis/v1",
             "providers": {
@@ -78,7 +70,7 @@ impl World {
     }
 
     /// A control plane on ports of its own choice, or on those it had before.
-    pub fn control_plane(&self, before: Option<&Process>) -> Process {
+    pub(crate) fn control_plane(&self, before: Option<&Process>) -> Process {
         let port =
             |url: Option<&String>| url.map_or("127.0.0.1:0".to_owned(), |url| url.replace("http://", ""));
         let ready = before.map(Process::ready);
@@ -103,12 +95,12 @@ impl World {
     }
 
     /// A proxy joined to a control plane.
-    pub fn proxy(&self, control_plane: &str, name: &str) -> Process {
+    pub(crate) fn proxy(&self, control_plane: &str, name: &str) -> Process {
         self.proxy_with(control_plane, name, &[])
     }
 
     /// The same with more flags.
-    pub fn proxy_with(&self, control_plane: &str, name: &str, more: &[&str]) -> Process {
+    pub(crate) fn proxy_with(&self, control_plane: &str, name: &str, more: &[&str]) -> Process {
         Process::spawn(
             &binary("portcullis-proxy").unwrap(),
             self.proxy_args(control_plane, name, more),
@@ -118,7 +110,7 @@ impl World {
     }
 
     /// The flags of a proxy.
-    pub fn proxy_args(&self, control_plane: &str, name: &str, more: &[&str]) -> Vec<String> {
+    pub(crate) fn proxy_args(&self, control_plane: &str, name: &str, more: &[&str]) -> Vec<String> {
         let dir = self.path(name);
         let args = [
             "--control-plane",
@@ -140,7 +132,7 @@ impl World {
 }
 
 /// What all processes of a fleet share.
-pub fn secrets() -> [(&'static str, &'static str); 3] {
+pub(crate) fn secrets() -> [(&'static str, &'static str); 3] {
     [
         ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
         ("PORTCULLIS_ADMIN_TOKEN", ADMIN_TOKEN),
@@ -148,34 +140,34 @@ pub fn secrets() -> [(&'static str, &'static str); 3] {
     ]
 }
 
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// The admin API of a control plane.
-pub fn admin(process: &Process) -> Http {
+pub(crate) fn admin(process: &Process) -> Http {
     Http::new(process.ready().admin.as_ref().unwrap(), Some(ADMIN_TOKEN))
 }
 
 /// Applies a document and returns the first new key.
-pub fn apply(admin: &Http, document: &Value) -> Option<String> {
+pub(crate) fn apply(admin: &Http, document: &Value) -> Option<String> {
     let reply = admin.post("/api/v1/apply", document).unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json().unwrap()["secrets"][0]["secret"].as_str().map(str::to_owned)
 }
 
 /// A client of the data plane.
-pub fn client(process: &Process, key: &str) -> Http {
+pub(crate) fn client(process: &Process, key: &str) -> Http {
     Http::new(process.ready().data_plane.as_ref().unwrap(), Some(key))
 }
 
 /// A small chat request.
-pub fn chat(content: &str) -> Value {
+pub(crate) fn chat(content: &str) -> Value {
     json!({ "model": "chat", "messages": [{ "role": "user", "content": content }] })
 }
 
 /// The ids of all requests in the ledger, newest first, each as often as it is there.
-pub fn ledger_requests(admin: &Http) -> Vec<Value> {
+pub(crate) fn ledger_requests(admin: &Http) -> Vec<Value> {
     let mut requests = Vec::new();
     let mut cursor = String::new();
     loop {
