@@ -1,6 +1,7 @@
 //! The attempts: one target after the other until one answers, nothing repeated once content was relayed.
 
 mod failure;
+mod opening;
 mod send;
 
 use std::{sync::Arc, time::Duration};
@@ -9,8 +10,11 @@ use domain::AttemptOutcome;
 use policy::{Credential, Planned, Verdict, verdict};
 use tokio::time::Instant;
 
-pub(crate) use self::send::{Answer, Kind};
 use self::{failure::Failure, send::try_once};
+pub(crate) use self::{
+    opening::{Kind, output_estimate},
+    send::Answer,
+};
 use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
 
 /// One try: where, with which credential, until when.
@@ -35,7 +39,7 @@ pub(crate) async fn first_success(
     let timeouts = &ask.plan.timeouts;
     let total = ask.options.timeout.map_or(timeouts.total.std(), |asked| asked.min(timeouts.total.std()));
     let deadline = Instant::now() + total;
-    let mut last = None;
+    let mut last: Option<Failure> = None;
     for (position, planned) in ask.plan.attempts.iter().enumerate() {
         let left = ask.plan.attempts.len() - position;
         let first_content = Instant::now() + patience(ask, deadline, left);
@@ -44,9 +48,9 @@ pub(crate) async fn first_success(
         {
             Ok(answer) => return Ok(answer),
             Err(failure) if failure.ends_the_request() || Instant::now() >= deadline => {
-                return Err(failure.trouble(meter.attempts()));
+                return Err(failure.after(last.as_ref()).trouble(meter.attempts()));
             }
-            Err(failure) => last = Some(failure),
+            Err(failure) => last = Some(failure.after(last.as_ref())),
         }
     }
     let failure = last.unwrap_or_else(|| Failure::new(AttemptOutcome::NotSent, "the plan is empty"));
@@ -75,11 +79,12 @@ async fn try_target(
     let credentials = &tried.planned.credentials;
     let mut position = 0;
     let mut reconnected = false;
+    let mut last: Option<Failure> = None;
     loop {
         tried.credential = credentials.get(position);
         let failure = match try_once(gateway, ask, meter, &tried).await? {
             Ok(answer) => return Ok(Ok(answer)),
-            Err(failure) => failure,
+            Err(failure) => failure.after(last.as_ref()),
         };
         // A pooled connection that the provider closed just now looks like a cut before the head: once more,
         // on a fresh connection, then the next target.
@@ -92,5 +97,6 @@ async fn try_target(
         if Instant::now() >= tried.first_content {
             return Ok(Err(failure));
         }
+        last = Some(failure);
     }
 }

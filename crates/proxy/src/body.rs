@@ -9,6 +9,9 @@ use hyper::body::Incoming;
 
 use crate::{reply::Trouble, settings::EdgeSettings};
 
+/// Most bytes set aside because a client announces them; beyond it the buffer grows as they come.
+const MAX_FORETOLD: usize = 1 << 20;
+
 /// Reads it whole; most bodies come in one frame and are not copied.
 pub(crate) async fn read(request: &mut Request<Incoming>, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
@@ -36,9 +39,9 @@ async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, Trou
     if announced == Some(first.len() as u64) {
         return Ok(first);
     }
-    // What was announced is within the limit, or nothing was announced and the buffer grows as bytes come.
+    // What was announced is within the limit but not believed beyond a start: it costs a client nothing to say.
     let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(2 * first.len());
-    let mut whole = BytesMut::with_capacity(expected);
+    let mut whole = BytesMut::with_capacity(expected.min(MAX_FORETOLD.max(first.len())));
     let mut piece = Some(first);
     while let Some(data) = piece {
         if (whole.len() + data.len()) as u64 > edge.max_body_bytes {

@@ -1,6 +1,12 @@
 //! The account of one request: an intent before each attempt is sent, one usage event at the end, whatever ends it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, PriceSpec, RequestId,
@@ -44,7 +50,12 @@ struct Running {
     /// Usage reported so far.
     reported: Option<Usage>,
     status: u32,
+    /// Set once the request's body was handed to a connection.
+    sent: Sent,
 }
+
+/// Whether a request went out; what never went out costs nothing.
+pub(crate) type Sent = Arc<AtomicBool>;
 
 /// Meters one request. Dropped unsettled, it books a client that hung up and does no more than that.
 pub(crate) struct Meter {
@@ -74,8 +85,8 @@ impl Meter {
         Self { gateway, opening, attempts, running: None, waited: Duration::ZERO, ttft: None, settled: false }
     }
 
-    /// Writes the intent; only after that may the attempt be sent.
-    pub(crate) fn begin(&mut self, target: &Target, bound: Bound) -> Result<(), Trouble> {
+    /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
+    pub(crate) fn begin(&mut self, target: &Target, bound: Bound) -> Result<Sent, Trouble> {
         let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let at = Timestamp::now();
         let price = target.price_at(self.opening.at).map(|priced| (priced.id, priced.price.clone()));
@@ -95,10 +106,25 @@ impl Meter {
         };
         self.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
         let (provider, model) = (intent.provider, intent.model);
-        let (started, output_seen, reported) = (Instant::now(), 0, None);
-        self.running =
-            Some(Running { number, provider, model, price, at, started, output_seen, reported, status: 0 });
-        Ok(())
+        let sent = Sent::default();
+        self.running = Some(Running {
+            number,
+            provider,
+            model,
+            price,
+            at,
+            started: Instant::now(),
+            output_seen: 0,
+            reported: None,
+            status: 0,
+            sent: Arc::clone(&sent),
+        });
+        Ok(sent)
+    }
+
+    /// The moment by which prices are chosen.
+    pub(crate) const fn priced_at(&self) -> Timestamp {
+        self.opening.at
     }
 
     /// The provider's status arrived.
@@ -162,7 +188,7 @@ impl Meter {
             attribution: self.opening.attribution.clone(),
             api: self.opening.api.to_owned(),
             stream: self.opening.stream,
-            route: std::mem::take(&mut self.opening.route),
+            route: self.opening.route.clone(),
             outcome,
             status,
             cache: CacheHit::Off,
@@ -218,6 +244,8 @@ impl Drop for Meter {
 
 impl Running {
     /// What an attempt is charged for: what was reported; else, if the provider may have worked, an estimate.
+    ///
+    /// Never sent or refused costs nothing; cancelled or cut costs its input and the output observed.
     fn charged_usage(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
         use AttemptOutcome as O;
         let refused = self.status != 0 && !(200..300).contains(&self.status);
@@ -229,7 +257,7 @@ impl Running {
             | O::ServerError
             | O::BadCredential
             | O::ClientFault => (Usage::default(), false),
-            _ if refused => (Usage::default(), false),
+            _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
             O::StreamError if self.output_seen == 0 && self.reported.is_none() => (Usage::default(), false),
             O::Ok | O::Timeout | O::StreamError | O::Cut | O::Protocol | O::Cancelled | O::Orphaned => {
                 let estimate = Usage {
@@ -237,7 +265,7 @@ impl Running {
                     output_visible: self.output_seen,
                     ..Usage::default()
                 };
-                // A cut stream may have reported its usage up to then; more output may have followed.
+                // An answer that was cut may have reported its usage up to then; more may have followed.
                 match self.reported {
                     Some(reported) => (reported, outcome != O::Ok),
                     None => (estimate, true),

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{AttemptOutcome, RequestOutcome};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
 
 use self::{long::LongBody, stream::StreamBody};
@@ -66,13 +66,18 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.inner, Inner::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
+        match &self.inner {
+            Inner::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Inner::Long(body) => body.is_done(),
+            Inner::Stream(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Inner::Long(_) | Inner::Stream(_) => SizeHint::default(),
+            Inner::Long(body) => body.size_hint(),
+            Inner::Stream(_) => SizeHint::default(),
         }
     }
 }
@@ -86,13 +91,17 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
     let status = answer.head.status;
     let inner = match answer.kind {
         Kind::Plain(body) => {
-            write_totals(&book_plain(&mut meter, &body, status), &mut headers);
+            // The event is on its way to disk before the client has a byte.
+            meter.end(AttemptOutcome::Ok);
+            let totals = meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()));
+            write_totals(&totals, &mut headers);
             Inner::Whole(Some(body))
         }
         Kind::Long(start, rest) => {
             Inner::Long(Box::new(LongBody::new(start, rest, ask, answer.deadline, meter)))
         }
         Kind::Stream(tap, pieces, rest) => {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             let source = stream::Source { tap, rest, deadline: answer.deadline, secret: answer.secret };
             Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))
@@ -102,13 +111,6 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// Books a plain answer; the event is on its way to disk before the client has a byte.
-fn book_plain(meter: &mut Meter, body: &[u8], status: StatusCode) -> Totals {
-    meter.observe(wire::chat_usage(body), (body.len() as u64).div_ceil(4));
-    meter.end(AttemptOutcome::Ok);
-    meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()))
 }
 
 /// The provider's headers that concern the client; the rest is between gateway and provider.

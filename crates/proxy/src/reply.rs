@@ -42,7 +42,7 @@ impl Trouble {
     }
 
     /// The provider blamed the request: its status and code are the client's to see.
-    pub(crate) fn from_provider(mut self, status: u16, code: Option<String>) -> Self {
+    pub(crate) fn said_by_provider(mut self, status: u16, code: Option<String>) -> Self {
         self.0.provider = Some((status, code));
         self
     }

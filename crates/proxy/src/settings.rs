@@ -39,6 +39,9 @@ pub struct EdgeSettings {
     /// Longest wait for a request's head, in seconds.
     #[arg(long, env = "PORTCULLIS_HEADER_TIMEOUT_SECONDS", default_value_t = 15)]
     pub header_timeout_seconds: u64,
+    /// Longest that a client may leave unread what it was sent, in seconds.
+    #[arg(long, env = "PORTCULLIS_WRITE_TIMEOUT_SECONDS", default_value_t = 60)]
+    pub write_timeout_seconds: u64,
     /// Most client connections at once; more wait in the kernel's queue.
     #[arg(long, env = "PORTCULLIS_MAX_CONNECTIONS", default_value_t = 20_000)]
     pub max_connections: usize,
@@ -75,6 +78,12 @@ impl EdgeSettings {
         Duration::from_secs(self.header_timeout_seconds)
     }
 
+    /// Longest that a client may leave unread what it was sent.
+    #[must_use]
+    pub const fn write_timeout(&self) -> Duration {
+        Duration::from_secs(self.write_timeout_seconds)
+    }
+
     /// How long running requests may take to finish after SIGTERM.
     #[must_use]
     pub const fn drain(&self) -> Duration {
@@ -90,6 +99,7 @@ impl EdgeSettings {
             ("--max-body-bytes", self.max_body_bytes),
             ("--body-timeout-seconds", self.body_timeout_seconds),
             ("--header-timeout-seconds", self.header_timeout_seconds),
+            ("--write-timeout-seconds", self.write_timeout_seconds),
             ("--max-connections", self.max_connections as u64),
             ("--max-in-flight", self.max_in_flight as u64),
         ];

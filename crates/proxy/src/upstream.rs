@@ -1,14 +1,13 @@
 //! The client side: pooled connections to providers, opened only to addresses that the filter allows.
 
 mod connect;
+mod outgoing;
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use domain::AttemptOutcome;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -18,8 +17,9 @@ use hyper_util::{
 use runtime::outbound::{AllowPrivate, Filter};
 
 use self::connect::{Guarded, Resolver};
+pub(crate) use self::outgoing::Outgoing;
 
-type Pool = Client<HttpsConnector<Guarded<HttpConnector<Resolver>>>, Full<Bytes>>;
+type Pool = Client<HttpsConnector<Guarded<HttpConnector<Resolver>>>, Outgoing>;
 
 /// Below what providers and load balancers close at (60 s and more), so that a pooled connection is rarely dead.
 const POOL_IDLE: Duration = Duration::from_secs(45);
@@ -56,7 +56,7 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         connect_timeout: Duration,
-        request: Request<Full<Bytes>>,
+        request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, SendError> {
         let sent = self.pool(connect_timeout).request(request).await;
         sent.map_err(|error| SendError { outcome: classify(&error), detail: innermost(&error) })
@@ -112,6 +112,9 @@ fn classify(error: &Error) -> AttemptOutcome {
     while let Some(cause) = source {
         if cause.is::<rustls::Error>() {
             return AttemptOutcome::Tls;
+        }
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return AttemptOutcome::Protocol;
         }
         source = cause.source().or_else(|| {
             // An io::Error hides the error it wraps from `source`.

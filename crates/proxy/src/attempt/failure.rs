@@ -9,7 +9,7 @@ use crate::reply::Trouble;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) outcome: AttemptOutcome,
-    /// For logs and people; free of secrets.
+    /// For logs: in the gateway's own words, because a provider's may quote the prompt or the credential.
     pub(crate) detail: String,
     /// The provider's HTTP status.
     pub(crate) status: Option<u16>,
@@ -25,6 +25,13 @@ impl Failure {
     pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { outcome, detail, status: None, said: None, retry_after: None, before_head: false }
+    }
+
+    /// The failure that followed another one: whoever wants to be asked again first says when that is.
+    pub(crate) fn after(mut self, before: Option<&Self>) -> Self {
+        let before = before.and_then(|failure| failure.retry_after);
+        self.retry_after = self.retry_after.into_iter().chain(before).min();
+        self
     }
 
     /// Whether no other target can help.
@@ -59,9 +66,9 @@ impl Failure {
         match self.said {
             Some(said) => {
                 let ProviderError { message, param, code, .. } = *said;
-                Trouble::new(kind, message).param(param.as_deref()).from_provider(status, code)
+                Trouble::new(kind, message).param(param.as_deref()).said_by_provider(status, code)
             }
-            None => Trouble::new(kind, "the provider refused the request").from_provider(status, None),
+            None => Trouble::new(kind, "the provider refused the request").said_by_provider(status, None),
         }
     }
 }

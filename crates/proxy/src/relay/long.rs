@@ -8,18 +8,20 @@ use std::{
 
 use bytes::Bytes;
 use domain::{AttemptOutcome, RequestOutcome};
-use http_body::{Body as _, Frame};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
+use wire::Api;
 
 use super::BrokenOff;
-use crate::{meter::Meter, pipeline::Ask};
+use crate::{attempt::output_estimate, meter::Meter, pipeline::Ask};
 
 /// Where providers write `usage`: behind the data, within the last bytes.
 const TAIL: usize = 16 << 10;
 
 /// The body of a long answer.
 pub(super) struct LongBody {
+    api: Api,
     start: Option<Bytes>,
     rest: Incoming,
     tail: Vec<u8>,
@@ -36,7 +38,8 @@ impl LongBody {
         let between = ask.plan.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(deadline.min(Instant::now() + between)));
         let (start, tail) = (Some(start), Vec::with_capacity(2 * TAIL));
-        Self { start, rest, tail, length: 0, alarm, between, deadline, meter, ended: false }
+        let api = ask.api;
+        Self { api, start, rest, tail, length: 0, alarm, between, deadline, meter, ended: false }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -53,6 +56,10 @@ impl LongBody {
                     let Ok(data) = frame.into_data() else { continue };
                     self.note(&data);
                     self.alarm.as_mut().reset(self.deadline.min(Instant::now() + self.between));
+                    // Of an answer of known length the client does not ask for more than that.
+                    if self.rest.is_end_stream() {
+                        self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Ready(None) => {
@@ -72,6 +79,18 @@ impl LongBody {
         }
     }
 
+    /// Whether all of it was handed out.
+    pub(super) const fn is_done(&self) -> bool {
+        self.ended
+    }
+
+    /// What is still to come, where the provider said how much that is.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let start = self.start.as_ref().map_or(0, Bytes::len) as u64;
+        let exact = self.rest.size_hint().exact().map(|rest| SizeHint::with_exact(start + rest));
+        exact.unwrap_or_default()
+    }
+
     fn note(&mut self, data: &[u8]) {
         self.length += data.len() as u64;
         let recent = &data[data.len().saturating_sub(TAIL)..];
@@ -82,7 +101,7 @@ impl LongBody {
 
     fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) {
         self.ended = true;
-        self.meter.observe(wire::tail_usage(&self.tail), self.length.div_ceil(4));
+        self.meter.observe(wire::tail_usage(&self.tail), output_estimate(self.api, self.length));
         self.meter.end(attempt);
         self.meter.settle(request, 200);
     }

@@ -24,8 +24,12 @@ use crate::{
     reply::{Trouble, explain},
 };
 
-/// How long usage is waited for that a provider sends after its terminal event.
+/// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
+/// the body, without which the connection could not be used again.
 const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// The terminal event, where the provider left it out.
+const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 
 /// Where the stream comes from.
 pub(super) struct Source {
@@ -50,6 +54,8 @@ pub(super) struct StreamBody {
     between: Duration,
     progress: u64,
     explain: bool,
+    /// What is in the queue is the last for the client.
+    booked: bool,
     ended: bool,
 }
 
@@ -59,8 +65,9 @@ impl StreamBody {
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
         let (queue, terminal, explain) = (VecDeque::new(), None, ask.options.explain);
         let progress = source.tap.seen().progress;
+        let (booked, ended) = (false, false);
         let mut body =
-            Self { source, meter, queue, pieces, terminal, alarm, between, progress, explain, ended: false };
+            Self { source, meter, queue, pieces, terminal, alarm, between, progress, explain, booked, ended };
         body.take_pieces();
         body
     }
@@ -75,13 +82,15 @@ impl StreamBody {
                 return Poll::Ready(None);
             }
             match Pin::new(&mut self.source.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(_))) if self.booked => {}
+                Poll::Ready(Some(Err(_)) | None) if self.booked => self.ended = true,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         self.feed(data);
                     }
                 }
                 Poll::Ready(Some(Err(_))) => {
-                    self.cut(AttemptOutcome::Cut, "the provider's connection broke off")
+                    self.cut(AttemptOutcome::Cut, "the provider's connection broke off");
                 }
                 Poll::Ready(None) => self.end_of_body(),
                 Poll::Pending => {
@@ -93,45 +102,52 @@ impl StreamBody {
     }
 
     fn feed(&mut self, data: Bytes) {
-        if let Err(error) = self.source.tap.feed(data, &mut self.pieces) {
-            let text = error.to_string();
-            return self.cut(AttemptOutcome::Protocol, &text);
-        }
+        let fed = self.source.tap.feed(data, &mut self.pieces);
         let seen = self.source.tap.seen();
         self.meter.observe(seen.usage, seen.tokens_estimate());
         // Keep-alive comments are no progress: a provider that only sends those is silent.
-        if seen.progress != self.progress {
+        if seen.progress != self.progress && self.terminal.is_none() {
             self.progress = seen.progress;
-            self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + self.between));
+            self.wait(self.between);
         }
         self.take_pieces();
+        if let (Err(error), false) = (fed, self.booked) {
+            self.cut(AttemptOutcome::Protocol, &error.to_string());
+        }
+    }
+
+    /// Sets the alarm.
+    fn wait(&mut self, patience: Duration) {
+        self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + patience));
     }
 
     /// Queues what the tap let through, and looks at what it learned.
     fn take_pieces(&mut self) {
         let failed = self.source.tap.seen().error.is_some();
+        let had_terminal = self.terminal.is_some();
         for piece in self.pieces.drain(..) {
             match piece {
                 Piece::Relay(bytes) if failed => {
-                    self.queue.push_back(blotted(bytes, self.source.secret.as_deref()))
+                    self.queue.push_back(blotted(bytes, self.source.secret.as_deref()));
                 }
                 Piece::Relay(bytes) => self.queue.push_back(bytes),
                 Piece::Done(bytes) => self.terminal = Some(bytes),
             }
         }
         if failed {
+            self.ended = true;
             // The provider's own error event is in the queue and ends the stream.
             self.book(AttemptOutcome::StreamError, RequestOutcome::Cut);
-        } else if self.terminal.is_some() {
-            match self.source.tap.seen().usage {
-                Some(_) => self.complete(),
-                None => self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + AFTERWARDS)),
-            }
+        } else if self.terminal.is_some() && self.source.tap.seen().usage.is_some() {
+            self.complete();
+        } else if self.terminal.is_some() && !had_terminal {
+            self.wait(AFTERWARDS);
         }
     }
 
     fn alarm_rang(&mut self) {
         match self.terminal {
+            _ if self.booked => self.ended = true,
             Some(_) => self.complete(),
             None => self.cut(AttemptOutcome::Timeout, "the provider stopped sending"),
         }
@@ -142,12 +158,12 @@ impl StreamBody {
         let seen = self.source.tap.seen();
         self.meter.observe(seen.usage, seen.tokens_estimate());
         self.take_pieces();
-        if self.ended {
-            return;
-        }
-        // Some vendors leave the terminal event out; a finish reason says as much.
-        if self.terminal.is_some() || self.source.tap.seen().finish {
+        if self.booked {
+            self.ended = true;
+        } else if self.terminal.is_some() || self.source.tap.seen().finish {
+            // Some vendors leave the terminal event out; a finish reason says as much.
             self.complete();
+            self.ended = true;
         } else {
             self.cut(AttemptOutcome::Cut, "the provider ended the stream before its end");
         }
@@ -168,12 +184,14 @@ impl StreamBody {
             account["attempts"] = explain(self.meter.attempts());
         }
         self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
-        self.queue.extend(self.terminal.take());
+        self.queue.push_back(self.terminal.take().unwrap_or(DONE));
+        self.wait(AFTERWARDS);
     }
 
     /// Ends a stream that failed after content: an error event, and no terminal event that would feign success.
     fn cut(&mut self, outcome: AttemptOutcome, why: &str) {
         self.book(outcome, RequestOutcome::Cut);
+        self.ended = true;
         let kind = match outcome {
             AttemptOutcome::Timeout => ErrorKind::UpstreamTimeout,
             _ => ErrorKind::AllTargetsFailed,
@@ -183,7 +201,7 @@ impl StreamBody {
     }
 
     fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> crate::meter::Totals {
-        self.ended = true;
+        self.booked = true;
         self.meter.end(attempt);
         self.meter.settle(request, 200)
     }

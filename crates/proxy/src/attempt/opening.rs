@@ -1,0 +1,183 @@
+//! The start of an answer: how much of it is read before the target is believed, and why it may not be.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use domain::AttemptOutcome;
+use http::{HeaderMap, Response, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::time::timeout;
+use wire::{Api, ChatTap, Piece, ProviderError};
+
+use super::failure::Failure;
+use crate::{meter::Meter, pipeline::Ask, upstream::innermost};
+
+/// Largest plain answer that is held to put its cost into the headers, in bytes.
+const MAX_HELD: usize = 8 << 20;
+/// Largest error body that is read, in bytes.
+const MAX_ERROR: usize = 64 << 10;
+/// How long an error body may take; its status is known, and another target may be waiting for its turn.
+const ERROR_WITHIN: Duration = Duration::from_secs(2);
+/// Most bytes of a stream held while it has shown neither content nor an error.
+const MAX_OPENING: usize = 256 << 10;
+
+/// In which form the answer comes.
+pub(crate) enum Kind {
+    /// Whole.
+    Plain(Bytes),
+    /// Larger than is held: the start, and the rest still to come.
+    Long(Bytes, Incoming),
+    /// A stream that has shown content: the first pieces, and the rest still to come.
+    Stream(Box<ChatTap>, Vec<Piece>, Incoming),
+}
+
+/// Output tokens of a plain answer that does not say its usage: four bytes a token; vectors are not output.
+pub(crate) const fn output_estimate(api: Api, bytes: u64) -> u64 {
+    match api {
+        Api::Chat => bytes.div_ceil(4),
+        Api::Embeddings => 0,
+    }
+}
+
+/// Reads an answer of status 2xx until it has shown that it is one.
+pub(super) async fn open(
+    ask: &Ask,
+    headers: &HeaderMap,
+    body: Incoming,
+    meter: &mut Meter,
+) -> Result<Kind, Failure> {
+    let is = |media: &str| {
+        let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        said.is_some_and(|said| {
+            said.get(..media.len()).is_some_and(|start| start.eq_ignore_ascii_case(media))
+        })
+    };
+    match ask.facts.stream {
+        // Vendors label streams in many ways, but no stream is one JSON document.
+        true if !is("application/json") => open_stream(ask, body, meter).await,
+        false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
+        stream => {
+            let kind = hold(ask.api, body, meter).await?;
+            judge(&kind, ask.api, meter)?;
+            if stream { Err(protocol("a document instead of a stream")) } else { Ok(kind) }
+        }
+    }
+}
+
+fn protocol(detail: &'static str) -> Failure {
+    Failure::new(AttemptOutcome::Protocol, detail)
+}
+
+/// An error that came under the flag of success.
+fn error_inside(said: ProviderError) -> Failure {
+    let detail = "an error inside an answer of status 200";
+    Failure { said: Some(Box::new(said)), ..Failure::new(AttemptOutcome::StreamError, detail) }
+}
+
+/// Reads a stream up to its first content, so that an error before it can still go to another target.
+async fn open_stream(ask: &Ask, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
+    let (mut tap, mut pieces) = (ChatTap::new(!ask.facts.include_usage), Vec::new());
+    let mut held = 0;
+    loop {
+        let frame = body.frame().await;
+        let ended = frame.is_none();
+        match frame {
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                held += data.len();
+                tap.feed(data, &mut pieces).map_err(|_| protocol("an event beyond all bounds"))?;
+            }
+            Some(Err(error)) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
+            None => tap.finish(&mut pieces),
+        }
+        let seen = tap.seen();
+        meter.observe(seen.usage, seen.tokens_estimate());
+        if let (Some(error), false) = (&seen.error, seen.content) {
+            return Err(error_inside(error.clone()));
+        }
+        if seen.content || seen.done || held > MAX_OPENING {
+            return Ok(Kind::Stream(Box::new(tap), pieces, body));
+        }
+        if ended {
+            return Err(Failure::new(AttemptOutcome::Cut, "the stream ended before any content"));
+        }
+    }
+}
+
+/// Reads a plain answer, whole if it is not too large.
+async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
+    let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let mut whole = BytesMut::new();
+    let mut first: Option<Bytes> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::new(AttemptOutcome::Cut, innermost(&error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.is_none() && whole.is_empty() {
+            // Most answers are one frame and are passed on as they came; the others are joined.
+            first = Some(data);
+        } else {
+            if let Some(first) = first.take() {
+                whole.reserve(announced.unwrap_or(0).min(MAX_HELD).max(first.len() + data.len()));
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&data);
+        }
+        let read = first.as_ref().map_or(whole.len(), Bytes::len);
+        meter.observe(None, output_estimate(api, read as u64));
+        if whole.len() > MAX_HELD {
+            return Ok(Kind::Long(whole.freeze(), body));
+        }
+    }
+    Ok(Kind::Plain(first.unwrap_or_else(|| whole.freeze())))
+}
+
+/// Refuses what is no answer although its status says so, and notes the usage of what is one.
+fn judge(kind: &Kind, api: Api, meter: &mut Meter) -> Result<(), Failure> {
+    let (Kind::Plain(start) | Kind::Long(start, _)) = kind else { return Ok(()) };
+    if start.trim_ascii_start().first() != Some(&b'{') {
+        return Err(protocol("the answer is no JSON object"));
+    }
+    let Kind::Plain(body) = kind else { return Ok(()) };
+    let usage = wire::chat_usage(body);
+    meter.observe(usage, output_estimate(api, body.len() as u64));
+    // Errors say no usage, and they are short: nearly all answers are spared a second look.
+    if usage.is_some() || body.len() > MAX_ERROR {
+        return Ok(());
+    }
+    let document: Value =
+        serde_json::from_slice(body).map_err(|_| protocol("the answer is no valid JSON"))?;
+    if ["choices", "data"].iter().any(|list| document.get(list).is_some_and(Value::is_array)) {
+        return Ok(());
+    }
+    // An error's length is no measure of output.
+    meter.observe(None, 0);
+    Err(wire::provider_error(body).map_or_else(|| protocol("neither an answer nor an error"), error_inside))
+}
+
+/// A refusal with what the provider said of it.
+pub(super) async fn refusal(outcome: AttemptOutcome, response: Response<Incoming>) -> Failure {
+    let retry_after =
+        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let status = response.status().as_u16();
+    let mut read = BytesMut::new();
+    // What came in time may still be readable.
+    let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
+    let said = wire::provider_error(&read).map(Box::new);
+    let detail = format!("HTTP {status}");
+    Failure { status: Some(status), said, retry_after, ..Failure::new(outcome, detail) }
+}
+
+async fn read_error(mut body: Incoming, read: &mut BytesMut) {
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            let room = MAX_ERROR - read.len();
+            read.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        if read.len() == MAX_ERROR {
+            break;
+        }
+    }
+}

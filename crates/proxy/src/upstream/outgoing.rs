@@ -1,0 +1,47 @@
+//! A request body that says when it was handed to a connection.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::meter::Sent;
+
+/// The bytes for the provider. They are asked for once there is a connection that takes them; until then the
+/// provider knows nothing of the request.
+pub(crate) struct Outgoing {
+    bytes: Option<Bytes>,
+    sent: Sent,
+}
+
+impl Outgoing {
+    pub(crate) const fn new(bytes: Bytes, sent: Sent) -> Self {
+        Self { bytes: Some(bytes), sent }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.sent.store(true, Ordering::Relaxed);
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
