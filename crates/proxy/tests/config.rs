@@ -9,6 +9,8 @@ mod files;
 mod fixture;
 #[path = "config/joining.rs"]
 mod joining;
+#[path = "config/recorded.rs"]
+mod recorded;
 
 use std::time::Duration;
 

@@ -1,0 +1,167 @@
+//! Messages recorded from released versions: what a neighbour (N−1) sends must stay readable for ever.
+//!
+//! `RECORD=folder cargo test -p proto --test recorded` records what this version sends; recorded files never change.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{fs, path::PathBuf};
+
+use domain::{
+    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
+    Resource, ResourceId, Spec, StoreId, Timestamp, Usage, UsageEvent, Version,
+};
+use prost::Message as _;
+use proto::v1;
+use uuid::Uuid;
+
+fn id(number: u128) -> ResourceId {
+    ResourceId(Uuid::from_u128(0x019a_0000_0000_7000_8000_0000_0000_0000 + number))
+}
+
+fn rows() -> Vec<v1::Resource> {
+    let written = [
+        (Kind::Tenant, "acme", r#"{"tier":"pro"}"#),
+        (Kind::Provider, "sim", r#"{"kind":"custom","base_url":"https://sim.example/v1","region":"eu"}"#),
+        (Kind::Credential, "sim/main", r#"{"provider":"sim","weight":3,"disabled":true}"#),
+        (Kind::Model, "sim/m", r#"{"context":128000,"max_output":4096,"upstream":"m-2026"}"#),
+        (
+            Kind::Price,
+            "sim/m@2026-01-01T00:00:00Z",
+            r#"{"model":"sim/m","effective_from":"2026-01-01","input":"$1","output":"$2","cached_input":"$0.5"}"#,
+        ),
+        (Kind::Route, "chat", r#"{"targets":["sim/m"],"timeouts":{"total":"10s"}}"#),
+        (Kind::Key, "backend", r#"{"routes":["chat"],"expires":"2099-12-31","user":"u","feature":"f"}"#),
+    ];
+    let row = |(number, (kind, name, json)): (usize, (Kind, &str, &str))| {
+        proto::resource_to(&Resource {
+            id: id(number as u128),
+            tenant: (kind == Kind::Key).then(|| id(0)),
+            name: name.to_owned(),
+            spec: Spec::from_json(kind, json.as_bytes()).unwrap(),
+            revision: 1 + number as u64,
+            sealed: (kind == Kind::Key).then(|| vec![7; 32]),
+        })
+    };
+    written.into_iter().enumerate().map(row).collect()
+}
+
+fn replies() -> Vec<v1::WatchReply> {
+    use v1::watch_reply::Message as M;
+    let store = StoreId(Uuid::from_u128(0x019a_0000_0000_7000_8000_00ff_ffff_ffff));
+    let version = |revision| Some(proto::version_to(Version { store, revision }));
+    let (rows, mut renamed) = (rows(), rows()[5].clone());
+    renamed.name = "chat-2".to_owned();
+    renamed.id = bytes::Bytes::copy_from_slice(id(77).0.as_bytes());
+    let (first, second) = rows.split_at(3);
+    let chunk = |resources: &[v1::Resource], last| v1::SnapshotChunk {
+        version: version(7),
+        resources: resources.to_vec(),
+        last,
+    };
+    let removed = vec![rows[6].id.clone()];
+    let delta = v1::Delta { from: version(7), to: version(9), upserts: vec![renamed], removed };
+    let all = [
+        M::Snapshot(chunk(first, false)),
+        M::Snapshot(chunk(second, true)),
+        M::Heartbeat(v1::Heartbeat { version: version(7) }),
+        M::Delta(delta),
+    ];
+    all.into_iter().map(|message| v1::WatchReply { message: Some(message) }).collect()
+}
+
+fn report() -> v1::ReportRequest {
+    let attempt = |number, outcome| Attempt {
+        number,
+        provider: "sim".into(),
+        model: "m".into(),
+        outcome,
+        status: 200,
+        at: Timestamp::from_micros(1_763_800_000_000_000),
+        duration_us: 1_000,
+        usage: Usage {
+            input_uncached: 1,
+            cache_read: 2,
+            cache_write: 3,
+            output_visible: 4,
+            reasoning: 5,
+            audio_in: 6,
+            audio_out: 7,
+        },
+        cost: Money::from_nanos(42),
+        price: Some(id(4)),
+        estimated: number == 2,
+    };
+    let event = UsageEvent {
+        request: RequestId(Uuid::from_u128(0x019a_0000_0000_7000_8000_0000_0000_0abc)),
+        incarnation: IncarnationId(id(99).0),
+        at: Timestamp::from_micros(1_763_800_001_000_000),
+        attribution: Attribution {
+            tenant: id(0),
+            key: id(6),
+            user: Some("u".into()),
+            feature: None,
+            tags: vec![("k".into(), "v".into())],
+        },
+        api: "chat".into(),
+        stream: true,
+        route: "chat".into(),
+        outcome: RequestOutcome::Cut,
+        status: 200,
+        cache: CacheHit::Off,
+        duration_us: 2_000,
+        overhead_us: 30,
+        ttft_us: Some(400),
+        attempts: vec![attempt(1, AttemptOutcome::Timeout), attempt(2, AttemptOutcome::Cut)],
+    };
+    v1::ReportRequest { proxy: "p".into(), events: vec![proto::event_to(&event)] }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    if let Ok(name) = std::env::var("RECORD") {
+        let folder = root.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let watch: Vec<u8> =
+            replies().iter().flat_map(|reply| reply.encode_length_delimited_to_vec()).collect();
+        fs::write(folder.join("watch.pb"), watch).unwrap();
+        fs::write(folder.join("report.pb"), report().encode_to_vec()).unwrap();
+    }
+    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    folders
+}
+
+#[test]
+fn every_recorded_message_is_understood_whole() {
+    for folder in folders() {
+        let bytes = fs::read(folder.join("watch.pb")).unwrap();
+        let mut left = bytes.as_slice();
+        let mut resources = Vec::new();
+        while !left.is_empty() {
+            match v1::WatchReply::decode_length_delimited(&mut left).unwrap().message.unwrap() {
+                v1::watch_reply::Message::Snapshot(chunk) => resources.extend(chunk.resources),
+                v1::watch_reply::Message::Delta(delta) => resources.extend(delta.upserts),
+                v1::watch_reply::Message::Heartbeat(heartbeat) => {
+                    proto::version_from(heartbeat.version.as_ref()).unwrap();
+                }
+            }
+        }
+        assert!(resources.len() >= 8, "{}", folder.display());
+        for resource in resources {
+            proto::resource_from(&resource).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        }
+        let report =
+            v1::ReportRequest::decode(fs::read(folder.join("report.pb")).unwrap().as_slice()).unwrap();
+        let event = proto::event_from(report.events[0].clone()).unwrap();
+        assert_eq!((event.attempts.len(), event.attempts[1].cost.nanos()), (2, 42), "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_newest_recording_is_what_this_version_sends() {
+    let newest = folders().pop().unwrap();
+    let sent: Vec<u8> = replies().iter().flat_map(|reply| reply.encode_length_delimited_to_vec()).collect();
+    assert!(fs::read(newest.join("watch.pb")).unwrap() == sent, "the wire changed: record a new folder");
+    assert!(fs::read(newest.join("report.pb")).unwrap() == report().encode_to_vec(), "the wire changed");
+}
