@@ -11,7 +11,7 @@ TOOLS := target/tools
 VENV := .venv
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run test lint rust-test sdk-test advisories
+.PHONY: help run test lint bench rust-test sdk-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE
 	$(TOOLS)/bin/cargo-deny --locked check licenses bans sources
 	@$(MAKE) --no-print-directory advisories
 	$(TOOLS)/bin/cargo-machete crates
+
+bench: ## measure the proxy beside nginx, on a machine with nothing else to do; two minutes and the build
+	@command -v nginx >/dev/null || scripts/install-quietly nginx-light
+	cargo build --release -p portcullis -p proxy -p bench
+	target/release/bench
 
 advisories: $(TOOLS)/.cargo-deny-$(CARGO_DENY) ## check dependencies for known vulnerabilities, where the database is reachable
 	@if timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \

@@ -8,14 +8,14 @@ use crate::{Verdict, verdict};
 enum Place {
     /// On a floor, leaning only on lower ones.
     Floor(u8),
-    /// For tests: only ever a dev-dependency, free to lean on anything.
+    /// For tests and measurements: only ever a dev-dependency, free to lean on anything.
     Tests,
     /// For the repository itself: leans on no crate here and none leans on it.
     Apart,
 }
 
 /// The table, from the architecture page. A new crate is given its place here before anything may use it.
-const PLACES: [(&str, Place); 18] = [
+const PLACES: [(&str, Place); 19] = [
     ("domain", Place::Floor(0)),
     ("admin-api", Place::Floor(1)),
     ("proto", Place::Floor(1)),
@@ -32,6 +32,7 @@ const PLACES: [(&str, Place); 18] = [
     ("proxy", Place::Floor(4)),
     ("simulator", Place::Floor(4)),
     ("portcullis", Place::Floor(5)),
+    ("bench", Place::Tests),
     ("testkit", Place::Tests),
     ("xtask", Place::Apart),
 ];

@@ -1,0 +1,55 @@
+//! `make bench`: what the proxy costs beside nginx, in the same run on the same machine. Start it by `make`, which builds
+//! what it measures.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool reports on its standard streams"
+)]
+
+mod load;
+mod process;
+mod provider;
+mod report;
+mod rounds;
+mod subject;
+mod wire;
+
+use std::{fs, path::Path, process::ExitCode, thread};
+
+use anyhow::Context;
+
+/// Where the table is kept, below the build's own directory.
+const LATEST: &str = "target/bench/latest.md";
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench() -> anyhow::Result<()> {
+    let cores = thread::available_parallelism()?.get();
+    let machine = report::Machine::find(cores);
+    process::leave_core_0(cores)?;
+    let latest = Path::new(LATEST);
+    let parent = latest.parent().context("no parent")?;
+    fs::create_dir_all(parent)?;
+    let dir = tempfile::tempdir_in(fs::canonicalize(parent)?)?;
+    // Load and provider share one thread: they would only take turns on the core, at the price of switching.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let figures = runtime.block_on(async {
+        let provider = provider::start().await?;
+        let nginx = subject::nginx(dir.path(), provider)?;
+        let (portcullis, key) = subject::portcullis(dir.path(), provider)?;
+        let run = rounds::run(provider, &nginx, &portcullis, &key, |step| eprintln!("{step}"));
+        run.await
+    })?;
+    let table = report::markdown(&machine, &figures);
+    fs::write(latest, &table).with_context(|| LATEST.to_owned())?;
+    println!("{table}");
+    Ok(())
+}

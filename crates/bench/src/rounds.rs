@@ -1,0 +1,150 @@
+//! What is asked of the gateways, in alternating rounds, so that a machine that slows down slows both.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{
+    load::{self, Measured},
+    process,
+    provider::PACED,
+    subject::Subject,
+};
+
+/// How often everything is repeated.
+const ROUNDS: usize = 3;
+/// Before the first round, for connections and caches.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// One kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scenario {
+    /// A small chat request, at 32 connections.
+    Busy,
+    /// The same at one connection.
+    Alone,
+    /// A prompt of 64 KB, at 8 connections.
+    Large,
+    /// A paced stream, at 32 connections.
+    Streams,
+    /// The same at one connection.
+    FirstToken,
+}
+
+impl Scenario {
+    const ALL: [Self; 5] = [Self::Busy, Self::Alone, Self::Large, Self::Streams, Self::FirstToken];
+
+    /// Model, bytes of the prompt, connections, time of one round.
+    const fn load(self) -> (&'static str, usize, usize, Duration) {
+        match self {
+            Self::Busy => ("chat", 200, 32, Duration::from_secs(3)),
+            Self::Alone => ("chat", 200, 1, Duration::from_secs(2)),
+            Self::Large => ("chat", 64 << 10, 8, Duration::from_secs(2)),
+            Self::Streams => (PACED, 200, 32, Duration::from_secs(3)),
+            Self::FirstToken => (PACED, 200, 1, Duration::from_secs(2)),
+        }
+    }
+
+    /// Whether the way without a gateway is measured too.
+    const fn has_baseline(self) -> bool {
+        matches!(self, Self::Alone | Self::FirstToken)
+    }
+}
+
+/// One scenario at one target, over all rounds.
+#[derive(Default)]
+pub(crate) struct Results {
+    /// CPU microseconds per request, one for each round.
+    pub(crate) cpu: Vec<f64>,
+    /// Requests per second, one for each round.
+    pub(crate) rate: Vec<f64>,
+    /// Part of the core that the gateway used during the load, one for each round.
+    pub(crate) busy: Vec<f64>,
+    pub(crate) whole: Vec<Duration>,
+    pub(crate) first: Vec<Duration>,
+}
+
+/// Everything that was measured of one gateway.
+#[derive(Default)]
+pub(crate) struct Gateway {
+    pub(crate) results: BTreeMap<Scenario, Results>,
+    /// Resident memory before and after the load, in KiB.
+    pub(crate) idle: u64,
+    pub(crate) loaded: u64,
+}
+
+/// Of the way without a gateway, of nginx, and of Portcullis.
+pub(crate) struct Figures {
+    pub(crate) direct: Gateway,
+    pub(crate) nginx: Gateway,
+    pub(crate) portcullis: Gateway,
+}
+
+/// Runs all rounds.
+///
+/// # Errors
+/// When a request is not answered with success, or a gateway does not come to rest.
+pub(crate) async fn run(
+    provider: SocketAddr,
+    nginx: &Subject,
+    portcullis: &Subject,
+    key: &str,
+    mut say: impl FnMut(&str),
+) -> anyhow::Result<Figures> {
+    let mut figures =
+        Figures { direct: Gateway::default(), nginx: begin(nginx)?, portcullis: begin(portcullis)? };
+    for subject in [nginx, portcullis] {
+        let (model, prompt, connections, _) = Scenario::Busy.load();
+        let request = Arc::new(load::request(key, model, prompt));
+        load::run(subject.addr, &request, connections, WARM_UP).await?;
+        process::rest(subject.pid).await?;
+    }
+    for round in 1..=ROUNDS {
+        for scenario in Scenario::ALL {
+            say(&format!("round {round} of {ROUNDS}: {scenario:?}"));
+            let (model, prompt, connections, time) = scenario.load();
+            let request = Arc::new(load::request(key, model, prompt));
+            if scenario.has_baseline() {
+                let measured = load::run(provider, &request, connections, time).await?;
+                figures.direct.results.entry(scenario).or_default().take(measured);
+            }
+            for (subject, figures) in [(nginx, &mut figures.nginx), (portcullis, &mut figures.portcullis)] {
+                let results = figures.results.entry(scenario).or_default();
+                measure(subject, &request, connections, time, results).await?;
+            }
+        }
+    }
+    figures.nginx.loaded = process::resident(nginx.pid)?;
+    figures.portcullis.loaded = process::resident(portcullis.pid)?;
+    Ok(figures)
+}
+
+fn begin(subject: &Subject) -> anyhow::Result<Gateway> {
+    Ok(Gateway { idle: process::resident(subject.pid)?, ..Gateway::default() })
+}
+
+/// CPU time is counted until the gateway rests again: work that it puts off is work for the request.
+async fn measure(
+    subject: &Subject,
+    request: &Arc<Vec<u8>>,
+    connections: usize,
+    time: Duration,
+    results: &mut Results,
+) -> anyhow::Result<()> {
+    let before = process::cpu(subject.pid)?;
+    let measured = load::run(subject.addr, request, connections, time).await?;
+    let during = process::cpu(subject.pid)?.saturating_sub(before);
+    process::rest(subject.pid).await?;
+    let used = process::cpu(subject.pid)?.saturating_sub(before);
+    let requests = measured.whole.len() as f64;
+    results.cpu.push(used.as_secs_f64() * 1e6 / requests);
+    results.busy.push(during.as_secs_f64() / measured.elapsed.as_secs_f64());
+    results.take(measured);
+    Ok(())
+}
+
+impl Results {
+    fn take(&mut self, measured: Measured) {
+        self.rate.push(measured.whole.len() as f64 / measured.elapsed.as_secs_f64());
+        self.whole.extend(measured.whole);
+        self.first.extend(measured.first);
+    }
+}

@@ -1,0 +1,140 @@
+//! What is measured: nginx and a proxy of ours, each alone on core 0, both in front of the same provider.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use testkit::{ADMIN_TOKEN, Http, JOIN_TOKEN, MASTER_KEY, Process, eventually};
+
+use crate::provider::PACED;
+
+/// How long nginx may take to listen.
+const READY: Duration = Duration::from_secs(10);
+
+/// A gateway under test.
+pub(crate) struct Subject {
+    pub(crate) addr: SocketAddr,
+    pub(crate) pid: u32,
+    /// Killed when dropped.
+    _processes: Vec<Box<dyn Send>>,
+}
+
+struct Nginx(Child);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Both fail only when it is gone, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts nginx with `proxy_pass` as its manual advises it: HTTP/1.1 and kept connections to the provider, and room
+/// for prompts of 64 KB without temporary files. No log, no limit, nothing counted.
+pub(crate) fn nginx(dir: &Path, provider: SocketAddr) -> anyhow::Result<Subject> {
+    let dir = dir.join("nginx");
+    fs::create_dir_all(&dir)?;
+    // nginx cannot be asked for a free port; this one was free a moment ago.
+    let addr = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let place = text(&dir)?;
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("  {kind}_temp_path {place}/{kind};\n"))
+        .collect();
+    // One process, which is the worker: its CPU time is everything that serving costs.
+    let config = format!(
+        "daemon off;\nmaster_process off;\npid {place}/pid;\nerror_log stderr error;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{\n{temporary}  access_log off;\n  client_body_buffer_size 128k;\n\
+         \x20 keepalive_requests 1000000000;\n\
+         \x20 upstream provider {{ server {provider}; keepalive 64; keepalive_requests 1000000000; }}\n\
+         \x20 server {{\n    listen {addr};\n    location / {{\n      proxy_pass http://provider;\n\
+         \x20     proxy_http_version 1.1;\n      proxy_set_header Connection \"\";\n    }}\n  }}\n}}\n"
+    );
+    let file = dir.join("nginx.conf");
+    fs::write(&file, config)?;
+    let args = ["-c", "0", "nginx", "-p", place, "-e", "stderr", "-c", text(&file)?];
+    let child = Command::new("taskset").args(args).stdin(Stdio::null()).spawn().context("nginx")?;
+    let nginx = Nginx(child);
+    let pid = nginx.0.id();
+    if !eventually(READY, || TcpStream::connect(addr).is_ok()) {
+        bail!("nginx does not listen on {addr}");
+    }
+    Ok(Subject { addr, pid, _processes: vec![Box::new(nginx)] })
+}
+
+/// Starts a control plane with a ledger on SQLite and a proxy that joins it; returns a tenant's key with it.
+pub(crate) fn portcullis(dir: &Path, provider: SocketAddr) -> anyhow::Result<(Subject, String)> {
+    let secrets = [
+        ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
+        ("PORTCULLIS_ADMIN_TOKEN", ADMIN_TOKEN),
+        ("PORTCULLIS_JOIN_TOKEN", JOIN_TOKEN),
+    ];
+    let common = ["--ops-listen", "127.0.0.1:0", "--allow-private-networks", "--output", "json"];
+    let data = dir.join("control-plane");
+    let ports = ["--admin-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
+    // In production the ledger has machines of its own. Here it gives way, and takes what waits when the load is over:
+    // until then the gateway does not rest, and all its reporting counts.
+    let program = binary("portcullis")?;
+    let args = ["-n", "19", text(&program)?, "control-plane", "--data-dir", text(&data)?];
+    let control = Process::spawn(Path::new("nice"), args.iter().chain(&ports).chain(&common), &secrets)?;
+    let ready = control.ready();
+    let key = configure(ready.admin.as_deref().context("no admin API")?, provider)?;
+    let grpc = ready.grpc.as_deref().context("no gRPC port")?;
+    let (program, data) = (binary("portcullis-proxy")?, dir.join("proxy"));
+    let pinned = ["-c", "0", text(&program)?];
+    let args = ["--listen", "127.0.0.1:0", "--control-plane", grpc, "--data-dir", text(&data)?];
+    let args = pinned.iter().chain(&args).chain(&common);
+    let proxy = Process::spawn(Path::new("taskset"), args, &secrets)?;
+    let url = proxy.ready().data_plane.as_deref().context("no data plane")?;
+    let addr = url.trim_start_matches("http://").parse()?;
+    let pid = proxy.id();
+    let processes: Vec<Box<dyn Send>> = vec![Box::new(proxy), Box::new(control)];
+    Ok((Subject { addr, pid, _processes: processes }, key))
+}
+
+/// What a governed application has: a provider with a credential, routes, prices, a tenant with a key.
+fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
+    let price = |model: &str| {
+        json!({ "model": format!("bench/{model}"), "effective_from": "2026-01-01",
+                "input": "$2.50", "cached_input": "$1.25", "output": "$10" })
+    };
+    let document = json!({
+        "apiVersion": "portcullis/v1",
+        "providers": {
+            "bench": {
+                "kind": "custom",
+                "base_url": format!("http://{provider}/v1"),
+                "credentials": [{ "name": "main", "secret": { "value": "provider-secret-0123456789" } }],
+            },
+        },
+        "prices": [price("chat"), price(PACED)],
+        "routes": { "chat": { "targets": ["bench/chat"] }, PACED: { "targets": [format!("bench/{PACED}")] } },
+        "tenants": { "acme": { "keys": [{ "name": "backend" }] } },
+    });
+    let reply = Http::new(admin, Some(ADMIN_TOKEN)).post("/api/v1/apply", &document)?;
+    if reply.status != 200 {
+        bail!("apply: {}", reply.text());
+    }
+    let key = reply.json()?["secrets"][0]["secret"].as_str().map(str::to_owned);
+    key.context("apply returned no key")
+}
+
+/// One of our binaries, built as this one was.
+fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if !path.is_file() {
+        bail!("{} is missing: `make bench` builds it", path.display());
+    }
+    Ok(path)
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
