@@ -4,11 +4,13 @@
 
 mod http;
 mod process;
+mod redis;
 
 use std::time::{Duration, Instant};
 
 pub use http::{Http, Reply, Streaming};
 pub use process::{Process, Ready, binary};
+pub use redis::Redis;
 pub use tempfile::TempDir;
 
 /// Master key of test processes, 32 bytes in hexadecimal.

@@ -1,0 +1,171 @@
+//! Limits in Redis: one script call per request, and a breaker before it.
+
+mod background;
+mod link;
+mod script;
+mod seats;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use domain::RequestId;
+use redis::{Client, Cmd};
+use tokio::sync::{Notify, mpsc};
+
+use link::{Failure, Link, Unopened};
+use script::{By, Scripts};
+use seats::{Registry, Seat};
+
+pub(crate) use seats::Seats;
+
+use crate::loss::Losses;
+use crate::place::{Measure, Placed};
+use crate::{Denied, FleetError, Settings, Status};
+
+/// Limits in Redis.
+pub(crate) struct Central {
+    settings: Settings,
+    client: Client,
+    scripts: Scripts,
+    /// Empty while the store is lost: then nobody waits for it but the background task.
+    link: ArcSwapOption<Link>,
+    /// Wakes the background task when the store is lost.
+    lost: Notify,
+    losses: Losses,
+    registry: Arc<Registry>,
+    /// Taken by the one background task.
+    returns: Mutex<Option<mpsc::Receiver<Seat>>>,
+    #[cfg(test)]
+    pub(crate) shift: Arc<std::sync::atomic::AtomicI64>,
+}
+
+/// What the store says to a request.
+pub(crate) enum Answer {
+    /// Everything was charged.
+    Admitted,
+    /// Nothing was charged.
+    Denied(Denied),
+    /// Nobody knows, or the store was not asked.
+    Lost,
+}
+
+impl Central {
+    pub(crate) async fn open(settings: Settings) -> Result<Self, FleetError> {
+        let (registry, returns) = Registry::new();
+        let central = Self {
+            client: link::client(&settings)?,
+            scripts: Scripts::new(),
+            link: ArcSwapOption::empty(),
+            lost: Notify::new(),
+            losses: Losses::default(),
+            registry: Arc::new(registry),
+            returns: Mutex::new(Some(returns)),
+            settings,
+            #[cfg(test)]
+            shift: Arc::default(),
+        };
+        match Link::open(&central.client, &central.scripts, &central.settings).await {
+            Ok(link) => central.link.store(Some(Arc::new(link))),
+            Err(Unopened::Unfit(error)) => return Err(error),
+            Err(Unopened::Away(why)) => {
+                tracing::warn!(
+                    why,
+                    "the shared store (--redis-url) is not reachable: limits follow their policies"
+                );
+                central.losses.begin();
+            }
+        }
+        Ok(central)
+    }
+
+    /// The slots that the request will hold if it is admitted.
+    pub(crate) fn seats(&self, request: RequestId, claims: &[Placed<'_>]) -> Seats {
+        let slot = |placed: &Placed<'_>| match placed.measure {
+            Measure::Slots { ttl, .. } => Some((placed.place.to_string().into(), Duration::from_micros(ttl))),
+            _ => None,
+        };
+        Seats::new(self.registry.clone(), request, claims.iter().filter_map(slot).collect())
+    }
+
+    /// Charges every claim or none.
+    pub(crate) async fn acquire(&self, seats: &mut Seats, claims: &[Placed<'_>]) -> Answer {
+        let Some(link) = self.link.load_full() else { return Answer::Lost };
+        seats.claim();
+        let mut reply = link.ask(&self.command(By::Digest, seats.request(), claims)).await;
+        if reply.as_ref().is_err_and(Failure::is_unknown_script) {
+            reply = link.ask(&self.command(By::Text, seats.request(), claims)).await;
+        }
+        match reply {
+            Ok((0, _)) => Answer::Admitted,
+            Ok((claim, wait)) => match claims.get(claim - 1) {
+                Some(placed) => Answer::Denied(Denied {
+                    limit: placed.claim.limit,
+                    retry_after: Duration::from_micros(wait),
+                    kind: placed.claim.rule.kind(),
+                }),
+                None => Answer::Lost,
+            },
+            Err(failure) => {
+                self.lose(&link, &failure);
+                Answer::Lost
+            }
+        }
+    }
+
+    fn command(&self, by: By, request: RequestId, claims: &[Placed<'_>]) -> Cmd {
+        let mut command = self.scripts.acquire.call(by, claims.len());
+        for placed in claims {
+            command.arg(placed.place.to_string());
+        }
+        command.arg(self.shift()).arg(request.0.as_bytes().as_slice());
+        for placed in claims {
+            let (kind, first, second) = match placed.measure {
+                Measure::Ring { n, width } => ("ring", n, width),
+                Measure::Gcra { rate, burst } => ("gcra", rate, burst),
+                Measure::Slots { n, ttl } => ("slots", n, ttl),
+            };
+            command.arg(kind).arg(first).arg(second);
+        }
+        command
+    }
+
+    /// Opens the breaker, once per connection.
+    fn lose(&self, link: &Arc<Link>, why: &Failure) {
+        let before = self.link.compare_and_swap(&Some(link.clone()), None);
+        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, link)) {
+            self.losses.begin();
+            link.give_up();
+            self.lost.notify_one();
+            tracing::warn!(%why, "the shared store is lost: limits follow their policies");
+        }
+    }
+
+    pub(crate) fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        Status {
+            slots_held: self.registry.held(),
+            returns_dropped: self.registry.returns_dropped(),
+            ..self.losses.status()
+        }
+    }
+
+    fn take_returns(&self) -> Option<mpsc::Receiver<Seat>> {
+        self.returns.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Microseconds added to the store's clock: tests of a day do not take one.
+    #[cfg(test)]
+    fn shift(&self) -> i64 {
+        self.shift.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "tests read it from self")]
+    fn shift(&self) -> i64 {
+        0
+    }
+}

@@ -1,0 +1,105 @@
+//! At most n in any interval of a period: a ring of slots, summed.
+
+use crate::place::RING_SLOTS;
+
+/// How many were admitted in each of the last 65 slots.
+#[derive(Debug)]
+pub(super) struct Ring {
+    /// The newest slot, counted from the clock's origin.
+    newest: u64,
+    /// Of all counts.
+    sum: u64,
+    counts: [u32; RING_SLOTS as usize],
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self { newest: 0, sum: 0, counts: [0; RING_SLOTS as usize] }
+    }
+}
+
+impl Ring {
+    /// Microseconds until one more may pass; `None` when it may now.
+    ///
+    /// Sound: a permit of slot `s` counts until the end of slot `s + 64`, which is at least one period after
+    /// any moment of `s`. Prompt: it is at most one period and one slot after it.
+    pub(super) fn wait(&mut self, now: u64, width: u64, n: u64) -> Option<u64> {
+        self.advance(now / width);
+        let mut excess = (self.sum + 1).checked_sub(n).filter(|excess| *excess > 0)?;
+        let oldest = (self.newest + 1).saturating_sub(RING_SLOTS);
+        for slot in oldest..=self.newest {
+            let count = u64::from(*self.count(slot));
+            if count >= excess {
+                return Some((slot + RING_SLOTS) * width - now);
+            }
+            excess -= count;
+        }
+        // Even an empty ring has no room.
+        Some(RING_SLOTS * width)
+    }
+
+    /// Counts one, now.
+    pub(super) fn charge(&mut self, now: u64, width: u64) {
+        self.advance(now / width);
+        *self.count(self.newest) += 1;
+        self.sum += 1;
+    }
+
+    fn advance(&mut self, slot: u64) {
+        if slot >= self.newest + RING_SLOTS {
+            *self = Self { newest: slot, ..Self::default() };
+            return;
+        }
+        while self.newest < slot {
+            self.newest += 1;
+            self.sum -= u64::from(std::mem::take(self.count(self.newest)));
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "a remainder of 65")]
+    fn count(&mut self, slot: u64) -> &mut u32 {
+        &mut self.counts[(slot % RING_SLOTS) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PERIOD: u64 = 6_400;
+
+    proptest! {
+        /// The rule itself, computed from the list of all admissions.
+        #[test]
+        fn never_more_than_n_in_a_period_and_never_later_than_a_twentieth(
+            n in 0u64..8,
+            steps in proptest::collection::vec(prop_oneof![0u64..3, 0u64..400, 0u64..9_000], 1..300),
+        ) {
+            let (mut ring, mut now, mut admitted) = (Ring::default(), 0, Vec::<u64>::new());
+            for step in steps {
+                now += step;
+                let within = |span: u64, moment: u64| {
+                    admitted.iter().filter(|at| **at + span > moment).count() as u64
+                };
+                match ring.wait(now, PERIOD / 64, n) {
+                    None => {
+                        prop_assert!(within(PERIOD, now) < n, "one too many at {now}");
+                        ring.charge(now, PERIOD / 64);
+                        admitted.push(now);
+                    }
+                    Some(wait) => {
+                        prop_assert!(within(PERIOD + PERIOD / 20, now) >= n, "late at {now}");
+                        prop_assert!(wait > 0);
+                        // The wait is exact: it passes then and not one microsecond earlier.
+                        if n > 0 {
+                            prop_assert!(within(PERIOD, now + wait) < n, "told to come too early");
+                            prop_assert!(within(PERIOD + PERIOD / 20, now + wait - 1) >= n, "told to wait too long");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a claim is counted: the same place in memory and in Redis.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::ResourceId;
+
+use crate::{Claim, Rule};
+
+/// Slots of a ring that are summed: the period's 64, and one because an interval cuts the oldest one.
+pub(crate) const RING_SLOTS: u64 = 65;
+/// The largest number a rule may have; keeps sums in 32 bits and Redis's doubles exact.
+const MAX_COUNT: u64 = 1_000_000_000;
+/// The longest time a rule may have: three years, far from where doubles lose microseconds.
+const MAX_MICROS: u64 = 100_000_000_000_000;
+
+/// Where a claim is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    tenant: ResourceId,
+    limit: ResourceId,
+    /// Half of a SHA-256: bounded whatever clients send, and no user's name is stored.
+    subject: [u8; 16],
+    shape: Shape,
+}
+
+/// What is kept there. A ring of another period is another ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Shape {
+    Ring { width: u64 },
+    Gcra,
+    Slots,
+}
+
+/// A rule in the numbers that are computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// At most `n` in a ring of slots `width` microseconds wide.
+    Ring { n: u64, width: u64 },
+    /// `rate` cells a second, `burst` at once.
+    Gcra { rate: u64, burst: u64 },
+    /// At most `n` at once, each for `ttl` microseconds.
+    Slots { n: u64, ttl: u64 },
+}
+
+impl Measure {
+    pub(crate) fn of(rule: &Rule) -> Self {
+        match *rule {
+            Rule::Ring { n, period } => {
+                Self::Ring { n: n.min(MAX_COUNT), width: micros(period).div_ceil(RING_SLOTS - 1) }
+            }
+            // A rate of nothing is a bucket that holds nothing; it spares everybody a division by zero.
+            Rule::Gcra { per_second: 0, .. } => Self::Gcra { rate: 1, burst: 0 },
+            Rule::Gcra { per_second, burst } => {
+                Self::Gcra { rate: per_second.min(MAX_COUNT), burst: burst.min(MAX_COUNT) }
+            }
+            Rule::Slots { n, ttl } => Self::Slots { n: n.min(MAX_COUNT), ttl: micros(ttl) },
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).clamp(1, MAX_MICROS)
+}
+
+impl Place {
+    pub(crate) fn of(claim: &Claim, measure: &Measure) -> Self {
+        let mut subject = [0; 16];
+        if !claim.subject.is_empty() {
+            let digest = digest(&SHA256, claim.subject.as_bytes());
+            subject.copy_from_slice(&digest.as_ref()[..16]);
+        }
+        let shape = match *measure {
+            Measure::Ring { width, .. } => Shape::Ring { width },
+            Measure::Gcra { .. } => Shape::Gcra,
+            Measure::Slots { .. } => Shape::Slots,
+        };
+        Self { tenant: claim.tenant, limit: claim.limit, subject, shape }
+    }
+}
+
+/// The Redis key.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}:", self.tenant)?;
+        match self.shape {
+            Shape::Ring { width } => write!(f, "ring.{width}")?,
+            Shape::Gcra => f.write_str("gcra")?,
+            Shape::Slots => f.write_str("slots")?,
+        }
+        write!(f, ":{}:{:032x}", self.limit, u128::from_be_bytes(self.subject))
+    }
+}
+
+/// A claim and where it is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    pub(crate) claim: &'a Claim,
+    pub(crate) place: Place,
+    pub(crate) measure: Measure,
+}
+
+impl<'a> Placed<'a> {
+    pub(crate) fn new(claim: &'a Claim, rule: &Rule) -> Self {
+        let measure = Measure::of(rule);
+        Self { claim, place: Place::of(claim, &measure), measure }
+    }
+}
+
+/// Every place once, so that a limit named twice is not charged twice.
+pub(crate) fn distinct(claims: &[Claim]) -> Vec<Placed<'_>> {
+    let mut places: Vec<Placed<'_>> = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let placed = Placed::new(claim, &claim.rule);
+        if places.iter().all(|earlier| earlier.place != placed.place) {
+            places.push(placed);
+        }
+    }
+    places
+}
