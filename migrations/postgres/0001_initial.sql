@@ -1,6 +1,6 @@
 -- Times are microseconds since the Unix epoch, flags are 0 or 1, ids are UUIDs in lower-case text, money is nano-dollars.
 -- COLLATE "C": text is ordered by its bytes, as in SQLite, whatever locale the database was made with.
--- The same statements as in migrations/sqlite, but for the names of types; a test compares the two.
+-- The same statements as in migrations/sqlite, but for the names of types and the partitions; a test compares the two.
 
 -- The one row that every configuration write locks first, so that revisions are committed in order.
 CREATE TABLE store_meta (
@@ -95,7 +95,10 @@ CREATE TABLE usage_events (
     price_id TEXT COLLATE "C",
     estimated BIGINT NOT NULL,
     PRIMARY KEY (day, request_id, attempt)
-);
+) PARTITION BY RANGE (day);
+
+-- Takes what has no partition of its own, so that no usage is ever refused; the ledger makes those of each day ahead.
+CREATE TABLE usage_events_default PARTITION OF usage_events DEFAULT;
 
 CREATE INDEX usage_events_by_tenant ON usage_events (tenant_id, day, request_id);
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Page, Result, Store, StoreError,
+    open::in_time,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
@@ -44,22 +45,25 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn audit(&self, after: Option<&str>, limit: u32) -> Result<Page<AuditEntry>> {
-        let limit = bounded(limit);
-        let before = match after {
-            Some(cursor) => Uuid::from_str(cursor)
-                .map_err(|_| StoreError::Bad("the cursor is not one of this listing's".to_owned()))?,
-            None => Uuid::max(),
-        };
-        let rows = sqlx::query(
-            "SELECT id, at, actor, action, kind, resource_id, tenant_id, name, revision, detail \
+        in_time(async {
+            let limit = bounded(limit);
+            let before = match after {
+                Some(cursor) => Uuid::from_str(cursor)
+                    .map_err(|_| StoreError::Bad("the cursor is not one of this listing's".to_owned()))?,
+                None => Uuid::max(),
+            };
+            let rows = sqlx::query(
+                "SELECT id, at, actor, action, kind, resource_id, tenant_id, name, revision, detail \
              FROM audit_log WHERE id < $1 ORDER BY id DESC LIMIT $2",
-        )
-        .bind(before.to_string())
-        .bind(bigint(limit as u64 + 1))
-        .fetch_all(self.pool())
-        .await?;
-        let items = rows.iter().map(entry).collect::<Result<Vec<_>>>()?;
-        Ok(Page::new(items, limit, |last| last.id.to_string()))
+            )
+            .bind(before.to_string())
+            .bind(bigint(limit as u64 + 1))
+            .fetch_all(self.pool())
+            .await?;
+            let items = rows.iter().map(entry).collect::<Result<Vec<_>>>()?;
+            Ok(Page::new(items, limit, |last| last.id.to_string()))
+        })
+        .await
     }
 }
 

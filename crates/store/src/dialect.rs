@@ -1,4 +1,8 @@
-//! Everything in which SQLite and PostgreSQL differ: addresses, sessions, transactions, error codes.
+//! Everything in which SQLite and PostgreSQL differ: addresses, sessions, transactions, error codes, and what only
+//! PostgreSQL has: notices between processes, partitions.
+
+pub(crate) mod notices;
+mod partitions;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -11,6 +15,8 @@ use crate::{Result, StoreError, migrations::Migrations};
 
 /// How long anybody waits for a connection or a lock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a whole call may take: more than any of the waits that the database itself bounds.
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
 
 /// Which database, and where.
 #[derive(Clone)]
@@ -59,7 +65,7 @@ impl Dialect {
                 ("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000", 5)
             }
             Self::Postgres(_) => (
-                "SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
+                "SET lock_timeout = '5s'; SET statement_timeout = '15s'; \
                  SET idle_in_transaction_session_timeout = '60s'",
                 10,
             ),
@@ -96,6 +102,30 @@ impl Dialect {
         }
     }
 
+    /// What the session that migrates is told first: how long it waits for the others that migrate now.
+    pub(crate) const fn before_migrating(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+            Self::Postgres(_) => "SET lock_timeout = '60s'",
+        }
+    }
+
+    /// Counts the tables in the database, and those among them that are there only if it is ours. The migrations'
+    /// own table does not count: it is there before anything else.
+    pub(crate) const fn whose(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "SELECT COUNT(*) AS tables, COUNT(*) FILTER (WHERE name = 'store_meta') AS ours \
+                 FROM sqlite_master WHERE type = 'table' AND name NOT IN ('_sqlx_migrations', 'sqlite_sequence')"
+            }
+            Self::Postgres(_) => {
+                "SELECT COUNT(*) AS tables, COUNT(*) FILTER (WHERE relname = 'store_meta') AS ours \
+                 FROM pg_class WHERE relkind IN ('r', 'p') AND relname <> '_sqlx_migrations' \
+                 AND relnamespace = current_schema()::regnamespace"
+            }
+        }
+    }
+
     /// The folder of migrations for it.
     pub(crate) const fn migrations(&self) -> Migrations {
         match self {
@@ -129,6 +159,11 @@ pub(crate) fn database_error(code: Option<&str>, message: &str) -> StoreError {
             "40001" | "40P01" | "23505" => StoreError::Conflict,
             "55P03" | "57014" | "53300" | "25P03" => StoreError::Busy(message),
             "23503" => StoreError::Bad("the owner does not exist".to_owned()),
+            "25006" => {
+                StoreError::Unreachable("it is read-only; this must be the primary's address".to_owned())
+            }
+            // A partition was attached while the row was on its way to the default one.
+            "23514" => StoreError::Conflict,
             // Connection exceptions, shutdown and start-up, authorisation, unknown database.
             _ if ["08", "57", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
                 StoreError::Unreachable(message)

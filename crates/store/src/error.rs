@@ -75,6 +75,14 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed => {
                 Self::Unreachable(Self::line(&error))
             }
+            sqlx::Error::Configuration(why) => {
+                let why = Self::line(why);
+                let why = why.trim_start_matches("error with configuration: ");
+                Self::Bad(format!("the database address cannot be used: {why}"))
+            }
+            sqlx::Error::Protocol(_) => {
+                Self::Unreachable(format!("whoever answers is no PostgreSQL: {}", Self::line(&error)))
+            }
             sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Failed(Self::line(&error)),
             _ => Self::Failed(Self::line(&error)),
         }

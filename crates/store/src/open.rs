@@ -3,12 +3,17 @@
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use domain::{StoreId, Timestamp, Version};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection, Row, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Row, Transaction, any::AnyConnectOptions,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
 
 use crate::{
     Result, StoreError,
-    dialect::{self, Dialect, PATIENCE},
+    dialect::{self, ANSWER, Dialect, PATIENCE, notices},
     migrations, row,
 };
 
@@ -24,6 +29,8 @@ struct Inner {
     dialect: Dialect,
     writers: Arc<Semaphore>,
     committed: watch::Sender<u64>,
+    /// Ends with the store.
+    _listener: JoinSet<()>,
 }
 
 impl fmt::Debug for Store {
@@ -47,23 +54,16 @@ impl Store {
             prepare_file(path, &dialect).await?;
         }
         let options = dialect.connect_options("rw")?;
-        let mut connection = options.connect().await?;
-        match &dialect {
-            Dialect::Sqlite(_) => {
-                dialect::run(&mut connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").await?;
-                // The lock that migrating takes by itself on PostgreSQL.
-                let mut tx = connection.begin_with(dialect.begin_write()).await?;
-                migrations::run(dialect.migrations(), &mut tx).await?;
-                tx.commit().await?;
-            }
-            Dialect::Postgres(_) => migrations::run(dialect.migrations(), &mut connection).await?,
-        }
-        let (id, revision) = meta(&mut connection).await?;
-        connection.close().await?;
+        let (id, revision) = bring_up(&dialect, &options).await?;
         let pool = dialect.pool_options().connect_with(options).await?;
         let writers = Arc::new(Semaphore::new(dialect.writers()));
         let (committed, _) = watch::channel(revision);
-        Ok(Self { inner: Arc::new(Inner { id, pool, dialect, writers, committed }) })
+        let mut listener = JoinSet::new();
+        if let Dialect::Postgres(url) = &dialect {
+            let (url, committed, closed) = (url.clone(), committed.clone(), pool.close_event());
+            listener.spawn(notices::follow(url, closed, move |revision| newest(&committed, revision)));
+        }
+        Ok(Self { inner: Arc::new(Inner { id, pool, dialect, writers, committed, _listener: listener }) })
     }
 
     /// The database's own id; a restored backup keeps it.
@@ -72,7 +72,8 @@ impl Store {
         self.inner.id
     }
 
-    /// The newest revision that this process committed; one that another process committed is not seen here.
+    /// The newest revision that this process committed, and on PostgreSQL any other; those of others may be late or
+    /// missed while the connection is away, so who must know them asks for the version now and then.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.inner.committed.subscribe()
@@ -83,8 +84,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn version(&self) -> Result<Version> {
-        let mut connection = self.pool().acquire().await?;
-        self.version_in(&mut connection).await
+        in_time(async {
+            let mut connection = self.pool().acquire().await?;
+            self.version_in(&mut connection).await
+        })
+        .await
     }
 
     /// Ends all connections; calls that come later fail.
@@ -115,14 +119,63 @@ impl Store {
         Ok((self.inner.pool.begin_with(self.inner.dialect.begin_write()).await?, permit))
     }
 
-    /// Tells subscribers; commits may be reported out of order, the newest wins.
+    /// Tells subscribers in this process.
     pub(crate) fn announce(&self, revision: u64) {
-        self.inner.committed.send_if_modified(|newest| {
-            let newer = revision > *newest;
-            *newest = revision.max(*newest);
-            newer
-        });
+        newest(&self.inner.committed, revision);
     }
+
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.inner.dialect
+    }
+}
+
+/// Bounds a whole call: a server that was frozen, or a network that swallows everything, ends nothing by itself.
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| StoreError::Unreachable("no answer in time".to_owned());
+    // Boxed: the calls' futures are large, and every caller would carry them.
+    tokio::time::timeout(ANSWER, Box::pin(call)).await.map_err(late)?
+}
+
+/// Commits may be reported out of order; the newest wins.
+fn newest(committed: &watch::Sender<u64>, revision: u64) {
+    committed.send_if_modified(|newest| {
+        let newer = revision > *newest;
+        *newest = revision.max(*newest);
+        newer
+    });
+}
+
+/// Migrates over a connection of its own and says id and revision.
+async fn bring_up(dialect: &Dialect, options: &AnyConnectOptions) -> Result<(StoreId, u64)> {
+    let unreachable = |_| StoreError::Unreachable("no answer in time".to_owned());
+    let mut connection = tokio::time::timeout(PATIENCE, options.connect()).await.map_err(unreachable)??;
+    dialect::run(&mut connection, dialect.before_migrating()).await?;
+    match dialect {
+        Dialect::Sqlite(_) => {
+            // The lock that migrating takes by itself on PostgreSQL.
+            let mut tx = connection.begin_with(dialect.begin_write()).await?;
+            refuse_strangers(dialect, &mut tx).await?;
+            migrations::run(dialect.migrations(), &mut tx).await?;
+            tx.commit().await?;
+        }
+        Dialect::Postgres(_) => {
+            refuse_strangers(dialect, &mut connection).await?;
+            migrations::run(dialect.migrations(), &mut connection).await?;
+        }
+    }
+    let found = meta(&mut connection).await?;
+    connection.close().await?;
+    Ok(found)
+}
+
+/// Makes no tables among those of another application.
+async fn refuse_strangers(dialect: &Dialect, connection: &mut AnyConnection) -> Result<()> {
+    let found = sqlx::query(dialect.whose()).fetch_one(connection).await?;
+    if row::count(&found, "tables")? > 0 && row::count(&found, "ours")? == 0 {
+        let what = "it holds tables of another application; give Portcullis a database of its own";
+        return Err(StoreError::Schema(what.to_owned()));
+    }
+    Ok(())
 }
 
 /// Id and revision of the database, made up on its first day.

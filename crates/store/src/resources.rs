@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
+    open::in_time,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
@@ -61,11 +62,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&self) -> Result<(Version, Vec<Resource>)> {
-        let mut tx = self.read().await?;
-        let version = self.version_in(&mut tx).await?;
-        let rows = live(&mut tx).await?;
-        tx.commit().await?;
-        Ok((version, rows))
+        in_time(async {
+            let mut tx = self.read().await?;
+            let version = self.version_in(&mut tx).await?;
+            let rows = live(&mut tx).await?;
+            tx.commit().await?;
+            Ok((version, rows))
+        })
+        .await
     }
 
     /// What was written and deleted after `revision`, as of one moment.
@@ -73,21 +77,24 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn changes_since(&self, revision: u64) -> Result<Changes> {
-        let mut tx = self.read().await?;
-        let to = self.version_in(&mut tx).await?;
-        let rows = sqlx::query(select_resources!("WHERE revision > $1 ORDER BY revision, id"))
-            .bind(bigint(revision))
-            .fetch_all(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        let mut changes = Changes { to, upserts: Vec::new(), removed: Vec::new() };
-        for row in &rows {
-            match row.try_get::<Option<i64>, _>("deleted_at")? {
-                None => changes.upserts.push(stored(row)?.resource),
-                Some(_) => changes.removed.push(parsed(row, "id")?),
+        in_time(async {
+            let mut tx = self.read().await?;
+            let to = self.version_in(&mut tx).await?;
+            let rows = sqlx::query(select_resources!("WHERE revision > $1 ORDER BY revision, id"))
+                .bind(bigint(revision))
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            let mut changes = Changes { to, upserts: Vec::new(), removed: Vec::new() };
+            for row in &rows {
+                match row.try_get::<Option<i64>, _>("deleted_at")? {
+                    None => changes.upserts.push(stored(row)?.resource),
+                    Some(_) => changes.removed.push(parsed(row, "id")?),
+                }
             }
-        }
-        Ok(changes)
+            Ok(changes)
+        })
+        .await
     }
 
     /// The live rows of a kind, by name.
@@ -95,26 +102,29 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn list(&self, kind: Kind, filter: &ListFilter) -> Result<Page<Resource>> {
-        let limit = bounded(filter.limit);
-        let (id, name) = match &filter.after {
-            Some(cursor) => read_cursor(cursor)?,
-            None => (String::new(), String::new()),
-        };
-        let owner = filter.tenant.map(owner_text);
-        let rows = sqlx::query(select_resources!(
-            "WHERE deleted_at IS NULL AND kind = $1 AND (name, id) > ($2, $3) \
+        in_time(async {
+            let limit = bounded(filter.limit);
+            let (id, name) = match &filter.after {
+                Some(cursor) => read_cursor(cursor)?,
+                None => (String::new(), String::new()),
+            };
+            let owner = filter.tenant.map(owner_text);
+            let rows = sqlx::query(select_resources!(
+                "WHERE deleted_at IS NULL AND kind = $1 AND (name, id) > ($2, $3) \
              AND ($4 = 0 OR COALESCE(tenant_id, '') = $5) ORDER BY name, id LIMIT $6"
-        ))
-        .bind(kind.as_str())
-        .bind(name)
-        .bind(id)
-        .bind(i64::from(owner.is_some()))
-        .bind(owner.unwrap_or_default())
-        .bind(bigint(limit as u64 + 1))
-        .fetch_all(self.pool())
-        .await?;
-        let items = rows.iter().map(|row| Ok(stored(row)?.resource)).collect::<Result<Vec<_>>>()?;
-        Ok(Page::new(items, limit, |last| format!("{}:{}", last.id, last.name)))
+            ))
+            .bind(kind.as_str())
+            .bind(name)
+            .bind(id)
+            .bind(i64::from(owner.is_some()))
+            .bind(owner.unwrap_or_default())
+            .bind(bigint(limit as u64 + 1))
+            .fetch_all(self.pool())
+            .await?;
+            let items = rows.iter().map(|row| Ok(stored(row)?.resource)).collect::<Result<Vec<_>>>()?;
+            Ok(Page::new(items, limit, |last| format!("{}:{}", last.id, last.name)))
+        })
+        .await
     }
 
     /// One live row by its name; `tenant` is its owner, there is no falling back to the operator's.
@@ -122,8 +132,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get(&self, kind: Kind, tenant: Option<ResourceId>, name: &str) -> Result<Option<Stored>> {
-        let mut connection = self.pool().acquire().await?;
-        named(&mut connection, kind, tenant, name).await
+        in_time(async {
+            let mut connection = self.pool().acquire().await?;
+            named(&mut connection, kind, tenant, name).await
+        })
+        .await
     }
 
     /// One live row by its id.
@@ -131,8 +144,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_by_id(&self, id: ResourceId) -> Result<Option<Stored>> {
-        let mut connection = self.pool().acquire().await?;
-        Ok(by_id(&mut connection, id).await?.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
+        in_time(async {
+            let mut connection = self.pool().acquire().await?;
+            Ok(by_id(&mut connection, id).await?.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
+        })
+        .await
     }
 }
 

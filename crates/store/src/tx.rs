@@ -3,11 +3,13 @@
 mod log;
 
 use domain::{Kind, Resource, ResourceId, Spec, Timestamp, Version};
-use sqlx::{Any, AnyConnection, Transaction};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    Result, Store, StoreError, Stored, resources,
+    Result, Store, StoreError, Stored,
+    open::in_time,
+    resources,
     row::{self, bigint},
 };
 use log::Change;
@@ -69,22 +71,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] when the others take too long; else what the database met.
     pub async fn begin(&self, actor: &Actor) -> Result<Tx> {
-        let (mut inner, turn) = self.write().await?;
-        // The first statement locks the one row, so that commits come in the order of revisions.
-        let bumped =
-            sqlx::query("UPDATE store_meta SET revision = revision + 1 WHERE id = 1 RETURNING revision")
-                .fetch_one(&mut *inner)
-                .await?;
-        let revision = row::count(&bumped, "revision")?;
-        Ok(Tx {
-            inner,
-            _turn: turn,
-            store: self.clone(),
-            actor: actor.clone(),
-            now: Timestamp::now(),
-            revision,
-            writes: 0,
+        in_time(async {
+            let (mut inner, turn) = self.write().await?;
+            // The first statement locks the one row, so that commits come in the order of revisions.
+            let bumped =
+                sqlx::query("UPDATE store_meta SET revision = revision + 1 WHERE id = 1 RETURNING revision")
+                    .fetch_one(&mut *inner)
+                    .await?;
+            let revision = row::count(&bumped, "revision")?;
+            Ok(Tx {
+                inner,
+                _turn: turn,
+                store: self.clone(),
+                actor: actor.clone(),
+                now: Timestamp::now(),
+                revision,
+                writes: 0,
+            })
         })
+        .await
     }
 }
 
@@ -100,7 +105,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&mut self) -> Result<Vec<Resource>> {
-        resources::live(&mut self.inner).await
+        in_time(async { resources::live(&mut self.inner).await }).await
     }
 
     /// One live row by its name, this transaction's own writes included.
@@ -113,7 +118,7 @@ impl Tx {
         tenant: Option<ResourceId>,
         name: &str,
     ) -> Result<Option<Stored>> {
-        resources::named(&mut self.inner, kind, tenant, name).await
+        in_time(async { resources::named(&mut self.inner, kind, tenant, name).await }).await
     }
 
     /// One live row by its id, this transaction's own writes included.
@@ -121,8 +126,11 @@ impl Tx {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_by_id(&mut self, id: ResourceId) -> Result<Option<Stored>> {
-        let found = resources::by_id(&mut self.inner, id).await?;
-        Ok(found.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
+        in_time(async {
+            let found = resources::by_id(&mut self.inner, id).await?;
+            Ok(found.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
+        })
+        .await
     }
 
     /// Creates or replaces a row, and logs it.
@@ -131,15 +139,18 @@ impl Tx {
     /// [`StoreError::Taken`] when another live row has the name; [`StoreError::Bad`] when the draft would
     /// change kind, owner or name of its id, bring back a deleted one, or belong to a tenant that is not there.
     pub async fn put(&mut self, draft: Draft) -> Result<Put> {
-        if draft.name.is_empty() || draft.name.len() > MAX_NAME || draft.name.contains('\0') {
-            let what = format!("a name has 1 to {MAX_NAME} bytes, none of them zero");
-            return Err(StoreError::Bad(what));
-        }
-        match resources::by_id(&mut self.inner, draft.id).await? {
-            None => self.create(&draft).await.map(|()| Put::Created),
-            Some((_, true)) => Err(StoreError::Bad(format!("{} was deleted; take a new id", draft.id))),
-            Some((before, false)) => self.replace(&draft, &before.resource).await,
-        }
+        in_time(async {
+            if draft.name.is_empty() || draft.name.len() > MAX_NAME || draft.name.contains('\0') {
+                let what = format!("a name has 1 to {MAX_NAME} bytes, none of them zero");
+                return Err(StoreError::Bad(what));
+            }
+            match resources::by_id(&mut self.inner, draft.id).await? {
+                None => self.create(&draft).await.map(|()| Put::Created),
+                Some((_, true)) => Err(StoreError::Bad(format!("{} was deleted; take a new id", draft.id))),
+                Some((before, false)) => self.replace(&draft, &before.resource).await,
+            }
+        })
+        .await
     }
 
     async fn create(&mut self, draft: &Draft) -> Result<()> {
@@ -195,6 +206,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be written.
     pub async fn delete(&mut self, id: ResourceId) -> Result<bool> {
+        in_time(async {
         let Some(before) = self.get_by_id(id).await? else { return Ok(false) };
         sqlx::query(
             "UPDATE resources SET sealed = NULL, revision = $1, updated_at = $2, deleted_at = $2 WHERE id = $3",
@@ -206,6 +218,8 @@ impl Tx {
         .await?;
         self.log(&Change::deleted(&before.resource)).await?;
         Ok(true)
+            })
+        .await
     }
 
     /// Appends to the audit log something that puts and deletes do not say by themselves. It counts as a write:
@@ -214,8 +228,11 @@ impl Tx {
     /// # Errors
     /// When the database cannot be written.
     pub async fn audit(&mut self, action: &str, detail: &serde_json::Value) -> Result<()> {
-        self.writes += 1;
-        self.append_audit(action, None, &detail.to_string()).await
+        in_time(async {
+            self.writes += 1;
+            self.append_audit(action, None, &detail.to_string()).await
+        })
+        .await
     }
 
     /// Makes it last, then tells subscribers. Without any write the old version stays.
@@ -229,14 +246,17 @@ impl Tx {
             self.rollback().await?;
             return Ok(Version { store, revision });
         }
-        let Self { inner, _turn: turn, store: subscribers, revision, .. } = self;
+        let Self { mut inner, _turn: turn, store: subscribers, revision, .. } = self;
         // A task of its own: a caller that goes away in the middle must not leave subscribers in the dark.
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(in_time(async move {
+            if let Some(notice) = subscribers.dialect().notice(revision) {
+                inner.execute(sqlx::raw_sql(AssertSqlSafe(notice))).await?;
+            }
             inner.commit().await?;
             subscribers.announce(revision);
             drop(turn);
             Ok::<_, StoreError>(())
-        });
+        }));
         task.await.map_err(|error| StoreError::Failed(StoreError::line(error)))??;
         Ok(Version { store, revision })
     }
@@ -246,7 +266,7 @@ impl Tx {
     /// # Errors
     /// When the connection broke, in which case the database takes it back.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.inner.rollback().await?)
+        in_time(async { Ok(self.inner.rollback().await?) }).await
     }
 
     fn connection(&mut self) -> &mut AnyConnection {

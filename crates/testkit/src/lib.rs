@@ -3,12 +3,20 @@
 //! Only ever a dev-dependency. Everything blocks; an async test runs it on a blocking thread.
 
 mod http;
+mod postgres;
 mod process;
 mod redis;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 pub use http::{Http, Reply, Streaming};
+pub use postgres::{POSTGRES_PASSWORD, Postgres};
 pub use process::{Process, Ready, binary};
 pub use redis::Redis;
 pub use tempfile::TempDir;
@@ -37,6 +45,12 @@ pub fn eventually(deadline: Duration, mut condition: impl FnMut() -> bool) -> bo
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

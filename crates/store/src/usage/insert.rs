@@ -9,7 +9,7 @@ use super::{
     rollup::Rollup,
     values::{bounded, placeholders, text},
 };
-use crate::{Result, Store, StoreError, row::bigint};
+use crate::{Result, Store, StoreError, open::in_time, row::bigint};
 
 /// Most events of one batch.
 pub const MAX_BATCH: usize = 1_000;
@@ -64,37 +64,46 @@ impl Store {
     /// [`StoreError::Bad`] when there are more than [`MAX_BATCH`] events or [`check_event`] objects to one;
     /// else what the database met. Nothing of the batch is kept then.
     pub async fn insert_usage(&self, events: &[UsageEvent]) -> Result<u64> {
-        if events.len() > MAX_BATCH {
-            let what = format!("{} usage events at once; at most {MAX_BATCH}", events.len());
-            return Err(StoreError::Bad(what));
-        }
-        // Sorted, so that two ledgers committing the same events lock rows in the same order.
-        let mut lines = BTreeMap::new();
-        for (index, event) in events.iter().enumerate() {
-            check_event(event).map_err(|why| StoreError::Bad(format!("usage event {index}: {why}")))?;
-            for (position, attempt) in event.attempts.iter().enumerate() {
-                let last = position + 1 == event.attempts.len();
-                let key = (event.request, attempt.number);
-                lines.entry(key).or_insert_with(|| Line { event, attempt: bounded(event, attempt), last });
+        in_time(async {
+            if events.len() > MAX_BATCH {
+                let what = format!("{} usage events at once; at most {MAX_BATCH}", events.len());
+                return Err(StoreError::Bad(what));
             }
-        }
-        if lines.is_empty() {
-            return Ok(0);
-        }
-        let lines: Vec<_> = lines.into_values().collect();
-        let (mut tx, _turn) = self.write().await?;
-        let mut rollup = Rollup::default();
-        let mut inserted = 0;
-        for chunk in lines.chunks(CHUNK) {
-            let new = insert(&mut tx, chunk).await?;
-            for line in chunk.iter().filter(|line| new.contains(&(line.event.request, line.attempt.number))) {
-                rollup.add(line);
-                inserted += 1;
+            // Sorted, so that two ledgers committing the same events lock rows in the same order.
+            let mut lines = BTreeMap::new();
+            for (index, event) in events.iter().enumerate() {
+                check_event(event).map_err(|why| StoreError::Bad(format!("usage event {index}: {why}")))?;
+                for (position, attempt) in event.attempts.iter().enumerate() {
+                    let last = position + 1 == event.attempts.len();
+                    let key = (event.request, attempt.number);
+                    lines.entry(key).or_insert_with(|| Line {
+                        event,
+                        attempt: bounded(event, attempt),
+                        last,
+                    });
+                }
             }
-        }
-        rollup.write(&mut tx).await?;
-        tx.commit().await?;
-        Ok(inserted)
+            if lines.is_empty() {
+                return Ok(0);
+            }
+            let lines: Vec<_> = lines.into_values().collect();
+            let (mut tx, _turn) = self.write().await?;
+            let mut rollup = Rollup::default();
+            let mut inserted = 0;
+            for chunk in lines.chunks(CHUNK) {
+                let new = insert(&mut tx, chunk).await?;
+                for line in
+                    chunk.iter().filter(|line| new.contains(&(line.event.request, line.attempt.number)))
+                {
+                    rollup.add(line);
+                    inserted += 1;
+                }
+            }
+            rollup.write(&mut tx).await?;
+            tx.commit().await?;
+            Ok(inserted)
+        })
+        .await
     }
 }
 

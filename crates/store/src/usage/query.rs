@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use crate::{
     Result, Store, StoreError,
+    open::in_time,
     row::{self, bigint, unreadable},
 };
 
@@ -194,26 +195,30 @@ impl Store {
     /// [`StoreError::Bad`] when there are more than 10,000 groups or a dimension is named twice; else what the
     /// database met.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
-        let mut seen = query.group_by.clone();
-        seen.sort_unstable();
-        if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(StoreError::Bad(format!("usage is grouped by {} twice", pair[0])));
-        }
-        let first = query.from.map_or(i64::MIN, |from| from.micros().div_euclid(MICROS_PER_HOUR));
-        let last = query.to.map_or(i64::MAX, |to| (to.micros() - 1).div_euclid(MICROS_PER_HOUR) + 1);
-        let mut statement = sqlx::query(AssertSqlSafe(query.statement()))
-            .bind(first)
-            .bind(last)
-            .bind(bigint(MAX_GROUPS as u64 + 1));
-        if let Some(tenant) = query.tenant {
-            statement = statement.bind(tenant.to_string());
-        }
-        let rows = statement.fetch_all(self.pool()).await?;
-        if rows.len() > MAX_GROUPS {
-            let what = format!("more than {MAX_GROUPS} groups; ask for a shorter time or fewer dimensions");
-            return Err(StoreError::Bad(what));
-        }
-        rows.iter().map(|row| read(query, row)).collect()
+        in_time(async {
+            let mut seen = query.group_by.clone();
+            seen.sort_unstable();
+            if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(StoreError::Bad(format!("usage is grouped by {} twice", pair[0])));
+            }
+            let first = query.from.map_or(i64::MIN, |from| from.micros().div_euclid(MICROS_PER_HOUR));
+            let last = query.to.map_or(i64::MAX, |to| (to.micros() - 1).div_euclid(MICROS_PER_HOUR) + 1);
+            let mut statement = sqlx::query(AssertSqlSafe(query.statement()))
+                .bind(first)
+                .bind(last)
+                .bind(bigint(MAX_GROUPS as u64 + 1));
+            if let Some(tenant) = query.tenant {
+                statement = statement.bind(tenant.to_string());
+            }
+            let rows = statement.fetch_all(self.pool()).await?;
+            if rows.len() > MAX_GROUPS {
+                let what =
+                    format!("more than {MAX_GROUPS} groups; ask for a shorter time or fewer dimensions");
+                return Err(StoreError::Bad(what));
+            }
+            rows.iter().map(|row| read(query, row)).collect()
+        })
+        .await
     }
 
     /// How many finished requests the ledger holds.
@@ -221,10 +226,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn usage_count(&self) -> Result<u64> {
-        let found = sqlx::query("SELECT COUNT(*) AS requests FROM usage_events WHERE final = 1")
-            .fetch_one(self.pool())
-            .await?;
-        row::count(&found, "requests")
+        in_time(async {
+            let found = sqlx::query("SELECT COUNT(*) AS requests FROM usage_events WHERE final = 1")
+                .fetch_one(self.pool())
+                .await?;
+            row::count(&found, "requests")
+        })
+        .await
     }
 }
 

@@ -10,6 +10,7 @@ use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
+    open::in_time,
     page::bounded,
     row::{self, bigint, flag, maybe, parsed, small, unreadable},
 };
@@ -57,25 +58,29 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn requests(&self, query: &RequestQuery) -> Result<Page<UsageEvent>> {
-        let limit = bounded(query.limit);
-        let bad = |_| StoreError::Bad("the cursor is not one of this listing's".to_owned());
-        let after = query.after.as_deref().map(RequestId::from_str).transpose().map_err(bad)?;
-        let id = query.request.or(after);
-        let (day, id) = id.map_or((i64::MAX, String::new()), |id| (id.day(), id.to_string()));
-        let mut statement = sqlx::query(query.statement()).bind(day).bind(id).bind(bigint(limit as u64 + 1));
-        if let Some(tenant) = query.tenant {
-            statement = statement.bind(tenant.to_string());
-        }
-        let rows = statement.fetch_all(self.pool()).await?;
-        let mut events: Vec<UsageEvent> = Vec::new();
-        for found in &rows {
-            let request: RequestId = parsed(found, "request_id")?;
-            match events.last_mut().filter(|event| event.request == request) {
-                Some(event) => event.attempts.push(attempt(found)?),
-                None => events.push(event(request, found)?),
+        in_time(async {
+            let limit = bounded(query.limit);
+            let bad = |_| StoreError::Bad("the cursor is not one of this listing's".to_owned());
+            let after = query.after.as_deref().map(RequestId::from_str).transpose().map_err(bad)?;
+            let id = query.request.or(after);
+            let (day, id) = id.map_or((i64::MAX, String::new()), |id| (id.day(), id.to_string()));
+            let mut statement =
+                sqlx::query(query.statement()).bind(day).bind(id).bind(bigint(limit as u64 + 1));
+            if let Some(tenant) = query.tenant {
+                statement = statement.bind(tenant.to_string());
             }
-        }
-        Ok(Page::new(events, limit, |last| last.request.to_string()))
+            let rows = statement.fetch_all(self.pool()).await?;
+            let mut events: Vec<UsageEvent> = Vec::new();
+            for found in &rows {
+                let request: RequestId = parsed(found, "request_id")?;
+                match events.last_mut().filter(|event| event.request == request) {
+                    Some(event) => event.attempts.push(attempt(found)?),
+                    None => events.push(event(request, found)?),
+                }
+            }
+            Ok(Page::new(events, limit, |last| last.request.to_string()))
+        })
+        .await
     }
 }
 

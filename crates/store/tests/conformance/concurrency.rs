@@ -2,7 +2,10 @@
 
 use store::StoreError;
 
-use crate::fixture::{ada, address, attempt, event, fresh, tenant, write};
+use crate::{
+    backend::address,
+    fixture::{ada, attempt, event, fresh, tenant, write},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn revisions_are_committed_in_order() {

@@ -4,14 +4,15 @@ use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, KeySpec, Money, RequestId, RequestOutcome,
     ResourceId, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
 };
-use sqlx::{Connection, Executor};
 use store::{Actor, Draft, Put, Store};
 
-/// A store of its own; the file goes with it.
+use crate::backend::address;
+
+/// A store of its own; a file goes with it.
 pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) url: String,
-    _directory: tempfile::TempDir,
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl std::ops::Deref for Fresh {
@@ -22,28 +23,9 @@ impl std::ops::Deref for Fresh {
     }
 }
 
-/// Where a database of its own is to be, which nobody has opened yet.
-pub(crate) async fn address() -> (String, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let url = match std::env::var("PORTCULLIS_TEST_POSTGRES") {
-        Ok(server) => new_database(&server).await,
-        Err(_) => format!("sqlite:{}/store.db", directory.path().display()),
-    };
-    (url, directory)
-}
-
 pub(crate) async fn fresh() -> Fresh {
     let (url, directory) = address().await;
     Fresh { store: Store::open(&url).await.unwrap(), url, _directory: directory }
-}
-
-async fn new_database(server: &str) -> String {
-    sqlx::any::install_default_drivers();
-    let name = format!("t{}", uuid::Uuid::now_v7().simple());
-    let mut connection = sqlx::AnyConnection::connect(server).await.unwrap();
-    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
 }
 
 pub(crate) fn ada() -> Actor {

@@ -1,8 +1,9 @@
-//! What every database must do, run on a fresh SQLite file, or on the PostgreSQL server that
-//! `PORTCULLIS_TEST_POSTGRES` (an address of a superuser's) names.
+//! What every database must do, run on a fresh SQLite file per test; `conformance_postgres` runs the same.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
+#[path = "sqlite.rs"]
+mod backend;
 mod concurrency;
 mod config;
 mod fixture;
