@@ -49,10 +49,15 @@ async fn route(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Response<Repl
         (&Method::POST, "/v1/embeddings") => pipeline::handle(gateway, Api::Embeddings, arrival).await,
         (&Method::GET, "/v1/models") => models::list(gateway, &arrival),
         (&Method::GET, _) if path.starts_with("/v1/models/") => models::show(gateway, &arrival, &path[11..]),
-        (_, "/v1/chat/completions" | "/v1/embeddings" | "/v1/models") => {
+        (_, path) if is_known(path) => {
             let text = format!("{path} does not take {}", arrival.request.method());
             Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::METHOD_NOT_ALLOWED))
         }
         _ => Err(Trouble::new(ErrorKind::RouteNotFound, format!("no API at {path}"))),
     }
+}
+
+fn is_known(path: &str) -> bool {
+    matches!(path, "/v1/chat/completions" | "/v1/embeddings" | "/v1/models")
+        || path.starts_with("/v1/models/")
 }

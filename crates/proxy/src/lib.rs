@@ -18,6 +18,8 @@ mod relay;
 mod reply;
 mod settings;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use app::App;

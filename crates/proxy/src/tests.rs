@@ -1,0 +1,16 @@
+//! The data plane over real sockets, in front of scripted providers; nothing in between is replaced.
+
+mod after_content;
+mod bounds;
+mod canary;
+mod client_errors;
+mod connections;
+mod failover;
+mod failures;
+mod hangup;
+mod harness;
+mod headers;
+mod long;
+mod outbound;
+mod plain;
+mod streams;

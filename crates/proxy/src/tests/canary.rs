@@ -1,0 +1,99 @@
+//! Secrets and prompts in no log line of anybody, not even where everything is logged.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use http_body_util::BodyExt as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
+
+use super::harness::{Bench, Client, Plain, Plan, Raw, credential, soon};
+
+const PROMPT: &str = "the canary sings at midnight";
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Answers, refusals that quote credential and prompt, errors inside streams, cuts and hang-ups.
+async fn live(bench: &mut Bench) {
+    let quoting = format!("{} may not say {PROMPT}", credential("a", 0));
+    for script in [
+        "{}".to_owned(),
+        format!(r#"{{"status":400,"error_message":"{quoting}"}}"#),
+        format!(r#"{{"status":401,"error_message":"{quoting}","error_code":"{PROMPT}"}}"#),
+        format!(r#"{{"status":500,"error_message":"{quoting}"}}"#),
+        format!(r#"{{"error_event_after":0,"error_message":"{quoting}"}}"#),
+        format!(r#"{{"error_event_after":1,"error_message":"{quoting}"}}"#),
+        r#"{"cut_after":1}"#.to_owned(),
+    ] {
+        bench.sim().script(&script).await;
+        bench.client.say(PROMPT).await;
+        bench.client.stream(PROMPT).await;
+        bench.event().await;
+        bench.event().await;
+    }
+    bench.client.chat(&format!(r#"{{"model":"chat","messages":"{PROMPT}""#)).await;
+    bench.sim().script(r#"{"hang":{"after_chunks":1}}"#).await;
+    let mut hung = bench.client.open_stream(PROMPT).await;
+    soon(hung.body_mut().frame()).await.unwrap().unwrap();
+    drop(hung);
+    bench.event().await;
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::TRACE).with(lines);
+    // The whole of the test, tasks included, runs on this thread.
+    let _capturing = tracing::subscriber::set_default(subscriber);
+    let mut secrets = vec![PROMPT.to_owned(), credential("a", 0)];
+    for plain in [Plain::http1(), Plain::http2()] {
+        let mut bench = Bench::one().await;
+        bench.client = Client { plain, ..bench.client };
+        secrets.push(bench.client.keys.good.clone());
+        live(&mut bench).await;
+        bench.finish().await;
+    }
+    let raw = Raw::start(|_| Some(format!("HTTP/9.9 {PROMPT}\r\n\r\n").into_bytes())).await;
+    let others = vec![raw.url.clone()];
+    let mut bench = Bench::start(Plan { simulators: 0, others, ..Plan::default() }).await;
+    secrets.push(bench.client.keys.good.clone());
+    bench.client.say(PROMPT).await;
+    bench.event().await;
+    bench.finish().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for target in ["proxy::", "hyper", "h2::"] {
+        assert!(log.lines().any(|line| line.contains(target)), "nothing was captured of {target}");
+    }
+    for secret in secrets {
+        // Not even in bytes, as a debug print of a buffer would show them.
+        let bytes: Vec<String> = secret.bytes().map(|byte| byte.to_string()).collect();
+        for form in [secret.as_str(), &bytes.join(", ")] {
+            let leak = log.lines().find(|line| line.contains(form));
+            assert!(leak.is_none(), "{leak:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A proxy with its listener and spool, simulators behind it, a client in front of it.
+
+mod client;
+mod raw;
+mod rows;
+mod sim;
+
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use domain::{IncarnationId, RequestId, UsageEvent};
+use proto::v1;
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::{
+    client::{Client, Plain, Reply, account, chunks, plain_body, stream_body, text_of},
+    raw::Raw,
+    rows::{Price, credential},
+    sim::Sim,
+};
+use crate::{
+    gateway::Gateway,
+    listener,
+    settings::EdgeSettings,
+    spool::{Reporter, Sink, SinkError, Spool, SpoolLimits},
+};
+
+/// No test waits longer for anything.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Everything in the tests' route is the model of this name at its provider.
+pub(super) const UPSTREAM: &str = "echo-large";
+
+pub(super) async fn soon<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, wait).await.expect("in time")
+}
+
+/// What a test wants.
+pub(super) struct Plan {
+    /// How many simulators: the providers `a`, `b`, ….
+    pub(super) simulators: usize,
+    /// More providers behind them, by URL.
+    pub(super) others: Vec<String>,
+    /// The route's timeouts, as JSON.
+    pub(super) timeouts: &'static str,
+    /// Credentials of each provider.
+    pub(super) credentials: usize,
+    pub(super) edge: EdgeSettings,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let edge = EdgeSettings {
+            max_body_bytes: 32 << 20,
+            body_timeout_seconds: 10,
+            header_timeout_seconds: 10,
+            write_timeout_seconds: 10,
+            max_connections: 100,
+            max_in_flight: 100,
+            drain_seconds: 10,
+            spool_max_bytes: 64 << 20,
+            allow_private_networks: "127.0.0.1".parse().unwrap(),
+        };
+        let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
+        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge }
+    }
+}
+
+/// The whole arrangement.
+pub(super) struct Bench {
+    pub(super) address: SocketAddr,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) client: Client,
+    pub(super) sims: Vec<Sim>,
+    /// Of the listener.
+    pub(super) stop: CancellationToken,
+    listening: JoinHandle<()>,
+    reporting: JoinHandle<Reporter<ToTest>>,
+    stop_reporting: CancellationToken,
+    events: mpsc::UnboundedReceiver<UsageEvent>,
+    /// Reported; as every ledger, the test ignores an event that comes again.
+    known: HashSet<RequestId>,
+    _dir: tempfile::TempDir,
+}
+
+/// A ledger that hands what it is told to the test.
+struct ToTest(mpsc::UnboundedSender<UsageEvent>);
+
+impl Sink for ToTest {
+    async fn report(&self, events: Vec<v1::UsageEvent>) -> Result<(), SinkError> {
+        for event in events {
+            self.0.send(proto::event_from(event).unwrap()).unwrap();
+        }
+        Ok(())
+    }
+}
+
+impl Bench {
+    pub(super) async fn one() -> Self {
+        Self::start(Plan::default()).await
+    }
+
+    pub(super) async fn two() -> Self {
+        Self::start(Plan { simulators: 2, ..Plan::default() }).await
+    }
+
+    pub(super) async fn start(plan: Plan) -> Self {
+        let mut sims = Vec::new();
+        for _ in 0..plan.simulators {
+            sims.push(Sim::start().await);
+        }
+        let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
+        let (rows, keyring, keys) = rows::build(&urls, plan.timeouts, plan.credentials);
+        let dir = tempfile::tempdir().unwrap();
+        let incarnation = IncarnationId::new();
+        let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        let reporter = Reporter::new(spool.clone(), ToTest(sender)).unwrap();
+        let stop_reporting = CancellationToken::new();
+        let stop = stop_reporting.clone();
+        let reporting = tokio::spawn(async move {
+            reporter.run(&stop).await;
+            reporter
+        });
+        let gateway = Arc::new(Gateway::new(Arc::new(keyring), spool, incarnation, plan.edge));
+        gateway.install(&rows).unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let listening = tokio::spawn(listener::run(Arc::clone(&gateway), socket, stop.clone()));
+        let client = Client::new(address, keys);
+        Self {
+            address,
+            gateway,
+            client,
+            sims,
+            stop,
+            listening,
+            reporting,
+            stop_reporting,
+            events,
+            known: HashSet::new(),
+            _dir: dir,
+        }
+    }
+
+    pub(super) fn sim(&self) -> &Sim {
+        &self.sims[0]
+    }
+
+    /// The next event the ledger is told.
+    pub(super) async fn event(&mut self) -> UsageEvent {
+        loop {
+            let event = soon(self.events.recv()).await.unwrap();
+            if self.known.insert(event.request) {
+                return event;
+            }
+        }
+    }
+
+    /// Drains everything; the places are given back, and no event is left that the test did not ask for.
+    pub(super) async fn finish(mut self) {
+        self.stop.cancel();
+        soon(self.listening).await.unwrap();
+        assert_eq!(self.gateway.in_flight(), 0, "places were not given back");
+        self.stop_reporting.cancel();
+        let reporter = soon(self.reporting).await.unwrap();
+        reporter.drain(Instant::now() + LIMIT).await.unwrap();
+        while let Ok(event) = self.events.try_recv() {
+            assert!(self.known.contains(&event.request), "an event too many: {event:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The configuration of the tests: providers `a`, `b`, …, each with one priced model, and a route over them.
+
+use domain::{Kind, Resource, ResourceId, Spec, StoreId, Usage, Version};
+use policy::Rows;
+use secrets::{Binding, KeySeal, KeyText, Keyring, MasterKey};
+use uuid::Uuid;
+
+use super::UPSTREAM;
+
+/// Nano-dollars per token.
+#[derive(Clone, Copy)]
+pub(crate) struct Price {
+    pub(crate) input: u64,
+    pub(crate) cached: u64,
+    pub(crate) output: u64,
+}
+
+impl Price {
+    /// Of the n-th provider's model.
+    pub(crate) const fn of(provider: usize) -> Self {
+        let n = provider as u64 + 1;
+        Self { input: 2_000 * n, cached: 500 * n, output: 10_000 * n }
+    }
+
+    pub(crate) fn cost(self, usage: &Usage) -> i64 {
+        let nanos =
+            self.input * usage.input_uncached + self.cached * usage.cache_read + self.output * usage.output();
+        i64::try_from(nanos).unwrap()
+    }
+}
+
+/// The secret of a provider's n-th credential.
+pub(crate) fn credential(provider: &str, number: usize) -> String {
+    format!("sk-upstream-{provider}-{number}-0123456789abcdef")
+}
+
+pub(crate) struct Keys {
+    pub(crate) good: String,
+    pub(crate) expired: String,
+}
+
+struct Builder {
+    keyring: Keyring,
+    rows: Rows,
+}
+
+impl Builder {
+    fn add(&mut self, tenant: Option<ResourceId>, kind: Kind, name: &str, json: &str) -> ResourceId {
+        let id = ResourceId::new();
+        let spec = Spec::from_json(kind, json.as_bytes()).unwrap();
+        self.rows.known.push(Resource { id, tenant, name: name.into(), spec, revision: 1, sealed: None });
+        id
+    }
+
+    fn seal(&mut self, sealed: Vec<u8>) {
+        self.rows.known.last_mut().unwrap().sealed = Some(sealed);
+    }
+
+    fn provider(&mut self, name: &str, number: usize, url: &str, credentials: usize) {
+        let provider = format!(r#"{{"kind":"custom","base_url":"{url}/v1"}}"#);
+        self.add(None, Kind::Provider, name, &provider);
+        for n in 0..credentials {
+            let json = format!(r#"{{"provider":"{name}","weight":1}}"#);
+            let row = self.add(None, Kind::Credential, &format!("{name}/{n}"), &json).0;
+            let binding = Binding { owner: Uuid::nil(), row };
+            let sealed = self.keyring.seal(credential(name, n).as_bytes(), binding);
+            self.seal(sealed);
+        }
+        let model = format!(r#"{{"upstream":"{UPSTREAM}"}}"#);
+        self.add(None, Kind::Model, &format!("{name}/m"), &model);
+        // Nano-dollars per token are thousandths of a dollar per million.
+        let dollars = |nanos: u64| format!("${}.{:03}", nanos / 1_000, nanos % 1_000);
+        let Price { input, cached, output } = Price::of(number);
+        let (input, cached, output) = (dollars(input), dollars(cached), dollars(output));
+        let price = format!(
+            r#"{{"model":"{name}/m","effective_from":"2020-01-01","input":"{input}","cached_input":"{cached}","output":"{output}"}}"#
+        );
+        self.add(None, Kind::Price, &format!("{name}/m@2020"), &price);
+    }
+
+    fn key(&mut self, tenant: ResourceId, name: &str, json: &str) -> String {
+        let text = KeyText::mint();
+        self.add(Some(tenant), Kind::Key, name, json);
+        let seal = KeySeal { current: self.keyring.digest(text.reveal()), previous: None };
+        self.seal(seal.encode());
+        text.reveal().to_owned()
+    }
+}
+
+/// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
+pub(crate) fn build(urls: &[String], timeouts: &str, credentials: usize) -> (Rows, Keyring, Keys) {
+    let version = Version { store: StoreId::new(), revision: 1 };
+    let rows = Rows { version, known: Vec::new(), unknown: Vec::new() };
+    let mut builder = Builder { keyring: Keyring::new(&MasterKey::generate(), &[]), rows };
+    let tenant = builder.add(None, Kind::Tenant, "acme", "{}");
+    let mut targets = Vec::new();
+    for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
+        builder.provider(name, number, url, credentials);
+        targets.push(format!("\"{name}/m\""));
+    }
+    let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts}}}"#, targets.join(","));
+    builder.add(None, Kind::Route, "chat", &route);
+    let good = builder.key(tenant, "good", "{}");
+    let expired = builder.key(tenant, "expired", r#"{"expires":"2020-01-01"}"#);
+    (builder.rows, builder.keyring, Keys { good, expired })
+}
