@@ -125,6 +125,7 @@ fn typed_spec(kind: Kind, fields: Value) -> Result<Spec, Invalid> {
         Kind::Model => typed(fields, "").map(Spec::Model),
         Kind::Price => typed(fields, "").map(Spec::Price),
         Kind::Route => typed(fields, "").map(Spec::Route),
+        Kind::Limit => typed(fields, "").map(Spec::Limit),
     };
     read.map_err(|error: FieldError| Invalid(vec![error]))
 }

@@ -6,7 +6,7 @@ mod local;
 
 use std::collections::BTreeMap;
 
-use domain::{ModelRef, ModelSpec, PriceSpec, RouteSpec, Timestamp};
+use domain::{ModelRef, ModelSpec, OnStoreLoss, Per, PriceSpec, RequestRate, RouteSpec, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,9 @@ pub struct TenantEntry {
     /// Keys that its applications sign in with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyEntry>,
+    /// Limits of its requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitEntry>,
     /// Endpoints of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<Name, ProviderEntry>,
@@ -140,6 +143,30 @@ pub struct KeyEntry {
     /// Refuses the key while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
+}
+
+/// A limit; without a name it is called by whose requests it counts (`tenant`, `user`, `key`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "expected a limit, such as { requests: 600/min, concurrent: 50 }")]
+pub struct LimitEntry {
+    /// Unique within the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Whose requests are counted together.
+    #[serde(default)]
+    pub per: Per,
+    /// Requests in any interval of a length: `600/min`; `20/s` is smoothed instead of counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestRate>,
+    /// Requests in flight at once, streams until their end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u64>,
+    /// What happens while the shared store is away.
+    #[serde(default)]
+    pub on_store_loss: OnStoreLoss,
+    /// With `bounded`: what each proxy admits by itself meanwhile; a quarter of the limit if not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_replica: Option<u64>,
 }
 
 impl Document {

@@ -101,7 +101,7 @@ fn check_model(text: &str) -> Result<(), String> {
 /// One sentence that says what the name may be.
 pub fn check_name(kind: Kind, name: &str) -> Result<(), String> {
     match kind {
-        Kind::Tenant | Kind::Key | Kind::Provider => check_plain(name, ""),
+        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Limit => check_plain(name, ""),
         Kind::Route => check_plain(name, ":"),
         Kind::Credential => match name.split_once('/') {
             Some((provider, own)) => check_plain(provider, "").and_then(|()| check_plain(own, "")),

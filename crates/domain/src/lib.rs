@@ -3,6 +3,7 @@
 mod error_kind;
 mod event;
 mod ids;
+mod limit;
 mod money;
 mod price;
 mod resource;
@@ -13,6 +14,7 @@ mod usage;
 pub use error_kind::ErrorKind;
 pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};
 pub use ids::{IncarnationId, RequestId, ResourceId, StoreId, Version};
+pub use limit::{LimitSpec, OnStoreLoss, Per, Period, RequestRate};
 pub use money::{Money, MoneyError, Rate};
 pub use price::{Cost, PriceSpec};
 pub use resource::{Kind, Resource, Spec, SpecError};

@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CredentialSpec, KeySpec, ModelSpec, PriceSpec, ProviderSpec, ResourceId, RouteSpec, TenantSpec};
+use crate::{
+    CredentialSpec, KeySpec, LimitSpec, ModelSpec, PriceSpec, ProviderSpec, ResourceId, RouteSpec, TenantSpec,
+};
 
 /// What sort of resource a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -25,12 +27,22 @@ pub enum Kind {
     Price,
     /// See [`RouteSpec`].
     Route,
+    /// See [`LimitSpec`].
+    Limit,
 }
 
 impl Kind {
     /// Every kind, owners before what they own.
-    pub const ALL: [Self; 7] =
-        [Self::Tenant, Self::Provider, Self::Credential, Self::Model, Self::Price, Self::Route, Self::Key];
+    pub const ALL: [Self; 8] = [
+        Self::Tenant,
+        Self::Provider,
+        Self::Credential,
+        Self::Model,
+        Self::Price,
+        Self::Route,
+        Self::Limit,
+        Self::Key,
+    ];
 
     /// The name in singular, as stored.
     #[must_use]
@@ -43,6 +55,7 @@ impl Kind {
             Self::Model => "model",
             Self::Price => "price",
             Self::Route => "route",
+            Self::Limit => "limit",
         }
     }
 
@@ -57,6 +70,7 @@ impl Kind {
             Self::Model => "models",
             Self::Price => "prices",
             Self::Route => "routes",
+            Self::Limit => "limits",
         }
     }
 }
@@ -94,6 +108,8 @@ pub enum Spec {
     Price(PriceSpec),
     /// A route.
     Route(RouteSpec),
+    /// A limit.
+    Limit(LimitSpec),
 }
 
 /// Why a specification could not be read.
@@ -118,6 +134,7 @@ impl Spec {
             Self::Model(_) => Kind::Model,
             Self::Price(_) => Kind::Price,
             Self::Route(_) => Kind::Route,
+            Self::Limit(_) => Kind::Limit,
         }
     }
 
@@ -134,6 +151,7 @@ impl Spec {
             Kind::Model => serde_json::from_slice(json).map(Self::Model),
             Kind::Price => serde_json::from_slice(json).map(Self::Price),
             Kind::Route => serde_json::from_slice(json).map(Self::Route),
+            Kind::Limit => serde_json::from_slice(json).map(Self::Limit),
         };
         read.map_err(|source| SpecError { kind, source })
     }
@@ -149,6 +167,7 @@ impl Spec {
             Self::Model(spec) => serde_json::to_value(spec),
             Self::Price(spec) => serde_json::to_value(spec),
             Self::Route(spec) => serde_json::to_value(spec),
+            Self::Limit(spec) => serde_json::to_value(spec),
         };
         written.unwrap_or_default()
     }
@@ -164,7 +183,7 @@ pub struct Resource {
     pub id: ResourceId,
     /// The owning tenant; `None` is the operator's, visible to all.
     pub tenant: Option<ResourceId>,
-    /// Tenants, providers, routes: a plain name. Keys: a plain name within the tenant. Credentials:
+    /// Tenants, providers, routes: a plain name. Keys, limits: a plain name within the tenant. Credentials:
     /// `provider/name`. Models: `provider/model`. Prices: `provider/model@effective_from`.
     pub name: String,
     /// What the user wrote.

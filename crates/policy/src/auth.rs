@@ -32,6 +32,9 @@ pub enum AuthError {
     /// The tenant is switched off.
     #[error("this tenant is disabled")]
     TenantDisabled,
+    /// Something that governs the tenant cannot be read by this version.
+    #[error("this tenant is out of service: the gateway cannot read all of its configuration")]
+    OutOfService,
 }
 
 impl AuthError {
@@ -40,6 +43,7 @@ impl AuthError {
     pub const fn kind(self) -> ErrorKind {
         match self {
             Self::TenantDisabled => ErrorKind::Forbidden,
+            Self::OutOfService => ErrorKind::StoreUnavailable,
             Self::Missing | Self::Malformed | Self::Unknown | Self::Expired => ErrorKind::InvalidKey,
         }
     }
@@ -69,6 +73,9 @@ pub fn identify(
     }
     if key.tenant.spec.disabled {
         return Err(AuthError::TenantDisabled);
+    }
+    if key.tenant.unusable.is_some() {
+        return Err(AuthError::OutOfService);
     }
     Ok(Caller { key: Arc::clone(key) })
 }

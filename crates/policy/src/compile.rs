@@ -88,9 +88,21 @@ impl<'a> Builder<'a> {
     }
 
     fn tenants(&mut self) {
-        let rows = self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None });
-        for (row, spec) in rows {
-            let tenant = Tenant { id: row.id, name: row.name.clone(), spec: spec.clone() };
+        let mut limits: HashMap<ResourceId, Vec<_>> = HashMap::new();
+        for (row, spec) in self.each(|spec| if let Spec::Limit(spec) = spec { Some(spec) } else { None }) {
+            if let Some(owner) = row.tenant {
+                limits.entry(owner).or_default().push((row.id, spec.clone()));
+            }
+        }
+        for (row, spec) in self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None }) {
+            let of_it =
+                |unknown: &&Unknown| unknown.kind == Kind::Limit.as_str() && unknown.tenant == Some(row.id);
+            let unreadable = self.rows.unknown.iter().find(of_it);
+            let unusable = unreadable.map(|limit| {
+                format!("this version of the proxy cannot read its limit {:?}: {}", limit.name, limit.reason)
+            });
+            let limits = limits.remove(&row.id).unwrap_or_default();
+            let tenant = Tenant { id: row.id, name: row.name.clone(), spec: spec.clone(), limits, unusable };
             self.tenants.insert(row.id, Arc::new(tenant));
         }
     }

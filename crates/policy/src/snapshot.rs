@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use domain::{KeySpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
+use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
 use wire::ProviderRow;
 
 /// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
@@ -52,6 +52,10 @@ pub struct Tenant {
     pub name: String,
     /// What the operator wrote.
     pub spec: TenantSpec,
+    /// Limits of its requests; all of them must agree.
+    pub limits: Vec<(ResourceId, LimitSpec)>,
+    /// Why none of its requests can be served: a limit that cannot be read must not be overlooked.
+    pub unusable: Option<String>,
 }
 
 /// An application's key, under one of its digests.

@@ -177,6 +177,20 @@ fn what_this_build_cannot_read_disables_only_what_leans_on_it() {
 }
 
 #[test]
+fn a_limit_that_cannot_be_read_is_not_overlooked() {
+    let (mut world, tenant) = world();
+    let key = world.key(tenant, "{}");
+    world.add(Some(tenant), Kind::Limit, "tenant", r#"{"requests":"600/min","concurrent":5}"#);
+    let snapshot = world.compile();
+    assert_eq!(world.caller(&snapshot, &key).unwrap().key.tenant.limits.len(), 1);
+    let reason = "unknown field `tokens`".to_owned();
+    world.rows.unknown =
+        vec![Unknown { kind: "limit".into(), name: "new".into(), tenant: Some(tenant), reason }];
+    let snapshot = world.compile();
+    assert_eq!(world.caller(&snapshot, &key).unwrap_err(), AuthError::OutOfService);
+}
+
+#[test]
 fn a_snapshot_that_cannot_work_is_refused_whole() {
     let (world, _) = world();
     let other = Keyring::new(&MasterKey::generate(), &[]);

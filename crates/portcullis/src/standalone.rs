@@ -109,6 +109,7 @@ async fn build_proxy(
     let link = LinkSettings {
         control_plane,
         ledger: None,
+        redis_url: None,
         join_token: Some(node.join_token.clone()),
         name: "standalone".to_owned(),
         region: settings.region.clone(),

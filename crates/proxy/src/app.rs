@@ -50,9 +50,10 @@ impl App {
         let session = settings.link.session()?;
         let data_plane = listen::bind(settings.listen, "--listen").await?;
         let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
+        let fleet = settings.link.fleet().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
-        let gateway = Arc::new(Gateway::new(Arc::clone(&keyring), spool, incarnation, settings.edge));
+        let gateway = Arc::new(Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge));
         let link = settings.link;
         let max_age = link.max_snapshot_age.std();
         let config = ConfigSettings::new(link.region, settings.data_dir, max_age);
@@ -109,9 +110,11 @@ impl App {
         let config = tokio::spawn(config.run(after.clone()));
         let reporter = Reporter::new(gateway.spool.clone(), ToLedger::new(session))?;
         let reporting = tokio::spawn(report(reporter, after.clone()));
+        let (sharing, stop) = (Arc::clone(&gateway), after.clone());
+        let sharing = tokio::spawn(async move { sharing.fleet.run(stop).await });
         listener::run(Arc::clone(&gateway), data_plane, shutdown).await;
         after.cancel();
-        let (_, served, _, _) = tokio::try_join!(looking, ops, config, reporting)?;
+        let (_, served, ..) = tokio::try_join!(looking, ops, config, reporting, sharing)?;
         served.context("the ops port")
     }
 }

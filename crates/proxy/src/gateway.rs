@@ -7,6 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwapOption;
 use domain::{ErrorKind, IncarnationId, Version};
+use fleet::Fleet;
 use policy::{Rows, Snapshot, compile};
 use secrets::Keyring;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub(crate) struct Gateway {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) upstream: Upstream,
     pub(crate) spool: Spool,
+    pub(crate) fleet: Fleet,
     pub(crate) incarnation: IncarnationId,
     pub(crate) edge: EdgeSettings,
     stale: std::sync::OnceLock<Stale>,
@@ -43,6 +45,7 @@ impl Gateway {
     pub(crate) fn new(
         keyring: Arc<Keyring>,
         spool: Spool,
+        fleet: Fleet,
         incarnation: IncarnationId,
         edge: EdgeSettings,
     ) -> Self {
@@ -51,6 +54,7 @@ impl Gateway {
             keyring,
             upstream: Upstream::new(edge.allow_private_networks.clone()),
             spool,
+            fleet,
             incarnation,
             edge,
             stale: std::sync::OnceLock::new(),

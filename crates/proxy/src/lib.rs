@@ -8,6 +8,7 @@ pub mod config;
 mod gateway;
 mod http;
 mod ledger;
+mod limits;
 mod listener;
 mod main_loop;
 mod meter;

@@ -12,6 +12,7 @@ use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, PriceSpec, RequestId,
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
+use fleet::Grant;
 use policy::{Bound, Target};
 use tokio::time::Instant;
 
@@ -67,6 +68,8 @@ pub(crate) struct Meter {
     waited: Duration,
     ttft: Option<Duration>,
     settled: bool,
+    /// Places under the shared limits; free again when the request has ended.
+    _hold: Grant,
 }
 
 /// The sums over a settled request's attempts.
@@ -80,9 +83,9 @@ pub(crate) struct Totals {
 }
 
 impl Meter {
-    pub(crate) const fn new(gateway: Arc<Gateway>, opening: Opening) -> Self {
-        let attempts = Vec::new();
-        Self { gateway, opening, attempts, running: None, waited: Duration::ZERO, ttft: None, settled: false }
+    pub(crate) fn new(gateway: Arc<Gateway>, opening: Opening, hold: Grant) -> Self {
+        let (attempts, waited) = (Vec::new(), Duration::ZERO);
+        Self { gateway, opening, attempts, running: None, waited, ttft: None, settled: false, _hold: hold }
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.

@@ -12,6 +12,7 @@ use crate::{
     ask, attempt, body,
     gateway::Gateway,
     http::Arrival,
+    limits,
     meter::{Meter, Opening},
     models::sign_in,
     relay::{self, ReplyBody},
@@ -41,7 +42,10 @@ pub(crate) async fn handle(
         .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
     let ask = Ask { api, body, facts, plan, options };
     let opening = open(&arrival, &caller, &ask).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
-    let mut meter = Meter::new(Arc::clone(gateway), opening);
+    let hold = limits::reserve(gateway, &caller, arrival.id, &opening.attribution)
+        .await
+        .map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let mut meter = Meter::new(Arc::clone(gateway), opening, hold);
     match attempt::first_success(gateway, &ask, &mut meter).await {
         Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
         Err(trouble) => {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
+use fleet::{Clock, Fleet};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
 use crate::config::{PeerTls, Session, SessionSettings};
@@ -125,6 +126,10 @@ pub struct LinkSettings {
     /// Exchanged for short-lived tokens; not needed with a client certificate.
     #[arg(long, env = "PORTCULLIS_JOIN_TOKEN", hide_env_values = true)]
     pub join_token: Option<String>,
+    /// Redis that all proxies share for limits (`redis://[USER][:PASSWORD@]HOST[:PORT][/DB]`); without it each
+    /// proxy counts by itself.
+    #[arg(long, env = "PORTCULLIS_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
     /// The proxy's name, stable over restarts.
     #[arg(long, env = "PORTCULLIS_NAME", default_value = "proxy")]
     pub name: String,
@@ -146,6 +151,20 @@ pub struct LinkSettings {
 }
 
 impl LinkSettings {
+    /// The shared limits.
+    ///
+    /// # Errors
+    /// When the store cannot serve as it is; one that is away is no error.
+    pub async fn fleet(&self) -> Result<Fleet, ConfigError> {
+        match &self.redis_url {
+            None => Ok(Fleet::memory(Clock::monotonic())),
+            Some(url) => {
+                let fleet = Fleet::redis(fleet::Settings::new(url.as_str())).await;
+                fleet.map_err(|error| ConfigError::new("--redis-url", error))
+            }
+        }
+    }
+
     /// The authenticated way to the other planes.
     ///
     /// # Errors

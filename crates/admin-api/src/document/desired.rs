@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    CredentialSpec, Duration, KeySpec, Kind, ModelRef, ModelSpec, PriceSpec, ProviderSpec, RouteSpec, Spec,
-    TenantSpec,
+    CredentialSpec, Duration, KeySpec, Kind, LimitSpec, ModelRef, ModelSpec, OnStoreLoss, PriceSpec,
+    ProviderSpec, RouteSpec, Spec, TenantSpec,
 };
 
-use super::{CredentialEntry, Document, KeyEntry, ProviderEntry, TenantEntry};
+use super::{CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry};
 use crate::{FieldError, Invalid, Name, RouteName, SecretSource, SecretText, field::join, name::check_name};
 
 /// A resource as a document wants it.
@@ -56,6 +56,21 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
             need(short(&spec.upstream) && spec.upstream.as_deref() != Some(""), "upstream", word);
         }
         Spec::Price(_) => {}
+        Spec::Limit(spec) => {
+            let some = spec.requests.is_some() || spec.concurrent.is_some();
+            need(some, "", "must limit something: requests, concurrent, or both");
+            need(
+                spec.concurrent.is_none_or(|most| (1..=1_000_000).contains(&most)),
+                "concurrent",
+                "must be 1 to 1000000",
+            );
+            let bounded = spec.on_store_loss == OnStoreLoss::Bounded;
+            need(
+                spec.per_replica.is_none() || bounded,
+                "per_replica",
+                "goes with on_store_loss: bounded only",
+            );
+        }
         Spec::Route(spec) => {
             need(TARGETS.contains(&spec.targets.len()), "targets", "must name 1 to 32 targets");
             let waits = spec.timeouts;
@@ -119,10 +134,16 @@ impl Collector {
     }
 
     fn tenant(&mut self, name: &Name, entry: TenantEntry) {
-        let TenantEntry { tier, disabled, keys, providers, routes, models, prices } = entry;
+        let TenantEntry { tier, disabled, keys, limits, providers, routes, models, prices } = entry;
         let path = format!("tenants.{name}");
         self.push(path.clone(), None, name.to_string(), Spec::Tenant(TenantSpec { tier, disabled }));
         self.section(&path, Some(name), Section { providers, routes, models, prices });
+        for (index, limit) in limits.into_iter().enumerate() {
+            let LimitEntry { name: own, per, requests, concurrent, on_store_loss, per_replica } = limit;
+            let own = own.map_or_else(|| per.as_str().to_owned(), |own| own.to_string());
+            let spec = Spec::Limit(LimitSpec { per, requests, concurrent, on_store_loss, per_replica });
+            self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
+        }
         for (index, key) in keys.into_iter().enumerate() {
             let KeyEntry { name: key, routes, expires, user, feature, disabled } = key;
             let spec = Spec::Key(KeySpec { routes, expires, user, feature, disabled });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Resource, ResourceId, Spec};
 
-use super::{CredentialEntry, Document, KeyEntry, ProviderEntry, TenantEntry};
+use super::{CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry};
 use crate::{Name, RouteName};
 
 impl Document {
@@ -53,6 +53,11 @@ impl TenantEntry {
                     self.keys.push(KeyEntry { name, routes, expires, user, feature, disabled });
                 }
             }
+            Spec::Limit(spec) => {
+                let domain::LimitSpec { per, requests, concurrent, on_store_loss, per_replica } = spec;
+                let name = Name::new(name).ok().filter(|name| name.as_str() != per.as_str());
+                self.limits.push(LimitEntry { name, per, requests, concurrent, on_store_loss, per_replica });
+            }
             Spec::Provider(spec) => {
                 if let Ok(name) = Name::new(name) {
                     let domain::ProviderSpec { kind, base_url, region, disabled } = spec;
@@ -95,7 +100,7 @@ mod tests {
             routes: { r: { targets: [ a/b ], timeouts: { total: 10s } } }\n\
             models: { a/b: { context: 7 } }\n\
             prices: [ { model: a/b, effective_from: 2026-01-01, input: $1, output: $2.5 } ]\n\
-            tenants: { t: { tier: pro, keys: [ { name: k, expires: 2027-01-01 } ], providers: { a: { kind: y } } } }";
+            tenants: { t: { tier: pro, limits: [ { requests: 600/min, concurrent: 5 }, { name: slow, per: user, requests: 2/s } ], keys: [ { name: k, expires: 2027-01-01 } ], providers: { a: { kind: y } } } }";
         let document = Document::read(text, Format::Yaml).unwrap();
         let desired = document.clone().desired().unwrap();
         let tenant = ResourceId::new();

@@ -22,8 +22,8 @@ pub(super) fn row(world: &World, row: &Resource, filter: &Filter) -> Vec<FieldEr
     if let Spec::Provider(spec) = &row.spec {
         errors.extend(provider(spec, filter));
     }
-    if row.kind() == Kind::Key && row.tenant.is_none() {
-        errors.push(FieldError::new("tenant", "is required: a key belongs to a tenant"));
+    if matches!(row.kind(), Kind::Key | Kind::Limit) && row.tenant.is_none() {
+        errors.push(FieldError::new("tenant", format!("is required: a {} belongs to a tenant", row.kind())));
     }
     for reference in references(row) {
         if !resolves(world, row, &reference) {
@@ -76,7 +76,7 @@ fn references(row: &Resource) -> Vec<Reference> {
         own,
     };
     match &row.spec {
-        Spec::Tenant(_) | Spec::Provider(_) => Vec::new(),
+        Spec::Tenant(_) | Spec::Provider(_) | Spec::Limit(_) => Vec::new(),
         Spec::Credential(spec) => vec![provider("provider".to_owned(), &spec.provider, true)],
         Spec::Price(spec) => vec![provider("model".to_owned(), &spec.model.provider, false)],
         Spec::Model(_) => {

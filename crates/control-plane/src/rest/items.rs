@@ -57,8 +57,8 @@ pub(super) async fn get(state: &AdminState, call: &Call, kind: Kind) -> Result<R
         (Err(_), Kind::Tenant, Some(_)) => {
             return Err(ApiError::invalid("tenant", "cannot be given: a tenant has no owner"));
         }
-        (Err(_), Kind::Key, None) => {
-            return Err(ApiError::invalid("tenant", "is required: a key belongs to a tenant"));
+        (Err(_), Kind::Key | Kind::Limit, None) => {
+            return Err(ApiError::invalid("tenant", format!("is required: a {kind} belongs to a tenant")));
         }
         (Err(_), _, None) => state.store.get(kind, None, &call.name).await?,
         (Err(_), _, Some(tenant)) => {

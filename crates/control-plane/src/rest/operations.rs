@@ -185,7 +185,7 @@ fn post(path: &str, summary: &str, action: Action) -> Operation {
 fn of_kind(kind: Kind) -> [Operation; 6] {
     let name = match kind {
         Kind::Credential | Kind::Model | Kind::Price => "{*name}",
-        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Route => "{name}",
+        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Route | Kind::Limit => "{name}",
     };
     let all = kind.plural();
     let one = format!("{all}/{name}");

@@ -77,7 +77,9 @@ impl AdminState {
 pub(super) fn owner(world: &World, kind: Kind, tenant: Option<&str>) -> Result<Option<ResourceId>, ApiError> {
     match (kind, tenant) {
         (Kind::Tenant, Some(_)) => Err(ApiError::invalid("tenant", "cannot be given: a tenant has no owner")),
-        (Kind::Key, None) => Err(ApiError::invalid("tenant", "is required: a key belongs to a tenant")),
+        (Kind::Key | Kind::Limit, None) => {
+            Err(ApiError::invalid("tenant", format!("is required: a {kind} belongs to a tenant")))
+        }
         (_, None) => Ok(None),
         (_, Some(name)) => {
             let by_id = || name.parse().ok().and_then(|id| world.get(id)).map(|row| row.id);

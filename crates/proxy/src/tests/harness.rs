@@ -45,6 +45,7 @@ pub(super) struct Plan {
     /// Credentials of each provider.
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
+    pub(super) fleet: fleet::Fleet,
 }
 
 impl Default for Plan {
@@ -61,7 +62,8 @@ impl Default for Plan {
             allow_private_networks: "127.0.0.1".parse().unwrap(),
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
-        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge }
+        let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
+        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge, fleet }
     }
 }
 
@@ -121,7 +123,7 @@ impl Bench {
             reporter.run(&stop).await;
             reporter
         });
-        let gateway = Arc::new(Gateway::new(Arc::new(keyring), spool, incarnation, plan.edge));
+        let gateway = Arc::new(Gateway::new(Arc::new(keyring), spool, plan.fleet, incarnation, plan.edge));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

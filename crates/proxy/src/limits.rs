@@ -1,0 +1,95 @@
+//! The shared limits a request meets before anything is sent, held until its last byte.
+
+use std::time::Duration;
+
+use domain::{Attribution, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId};
+use fleet::{Claim, Denied, Grant, OnLoss, Refusal, Rule};
+use policy::Caller;
+
+use crate::{gateway::Gateway, reply::Trouble};
+
+/// How long a concurrency slot outlives a proxy that died with it (MONEY.md).
+const SLOT_TTL: Duration = Duration::from_secs(60);
+
+/// Charges every limit of the tenant, all or none; a tenant without limits costs nothing.
+pub(crate) async fn reserve(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: RequestId,
+    attribution: &Attribution,
+) -> Result<Grant, Trouble> {
+    let tenant = &caller.key.tenant;
+    if tenant.limits.is_empty() {
+        return Ok(Grant::default());
+    }
+    let claims: Vec<Claim> =
+        tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
+    gateway.fleet.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+}
+
+/// The claims of one limit: its rate, its concurrency, or both.
+fn claims(
+    limit: ResourceId,
+    spec: &LimitSpec,
+    tenant: ResourceId,
+    attribution: &Attribution,
+) -> impl Iterator<Item = Claim> {
+    let subject = match spec.per {
+        Per::Tenant => String::new(),
+        Per::User => attribution.user.clone().unwrap_or_default(),
+        Per::Key => attribution.key.to_string(),
+    };
+    let rate = spec.requests.map(|rate| match rate.period {
+        Period::Second => Rule::Gcra { per_second: rate.count, burst: rate.count },
+        period => Rule::Ring { n: rate.count, period: Duration::from_secs(period.seconds()) },
+    });
+    let slots = spec.concurrent.map(|n| Rule::Slots { n, ttl: SLOT_TTL });
+    let (on_store_loss, per_replica) = (spec.on_store_loss, spec.per_replica);
+    rate.into_iter().chain(slots).map(move |rule| {
+        let on_loss = match on_store_loss {
+            OnStoreLoss::Closed => OnLoss::Closed,
+            OnStoreLoss::Open => OnLoss::Open,
+            OnStoreLoss::Bounded => {
+                OnLoss::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
+            }
+        };
+        Claim { limit, subject: subject.clone(), tenant, rule, on_loss }
+    })
+}
+
+/// What one proxy admits by itself where nobody said: right for four proxies, and never nothing.
+const fn quarter(rule: Rule) -> u64 {
+    match rule {
+        Rule::Ring { n, .. } | Rule::Slots { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
+    }
+}
+
+fn refused(caller: &Caller, refusal: &Refusal) -> Trouble {
+    match refusal {
+        Refusal::Denied(Denied { limit, retry_after, kind }) => {
+            let of_it = |(id, _): &&(ResourceId, LimitSpec)| id == limit;
+            let what = caller.key.tenant.limits.iter().find(of_it).map(|(_, spec)| describe(spec, kind));
+            let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
+            Trouble::new(ErrorKind::RateLimited, text)
+                .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1))
+        }
+        Refusal::StoreUnavailable { .. } => {
+            let text =
+                "the store that shares this tenant's limits is away, and the limit is closed without it";
+            Trouble::new(ErrorKind::StoreUnavailable, text).retry_after(1)
+        }
+    }
+}
+
+fn describe(spec: &LimitSpec, kind: &str) -> String {
+    let per = match spec.per {
+        Per::Tenant => "",
+        Per::User => " per user",
+        Per::Key => " per key",
+    };
+    match (kind, spec.requests, spec.concurrent) {
+        ("requests", Some(rate), _) => format!("{rate} requests{per}"),
+        (_, _, Some(most)) => format!("{most} concurrent requests{per}"),
+        _ => kind.to_owned(),
+    }
+}
