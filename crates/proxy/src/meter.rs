@@ -66,10 +66,12 @@ pub(crate) struct Meter {
     running: Option<Running>,
     /// Time spent waiting for providers.
     waited: Duration,
+    /// The gateway's own share, once the answer's head went out; what comes after it is others' pace.
+    overhead: Option<Duration>,
     ttft: Option<Duration>,
     settled: bool,
-    /// Places under the shared limits; free again when the request has ended.
-    _hold: Grant,
+    /// Places under the shared limits; free again when the request is settled.
+    hold: Option<Grant>,
 }
 
 /// The sums over a settled request's attempts.
@@ -84,8 +86,17 @@ pub(crate) struct Totals {
 
 impl Meter {
     pub(crate) fn new(gateway: Arc<Gateway>, opening: Opening, hold: Grant) -> Self {
-        let (attempts, waited) = (Vec::new(), Duration::ZERO);
-        Self { gateway, opening, attempts, running: None, waited, ttft: None, settled: false, _hold: hold }
+        Self {
+            gateway,
+            opening,
+            attempts: Vec::new(),
+            running: None,
+            waited: Duration::ZERO,
+            overhead: None,
+            ttft: None,
+            settled: false,
+            hold: Some(hold),
+        }
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
@@ -157,6 +168,15 @@ impl Meter {
         self.waited = self.waited.saturating_add(waited);
     }
 
+    /// The answer's head goes out now; what it said of the overhead is what is recorded.
+    pub(crate) const fn head_goes_out(&mut self, overhead: Duration) {
+        self.overhead = Some(overhead);
+    }
+
+    fn overhead(&self) -> Duration {
+        self.overhead.unwrap_or_else(|| self.opening.started.elapsed().saturating_sub(self.waited))
+    }
+
     /// Ends the running attempt.
     pub(crate) fn end(&mut self, outcome: AttemptOutcome) {
         let Some(running) = self.running.take() else { return };
@@ -180,6 +200,8 @@ impl Meter {
     /// Writes the event; the last byte goes to the client only after this.
     pub(crate) fn settle(&mut self, outcome: RequestOutcome, status: u32) -> Totals {
         self.settled = true;
+        // A client that saw its answer end may send the next request before this one's connection has come to rest.
+        self.hold = None;
         if self.attempts.is_empty() {
             return Totals::default();
         }
@@ -196,7 +218,7 @@ impl Meter {
             status,
             cache: CacheHit::Off,
             duration_us: micros(duration),
-            overhead_us: micros(duration.saturating_sub(self.waited)),
+            overhead_us: micros(self.overhead()),
             ttft_us: self.ttft.map(micros),
             attempts: std::mem::take(&mut self.attempts),
         };
@@ -231,7 +253,7 @@ impl Meter {
             model: last.map(|(_, model)| model.clone()),
             attempts: self.attempts.len() + usize::from(self.running.is_some()),
             fallback: fallback.map(|first| first.outcome.as_str()),
-            overhead: self.opening.started.elapsed().saturating_sub(self.waited),
+            overhead: self.overhead(),
         }
     }
 }

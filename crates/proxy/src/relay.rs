@@ -85,6 +85,7 @@ impl Body for ReplyBody {
 /// Turns a believed answer into the client's.
 pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<ReplyBody> {
     let notes = meter.notes();
+    meter.head_goes_out(notes.overhead);
     let mut headers = HeaderMap::with_capacity(24);
     pass(&answer.head.headers, &mut headers);
     notes.write(&mut headers);

@@ -10,6 +10,7 @@ mod failures;
 mod hangup;
 mod harness;
 mod headers;
+mod limits;
 mod long;
 mod outbound;
 mod plain;

@@ -30,6 +30,7 @@ async fn a_stream_that_fails_ends_in_an_error_and_in_no_terminal_event() {
         }
         let event = bench.event().await;
         assert_eq!((event.outcome, event.status), (RequestOutcome::Cut, 200), "{script}");
+        assert!(event.duration_us < 10_000_000, "{script}: silence was not noticed");
         let [only] = event.attempts.as_slice() else { panic!("{script}: {event:?}") };
         assert_eq!((only.outcome.as_str(), only.estimated), (attempt, true), "{script}");
         assert!(only.usage.input() > 0 && only.usage.output() >= 2, "{script}: {only:?}");

@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
     pub(super) fleet: fleet::Fleet,
+    /// Of the tenant, as JSON.
+    pub(super) limits: &'static [&'static str],
 }
 
 impl Default for Plan {
@@ -63,7 +65,7 @@ impl Default for Plan {
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
         let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
-        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge, fleet }
+        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge, fleet, limits: &[] }
     }
 }
 
@@ -111,7 +113,7 @@ impl Bench {
             sims.push(Sim::start().await);
         }
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
-        let (rows, keyring, keys) = rows::build(&urls, plan.timeouts, plan.credentials);
+        let (rows, keyring, keys) = rows::build(&urls, plan.timeouts, plan.credentials, plan.limits);
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
         let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();

@@ -90,6 +90,8 @@ async fn every_way_of_writing_a_stream_comes_out_whole() {
         let (account, event) = (account(&text), bench.event().await);
         let attempt = &event.attempts[0];
         assert_eq!((event.outcome, attempt.estimated), (RequestOutcome::Ok, estimated), "{script}");
+        // The provider's pace is no overhead.
+        assert_eq!(reply.header("x-portcullis-overhead-us"), event.overhead_us.to_string());
         assert_eq!(attempt.cost.nanos(), Price::of(0).cost(&attempt.usage), "{script}");
         assert!(attempt.usage.input() > 0 && attempt.usage.output() > 0, "{script}");
         assert_eq!(account["cost_usd"], attempt.cost.to_string(), "{script}");

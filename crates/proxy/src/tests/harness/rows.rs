@@ -88,7 +88,12 @@ impl Builder {
 }
 
 /// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
-pub(crate) fn build(urls: &[String], timeouts: &str, credentials: usize) -> (Rows, Keyring, Keys) {
+pub(crate) fn build(
+    urls: &[String],
+    timeouts: &str,
+    credentials: usize,
+    limits: &[&str],
+) -> (Rows, Keyring, Keys) {
     let version = Version { store: StoreId::new(), revision: 1 };
     let rows = Rows { version, known: Vec::new(), unknown: Vec::new() };
     let mut builder = Builder { keyring: Keyring::new(&MasterKey::generate(), &[]), rows };
@@ -100,6 +105,9 @@ pub(crate) fn build(urls: &[String], timeouts: &str, credentials: usize) -> (Row
     }
     let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts}}}"#, targets.join(","));
     builder.add(None, Kind::Route, "chat", &route);
+    for (number, limit) in limits.iter().enumerate() {
+        builder.add(Some(tenant), Kind::Limit, &format!("limit-{number}"), limit);
+    }
     let good = builder.key(tenant, "good", "{}");
     let expired = builder.key(tenant, "expired", r#"{"expires":"2020-01-01"}"#);
     (builder.rows, builder.keyring, Keys { good, expired })
