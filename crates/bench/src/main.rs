@@ -1,5 +1,5 @@
 //! `make bench`: what the proxy costs beside nginx, in the same run on the same machine. Start it by `make`, which builds
-//! what it measures.
+//! what it measures; then `target/release/bench SCENARIO...` repeats a part.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -18,11 +18,20 @@ use std::{fs, path::Path, process::ExitCode, thread};
 
 use anyhow::Context;
 
+use crate::rounds::Scenario;
+
 /// Where the table is kept, below the build's own directory.
 const LATEST: &str = "target/bench/latest.md";
 
 fn main() -> ExitCode {
-    match bench() {
+    let scenarios = match scenarios(std::env::args().skip(1)) {
+        Ok(scenarios) => scenarios,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            return ExitCode::from(64);
+        }
+    };
+    match bench(&scenarios) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -31,7 +40,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench() -> anyhow::Result<()> {
+/// All scenarios, or those that are named.
+fn scenarios(names: impl Iterator<Item = String>) -> anyhow::Result<Vec<Scenario>> {
+    let find = |name: String| {
+        let found = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
+        let known = Scenario::ALL.map(Scenario::name).join(", ");
+        found.with_context(|| format!("no scenario {name:?}; there are {known}"))
+    };
+    let named = names.map(find).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(if named.is_empty() { Scenario::ALL.to_vec() } else { named })
+}
+
+fn bench(scenarios: &[Scenario]) -> anyhow::Result<()> {
     let cores = thread::available_parallelism()?.get();
     let machine = report::Machine::find(cores);
     process::leave_core_0(cores)?;
@@ -45,7 +65,7 @@ fn bench() -> anyhow::Result<()> {
         let provider = provider::start().await?;
         let nginx = subject::nginx(dir.path(), provider)?;
         let (portcullis, key) = subject::portcullis(dir.path(), provider)?;
-        let run = rounds::run(provider, &nginx, &portcullis, &key, |step| eprintln!("{step}"));
+        let run = rounds::run(provider, &nginx, &portcullis, &key, scenarios, |step| eprintln!("{step}"));
         run.await
     })?;
     let table = report::markdown(&machine, &figures);

@@ -64,7 +64,7 @@ pub(crate) fn markdown(machine: &Machine, figures: &Figures) -> String {
         memory("resident memory, idle", |gateway| gateway.idle, figures),
         memory("resident memory, after the load", |gateway| gateway.loaded, figures),
     ];
-    for [name, nginx, portcullis, ratio] in rows {
+    for [name, nginx, portcullis, ratio] in rows.into_iter().flatten() {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {name} | {nginx} | {portcullis} | {ratio} |");
     }
@@ -79,25 +79,25 @@ pub(crate) fn markdown(machine: &Machine, figures: &Figures) -> String {
 
 type Row = [String; 4];
 
-fn cost(name: &str, scenario: Scenario, figures: &Figures) -> Row {
+/// A row, unless the scenario was not run.
+fn cost(name: &str, scenario: Scenario, figures: &Figures) -> Option<Row> {
     let cell = |gateway: &Gateway| {
-        let cpu = &gateway.results[&scenario].cpu;
-        let all = sorted(cpu);
-        let cell = format!("{:.1} µs ({:.1}–{:.1})", median(cpu), all[0], all[all.len() - 1]);
-        (median(cpu), cell)
+        let all = sorted(&gateway.results.get(&scenario)?.cpu);
+        let (middle, first, last) = (median(&all), all.first()?, all.last()?);
+        Some((middle, format!("{middle:.1} µs ({first:.1}–{last:.1})")))
     };
-    let ((nginx, a), (portcullis, b)) = (cell(&figures.nginx), cell(&figures.portcullis));
-    [name.to_owned(), a, b, format!("{:.2}", portcullis / nginx)]
+    let ((nginx, a), (portcullis, b)) = (cell(&figures.nginx)?, cell(&figures.portcullis)?);
+    Some([name.to_owned(), a, b, format!("{:.2}", portcullis / nginx)])
 }
 
-fn rate(figures: &Figures) -> Row {
+fn rate(figures: &Figures) -> Option<Row> {
     let cell = |gateway: &Gateway| {
-        let results = &gateway.results[&Scenario::Busy];
+        let results = gateway.results.get(&Scenario::Busy)?;
         let rate = median(&results.rate);
-        (rate, format!("{rate:.0} ({:.0} % of the core)", median(&results.busy) * 100.0))
+        Some((rate, format!("{rate:.0} ({:.0} % of the core)", median(&results.busy) * 100.0)))
     };
-    let ((nginx, a), (portcullis, b)) = (cell(&figures.nginx), cell(&figures.portcullis));
-    ["requests per second, 32 connections".to_owned(), a, b, format!("{:.2}", portcullis / nginx)]
+    let ((nginx, a), (portcullis, b)) = (cell(&figures.nginx)?, cell(&figures.portcullis)?);
+    Some(["requests per second, 32 connections".to_owned(), a, b, format!("{:.2}", portcullis / nginx)])
 }
 
 fn added(
@@ -106,18 +106,18 @@ fn added(
     of: fn(&Results) -> &Vec<Duration>,
     percent: usize,
     figures: &Figures,
-) -> Row {
-    let at = |gateway: &Gateway| percentile(of(&gateway.results[&scenario]), percent);
-    let direct = at(&figures.direct);
-    let (nginx, portcullis) = (at(&figures.nginx) - direct, at(&figures.portcullis) - direct);
+) -> Option<Row> {
+    let at = |gateway: &Gateway| Some(percentile(of(gateway.results.get(&scenario)?), percent));
+    let direct = at(&figures.direct)?;
+    let (nginx, portcullis) = (at(&figures.nginx)? - direct, at(&figures.portcullis)? - direct);
     let cell = |micros: f64| format!("{micros:.0} µs");
-    [name.to_owned(), cell(nginx), cell(portcullis), format!("{:.2}", portcullis / nginx)]
+    Some([name.to_owned(), cell(nginx), cell(portcullis), format!("{:.2}", portcullis / nginx)])
 }
 
-fn memory(name: &str, of: fn(&Gateway) -> u64, figures: &Figures) -> Row {
+fn memory(name: &str, of: fn(&Gateway) -> u64, figures: &Figures) -> Option<Row> {
     let (nginx, portcullis) = (of(&figures.nginx) as f64 / 1024.0, of(&figures.portcullis) as f64 / 1024.0);
     let cell = |mib: f64| format!("{mib:.1} MiB");
-    [name.to_owned(), cell(nginx), cell(portcullis), format!("{:.2}", portcullis / nginx)]
+    Some([name.to_owned(), cell(nginx), cell(portcullis), format!("{:.2}", portcullis / nginx)])
 }
 
 /// The `percent`th percentile in microseconds, by nearest rank.

@@ -30,7 +30,18 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    const ALL: [Self; 5] = [Self::Busy, Self::Alone, Self::Large, Self::Streams, Self::FirstToken];
+    pub(crate) const ALL: [Self; 5] = [Self::Busy, Self::Alone, Self::Large, Self::Streams, Self::FirstToken];
+
+    /// What a user calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Alone => "alone",
+            Self::Large => "large",
+            Self::Streams => "streams",
+            Self::FirstToken => "first-token",
+        }
+    }
 
     /// Model, bytes of the prompt, connections, time of one round.
     const fn load(self) -> (&'static str, usize, usize, Duration) {
@@ -87,6 +98,7 @@ pub(crate) async fn run(
     nginx: &Subject,
     portcullis: &Subject,
     key: &str,
+    scenarios: &[Scenario],
     mut say: impl FnMut(&str),
 ) -> anyhow::Result<Figures> {
     let mut figures =
@@ -98,8 +110,8 @@ pub(crate) async fn run(
         process::rest(subject.pid).await?;
     }
     for round in 1..=ROUNDS {
-        for scenario in Scenario::ALL {
-            say(&format!("round {round} of {ROUNDS}: {scenario:?}"));
+        for &scenario in scenarios {
+            say(&format!("round {round} of {ROUNDS}: {}", scenario.name()));
             let (model, prompt, connections, time) = scenario.load();
             let request = Arc::new(load::request(key, model, prompt));
             if scenario.has_baseline() {
