@@ -5,6 +5,7 @@ mod link;
 mod script;
 mod seats;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +37,9 @@ pub(crate) struct Central {
     registry: Arc<Registry>,
     /// Taken by the one background task.
     returns: Mutex<Option<mpsc::Receiver<Seat>>>,
+    /// The time that tests give the store, in microseconds.
     #[cfg(test)]
-    pub(crate) shift: Arc<std::sync::atomic::AtomicI64>,
+    pub(crate) time: Option<Arc<std::sync::atomic::AtomicI64>>,
 }
 
 /// What the store says to a request.
@@ -63,7 +65,7 @@ impl Central {
             returns: Mutex::new(Some(returns)),
             settings,
             #[cfg(test)]
-            shift: Arc::default(),
+            time: None,
         };
         match Link::open(&central.client, &central.scripts, &central.settings).await {
             Ok(link) => central.link.store(Some(Arc::new(link))),
@@ -118,7 +120,7 @@ impl Central {
         for placed in claims {
             command.arg(placed.place.to_string());
         }
-        command.arg(self.shift()).arg(request.0.as_bytes().as_slice());
+        command.arg(&*self.now()).arg(request.0.as_bytes().as_slice());
         for placed in claims {
             let (kind, first, second) = match placed.measure {
                 Measure::Ring { n, width } => ("ring", n, width),
@@ -157,15 +159,16 @@ impl Central {
         self.returns.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Microseconds added to the store's clock: tests of a day do not take one.
-    #[cfg(test)]
-    fn shift(&self) -> i64 {
-        self.shift.load(std::sync::atomic::Ordering::Relaxed)
+    /// Empty, so that the store takes its own clock: that of a replica may be wrong.
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "tests choose the time")]
+    fn now(&self) -> Cow<'static, str> {
+        Cow::Borrowed("")
     }
 
-    #[cfg(not(test))]
-    #[allow(clippy::unused_self, reason = "tests read it from self")]
-    fn shift(&self) -> i64 {
-        0
+    #[cfg(test)]
+    fn now(&self) -> Cow<'static, str> {
+        let read = |time: &Arc<std::sync::atomic::AtomicI64>| time.load(std::sync::atomic::Ordering::SeqCst);
+        self.time.as_ref().map_or(Cow::Borrowed(""), |time| Cow::Owned(read(time).to_string()))
     }
 }

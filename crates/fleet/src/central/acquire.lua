@@ -1,11 +1,11 @@
 -- Charges every claim or none, by the store's clock.
--- KEYS: one per claim. ARGV: microseconds added to the clock (0 but in tests), the request, then per claim its
--- kind and two numbers (crates/fleet/src/place.rs, Measure). Returns {0, 0}, or the claim that takes longest
+-- KEYS: one per claim. ARGV: the time in microseconds (empty but in tests), the request, then per claim its kind
+-- and two numbers (crates/fleet/src/place.rs, Measure). Returns {0, 0}, or the claim that takes longest
 -- to come free and in how many microseconds. Numbers stay below 2^53, where doubles are exact.
 local RING_SLOTS, SECOND, SLOT_WAIT = 65, 1000000, 1000000
 
 local time = redis.call('TIME')
-local now = time[1] * SECOND + time[2] + ARGV[1]
+local now = tonumber(ARGV[1]) or time[1] * SECOND + time[2]
 local request = ARGV[2]
 
 -- Each rule returns how long to wait and nil, or 0 and what charges it.

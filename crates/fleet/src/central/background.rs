@@ -86,7 +86,7 @@ impl Central {
             for requests in renewal.requests.chunks(BATCH) {
                 let command = |by| {
                     let mut command = self.scripts.renew.call(by, 1);
-                    command.arg(&*key).arg(self.shift()).arg(ttl);
+                    command.arg(&*key).arg(&*self.now()).arg(ttl);
                     for request in requests {
                         command.arg(member(request));
                     }

@@ -163,15 +163,15 @@ async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Resu
     }
     let keys = ["{check}:ring", "{check}:gcra", "{check}:slots"];
     let mut acquire = scripts.acquire.call(By::Text, keys.len());
-    acquire.arg(&keys).arg(0).arg("check");
+    acquire.arg(&keys).arg("").arg("check");
     acquire.arg("ring").arg(1_000_000).arg(1_000).arg("gcra").arg(1_000_000).arg(1_000_000);
     acquire.arg("slots").arg(1_000_000).arg(1_000_000);
     acquire.query_async::<redis::Value>(&mut connection).await?;
     let mut renew = scripts.renew.call(By::Text, 1);
-    renew.arg(keys[2]).arg(0).arg(1_000_000).arg("check");
+    renew.arg(keys[2]).arg("").arg(1_000_000).arg("check");
     renew.query_async::<redis::Value>(&mut connection).await?;
     let mut again = scripts.renew.call(By::Digest, 1);
-    again.arg(keys[2]).arg(0).arg(1_000_000);
+    again.arg(keys[2]).arg("").arg(1_000_000);
     again.query_async::<redis::Value>(&mut connection).await?;
     // What the scripts use only at times.
     redis::cmd("HDEL").arg(keys[0]).arg("none").query_async::<redis::Value>(&mut connection).await?;

@@ -29,3 +29,34 @@ impl<T: Default> Generations<T> {
         self.young.entry(*place).or_insert_with(|| old.remove(place).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ResourceId;
+
+    use super::*;
+    use crate::place::Placed;
+    use crate::{Claim, OnLoss, Rule};
+
+    #[test]
+    fn it_is_bounded_and_forgets_only_whom_it_has_not_seen_for_long() {
+        let id = ResourceId::new();
+        let rule = Rule::Gcra { per_second: 1, burst: 1 };
+        let place = |subject: u32| {
+            let subject = subject.to_string();
+            let claim = Claim { limit: id, subject, tenant: id, rule, on_loss: OnLoss::Open };
+            Placed::new(&claim, &rule).place
+        };
+        let mut table = Generations::<u32>::new(100);
+        *table.at(&place(0)) = 7;
+        for other in 1..1_000 {
+            *table.at(&place(other)) = 1;
+            if other % 49 == 0 {
+                assert_eq!(*table.at(&place(0)), 7, "forgotten after {other}");
+            }
+            assert!(table.young.len() + table.old.len() <= 100);
+        }
+        assert_eq!(*table.at(&place(1)), 0);
+        assert_eq!(*table.at(&place(999)), 1);
+    }
+}

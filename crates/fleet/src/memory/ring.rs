@@ -2,6 +2,10 @@
 
 use crate::place::RING_SLOTS;
 
+/// [`RING_SLOTS`] as the length of an array.
+const SLOTS: usize = 65;
+const _: () = assert!(SLOTS as u64 == RING_SLOTS);
+
 /// How many were admitted in each of the last 65 slots.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -9,12 +13,12 @@ pub(super) struct Ring {
     newest: u64,
     /// Of all counts.
     sum: u64,
-    counts: [u32; RING_SLOTS as usize],
+    counts: [u32; SLOTS],
 }
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { newest: 0, sum: 0, counts: [0; RING_SLOTS as usize] }
+        Self { newest: 0, sum: 0, counts: [0; SLOTS] }
     }
 }
 
