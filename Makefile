@@ -11,7 +11,7 @@ TOOLS := target/tools
 VENV := .venv
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run test lint bench rust-test sdk-test advisories
+.PHONY: help run test lint bench servers rust-test sdk-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,9 +21,14 @@ run: ## build and start the gateway with the demo configuration
 
 test: rust-test sdk-test ## run all tests; installs the Python SDKs into .venv
 
-rust-test: ## run the Rust tests, those that start our binaries too
+rust-test: servers ## run the Rust tests, those that start our binaries too
 	cargo build --workspace --bins
 	cargo test --workspace
+
+servers: ## install the Redis and PostgreSQL servers that tests start for themselves, where they are missing
+	@command -v redis-server >/dev/null || scripts/install-quietly redis-server
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	  scripts/install-quietly postgresql
 
 sdk-test: $(VENV)/.installed ## run the SDK tests against the binaries of the last build
 	$(VENV)/bin/python -m pytest tests/sdk

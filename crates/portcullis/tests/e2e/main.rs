@@ -9,4 +9,5 @@ mod durability;
 mod exactly_once;
 mod failover;
 mod peers;
+mod shared_limits;
 mod world;
