@@ -1,10 +1,9 @@
 //! The demo: the built-in simulator as provider, two routes, one tenant with one key.
 
 use anyhow::Context as _;
+use control_plane::node::DataDir;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-
-use crate::data_dir::DataDir;
 
 /// What the demo keeps in `DATA_DIR/demo.json`, so that later starts print the same secrets.
 #[derive(Clone, Serialize, Deserialize)]

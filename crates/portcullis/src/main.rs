@@ -1,7 +1,6 @@
 //! The binary: services by role, and the admin verbs.
 
 mod control_node;
-mod data_dir;
 mod demo;
 mod ready;
 mod standalone;
@@ -27,8 +26,12 @@ enum Role {
     Standalone(Box<Service<standalone::Settings>>),
     /// The data plane alone, configured by a control plane.
     Proxy(Box<Service<proxy::Settings>>),
-    /// Control plane and ledger, without a data plane.
-    ControlPlane(Box<Service<control_node::Settings>>),
+    /// Admin API and configuration for proxies; on SQLite with the ledger in the same process.
+    ControlPlane(Box<Service<control_node::RoleSettings>>),
+    /// Takes usage from proxies into the control planes' database.
+    Ledger(Box<Service<ledger::node::Settings>>),
+    /// Brings a database up to this binary's schema and exits.
+    Migrate(Box<Service<control_node::MigrateSettings>>),
     /// A scripted provider for demos and tests.
     Simulator(Box<Service<simulator::Settings>>),
     #[command(flatten)]

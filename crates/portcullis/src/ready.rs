@@ -1,10 +1,8 @@
-//! Starting a role on its own runtime, and the line that says where it is.
+//! Starting a role on its own runtime.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
-use proxy::Output;
-use serde_json::Value;
 
 use crate::{Role, Service, control_node, standalone};
 
@@ -29,6 +27,8 @@ pub(crate) fn serve(role: Role) -> anyhow::Result<()> {
         Role::Standalone(service) => &service.log,
         Role::Proxy(service) => &service.log,
         Role::ControlPlane(service) => &service.log,
+        Role::Ledger(service) => &service.log,
+        Role::Migrate(service) => &service.log,
         Role::Simulator(service) => &service.log,
         Role::Admin(_) => return Ok(()),
     };
@@ -45,6 +45,11 @@ pub(crate) fn serve(role: Role) -> anyhow::Result<()> {
                 let Service { settings, keys, output, .. } = *service;
                 control_node::run(settings, &keys, output).await
             }
+            Role::Ledger(service) => {
+                let Service { settings, keys, output, .. } = *service;
+                ledger::node::run(settings, &keys, output).await
+            }
+            Role::Migrate(service) => control_node::migrate(service.settings).await,
             Role::Proxy(service) => proxy::run(service.settings, service.keys, service.output).await,
             Role::Simulator(service) => {
                 simulator::run(service.settings, runtime::shutdown::on_signal()?).await
@@ -52,15 +57,4 @@ pub(crate) fn serve(role: Role) -> anyhow::Result<()> {
             Role::Admin(_) => Ok(()),
         }
     })
-}
-
-/// Prints the ready line: JSON for programs, the text for people.
-pub(crate) fn announce(output: Output, json: &Value, text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let written = match output {
-        Output::Json => writeln!(stdout, "{json}"),
-        Output::Text => writeln!(stdout, "{text}"),
-    };
-    // Nobody may be reading; that is no reason to stop serving.
-    let _ = written.and_then(|()| stdout.flush());
 }

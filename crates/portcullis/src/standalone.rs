@@ -9,18 +9,18 @@ use std::{
 use admin_api::{Document, Format};
 use anyhow::Context as _;
 use clap::Args;
+use control_plane::node::{ControlNode, DataDir, Database, PlaneSettings};
 use proxy::{App, EdgeSettings, KeySettings, LinkSettings, Output};
-use runtime::{ConfigError, listen, outbound::AllowPrivate};
+use runtime::{
+    ConfigError,
+    grpc::GrpcPort,
+    outbound::AllowPrivate,
+    service::{announce, join_all},
+};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    control_node::{ControlNode, PlaneSettings, join_all},
-    data_dir::DataDir,
-    demo,
-    ready::announce,
-};
+use crate::{control_node::LEDGER, demo};
 
 /// Settings of `standalone`.
 #[derive(Args, Clone, Debug)]
@@ -58,7 +58,13 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     if with_demo {
         allow_loopback(&mut edge.allow_private_networks);
     }
-    let node = ControlNode::build(&data, &settings.planes, keys, edge.allow_private_networks.clone()).await?;
+    let node = ControlNode::build(
+        &Database::within(&data),
+        &settings.planes,
+        keys,
+        edge.allow_private_networks.clone(),
+    )
+    .await?;
     // What requests need outlives them.
     let after = CancellationToken::new();
     let mut shown =
@@ -73,10 +79,10 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     if let Some(path) = &settings.config {
         apply_file(&data, &node, path).await?;
     }
-    let inside = listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "--grpc-listen").await?;
+    let inside = GrpcPort::inside().await?;
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
-    let tasks = node.spawn(Some(inside), &after)?;
+    let tasks = node.spawn(Some(LEDGER), Some(inside), &after)?;
     let (ready, announced) = (app.readiness(), shutdown.clone());
     let announcing = tokio::spawn(async move {
         if ready.ready(&announced).await {
@@ -102,10 +108,9 @@ async fn build_proxy(
     edge: EdgeSettings,
     data: &DataDir,
     node: &ControlNode,
-    inside: &TcpListener,
+    inside: &GrpcPort,
 ) -> anyhow::Result<App> {
-    let address = listen::bound(inside, "--grpc-listen")?;
-    let control_plane = format!("http://{address}").parse().context("the inner gRPC address")?;
+    let control_plane = format!("http://{}", inside.address()).parse().context("the inner gRPC address")?;
     let link = LinkSettings {
         control_plane,
         ledger: None,
@@ -173,7 +178,7 @@ fn describe(
     let json = json!({
         "data_plane": format!("http://{data_plane}"),
         "admin": format!("http://{}", node.admin),
-        "grpc": format!("http://{}", node.grpc),
+        "grpc": format!("http://{}", node.grpc()),
         "ops": format!("http://{ops}"),
         "admin_token": shown.admin_token,
         "key": shown.key,

@@ -1,11 +1,13 @@
-//! What every service needs to run: settings errors, logs, listeners, readiness, the ops port, peer tokens,
-//! the outbound address filter and orderly shutdown.
+//! What every service needs to run: settings errors, keys, logs, listeners, readiness, the ops and gRPC ports, peer
+//! tokens, the outbound address filter and orderly shutdown.
 
+pub mod grpc;
 pub mod listen;
 pub mod ops;
 pub mod outbound;
 pub mod peer;
 mod readiness;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 

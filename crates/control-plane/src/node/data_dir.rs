@@ -12,14 +12,17 @@ use runtime::ConfigError;
 use secrets::{MasterKey, random_token};
 
 /// A data directory that this process holds alone until it ends.
-pub(crate) struct DataDir {
+pub struct DataDir {
     path: PathBuf,
     _lock: File,
 }
 
 impl DataDir {
     /// Creates it, for its owner only, and locks it.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process holds it.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
         let blame = |what: String| ConfigError::new("--data-dir", what);
         let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
         created.map_err(|error| blame(format!("cannot create {}: {error}", path.display())))?;
@@ -39,26 +42,24 @@ impl DataDir {
     }
 
     /// A file or folder in it.
-    pub(crate) fn join(&self, name: &str) -> PathBuf {
+    pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
-    }
-
-    /// The database's URL.
-    pub(crate) fn database(&self) -> String {
-        format!("sqlite:{}", self.join("portcullis.db").display())
     }
 
     /// The master key that was configured, or the one this directory keeps; made at the first start.
     ///
     /// A database without its key is refused: a new key would turn every stored secret into noise.
-    pub(crate) fn master_key(&self, configured: Option<MasterKey>) -> anyhow::Result<MasterKey> {
+    ///
+    /// # Errors
+    /// Besides that, when the kept key cannot be read or the new one cannot be written.
+    pub fn master_key(&self, configured: Option<MasterKey>, database: &Path) -> anyhow::Result<MasterKey> {
         if let Some(key) = configured {
             return Ok(key);
         }
         if let Some(text) = self.read("master.key")? {
             return Ok(MasterKey::parse(&text).map_err(|weak| ConfigError::new("DATA_DIR/master.key", weak))?);
         }
-        if self.join("portcullis.db").exists() {
+        if database.exists() {
             let text =
                 "the database is there but its master.key is not; put it back or set PORTCULLIS_MASTER_KEY";
             return Err(ConfigError::new("--data-dir", text).into());
@@ -69,7 +70,10 @@ impl DataDir {
     }
 
     /// A token of the directory's own, made at the first start; says whether it is new.
-    pub(crate) fn token(&self, name: &str, prefix: &str) -> anyhow::Result<(String, bool)> {
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn token(&self, name: &str, prefix: &str) -> anyhow::Result<(String, bool)> {
         if let Some(text) = self.read(name)? {
             return Ok((text, false));
         }
@@ -79,7 +83,10 @@ impl DataDir {
     }
 
     /// The text of a small file, if it is there.
-    pub(crate) fn read(&self, name: &str) -> anyhow::Result<Option<String>> {
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self, name: &str) -> anyhow::Result<Option<String>> {
         let path = self.join(name);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -92,7 +99,10 @@ impl DataDir {
     }
 
     /// Writes a small file, mode 0600, whole or not at all.
-    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let (path, half) = (self.join(name), self.join(&format!("{name}.new")));
         let write = || {
             let mut file = private(half.clone())?;
@@ -128,11 +138,12 @@ mod tests {
     fn secrets_stay_and_a_lost_master_key_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(dir.path()).unwrap();
-        let made = data.master_key(None).unwrap().to_hex();
-        assert_eq!(*data.master_key(None).unwrap().to_hex(), *made);
+        let database = data.join("portcullis.db");
+        let made = data.master_key(None, &database).unwrap().to_hex();
+        assert_eq!(*data.master_key(None, &database).unwrap().to_hex(), *made);
         assert_eq!(data.token("join.token", "pc-join-").unwrap().0, data.token("join.token", "x").unwrap().0);
-        std::fs::write(data.join("portcullis.db"), "").unwrap();
+        std::fs::write(&database, "").unwrap();
         std::fs::remove_file(data.join("master.key")).unwrap();
-        assert!(data.master_key(None).is_err());
+        assert!(data.master_key(None, &database).is_err());
     }
 }

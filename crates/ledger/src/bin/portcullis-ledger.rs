@@ -1,0 +1,33 @@
+//! The ledger as a binary of its own: takes usage from proxies, and nothing else.
+
+use clap::Parser;
+use ledger::node::{self, Settings};
+use runtime::service::{KeySettings, Output};
+
+/// Portcullis ledger: commits the usage that proxies report.
+#[derive(Parser)]
+#[command(name = "portcullis-ledger", version)]
+struct Command {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    keys: KeySettings,
+    #[command(flatten)]
+    log: runtime::telemetry::LogSettings,
+    /// How readiness is announced on stdout.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+fn main() -> std::process::ExitCode {
+    match runtime::parse::<Command>() {
+        Ok(command) => runtime::exit_code(&start(command)),
+        Err(code) => code,
+    }
+}
+
+fn start(command: Command) -> anyhow::Result<()> {
+    runtime::telemetry::init(&command.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(node::run(command.settings, &command.keys, command.output))
+}

@@ -1,0 +1,104 @@
+//! The gRPC port that proxies connect to: its settings, its TLS, serving it.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::Routes,
+    transport::{Certificate, Identity, Server, ServerTlsConfig},
+};
+
+use crate::{ConfigError, listen};
+
+/// Between pings on idle connections: below the idle timeouts of load balancers.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Settings of the gRPC port.
+#[derive(Args, Clone, Debug)]
+pub struct GrpcSettings {
+    /// Where proxies connect by gRPC.
+    #[arg(long, env = "PORTCULLIS_GRPC_LISTEN", default_value = "127.0.0.1:8082")]
+    grpc_listen: SocketAddr,
+    /// Certificate of the gRPC port, PEM; without one it speaks plain HTTP/2.
+    #[arg(long, env = "PORTCULLIS_GRPC_CERT", requires = "grpc_key")]
+    grpc_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "PORTCULLIS_GRPC_KEY", requires = "grpc_cert")]
+    grpc_key: Option<PathBuf>,
+    /// Authority whose client certificates are accepted instead of a join token, PEM.
+    #[arg(long, env = "PORTCULLIS_GRPC_CLIENT_CA", requires = "grpc_cert")]
+    grpc_client_ca: Option<PathBuf>,
+}
+
+/// A bound gRPC port.
+pub struct GrpcPort {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<ServerTlsConfig>,
+}
+
+impl GrpcSettings {
+    /// Binds the port and reads the certificates.
+    ///
+    /// # Errors
+    /// Names the flag that cannot work.
+    pub async fn bind(&self) -> Result<GrpcPort, ConfigError> {
+        let listener = listen::bind(self.grpc_listen, "--grpc-listen").await?;
+        let address = listen::bound(&listener, "--grpc-listen")?;
+        Ok(GrpcPort { listener, address, tls: self.tls()? })
+    }
+
+    fn tls(&self) -> Result<Option<ServerTlsConfig>, ConfigError> {
+        let read = |flag: &str, path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|error| ConfigError::new(flag, format!("{}: {error}", path.display())))
+        };
+        let (Some(cert), Some(key)) = (&self.grpc_cert, &self.grpc_key) else { return Ok(None) };
+        let identity = Identity::from_pem(read("--grpc-cert", cert)?, read("--grpc-key", key)?);
+        let tls = ServerTlsConfig::new().identity(identity);
+        Ok(Some(match &self.grpc_client_ca {
+            None => tls,
+            // Optional, so that proxies with a join token are served on the same port.
+            Some(ca) => tls
+                .client_ca_root(Certificate::from_pem(read("--grpc-client-ca", ca)?))
+                .client_auth_optional(true),
+        }))
+    }
+}
+
+impl GrpcPort {
+    /// A plain port on loopback, for a peer in the same process.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn inside() -> Result<Self, ConfigError> {
+        let listener = listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), "--grpc-listen").await?;
+        let address = listen::bound(&listener, "--grpc-listen")?;
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the token is cancelled and running calls have ended.
+    ///
+    /// # Errors
+    /// When the certificate cannot be used, or the listener breaks.
+    pub async fn serve(self, routes: Routes, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut server = Server::builder().http2_keepalive_interval(Some(KEEP_ALIVE)).tcp_nodelay(true);
+        if let Some(tls) = self.tls {
+            server = server.tls_config(tls).map_err(|error| ConfigError::new("--grpc-cert", error))?;
+        }
+        let incoming = TcpListenerStream::new(self.listener);
+        let serving =
+            server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
+        serving.await.context("the gRPC port")
+    }
+}
