@@ -46,6 +46,14 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
             ))
         }
     };
+    match headers.get("x-portcullis-cache").map(|value| value.as_bytes()) {
+        None | Some(b"off" | b"refresh") => {}
+        // No cache exists yet, so none has the answer.
+        Some(b"only") => {
+            return Err(Trouble::new(ErrorKind::CacheMiss, "no cache has an answer to this request"));
+        }
+        Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
+    }
     let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
     Ok(Options { timeout, explain })
 }
@@ -134,5 +142,8 @@ mod tests {
             assert!(tags(&headers(&[("x-portcullis-tags", bad)])).is_err(), "{bad}");
         }
         assert!(options(&headers(&[("x-portcullis-timeout-ms", "soon")])).is_err());
+        assert!(options(&headers(&[("x-portcullis-cache", "maybe")])).is_err());
+        let only = options(&headers(&[("x-portcullis-cache", "only")])).unwrap_err();
+        assert_eq!(only.http_status().as_u16(), 504);
     }
 }
