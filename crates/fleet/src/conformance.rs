@@ -36,6 +36,7 @@ on_both! {
     subjects_limits_and_tenants_are_apart
     gcra_admits_a_burst_then_the_rate
     gcra_keeps_a_rate_that_does_not_divide_a_second
+    gcra_keeps_a_rate_whose_cells_are_no_whole_microseconds
     nothing_passes_a_limit_of_nothing
     slots_are_taken_and_given_back
     of_2000_at_once_over_4_instances_exactly_100_pass

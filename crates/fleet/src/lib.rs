@@ -79,7 +79,7 @@ impl Fleet {
         };
         let mut seats = central.seats(request, &places);
         match central.acquire(&mut seats, &places).await {
-            Answer::Admitted => seats.hold(true),
+            Answer::Admitted => seats.hold(),
             Answer::Denied(denied) => {
                 seats.forget();
                 return Err(denied.into());
@@ -87,7 +87,7 @@ impl Fleet {
             Answer::Lost => {
                 // Refused here, the seats are released after all: the command may have arrived.
                 let grant = loss::decide(&self.local, central.losses(), &places)?;
-                seats.hold(false);
+                seats.hold();
                 return Ok(Grant::both(grant, seats));
             }
         }

@@ -36,11 +36,10 @@ function rules.ring(key, n, width)
     local excess, fields = sum - n + 1, {}
     local oldest = slot - RING_SLOTS + 1
     for s = oldest, slot do fields[#fields + 1] = s % RING_SLOTS end
-    -- The fields of lapsed slots are still there; they are those of the slots after the newest.
     local counts = empty and {} or redis.call('HMGET', key, unpack(fields))
     for i, count in ipairs(counts) do
       local s = oldest + i - 1
-      local counted = s <= newest and tonumber(count) or 0
+      local counted = tonumber(count) or 0
       if counted >= excess then return (s + RING_SLOTS) * width - now, nil end
       excess = excess - counted
     end

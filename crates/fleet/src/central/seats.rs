@@ -90,8 +90,8 @@ impl Seats {
         self.claimed = true;
     }
 
-    /// Has them renewed; those the store did not grant are claimed at the first renewal after it is back.
-    pub(crate) fn hold(&mut self, granted: bool) {
+    /// Has them renewed; those the store did not grant are claimed when it is back.
+    pub(crate) fn hold(&mut self) {
         if self.slots.is_empty() {
             return;
         }
@@ -99,8 +99,7 @@ impl Seats {
         let now = Instant::now();
         let mut held = self.registry.lock();
         for (key, ttl) in &self.slots {
-            let due = if granted { now + *ttl / 3 } else { now };
-            held.insert((key.clone(), self.request), Held { ttl: *ttl, due });
+            held.insert((key.clone(), self.request), Held { ttl: *ttl, due: now + *ttl / 3 });
         }
     }
 
@@ -132,5 +131,46 @@ impl Drop for Seats {
 impl fmt::Debug for Seats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seats").field("request", &self.request).field("slots", &self.slots.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn held(registry: &Arc<Registry>, ttl: Duration) -> Seats {
+        let mut seats = Seats::new(registry.clone(), RequestId::new(), vec![("key".into(), ttl)]);
+        seats.hold();
+        seats
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_third_of_its_life_is_when_a_slot_is_renewed() {
+        let (registry, mut returns) = Registry::new();
+        let registry = Arc::new(registry);
+        let seats = held(&registry, Duration::from_secs(60));
+        for _ in 0..3 {
+            advance(Duration::from_secs(19)).await;
+            assert!(registry.due(false).is_empty());
+            advance(Duration::from_secs(1)).await;
+            assert_eq!(registry.due(false)["key"].requests, [seats.request()]);
+        }
+        assert_eq!(registry.due(true).len(), 1);
+        let request = seats.request();
+        drop(seats);
+        assert!(registry.due(true).is_empty());
+        assert_eq!(returns.recv().await.unwrap(), ("key".into(), request));
+    }
+
+    #[tokio::test]
+    async fn returns_that_do_not_fit_are_counted_and_nobody_waits() {
+        let (registry, _returns) = Registry::new();
+        let registry = Arc::new(registry);
+        for _ in 0..MAX_RETURNS + 5 {
+            drop(held(&registry, Duration::from_secs(60)));
+        }
+        assert_eq!((registry.returns_dropped(), registry.held()), (5, 0));
     }
 }

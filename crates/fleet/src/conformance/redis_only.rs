@@ -95,3 +95,19 @@ async fn a_clock_that_goes_back_neither_frees_nor_locks() {
     bench.advance(Duration::from_secs(3_600) + DAY / 20);
     assert_eq!(bench.passed(20, &limit).await, 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_slots_that_were_held_are_returned() {
+    let bench = Bench::redis().await;
+    let limit = at_once(1);
+    let grant = bench.ask(from_ref(&limit)).await.unwrap();
+    for _ in 0..50 {
+        denied(bench.ask(from_ref(&limit)).await);
+    }
+    drop(grant);
+    let _next = bench.passes_in_the_end(&limit).await;
+    let statistics: String = query(&bench, "INFO", &["commandstats"]).await;
+    let zrem = statistics.lines().find(|line| line.starts_with("cmdstat_zrem:")).unwrap();
+    // One for each instance's check of the store, and one.
+    assert!(zrem.starts_with("cmdstat_zrem:calls=5,"), "{zrem}");
+}

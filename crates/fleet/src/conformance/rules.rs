@@ -61,9 +61,10 @@ pub(super) async fn a_ring_follows_the_rule_over_many_days(bench: &Bench) {
         random ^= random << 13;
         random ^= random >> 17;
         random ^= random << 5;
-        bench.advance(match random % 3 {
-            0 => Duration::from_secs(1),
-            1 => Duration::from_secs(u64::from(random % 9_000)),
+        bench.advance(match random % 16 {
+            0..6 => Duration::from_secs(1),
+            6..11 => Duration::from_secs(u64::from(random % 9_000)),
+            15 => 3 * DAY,
             _ => Duration::from_secs(u64::from(random % 40_000)),
         });
         let now = bench.micros();
@@ -176,6 +177,16 @@ pub(super) async fn gcra_keeps_a_rate_that_does_not_divide_a_second(bench: &Benc
         bench.advance(Duration::from_millis(50));
     }
     assert_eq!(passed, 353, "49.95 s at 7/s, and a burst of 4");
+}
+
+pub(super) async fn gcra_keeps_a_rate_whose_cells_are_no_whole_microseconds(bench: &Bench) {
+    let limit = per_second(600_000, 10);
+    let mut passed = 0;
+    for _ in 0..1_000 {
+        passed += bench.passed(1, &limit).await;
+        bench.advance(Duration::from_micros(1));
+    }
+    assert_eq!(passed, 609, "0.6 in each of 999 microseconds, and a burst of 10");
 }
 
 pub(super) async fn nothing_passes_a_limit_of_nothing(bench: &Bench) {
