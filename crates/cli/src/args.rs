@@ -71,7 +71,7 @@ pub enum AdminCommand {
     },
     /// Show resources.
     Get {
-        /// `tenants`, `keys`, `providers`, `credentials`, `models`, `prices`, `routes`; `all`: the document.
+        /// `tenants`, `keys`, `limits`, `providers`, `credentials`, `models`, `prices`, `routes`; `all`: the document.
         kind: String,
         /// One resource, by name or id.
         name: Option<String>,
@@ -87,7 +87,7 @@ pub enum AdminCommand {
     },
     /// Delete a resource.
     Delete {
-        /// `tenant`, `key`, `provider`, `credential`, `model`, `price` or `route`.
+        /// `tenant`, `key`, `limit`, `provider`, `credential`, `model`, `price` or `route`.
         kind: String,
         /// Its name or id.
         name: String,

@@ -12,9 +12,8 @@ pub(crate) fn admin(command: cli::AdminCommand) -> ExitCode {
     match cli::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = error.to_string();
-            if !text.is_empty() {
-                eprintln!("portcullis: {text}");
+            if !error.is_silent() {
+                eprintln!("portcullis: {error}");
             }
             ExitCode::from(error.exit_code())
         }

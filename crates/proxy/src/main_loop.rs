@@ -35,6 +35,7 @@ async fn announce(
     if !readiness.ready(&shutdown).await {
         return;
     }
-    let text = format!("ready: data plane {}, ops {}", line["data_plane"], line["ops"]);
+    let at = |field: &str| line[field].as_str().unwrap_or_default();
+    let text = format!("ready: data plane {}, ops {}", at("data_plane"), at("ops"));
     runtime::service::announce(output, &line, &text);
 }
