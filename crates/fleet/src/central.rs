@@ -151,7 +151,7 @@ impl Central {
         Status {
             slots_held: self.registry.held(),
             returns_dropped: self.registry.returns_dropped(),
-            ..self.losses.status()
+            ..self.losses.status(self.link.load().is_none())
         }
     }
 

@@ -34,7 +34,7 @@ pub struct Status {
 /// Counts what [`Status`] reports about losses.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
-    /// Microseconds since the Unix epoch; 0 while the store answers.
+    /// When it was lost last, in microseconds since the Unix epoch.
     since: AtomicI64,
     times: AtomicU64,
     closed: AtomicU64,
@@ -49,16 +49,10 @@ impl Losses {
         self.times.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn end(&self) {
-        self.since.store(0, Relaxed);
-    }
-
     /// The part of the status that is known here.
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self, lost: bool) -> Status {
         Status {
-            lost_since: Some(self.since.load(Relaxed))
-                .filter(|since| *since != 0)
-                .map(Timestamp::from_micros),
+            lost_since: lost.then(|| Timestamp::from_micros(self.since.load(Relaxed))),
             losses: self.times.load(Relaxed),
             closed: self.closed.load(Relaxed),
             open: self.open.load(Relaxed),

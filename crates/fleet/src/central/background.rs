@@ -55,7 +55,6 @@ impl Central {
                 Ok(link) => match self.renew(&link, true).await {
                     Ok(_) => {
                         self.link.store(Some(Arc::new(link)));
-                        self.losses.end();
                         tracing::info!("the shared store is back");
                         return;
                     }
