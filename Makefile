@@ -11,13 +11,20 @@ TOOLS := target/tools
 VENV := .venv
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run test lint bench servers rust-test sdk-test advisories
+.PHONY: help run up down test lint bench servers rust-test sdk-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start the gateway with the demo configuration
 	cargo run -p portcullis -- standalone
+
+up: servers ## start PostgreSQL, Redis, two control planes, two ledgers and three proxies in .data
+	cargo build -p portcullis -p control-plane -p ledger -p proxy --bins
+	scripts/services up
+
+down: ## stop what `make up` started; the data stays
+	scripts/services down
 
 test: rust-test sdk-test ## run all tests; installs the Python SDKs into .venv
 
