@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
+use domain::Version;
 use runtime::{
     ConfigError, Readiness,
     grpc::{GrpcPort, GrpcSettings},
@@ -122,10 +123,10 @@ impl<'a> Database<'a> {
         match (configured, self) {
             (Some(text), _) => {
                 check_token_strength(text).map_err(|weak| ConfigError::new(kind.flag, weak))?;
-                Ok(Token { text: text.clone(), new: false })
+                Ok(Token { text: text.clone(), new: false, configured: true })
             }
             (None, Self::File { data, .. }) => {
-                data.token(kind.file, kind.prefix).map(|(text, new)| Token { text, new })
+                data.token(kind.file, kind.prefix).map(|(text, new)| Token { text, new, configured: false })
             }
             (None, Self::Server(_)) => {
                 let why =
@@ -162,6 +163,8 @@ pub struct Token {
     pub text: String,
     /// Whether it may be shown, because nobody has seen it yet.
     pub new: bool,
+    /// Whether the operator set it; else the data directory keeps it.
+    pub configured: bool,
 }
 
 /// Adds more services on the same store to the gRPC port, and starts what they do beside answering.
@@ -210,10 +213,18 @@ impl ControlNode {
         Ok(Self { keyring, admin, admin_token, join_token, state, listener, port, store, proxies })
     }
 
+    /// The newest version of the configuration.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn version(&self) -> anyhow::Result<Version> {
+        Ok(self.store.version().await?)
+    }
+
     /// Where the gRPC port is.
     #[must_use]
-    pub const fn grpc(&self) -> SocketAddr {
-        self.port.address()
+    pub fn grpc_url(&self) -> String {
+        self.port.url()
     }
 
     /// Serves until the token is cancelled; `inside` is a plain port for a proxy in the same process.
@@ -278,11 +289,11 @@ pub async fn run(
     let json = json!({
         "data_plane": null, "key": null,
         "admin": format!("http://{}", node.admin),
-        "grpc": format!("http://{}", node.grpc()),
+        "grpc": node.grpc_url(),
         "ops": format!("http://{ops_addr}"),
         "admin_token": node.admin_token.new.then_some(&node.admin_token.text),
     });
-    let text = format!("ready: admin http://{}, gRPC {}", node.admin, node.grpc());
+    let text = format!("ready: admin http://{}, gRPC {}, ops http://{ops_addr}", node.admin, node.grpc_url());
     let mut tasks = node.spawn(more, None, &shutdown)?;
     let stop = shutdown.clone();
     tasks

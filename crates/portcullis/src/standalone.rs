@@ -82,10 +82,14 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     let inside = GrpcPort::inside().await?;
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
+    let (mut installed, newest) = (app.installed(), node.version().await?);
     let tasks = node.spawn(Some(LEDGER), Some(inside), &after)?;
     let (ready, announced) = (app.readiness(), shutdown.clone());
     let announcing = tokio::spawn(async move {
-        if ready.ready(&announced).await {
+        // A proxy that started by its own snapshot may not know the key yet that is about to be shown.
+        let current = installed.wait_for(|at| at.is_some_and(|at| at.revision >= newest.revision));
+        let current = announced.run_until_cancelled(current).await;
+        if current.is_some_and(|current| current.is_ok()) && ready.ready(&announced).await {
             announce(output, &json, &text);
         }
     });
@@ -132,10 +136,14 @@ async fn build_proxy(
 async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) -> anyhow::Result<Shown> {
     let document = Document::read(&demo::document(simulator), Format::Yaml)?;
     let reply = node.state.apply(document, "demo").await?;
-    let kept = demo::read(data)?.map(|kept| kept.key);
-    let key = match reply.secrets.into_iter().next().map(|shown| shown.secret).or(kept) {
+    let fresh = reply.secrets.into_iter().next().map(|shown| shown.secret);
+    let known = match fresh.or(demo::read(data)?.map(|kept| kept.key)) {
+        Some(key) if node.state.is_key("demo", "demo", &key).await? => Some(key),
+        _ => None,
+    };
+    let key = match known {
         Some(key) => Some(key),
-        // The key exists and nobody knows it any more: another takes its place.
+        // The key exists and nobody here knows it any more: another takes its place.
         None => node.state.replace_key("demo", "demo", "demo").await?,
     };
     let admin_token = node.admin_token.text.clone();
@@ -178,16 +186,21 @@ fn describe(
     let json = json!({
         "data_plane": format!("http://{data_plane}"),
         "admin": format!("http://{}", node.admin),
-        "grpc": format!("http://{}", node.grpc()),
+        "grpc": node.grpc_url(),
         "ops": format!("http://{ops}"),
         "admin_token": shown.admin_token,
         "key": shown.key,
     });
-    let token_place = settings.data_dir.join("admin.token");
-    let token = shown.admin_token.clone().unwrap_or_else(|| format!("(in {})", token_place.display()));
+    let token_file = settings.data_dir.join("admin.token");
+    let token = shown.admin_token.clone().unwrap_or_else(|| match node.admin_token.configured {
+        true => "(as configured)".to_owned(),
+        false => format!("(in {})", token_file.display()),
+    });
     let mut text = format!(
-        "data plane   http://{data_plane}\nadmin API    http://{}\nadmin token  {token}\n",
-        node.admin
+        "data plane   http://{data_plane}\nadmin API    http://{}\ngRPC         {}\nops          http://{ops}\n\
+         admin token  {token}\n",
+        node.admin,
+        node.grpc_url(),
     );
     if let Some(key) = &shown.key {
         text += &format!(

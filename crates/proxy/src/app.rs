@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use domain::{IncarnationId, Timestamp};
+use domain::{IncarnationId, Timestamp, Version};
 use runtime::{ConfigError, Latch, Readiness, listen};
 use secrets::Keyring;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -88,6 +88,12 @@ impl App {
     /// As above.
     pub fn ops(&self) -> Result<SocketAddr, ConfigError> {
         listen::bound(&self.ops, "--ops-listen")
+    }
+
+    /// Tells of every configuration that is installed.
+    #[must_use]
+    pub fn installed(&self) -> watch::Receiver<Option<Version>> {
+        self.gateway.installed()
     }
 
     /// Where others may add their say in readiness.

@@ -18,7 +18,7 @@ pub struct Settings {
     #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
     pub ops_listen: SocketAddr,
     /// The proxy's own directory: last good snapshot and usage spool. Keep it over restarts; never share it.
-    #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "data/proxy")]
+    #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "data-proxy")]
     pub data_dir: PathBuf,
     /// Bounds of what clients may do.
     #[command(flatten)]

@@ -87,6 +87,13 @@ impl GrpcPort {
         self.address
     }
 
+    /// The same as a URL, `https` where it speaks TLS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Serves until the token is cancelled and running calls have ended.
     ///
     /// # Errors

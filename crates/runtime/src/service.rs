@@ -11,20 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ConfigError;
 
-/// The master key; from the environment only, because a command line is everybody's to read.
+/// The master key; better given by environment, because a command line is everybody's to read.
 #[derive(Args, Clone)]
 pub struct KeySettings {
     /// 32 random bytes (`openssl rand -hex 32`), the same on control plane, ledger and proxies.
-    #[arg(long = "master-key", env = "PORTCULLIS_MASTER_KEY", hide_env_values = true, hide = true)]
+    #[arg(long, env = "PORTCULLIS_MASTER_KEY", hide_env_values = true)]
     master_key: Option<String>,
     /// Earlier master keys, separated by commas, that may still open what they sealed.
-    #[arg(
-        long,
-        env = "PORTCULLIS_EARLIER_MASTER_KEYS",
-        hide_env_values = true,
-        hide = true,
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "PORTCULLIS_EARLIER_MASTER_KEYS", hide_env_values = true, value_delimiter = ',')]
     earlier_master_keys: Vec<String>,
 }
 
@@ -37,7 +31,8 @@ impl KeySettings {
         let parse = |text: &String| {
             MasterKey::parse(text).map_err(|weak| ConfigError::new("PORTCULLIS_MASTER_KEY", weak))
         };
-        self.master_key.as_ref().map(parse).transpose()
+        // A variable set to nothing, as in files that list every variable, is not set.
+        self.master_key.as_ref().filter(|text| !text.is_empty()).map(parse).transpose()
     }
 
     /// The current key, in a process that shares it with others and so cannot make one up.
@@ -56,7 +51,12 @@ impl KeySettings {
     pub fn keyring(&self, current: &MasterKey) -> Result<Arc<Keyring>, ConfigError> {
         let name = "PORTCULLIS_EARLIER_MASTER_KEYS";
         let parse = |text: &String| MasterKey::parse(text).map_err(|weak| ConfigError::new(name, weak));
-        let earlier = self.earlier_master_keys.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let earlier = self
+            .earlier_master_keys
+            .iter()
+            .filter(|text| !text.is_empty())
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(Keyring::new(current, &earlier)))
     }
 }

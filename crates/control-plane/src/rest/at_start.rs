@@ -2,6 +2,7 @@
 
 use admin_api::{ApplyReply, Document, Problem};
 use domain::Kind;
+use secrets::KeySeal;
 use store::Actor;
 
 use super::{AdminState, error::ApiError, write::addressed};
@@ -23,6 +24,20 @@ impl AdminState {
             Ok(ApplyReply { version, changes: plan.changes, secrets: plan.secrets })
         };
         applied.await.map_err(ApiError::into_problem)
+    }
+
+    /// Whether a text is the current secret of a tenant's key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_key(&self, tenant: &str, key: &str, text: &str) -> Result<bool, Problem> {
+        let found = async {
+            let tenant = self.tenant_id(tenant).await?;
+            Ok(self.store.get(Kind::Key, Some(tenant), key).await?)
+        };
+        let found = found.await.map_err(ApiError::into_problem)?;
+        let seal = found.and_then(|stored| KeySeal::decode(stored.resource.sealed.as_deref()?));
+        Ok(seal.is_some_and(|seal| seal.current == self.keyring.digest(text)))
     }
 
     /// Replaces a key whose secret nobody knows any more, without a grace period; returns the new secret.

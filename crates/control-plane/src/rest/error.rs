@@ -108,7 +108,7 @@ impl From<StoreError> for ApiError {
                     503,
                     "store_unavailable",
                     "The database is away",
-                    "nothing was changed for certain; try again",
+                    "whether a write took effect is not known: read it back, then try again",
                 )
                 .with_header(header::RETRY_AFTER, "1")
             }

@@ -5,6 +5,7 @@
 mod bad_start;
 mod cold_start;
 mod command_line;
+mod demo;
 mod durability;
 mod exactly_once;
 mod failover;

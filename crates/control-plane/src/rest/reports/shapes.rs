@@ -29,15 +29,16 @@ pub(crate) struct UsageItem {
     /// The same by sort.
     #[serde(flatten)]
     usage: Usage,
-    /// US dollars.
-    cost_usd: Money,
+    /// US dollars; `null`: all of it went to models without a price.
+    cost_usd: Option<Money>,
 }
 
 impl UsageItem {
     pub(super) fn new(group: Map<String, Value>, totals: &Totals) -> Self {
         let Totals { attempts, requests, errors, estimated, unpriced, usage, cost } = *totals;
         let (tokens_in, tokens_out) = (usage.input(), usage.output());
-        let cost_usd = cost;
+        // A sum of unknown costs is unknown, not zero.
+        let cost_usd = Some(cost).filter(|cost| *cost != Money::ZERO || unpriced == 0);
         Self {
             group,
             requests,
