@@ -102,11 +102,12 @@ impl Dialect {
         }
     }
 
-    /// What the session that migrates is told first: how long it waits for the others that migrate now.
+    /// What the session that migrates is told first: how long it waits for the others that migrate now, and that
+    /// what is there already is no news.
     pub(crate) const fn before_migrating(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-            Self::Postgres(_) => "SET lock_timeout = '60s'",
+            Self::Postgres(_) => "SET lock_timeout = '60s'; SET client_min_messages = warning",
         }
     }
 
