@@ -3,14 +3,17 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domain::{
-    CredentialSpec, Kind, ModelRef, ModelSpec, ProviderSpec, Resource, ResourceId, RouteSpec, Spec, Version,
+    CredentialSpec, Kind, ModelRef, ProviderSpec, Resource, ResourceId, RouteSpec, Spec, TargetSpec, Version,
 };
 use http::Uri;
 use secrets::{Binding, KeySeal, Keyring};
 use wire::{Auth, provider_row};
 use zeroize::Zeroizing;
 
-use crate::snapshot::{Credential, Endpoint, Key, Prices, Route, Scope, Snapshot, Target, Tenant, Unknown};
+use crate::{
+    snapshot::{Credential, Endpoint, Key, Route, Scope, Snapshot, Tenant, Unknown, Usable},
+    target::Scopes,
+};
 
 /// The rows of one version, those that this build cannot read set apart.
 #[derive(Clone, Debug)]
@@ -72,19 +75,11 @@ impl<'a> Builder<'a> {
         self.scopes.entry(owner).or_default()
     }
 
-    /// The owner's own resource of a name, or else the operator's.
-    fn resolve<T>(&self, owner: Option<ResourceId>, find: impl Fn(&Scope) -> Option<T>) -> Option<T> {
-        let own = self.scopes.get(&owner).and_then(&find);
-        own.or_else(|| self.scopes.get(&None).and_then(&find))
-    }
-
-    /// Why a row that is not there cannot be used: unreadable for this build, or missing.
-    fn absent(&self, kind: Kind, name: &str) -> String {
-        let unreadable = self.rows.unknown.iter().find(|row| row.kind == kind.as_str() && row.name == name);
-        match unreadable {
-            Some(row) => format!("{kind} {name} cannot be read by this version: {}", row.reason),
-            None => format!("no {kind} named {name}"),
-        }
+    /// Rows of a kind that cannot be read, each with its reason for people.
+    fn unreadable(&self, kind: Kind) -> Vec<(&'a Unknown, String)> {
+        let of_kind = self.rows.unknown.iter().filter(|row| row.kind == kind.as_str());
+        let reason = |row: &Unknown| format!("this version cannot read {kind} {}: {}", row.name, row.reason);
+        of_kind.map(|row| (row, reason(row))).collect()
     }
 
     fn tenants(&mut self) {
@@ -95,11 +90,16 @@ impl<'a> Builder<'a> {
             }
         }
         for (row, spec) in self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None }) {
-            let of_it =
-                |unknown: &&Unknown| unknown.kind == Kind::Limit.as_str() && unknown.tenant == Some(row.id);
-            let unreadable = self.rows.unknown.iter().find(of_it);
-            let unusable = unreadable.map(|limit| {
-                format!("this version of the proxy cannot read its limit {:?}: {}", limit.name, limit.reason)
+            // A kind that does not exist yet may govern the tenant as well.
+            let governs = |kind: &str| {
+                kind.parse().is_ok_and(|kind: Kind| kind == Kind::Limit) || kind.parse::<Kind>().is_err()
+            };
+            let of_it = |unknown: &&Unknown| unknown.tenant == Some(row.id) && governs(&unknown.kind);
+            let unusable = self.rows.unknown.iter().find(of_it).map(|unknown| {
+                format!(
+                    "this version cannot read its {} {:?}: {}",
+                    unknown.kind, unknown.name, unknown.reason
+                )
             });
             let limits = limits.remove(&row.id).unwrap_or_default();
             let tenant = Tenant { id: row.id, name: row.name.clone(), spec: spec.clone(), limits, unusable };
@@ -112,8 +112,11 @@ impl<'a> Builder<'a> {
         let rows = self.each(|spec| if let Spec::Provider(spec) = spec { Some(spec) } else { None });
         for (row, spec) in rows {
             let own = credentials.remove(&(row.tenant, row.name.as_str())).unwrap_or_default();
-            let endpoint = Arc::new(endpoint(row, spec, own)?);
+            let endpoint = endpoint(row, spec, own)?.map(Arc::new);
             self.scope(row.tenant).endpoints.insert(row.name.clone(), endpoint);
+        }
+        for (row, reason) in self.unreadable(Kind::Provider) {
+            self.scope(row.tenant).endpoints.insert(row.name.clone(), Err(reason));
         }
         Ok(())
     }
@@ -151,7 +154,7 @@ impl<'a> Builder<'a> {
     fn catalogue(&mut self) {
         for (row, spec) in self.each(|spec| if let Spec::Model(spec) = spec { Some(spec) } else { None }) {
             if let Ok(model) = row.name.parse::<ModelRef>() {
-                self.scope(row.tenant).models.insert(model, Arc::new(spec.clone()));
+                self.scope(row.tenant).models.insert(model, Ok(Arc::new(spec.clone())));
             }
         }
         let mut prices: HashMap<_, Vec<_>> = HashMap::new();
@@ -160,7 +163,18 @@ impl<'a> Builder<'a> {
         }
         for ((owner, model), mut list) in prices {
             list.sort_by_key(|(_, price)| std::cmp::Reverse(price.effective_from));
-            self.scope(owner).prices.insert(model.clone(), list.into());
+            self.scope(owner).prices.insert(model.clone(), Ok(list.into()));
+        }
+        for (row, reason) in self.unreadable(Kind::Model) {
+            if let Ok(model) = row.name.parse() {
+                self.scope(row.tenant).models.insert(model, Err(reason));
+            }
+        }
+        for (row, reason) in self.unreadable(Kind::Price) {
+            // A price's name is `provider/model@moment`.
+            if let Some(Ok(model)) = row.name.rsplit_once('@').map(|(model, _)| model.parse()) {
+                self.scope(row.tenant).prices.insert(model, Err(reason));
+            }
         }
     }
 
@@ -169,46 +183,33 @@ impl<'a> Builder<'a> {
             let route = self.route(row, spec);
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }
-        for row in self.rows.unknown.iter().filter(|row| row.kind == Kind::Route.as_str()) {
-            let route = Route {
-                name: row.name.clone(),
-                targets: Vec::new(),
-                unusable: Vec::new(),
-                timeouts: domain::Timeouts::default(),
-                disabled: Some(format!("this version of the proxy cannot read it: {}", row.reason)),
-            };
+        for (row, reason) in self.unreadable(Kind::Route) {
+            let (name, timeouts) = (row.name.clone(), domain::Timeouts::default());
+            let (targets, unusable) = (Vec::new(), Vec::new());
+            let route = Route { name, targets, unusable, timeouts, disabled: Some(reason) };
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }
     }
 
     fn route(&self, row: &Resource, spec: &RouteSpec) -> Route {
         let (mut targets, mut unusable) = (Vec::new(), Vec::new());
-        for target in &spec.targets {
-            match self.target(row.tenant, &target.model) {
+        let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
+        let scopes = Scopes { own, operator: self.scopes.get(&None) };
+        for TargetSpec { model } in &spec.targets {
+            let missing = || Err(format!("no provider named {}", model.provider));
+            match scopes.target(model).unwrap_or_else(missing) {
                 Ok(target) => targets.push(target),
-                Err(reason) => unusable.push((target.model.clone(), reason)),
+                Err(reason) => unusable.push((model.clone(), reason)),
             }
         }
         Route { name: row.name.clone(), targets, unusable, timeouts: spec.timeouts, disabled: None }
     }
 
-    fn target(&self, owner: Option<ResourceId>, model: &ModelRef) -> Result<Target, String> {
-        let endpoint = self
-            .resolve(owner, |scope| scope.endpoints.get(&model.provider).cloned())
-            .ok_or_else(|| self.absent(Kind::Provider, &model.provider))?;
-        if let Some(reason) = &endpoint.unusable {
-            return Err(reason.clone());
-        }
-        let spec = self.resolve(owner, |scope| scope.models.get(model).cloned());
-        let prices = self.resolve(owner, |scope| scope.prices.get(model).cloned());
-        Ok(Target::new(model.clone(), endpoint, spec, prices))
-    }
-
     fn keys(&self) -> Result<HashMap<[u8; 32], Arc<Key>>, CompileError> {
         let mut keys = HashMap::new();
         for (row, spec) in self.each(|spec| if let Spec::Key(spec) = spec { Some(spec) } else { None }) {
-            // A key whose tenant this build cannot read is refused at the door, like an unknown one.
-            let Some(tenant) = row.tenant.and_then(|tenant| self.tenants.get(&tenant)) else { continue };
+            let Some(owner) = row.tenant else { continue };
+            let tenant = &self.tenants.get(&owner).map_or_else(|| unreadable_tenant(owner), Arc::clone);
             let seal = row
                 .sealed
                 .as_deref()
@@ -227,26 +228,21 @@ impl<'a> Builder<'a> {
     }
 }
 
-impl Target {
-    pub(crate) fn new(
-        model: ModelRef,
-        endpoint: Arc<Endpoint>,
-        spec: Option<Arc<ModelSpec>>,
-        prices: Option<Prices>,
-    ) -> Self {
-        let spec = spec.unwrap_or_default();
-        let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
-        Self { model, endpoint, upstream, spec, prices: prices.unwrap_or_else(|| Arc::new([])) }
-    }
+/// Stands for a tenant whose row is there and cannot be read: its keys are known, and served by nobody here.
+fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
+    let unusable = Some("this version cannot read the tenant".to_owned());
+    let (name, spec, limits) = (id.to_string(), domain::TenantSpec::default(), Vec::new());
+    Arc::new(Tenant { id, name, spec, limits, unusable })
 }
 
 fn endpoint(
     row: &Resource,
     spec: &ProviderSpec,
     credentials: Vec<Credential>,
-) -> Result<Endpoint, CompileError> {
-    let table = provider_row(&spec.kind)
-        .ok_or_else(|| refuse(row, format!("this version knows no provider of kind {:?}", spec.kind)))?;
+) -> Result<Usable<Endpoint>, CompileError> {
+    let Some(table) = provider_row(&spec.kind) else {
+        return Ok(Err(format!("this version knows no provider of kind {:?}", spec.kind)));
+    };
     let base = spec.base_url.as_deref().or(table.base_url).ok_or_else(|| refuse(row, "has no base_url"))?;
     let uri: Uri = base.parse().map_err(|error| refuse(row, format!("base_url {base:?}: {error}")))?;
     let parts = uri.into_parts();
@@ -255,13 +251,12 @@ fn endpoint(
     };
     let prefix =
         parts.path_and_query.map(|path| path.path().trim_end_matches('/').to_owned()).unwrap_or_default();
-    let unusable = if spec.disabled {
-        Some(format!("provider {} is disabled", row.name))
-    } else if credentials.is_empty() && matches!(table.auth, Auth::Bearer) {
-        Some(format!("provider {} has no usable credential", row.name))
-    } else {
-        None
-    };
+    if spec.disabled {
+        return Ok(Err(format!("provider {} is disabled", row.name)));
+    }
+    if credentials.is_empty() && matches!(table.auth, Auth::Bearer) {
+        return Ok(Err(format!("provider {} has no usable credential", row.name)));
+    }
     let (id, name) = (row.id, row.name.clone());
-    Ok(Endpoint { id, name, row: table, scheme, authority, prefix, credentials, unusable })
+    Ok(Ok(Endpoint { id, name, row: table, scheme, authority, prefix, credentials }))
 }

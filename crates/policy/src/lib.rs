@@ -6,6 +6,7 @@ mod price;
 mod retry;
 mod routing;
 mod snapshot;
+mod target;
 
 pub use auth::{AuthError, Caller, identify};
 pub use compile::{CompileError, Rows, compile};

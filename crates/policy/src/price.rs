@@ -32,7 +32,10 @@ impl Target {
     #[must_use]
     pub fn price_at(&self, now: Timestamp) -> Option<PricedAt<'_>> {
         let in_force = |(_, price): &&(ResourceId, PriceSpec)| price.effective_from <= now;
-        self.prices.iter().find(in_force).map(|(id, price)| PricedAt { id: *id, price })
+        self.prices
+            .iter()
+            .find_map(|list| list.iter().find(in_force))
+            .map(|(id, price)| PricedAt { id: *id, price })
     }
 }
 

@@ -110,17 +110,14 @@ pub fn plan(snapshot: &Snapshot, caller: &Caller, model: &str, draw: u64) -> Res
 
 /// A route of the tenant's own, of the operator's, or an implicit one.
 fn find<'a>(snapshot: &'a Snapshot, caller: &Caller, name: &str) -> Option<Cow<'a, Arc<Route>>> {
-    let tenant = caller.key.tenant.id;
-    if let Some(route) = snapshot.resolve(tenant, |scope| scope.routes.get(name)) {
+    let scopes = snapshot.scopes(caller.key.tenant.id);
+    if let Some(route) = scopes.first(|scope| scope.routes.get(name)) {
         return Some(Cow::Borrowed(route));
     }
     let model: ModelRef = name.parse().ok()?;
-    let endpoint = snapshot.resolve(tenant, |scope| scope.endpoints.get(&model.provider))?;
-    let spec = snapshot.resolve(tenant, |scope| scope.models.get(&model)).cloned();
-    let prices = snapshot.resolve(tenant, |scope| scope.prices.get(&model)).cloned();
-    let (targets, unusable) = match &endpoint.unusable {
-        None => (vec![Target::new(model, Arc::clone(endpoint), spec, prices)], Vec::new()),
-        Some(reason) => (Vec::new(), vec![(model, reason.clone())]),
+    let (targets, unusable) = match scopes.target(&model)? {
+        Ok(target) => (vec![target], Vec::new()),
+        Err(reason) => (Vec::new(), vec![(model, reason)]),
     };
     let timeouts = Timeouts::default();
     Some(Cow::Owned(Arc::new(Route { name: name.to_owned(), targets, unusable, timeouts, disabled: None })))

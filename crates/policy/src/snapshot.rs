@@ -5,6 +5,8 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
 use wire::ProviderRow;
 
+use crate::target::Scopes;
+
 /// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
@@ -35,10 +37,13 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) routes: HashMap<String, Arc<Route>>,
-    pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
-    pub(crate) models: HashMap<ModelRef, Arc<ModelSpec>>,
-    pub(crate) prices: HashMap<ModelRef, Prices>,
+    pub(crate) endpoints: HashMap<String, Usable<Arc<Endpoint>>>,
+    pub(crate) models: HashMap<ModelRef, Usable<Arc<ModelSpec>>>,
+    pub(crate) prices: HashMap<ModelRef, Usable<Prices>>,
 }
+
+/// A resource, or why it is there but cannot be used.
+pub(crate) type Usable<T> = Result<T, String>;
 
 /// Prices of one model, newest first.
 pub(crate) type Prices = Arc<[(ResourceId, PriceSpec)]>;
@@ -99,7 +104,8 @@ pub struct Target {
     pub upstream: String,
     /// What is known of it.
     pub spec: Arc<ModelSpec>,
-    pub(crate) prices: Prices,
+    /// The owner's, then the operator's.
+    pub(crate) prices: [Prices; 2],
 }
 
 /// A provider's endpoint with the credentials to use it.
@@ -119,8 +125,6 @@ pub struct Endpoint {
     pub prefix: String,
     /// Usable credentials; empty only where the row needs none.
     pub credentials: Vec<Credential>,
-    /// Why it cannot be used; `None`: it can.
-    pub unusable: Option<String>,
 }
 
 /// One of a provider's API keys, ready to be sent.
@@ -145,13 +149,9 @@ impl fmt::Debug for Credential {
 }
 
 impl Snapshot {
-    /// A tenant's own resource of a name, or else the operator's.
-    pub(crate) fn resolve<'a, T>(
-        &'a self,
-        tenant: ResourceId,
-        find: impl Fn(&'a Scope) -> Option<&'a T>,
-    ) -> Option<&'a T> {
-        self.tenants.get(&tenant).and_then(&find).or_else(|| find(&self.operator))
+    /// What a tenant sees.
+    pub(crate) fn scopes(&self, tenant: ResourceId) -> Scopes<'_> {
+        Scopes { own: self.tenants.get(&tenant), operator: Some(&self.operator) }
     }
 
     /// How many keys it knows, for logs.

@@ -191,6 +191,60 @@ fn a_limit_that_cannot_be_read_is_not_overlooked() {
 }
 
 #[test]
+fn what_cannot_be_read_of_a_tenant_is_not_replaced_by_the_operators() {
+    let (mut world, tenant) = world();
+    let key = world.key(tenant, "{}");
+    let unknown = |kind: &str, name: &str| {
+        let (kind, name, reason) = (kind.to_owned(), name.to_owned(), "unknown field `warp`".to_owned());
+        Unknown { kind, name, tenant: Some(tenant), reason }
+    };
+    let refused = |world: &World, model: &str| {
+        let snapshot = world.compile();
+        let caller = world.caller(&snapshot, &key).unwrap();
+        plan(&snapshot, &caller, model, 0).map(|plan| plan.route).unwrap_err().to_string()
+    };
+    for (kind, name) in [("provider", "a"), ("model", "a/m"), ("price", "a/m@2026-01-01T00:00:00Z")] {
+        world.rows.unknown = vec![unknown(kind, name)];
+        let reason = refused(&world, "a/m");
+        assert!(reason.contains("warp"), "{kind}: {reason}");
+    }
+    world.rows.unknown = vec![unknown("budget", "month")];
+    assert_eq!(world.caller(&world.compile(), &key).unwrap_err(), AuthError::OutOfService);
+    world.rows.unknown = Vec::new();
+    world.rows.known.retain(|row| row.kind() != Kind::Tenant);
+    assert_eq!(world.caller(&world.compile(), &key).unwrap_err(), AuthError::OutOfService);
+}
+
+#[test]
+fn a_provider_kind_of_the_future_disables_its_targets_alone() {
+    let (mut world, tenant) = world();
+    world.add(None, Kind::Provider, "new", r#"{"kind":"telepathy","base_url":"https://x.example"}"#);
+    world.add(None, Kind::Route, "mixed", r#"{"targets":["new/m","b/m"]}"#);
+    let key = world.key(tenant, "{}");
+    let snapshot = world.compile();
+    let caller = world.caller(&snapshot, &key).unwrap();
+    let mixed = plan(&snapshot, &caller, "mixed", 0).unwrap();
+    assert_eq!((mixed.attempts.len(), mixed.passed_over.len()), (1, 1));
+    assert!(mixed.passed_over[0].reason.contains("telepathy"));
+}
+
+#[test]
+fn a_tenants_price_of_the_future_leaves_the_operators_in_force() {
+    let (mut world, tenant) = world();
+    for (owner, from, input) in [(None, "1970-01-01", "$1"), (Some(tenant), "2100-01-01", "$9")] {
+        let json = format!(r#"{{"model":"a/m","effective_from":"{from}","input":"{input}","output":"$4"}}"#);
+        world.add(owner, Kind::Price, &format!("a/m@{from}"), &json);
+    }
+    let key = world.key(tenant, "{}");
+    let snapshot = world.compile();
+    let caller = world.caller(&snapshot, &key).unwrap();
+    let plan = plan(&snapshot, &caller, "a/m", 0).unwrap();
+    let input = |now| plan.attempts[0].target.price_at(now).unwrap().price.input.to_string();
+    assert_eq!(input(Timestamp::from_micros(1_000)), "1");
+    assert_eq!(input("2100-01-02".parse().unwrap()), "9");
+}
+
+#[test]
 fn a_snapshot_that_cannot_work_is_refused_whole() {
     let (world, _) = world();
     let other = Keyring::new(&MasterKey::generate(), &[]);

@@ -1,0 +1,37 @@
+//! One target out of its owner's resources and the operator's, or the reason why it cannot be used.
+
+use std::sync::Arc;
+
+use domain::ModelRef;
+
+use crate::snapshot::{Scope, Target};
+
+/// What an owner sees: its own resources first, then the operator's.
+#[derive(Clone, Copy)]
+pub(crate) struct Scopes<'a> {
+    pub(crate) own: Option<&'a Scope>,
+    pub(crate) operator: Option<&'a Scope>,
+}
+
+impl<'a> Scopes<'a> {
+    /// The owner's own resource, or else the operator's. One that cannot be read counts: falling back from it
+    /// would send a tenant's traffic where the tenant did not want it.
+    pub(crate) fn first<T>(self, find: impl Fn(&'a Scope) -> Option<T>) -> Option<T> {
+        self.own.and_then(&find).or_else(|| self.operator.and_then(find))
+    }
+
+    /// The target that a reference names; `None`: there is no such provider.
+    pub(crate) fn target(self, model: &ModelRef) -> Option<Result<Target, String>> {
+        let endpoint = self.first(|scope| scope.endpoints.get(&model.provider))?;
+        Some(endpoint.clone().and_then(|endpoint| {
+            let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
+            let prices =
+                |scope: Option<&Scope>| scope.and_then(|scope| scope.prices.get(model)).cloned().transpose();
+            // Both lists: a tenant's price that is not in force yet leaves the operator's in force.
+            let prices =
+                [prices(self.own)?, prices(self.operator)?].map(|list| list.unwrap_or_else(|| Arc::new([])));
+            let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
+            Ok(Target { model: model.clone(), endpoint, upstream, spec, prices })
+        }))
+    }
+}
