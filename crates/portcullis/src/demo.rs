@@ -23,14 +23,20 @@ pub(crate) fn keep(data: &DataDir, secrets: &Secrets) -> anyhow::Result<()> {
     data.write("demo.json", &serde_json::to_string_pretty(secrets)?)
 }
 
-/// The demo's configuration; the simulator's port differs from start to start.
+/// Where the demo's provider is; the simulator's port differs from start to start.
+pub(crate) fn base_url(simulator: SocketAddr) -> String {
+    format!("http://{simulator}/v1")
+}
+
+/// The demo's configuration.
 pub(crate) fn document(simulator: SocketAddr) -> String {
+    let base_url = base_url(simulator);
     format!(
         r#"apiVersion: portcullis/v1
 providers:
   demo:
     kind: simulator
-    base_url: http://{simulator}/v1
+    base_url: {base_url}
     credentials: [ {{ name: main, secret: {{ value: demo-provider-key }} }} ]
 models:
   demo/echo-large:  {{ context: 128000, max_output: 16384 }}

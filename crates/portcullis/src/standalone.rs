@@ -77,7 +77,7 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
         shown = set_up_demo(&data, &node, simulator.addr).await?;
     }
     if let Some(path) = &settings.config {
-        apply_file(&data, &node, path).await?;
+        shown.key = apply_file(&data, &node, path).await?;
     }
     let inside = GrpcPort::inside().await?;
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
@@ -93,12 +93,18 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
             announce(output, &json, &text);
         }
     });
+    // A control plane that dies takes the process down in order instead of leaving half of it.
+    let (stop, watched) = (shutdown.clone(), after.clone());
+    let control = tokio::spawn(async move {
+        let joined = join_all(tasks, &watched).await;
+        stop.cancel();
+        joined
+    });
     let served = app.run(shutdown.clone()).await;
     shutdown.cancel();
     after.cancel();
-    let joined = join_all(tasks, &after).await;
     announcing.await.context("announcing")?;
-    served.and(joined)
+    served.and(control.await.context("the control plane")?)
 }
 
 /// Secrets to be shown at this start.
@@ -132,39 +138,37 @@ async fn build_proxy(
     App::build(proxy::Settings { listen, ops_listen, data_dir, edge, link }, Arc::clone(&node.keyring)).await
 }
 
-/// Applies the demo's document and finds out its secrets, new or kept.
+/// Sets the demo up in an empty database; later starts leave what users made of it, but for the simulator's port.
 async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) -> anyhow::Result<Shown> {
+    let admin_token = node.admin_token.text.clone();
+    if node.version().await?.revision > 0 {
+        node.state.move_provider("demo", "simulator", &demo::base_url(simulator), "demo").await?;
+        let key = match demo::read(data)?.map(|kept| kept.key) {
+            Some(key) if node.state.is_key("demo", "demo", &key).await.unwrap_or(false) => Some(key),
+            _ => None,
+        };
+        return Ok(Shown { admin_token: Some(admin_token), key });
+    }
     let document = Document::read(&demo::document(simulator), Format::Yaml)?;
     let reply = node.state.apply(document, "demo").await?;
-    let fresh = reply.secrets.into_iter().next().map(|shown| shown.secret);
-    let known = match fresh.or(demo::read(data)?.map(|kept| kept.key)) {
-        Some(key) if node.state.is_key("demo", "demo", &key).await? => Some(key),
-        _ => None,
-    };
-    let key = match known {
-        Some(key) => Some(key),
-        // The key exists and nobody here knows it any more: another takes its place.
-        None => node.state.replace_key("demo", "demo", "demo").await?,
-    };
-    let admin_token = node.admin_token.text.clone();
-    demo::keep(
-        data,
-        &demo::Secrets { admin_token: admin_token.clone(), key: key.clone().unwrap_or_default() },
-    )?;
+    let key = reply.secrets.into_iter().next().map(|shown| shown.secret);
+    let kept = demo::Secrets { admin_token: admin_token.clone(), key: key.clone().unwrap_or_default() };
+    demo::keep(data, &kept)?;
     Ok(Shown { admin_token: Some(admin_token), key })
 }
 
-/// Applies `--config`; the secrets of new keys go to a file of mode 0600, because they are shown nowhere else.
-async fn apply_file(data: &DataDir, node: &ControlNode, path: &Path) -> anyhow::Result<()> {
+/// Applies `--config`; the secrets of new keys go to files of mode 0600, the first one into the ready line too.
+async fn apply_file(data: &DataDir, node: &ControlNode, path: &Path) -> anyhow::Result<Option<String>> {
     let document = cli::read_document(path).map_err(|error| ConfigError::new("--config", error))?;
     let blame = |problem| ConfigError::new("--config", format!("{}: {problem}", path.display()));
     let reply = node.state.apply(document, "standalone --config").await.map_err(blame)?;
-    for shown in reply.secrets {
-        let name = format!("key-{}-{}.txt", shown.tenant, shown.key);
+    for shown in &reply.secrets {
+        // Names of tenants and keys hold no `@`, so no two keys share a file.
+        let name = format!("key-{}@{}.txt", shown.key, shown.tenant);
         data.write(&name, &shown.secret)?;
         tracing::info!(tenant = shown.tenant, key = shown.key, file = %data.join(&name).display(), "made a key");
     }
-    Ok(())
+    Ok(reply.secrets.into_iter().next().map(|shown| shown.secret))
 }
 
 fn allow_loopback(allow: &mut AllowPrivate) {

@@ -1,11 +1,12 @@
 //! What a control plane does to itself at start, by the same plans as requests from outside.
 
 use admin_api::{ApplyReply, Document, Problem};
-use domain::Kind;
+use domain::{Kind, ProviderSpec, Spec};
 use secrets::KeySeal;
 use store::Actor;
 
-use super::{AdminState, error::ApiError, write::addressed};
+use super::{AdminState, error::ApiError};
+use crate::plan::Wanted;
 
 impl AdminState {
     /// Applies a document whose secrets are resolved; `actor` goes into the audit log.
@@ -37,20 +38,26 @@ impl AdminState {
         };
         let found = found.await.map_err(ApiError::into_problem)?;
         let seal = found.and_then(|stored| KeySeal::decode(stored.resource.sealed.as_deref()?));
-        Ok(seal.is_some_and(|seal| seal.current == self.keyring.digest(text)))
+        Ok(seal.is_some_and(|seal| self.keyring.digests(text).any(|digest| digest == seal.current)))
     }
 
-    /// Replaces a key whose secret nobody knows any more, without a grace period; returns the new secret.
+    /// Points a provider of a kind somewhere else; does nothing when it is gone or of another kind by now.
     ///
     /// # Errors
     /// The problem that the request from outside would be answered with.
-    pub async fn replace_key(&self, tenant: &str, key: &str, actor: &str) -> Result<Option<String>, Problem> {
+    pub async fn move_provider(&self, name: &str, kind: &str, base_url: &str, actor: &str) -> Result<(), Problem> {
         let actor = Actor { name: actor.to_owned() };
-        let rotated = self.write(&actor, |world, planner| {
-            planner.rotate(addressed(world, Kind::Key, Some(tenant), key)?, None);
+        let moved = self.write(&actor, |world, planner| {
+            let Some(row) = world.find(Kind::Provider, None, name) else { return Ok(()) };
+            if let Spec::Provider(spec) = &row.spec
+                && spec.kind == kind
+            {
+                let spec = Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
+                let (path, name) = (String::new(), name.to_owned());
+                planner.put(Wanted { path, tenant: None, name, spec, secret: None });
+            }
             Ok(())
         });
-        let ((), plan, _) = rotated.await.map_err(ApiError::into_problem)?;
-        Ok(plan.secrets.into_iter().next().map(|shown| shown.secret))
+        moved.await.map(|_| ()).map_err(ApiError::into_problem)
     }
 }

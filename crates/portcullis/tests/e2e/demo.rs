@@ -26,20 +26,31 @@ fn standalone(world: &World) -> Process {
 }
 
 #[test]
-fn a_rotated_demo_key_is_noticed_at_the_next_start() {
+fn later_starts_show_the_same_key_and_keep_what_users_made_of_the_demo() {
     let world = World::new();
     let mut first = standalone(&world);
     let ready = first.ready().clone();
     let key = ready.key.unwrap();
     assert_eq!(client(&first, &key).post("/v1/chat/completions", &chat("hi")).unwrap().status, 200);
     let admin = Http::new(&ready.admin.unwrap(), ready.admin_token.as_deref());
+    let patch = serde_json::json!({ "targets": ["demo/echo-small"] });
+    assert_eq!(admin.patch("/api/v1/routes/chat", &patch).unwrap().status, 200);
+    assert!(first.terminate(SOON).unwrap().success());
+
+    let mut second = standalone(&world);
+    assert_eq!(second.ready().key.as_ref(), Some(&key));
+    let reply = client(&second, &key).post("/v1/chat/completions", &chat("hi")).unwrap();
+    assert_eq!((reply.status, reply.header("x-portcullis-model")), (200, Some("echo-small")));
+    let ready = second.ready().clone();
+    let admin = Http::new(&ready.admin.unwrap(), ready.admin_token.as_deref());
     let rotated =
         admin.post("/api/v1/keys/demo/rotate?tenant=demo&grace=0s", &serde_json::json!({})).unwrap();
     assert_eq!(rotated.status, 200, "{}", rotated.text());
-    assert!(first.terminate(SOON).unwrap().success());
+    assert!(second.terminate(SOON).unwrap().success());
 
-    let second = standalone(&world);
-    let now = second.ready().key.clone().unwrap();
-    assert_ne!(now, key);
-    assert_eq!(client(&second, &now).post("/v1/chat/completions", &chat("hi")).unwrap().status, 200);
+    // The old key works no more, so it is not shown; the new one is its owner's and stays as it is.
+    let third = standalone(&world);
+    assert_eq!(third.ready().key, None);
+    let new = rotated.json().unwrap()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(client(&third, &new).post("/v1/chat/completions", &chat("hi")).unwrap().status, 200);
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use testkit::{MASTER_KEY, POSTGRES_PASSWORD, Postgres, binary};
 
-use crate::fleet::environment;
+use crate::fleet::{alone, environment};
 
 fn run(name: &str, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary(name).unwrap());
@@ -32,6 +32,7 @@ fn refused(name: &str, args: &[&str], env: &[(&str, &str)]) -> String {
 
 #[test]
 fn unreachable_and_wrong_databases() {
+    let _turn = alone();
     let mut postgres = Postgres::start().unwrap();
     let nowhere = postgres.url_of("nowhere");
     let url = postgres.url();
@@ -50,6 +51,7 @@ fn unreachable_and_wrong_databases() {
 
 #[test]
 fn secrets_that_a_fleet_shares_are_not_made_up() {
+    let _turn = alone();
     let postgres = Postgres::start().unwrap();
     let url = postgres.url();
     let all = environment(&url);
@@ -71,6 +73,7 @@ fn secrets_that_a_fleet_shares_are_not_made_up() {
 
 #[test]
 fn migrate_applies_once_and_says_nothing_wrong_the_second_time() {
+    let _turn = alone();
     let postgres = Postgres::start().unwrap();
     let url = postgres.url();
     for _ in 0..2 {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use testkit::{Postgres, Process, binary};
 
 use crate::{
-    fleet::environment,
+    fleet::{alone, environment},
     world::{SOON, World, admin, apply, chat, client},
 };
 
 #[test]
 fn a_proxy_serves_within_two_seconds_without_control_plane_and_postgres() {
+    let _turn = alone();
     let world = World::new();
     let mut postgres = Postgres::start().unwrap();
     let any = "127.0.0.1:0";

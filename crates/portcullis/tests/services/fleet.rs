@@ -1,11 +1,19 @@
 //! A fleet: PostgreSQL, control planes, ledgers and proxies, each a process of its own.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::Value;
 use testkit::{ADMIN_TOKEN, Http, JOIN_TOKEN, MASTER_KEY, Postgres, Process, binary};
 
 use crate::world::{World, admin, apply};
 
 const ANY_PORT: &str = "127.0.0.1:0";
+
+/// One test at a time: some of them measure, and each keeps a small machine busy.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Two control planes, two ledgers, three proxies that follow the second control plane.
 pub(crate) struct Fleet {
@@ -16,10 +24,12 @@ pub(crate) struct Fleet {
     pub(crate) proxies: Vec<Process>,
     /// A tenant's key.
     pub(crate) key: String,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Fleet {
     pub(crate) fn start() -> Self {
+        let turn = alone();
         let world = World::new();
         let postgres = Postgres::start().unwrap();
         let url = postgres.url();
@@ -32,7 +42,8 @@ impl Fleet {
                 ledgers.map(|started| started.join().unwrap()).into(),
             )
         });
-        let mut fleet = Self { world, postgres, controls, ledgers, proxies: Vec::new(), key: String::new() };
+        let mut fleet =
+            Self { world, postgres, controls, ledgers, proxies: Vec::new(), key: String::new(), _turn: turn };
         fleet.key = apply(&fleet.admin(0), &fleet.world.document()).unwrap();
         for number in 0..3 {
             let proxy = fleet.proxy(number);
