@@ -12,10 +12,15 @@ use tokio::time::Instant;
 
 use self::{failure::Failure, send::try_once};
 pub(crate) use self::{
-    opening::{Kind, output_estimate},
+    opening::{Kind, has_ended, output_estimate},
     send::Answer,
 };
 use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
+
+/// Most attempts of one request: each one costs, and takes room in the spool, whatever the route lists.
+const MAX_ATTEMPTS: usize = 32;
+/// How soon after sending a connection ends that the provider had closed before. One that ends later was working.
+const STALE_WITHIN: Duration = Duration::from_secs(1);
 
 /// One try: where, with which credential, until when.
 pub(crate) struct Try<'a> {
@@ -47,7 +52,7 @@ pub(crate) async fn first_success(
             .await?
         {
             Ok(answer) => return Ok(answer),
-            Err(failure) if failure.ends_the_request() || Instant::now() >= deadline => {
+            Err(failure) if failure.ends_the_request() || Instant::now() >= deadline || spent(meter) => {
                 return Err(failure.after(last.as_ref()).trouble(meter.attempts()));
             }
             Err(failure) => last = Some(failure.after(last.as_ref())),
@@ -55,6 +60,11 @@ pub(crate) async fn first_success(
     }
     let failure = last.unwrap_or_else(|| Failure::new(AttemptOutcome::NotSent, "the plan is empty"));
     Err(failure.trouble(meter.attempts()))
+}
+
+/// Whether the request has had all its attempts.
+fn spent(meter: &Meter) -> bool {
+    meter.attempts().len() >= MAX_ATTEMPTS
 }
 
 /// How long one target may take to show content.
@@ -67,6 +77,11 @@ fn patience(ask: &Ask, deadline: Instant, targets_left: usize) -> Duration {
         return left.min(ask.plan.timeouts.first_token.std());
     }
     left / u32::try_from(targets_left.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Whether an attempt failed as on a pooled connection that the provider had closed before.
+fn was_stale(failure: &Failure, after: Duration) -> bool {
+    failure.before_head && failure.outcome == AttemptOutcome::Cut && after < STALE_WITHIN
 }
 
 /// Tries one target with one credential after the other.
@@ -82,21 +97,36 @@ async fn try_target(
     let mut last: Option<Failure> = None;
     loop {
         tried.credential = credentials.get(position);
+        let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, &tried).await? {
             Ok(answer) => return Ok(Ok(answer)),
             Err(failure) => failure.after(last.as_ref()),
         };
         // A pooled connection that the provider closed just now looks like a cut before the head: once more,
         // on a fresh connection, then the next target.
-        let stale = failure.before_head && failure.outcome == AttemptOutcome::Cut && !reconnected;
         match verdict(failure.outcome) {
-            _ if stale => reconnected = true,
+            _ if !reconnected && was_stale(&failure, begun.elapsed()) => reconnected = true,
             Verdict::NextKey if position + 1 < credentials.len() => position += 1,
             Verdict::NextKey | Verdict::NextTarget | Verdict::Stop => return Ok(Err(failure)),
         }
-        if Instant::now() >= tried.first_content {
+        if Instant::now() >= tried.first_content || spent(meter) {
             return Ok(Err(failure));
         }
         last = Some(failure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_worked_on_it_is_not_asked_twice() {
+        let failed = |before_head, outcome| Failure { before_head, ..Failure::new(outcome, "") };
+        let at_once = Duration::from_millis(20);
+        assert!(was_stale(&failed(true, AttemptOutcome::Cut), at_once));
+        assert!(!was_stale(&failed(true, AttemptOutcome::Cut), STALE_WITHIN));
+        assert!(!was_stale(&failed(false, AttemptOutcome::Cut), at_once));
+        assert!(!was_stale(&failed(true, AttemptOutcome::Timeout), at_once));
     }
 }

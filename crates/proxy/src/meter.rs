@@ -15,6 +15,7 @@ use domain::{
 use fleet::Grant;
 use policy::{Bound, Target};
 use tokio::time::Instant;
+use wire::Seen;
 
 use crate::{
     gateway::Gateway,
@@ -48,6 +49,10 @@ struct Running {
     started: Instant,
     /// Output tokens seen so far, for an estimate.
     output_seen: u64,
+    /// Pieces of a stream so far, each of at least one token.
+    deltas: u64,
+    /// How many of them the reported usage can know of.
+    deltas_in_usage: u64,
     /// Usage reported so far.
     reported: Option<Usage>,
     status: u32,
@@ -129,6 +134,8 @@ impl Meter {
             at,
             started: Instant::now(),
             output_seen: 0,
+            deltas: 0,
+            deltas_in_usage: 0,
             reported: None,
             status: 0,
             sent: Arc::clone(&sent),
@@ -160,6 +167,14 @@ impl Meter {
             if reported.is_some() {
                 running.reported = reported;
             }
+        }
+    }
+
+    /// What a stream has said so far.
+    pub(crate) fn observe_stream(&mut self, seen: &Seen) {
+        self.observe(seen.usage, seen.tokens_estimate());
+        if let Some(running) = &mut self.running {
+            (running.deltas, running.deltas_in_usage) = (seen.deltas, seen.deltas_in_usage);
         }
     }
 
@@ -285,18 +300,34 @@ impl Running {
             _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
             O::StreamError if self.output_seen == 0 && self.reported.is_none() => (Usage::default(), false),
             O::Ok | O::Timeout | O::StreamError | O::Cut | O::Protocol | O::Cancelled | O::Orphaned => {
-                let estimate = Usage {
-                    input_uncached: input_estimate,
-                    output_visible: self.output_seen,
-                    ..Usage::default()
-                };
+                let (usage, raised) = self.at_least_seen(outcome, input_estimate);
                 // An answer that was cut may have reported its usage up to then; more may have followed.
-                match self.reported {
-                    Some(reported) => (reported, outcome != O::Ok),
-                    None => (estimate, true),
-                }
+                (usage, raised || outcome != O::Ok)
             }
         }
+    }
+
+    /// What was reported, where that is less than what is known raised to it; and whether it had to be.
+    ///
+    /// Some providers report a usage before the answer, or zeros throughout. One that follows the last piece
+    /// is believed: text is a poor measure of tokens.
+    fn at_least_seen(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
+        let Some(mut usage) = self.reported else {
+            let (input_uncached, output_visible) = (input_estimate, self.output_seen);
+            return (Usage { input_uncached, output_visible, ..Usage::default() }, true);
+        };
+        let seen = match outcome {
+            _ if self.deltas == self.deltas_in_usage && usage.output() > 0 => 0,
+            AttemptOutcome::Ok => self.deltas,
+            _ => self.output_seen,
+        };
+        let missing = seen.saturating_sub(usage.output());
+        usage.output_visible = usage.output_visible.saturating_add(missing);
+        let no_input = usage.input() == 0 && input_estimate > 0;
+        if no_input {
+            usage.input_uncached = input_estimate;
+        }
+        (usage, missing > 0 || no_input)
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) const fn output_estimate(api: Api, bytes: u64) -> u64 {
     }
 }
 
+/// Whether all of a body came, without asking it for more.
+pub(crate) fn has_ended(body: &Incoming) -> bool {
+    body.is_end_stream() || body.size_hint().exact() == Some(0)
+}
+
 /// Reads an answer of status 2xx until it has shown that it is one.
 pub(super) async fn open(
     ask: &Ask,
@@ -94,7 +99,7 @@ async fn open_stream(ask: &Ask, mut body: Incoming, meter: &mut Meter) -> Result
             None => tap.finish(&mut pieces),
         }
         let seen = tap.seen();
-        meter.observe(seen.usage, seen.tokens_estimate());
+        meter.observe_stream(seen);
         if let (Some(error), false) = (&seen.error, seen.content) {
             return Err(error_inside(error.clone()));
         }
@@ -127,7 +132,8 @@ async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, F
         }
         let read = first.as_ref().map_or(whole.len(), Bytes::len);
         meter.observe(None, output_estimate(api, read as u64));
-        if whole.len() > MAX_HELD {
+        // What has come to its end is whole, however large: nobody would ask its body for more.
+        if whole.len() > MAX_HELD && !has_ended(&body) {
             return Ok(Kind::Long(whole.freeze(), body));
         }
     }

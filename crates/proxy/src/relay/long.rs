@@ -14,7 +14,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wire::Api;
 
 use super::BrokenOff;
-use crate::{attempt::output_estimate, meter::Meter, pipeline::Ask};
+use crate::{
+    attempt::{has_ended, output_estimate},
+    meter::Meter,
+    pipeline::Ask,
+};
 
 /// Where providers write `usage`: behind the data, within the last bytes.
 const TAIL: usize = 16 << 10;
@@ -57,7 +61,7 @@ impl LongBody {
                     self.note(&data);
                     self.alarm.as_mut().reset(self.deadline.min(Instant::now() + self.between));
                     // Of an answer of known length the client does not ask for more than that.
-                    if self.rest.is_end_stream() {
+                    if has_ended(&self.rest) {
                         self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));

@@ -104,7 +104,7 @@ impl StreamBody {
     fn feed(&mut self, data: Bytes) {
         let fed = self.source.tap.feed(data, &mut self.pieces);
         let seen = self.source.tap.seen();
-        self.meter.observe(seen.usage, seen.tokens_estimate());
+        self.meter.observe_stream(seen);
         // Keep-alive comments are no progress: a provider that only sends those is silent.
         if seen.progress != self.progress && self.terminal.is_none() {
             self.progress = seen.progress;
@@ -155,8 +155,7 @@ impl StreamBody {
 
     fn end_of_body(&mut self) {
         self.source.tap.finish(&mut self.pieces);
-        let seen = self.source.tap.seen();
-        self.meter.observe(seen.usage, seen.tokens_estimate());
+        self.meter.observe_stream(self.source.tap.seen());
         self.take_pieces();
         if self.booked {
             self.ended = true;

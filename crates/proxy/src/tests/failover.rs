@@ -159,3 +159,13 @@ async fn the_clients_own_bound_ends_the_whole_request() {
     assert!(bench.event().await.duration_us < 5_000_000);
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_request_has_a_bounded_number_of_attempts() {
+    let mut bench = Bench::start(Plan { credentials: 40, ..Plan::default() }).await;
+    bench.sims[0].script(r#"{"status":429}"#).await;
+    let reply = bench.client.say("hi").await;
+    assert_eq!((reply.status, reply.code().as_str()), (429, "rate_limited"));
+    assert_eq!((bench.event().await.attempts.len(), bench.sims[0].requests().await.len()), (32, 32));
+    bench.finish().await;
+}

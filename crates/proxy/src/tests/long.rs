@@ -4,7 +4,7 @@ use domain::RequestOutcome;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use super::harness::{Bench, Price, plain_body, soon};
+use super::harness::{Bench, Plan, Price, Raw, plain_body, soon};
 
 /// A script whose answer has more bytes than are held, and the answer.
 fn script(bytes: usize, more: Value) -> (String, String) {
@@ -48,5 +48,25 @@ async fn one_that_breaks_off_breaks_the_connection() {
     // Ten million bytes of text are some output.
     assert!(attempt.estimated && attempt.usage.output() > 1_000_000, "{attempt:?}");
     assert_eq!(attempt.cost.nanos(), Price::of(0).cost(&attempt.usage));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn one_that_ends_just_past_what_is_held_is_whole() {
+    let (_, body) = script((8 << 20) + 300, json!({}));
+    let (start, end) = body.split_at((8 << 20) - 100);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let answer = format!("{head}{start}|{end}").into_bytes();
+    let raw = Raw::start(move |_| Some(answer.clone())).await;
+    let others = vec![raw.url.clone()];
+    let mut bench = Bench::start(Plan { simulators: 0, others, ..Plan::default() }).await;
+    let reply = bench.client.say("hi").await;
+    assert!(reply.status == 200 && reply.body == body.as_bytes());
+    let event = bench.event().await;
+    assert_eq!((event.outcome, event.attempts[0].estimated), (RequestOutcome::Ok, false));
+    assert_eq!(event.attempts[0].cost.nanos(), 174_000);
     bench.finish().await;
 }

@@ -146,3 +146,32 @@ async fn a_connection_is_used_again_after_a_stream() {
     assert_eq!((raw.requests(), raw.connections()), (3, 1));
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_usage_that_cannot_be_all_is_raised_to_what_was_seen() {
+    let delta = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a longer word \"}}]}\n\n";
+    let usage = |input: u64, output: u64| {
+        format!(
+            "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output}}}}}\n\n"
+        )
+    };
+    let three = delta.repeat(3);
+    for (events, output, estimated) in [
+        (format!("{}{three}data: [DONE]\n\n", usage(9, 1)), 3, true),
+        (format!("{three}{}data: [DONE]\n\n", usage(9, 0)), 3, true),
+        (format!("{three}{}data: [DONE]\n\n", usage(0, 2)), 2, true),
+        // Fewer tokens than pieces, told behind the last of them: the provider knows better.
+        (format!("{three}{}data: [DONE]\n\n", usage(9, 2)), 2, false),
+    ] {
+        let case = events.clone();
+        let raw = Raw::start(move |_| stream(&events)).await;
+        let others = vec![raw.url.clone()];
+        let mut bench = Bench::start(Plan { simulators: 0, others, ..Plan::default() }).await;
+        let reply = bench.client.stream("hi").await;
+        assert_eq!(account(reply.text())["estimated"], estimated, "{case}");
+        let attempt = &bench.event().await.attempts[0];
+        assert_eq!((attempt.usage.output(), attempt.estimated), (output, estimated), "{case}");
+        assert!(attempt.usage.input() >= 9, "{case}: {attempt:?}");
+        bench.finish().await;
+    }
+}

@@ -25,6 +25,8 @@ pub struct Seen {
     pub output_bytes: u64,
     /// Pieces of an answer, each of at least one token.
     pub deltas: u64,
+    /// How many of them had come when the usage last changed; those behind it may not be in it.
+    pub deltas_in_usage: u64,
     /// Events that carried data; comments do not count, so keep-alives cannot defeat a timeout.
     pub progress: u64,
     /// The model the provider says it is.
@@ -52,10 +54,12 @@ impl Seen {
         if self.error.is_none() {
             self.error = chunk.error;
         }
-        if let Some(usage) = chunk.usage
-            && !keep_larger(&mut self.usage, usage)
-        {
+        let Some(usage) = chunk.usage else { return };
+        let before = self.usage;
+        if !keep_larger(&mut self.usage, usage) {
             self.usage_anomalies = self.usage_anomalies.saturating_add(1);
+        } else if self.usage != before {
+            self.deltas_in_usage = self.deltas;
         }
     }
 }
