@@ -1,6 +1,7 @@
 //! What the planes say to each other: the generated messages, and their conversion to and from the domain.
 
 mod config;
+mod report;
 mod usage;
 
 /// Messages and services generated from `proto/portcullis.proto`.
@@ -10,6 +11,7 @@ pub mod v1 {
 }
 
 pub use config::{resource_from, resource_to, version_from, version_to};
+pub use report::EncodedReport;
 pub use usage::{event_from, event_to, intent_from, intent_to};
 
 /// Largest gRPC message either side accepts, in bytes.

@@ -23,7 +23,7 @@ pub use policy::{Rows, Unknown};
 
 pub use client::ConfigClient;
 pub use file::{SnapshotError, SnapshotFile};
-pub use session::{Bearer, ControlPlane, Ledger, Session, SessionSettings};
+pub use session::{Bearer, ControlPlane, Session, SessionSettings};
 pub use status::{ConfigStatus, Rejected};
 pub use tls::PeerTls;
 

@@ -1,6 +1,7 @@
 //! Reporting usage to the ledger over the proxy's session.
 
-use proto::v1;
+use bytes::Bytes;
+use proto::EncodedReport;
 use tonic::Code;
 
 use crate::{
@@ -20,9 +21,9 @@ impl ToLedger {
 }
 
 impl Sink for ToLedger {
-    async fn report(&self, events: Vec<v1::UsageEvent>) -> Result<(), SinkError> {
-        let request = v1::ReportRequest { proxy: self.session.proxy().to_owned(), events };
-        match self.session.report(request).await {
+    async fn report(&self, events: Vec<Bytes>) -> Result<(), SinkError> {
+        let report = EncodedReport { proxy: self.session.proxy().to_owned(), events };
+        match self.session.report(&report).await {
             Ok(_) => Ok(()),
             Err(status) if status.code() == Code::InvalidArgument => {
                 Err(SinkError::Malformed(status.message().to_owned()))

@@ -12,6 +12,7 @@
 
 mod acked;
 mod backlog;
+mod batch;
 mod error;
 mod frame;
 mod log;

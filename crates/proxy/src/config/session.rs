@@ -2,37 +2,35 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::Uri;
+use http::{Uri, uri::PathAndQuery};
 use proto::{
-    MAX_MESSAGE,
-    v1::{
-        JoinRequest, ReportReply, ReportRequest, control_plane_client::ControlPlaneClient,
-        ledger_client::LedgerClient,
-    },
+    EncodedReport, MAX_MESSAGE,
+    v1::{JoinRequest, ReportReply, control_plane_client::ControlPlaneClient},
 };
 use runtime::ConfigError;
 use secrets::WeakSecret;
 use tokio::{sync::Mutex, time::Instant};
 use tonic::{
     Code, Request, Status,
+    client::Grpc,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Channel, Endpoint},
 };
+use tonic_prost::ProstCodec;
 
 use super::PeerTls;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const JOIN: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(30);
+const REPORT_PATH: PathAndQuery = PathAndQuery::from_static("/portcullis.v1.Ledger/Report");
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How soon a renewal that failed is tried again while the old token is still good.
 const RENEW_AGAIN: Duration = Duration::from_secs(5);
 
 /// A client of the control plane whose calls carry the token.
 pub type ControlPlane = ControlPlaneClient<InterceptedService<Channel, Bearer>>;
-/// A client of the ledger whose calls carry the token.
-pub type Ledger = LedgerClient<InterceptedService<Channel, Bearer>>;
 
 /// Who the proxy is and where the other planes are.
 pub struct SessionSettings {
@@ -123,25 +121,16 @@ impl Session {
         Ok(client.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE))
     }
 
-    /// A client of the ledger, joined.
-    ///
-    /// # Errors
-    /// When joining failed.
-    pub async fn ledger(&self) -> Result<Ledger, Status> {
-        let client = LedgerClient::new(InterceptedService::new(self.0.ledger.clone(), self.bearer().await?));
-        Ok(client.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE))
-    }
-
     /// Reports usage, within 30 s; joins again once when the ledger no longer takes the token.
     ///
     /// # Errors
     /// When the batch is not known to be committed: report it again.
-    pub async fn report(&self, request: ReportRequest) -> Result<ReportReply, Status> {
+    pub async fn report(&self, report: &EncodedReport) -> Result<ReportReply, Status> {
         let mut rejoined = false;
         loop {
-            let call = async { self.ledger().await?.report(request.clone()).await };
-            match bounded(REPORT, call).await {
-                Ok(reply) => return Ok(reply.into_inner()),
+            // Boxed: the call is far larger than all that waits for it.
+            match bounded(REPORT, Box::pin(self.try_report(report.clone()))).await {
+                Ok(reply) => return Ok(reply),
                 Err(status) if status.code() == Code::Unauthenticated && !rejoined => {
                     self.forget_token().await;
                     rejoined = true;
@@ -149,6 +138,15 @@ impl Session {
                 Err(status) => return Err(status),
             }
         }
+    }
+
+    /// The generated client would take the events apart first.
+    async fn try_report(&self, report: EncodedReport) -> Result<ReportReply, Status> {
+        let channel = InterceptedService::new(self.0.ledger.clone(), self.bearer().await?);
+        let mut client = Grpc::new(channel).max_encoding_message_size(MAX_MESSAGE);
+        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let codec = ProstCodec::<EncodedReport, ReportReply>::default();
+        Ok(client.unary(Request::new(report), REPORT_PATH, codec).await?.into_inner())
     }
 
     /// Drops a token that was refused; the next call joins again.

@@ -5,12 +5,16 @@ use std::{
     time::Duration,
 };
 
-use proto::v1;
+use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Spool, SpoolError, tail::BATCH_EVENTS, tail::Tail};
+use super::{
+    Spool, SpoolError,
+    batch::{BATCH_EVENTS, Spooled},
+    tail::Tail,
+};
 
 /// After the first event of a quiet spool, wait so long for others to share the batch.
 const LINGER: Duration = Duration::from_millis(50);
@@ -34,8 +38,8 @@ pub enum SinkError {
 
 /// Takes usage events for good: the answer comes after the commit. The same event may come again.
 pub trait Sink: Send + Sync + 'static {
-    /// Commits a batch: all of it, or none that is not sent again.
-    fn report(&self, events: Vec<v1::UsageEvent>) -> impl Future<Output = Result<(), SinkError>> + Send;
+    /// Commits a batch, each event the protobuf of a [`UsageEvent`](proto::v1::UsageEvent): all of it, or none that is not sent again.
+    fn report(&self, events: Vec<Bytes>) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
 /// The deadline of a drain came first.
@@ -138,7 +142,7 @@ impl<S: Sink> Reporter<S> {
     }
 
     /// Until every event of the batch is with the ledger or in quarantine.
-    async fn deliver(&self, batch: &[v1::UsageEvent]) {
+    async fn deliver(&self, batch: &[Spooled]) {
         let mut parts = vec![batch];
         let mut retry = FIRST_RETRY;
         while let Some(part) = parts.pop() {
@@ -167,15 +171,24 @@ impl<S: Sink> Reporter<S> {
         }
     }
 
-    async fn send(&self, part: &[v1::UsageEvent]) -> Result<(), SinkError> {
+    async fn send(&self, part: &[Spooled]) -> Result<(), SinkError> {
         if part.is_empty() {
             return Ok(());
         }
-        let answer = timeout(ANSWER_WITHIN, self.sink.report(part.to_vec())).await;
-        answer.unwrap_or_else(|_| Err(SinkError::Unavailable(format!("no answer within {ANSWER_WITHIN:?}"))))
+        let events = part.iter().map(|event| event.bytes.clone()).collect();
+        let answer = timeout(ANSWER_WITHIN, self.sink.report(events)).await;
+        let answer = answer
+            .unwrap_or_else(|_| Err(SinkError::Unavailable(format!("no answer within {ANSWER_WITHIN:?}"))));
+        // A ledger that cannot read a report cannot say that this is its trouble.
+        if answer.is_err()
+            && let Some(error) = part.iter().find_map(Spooled::fault)
+        {
+            return Err(SinkError::Malformed(error.to_string()));
+        }
+        answer
     }
 
-    async fn quarantine(&self, event: &v1::UsageEvent, reason: String) -> bool {
+    async fn quarantine(&self, event: &Spooled, reason: String) -> bool {
         let event = event.clone();
         self.on_tail(move |tail| tail.quarantine(&event, &reason)).await.is_some()
     }

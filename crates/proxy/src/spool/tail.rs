@@ -8,6 +8,7 @@ use proto::v1;
 use super::{
     Shared, SpoolError,
     acked::{Acked, Position},
+    batch::{Batch, Spooled},
     frame::{self, Gap, HEAD, Kind, MAX_PAYLOAD, Parsed},
     open_intents::OpenIntents,
     quarantine::Quarantine,
@@ -15,10 +16,6 @@ use super::{
     segment::{HEADER, Segment, read_full_at},
 };
 
-/// Most events of one batch.
-pub(super) const BATCH_EVENTS: usize = 500;
-/// Most bytes of one batch, give or take one event.
-const BATCH_BYTES: usize = 1 << 20;
 /// Bytes read at once; a record always fits.
 const CHUNK: usize = HEAD + MAX_PAYLOAD;
 /// A segment that only waits for intents in flight hands them on once so many newer ones exist: one long stream must
@@ -70,19 +67,6 @@ struct Item {
     damaged: bool,
 }
 
-/// What is being collected for the ledger.
-#[derive(Default)]
-struct Batch {
-    events: Vec<v1::UsageEvent>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.events.len() >= BATCH_EVENTS || self.bytes >= BATCH_BYTES
-    }
-}
-
 /// The one reader of a spool.
 pub(super) struct Tail {
     shared: Arc<Shared>,
@@ -95,7 +79,7 @@ pub(super) struct Tail {
     read: Position,
     acked: Position,
     open: OpenIntents,
-    batch: Arc<Vec<v1::UsageEvent>>,
+    batch: Arc<Vec<Spooled>>,
     chunk: Vec<u8>,
     clean_up_fails: bool,
 }
@@ -130,12 +114,12 @@ impl Tail {
 
     /// The next events in order, at most [`BATCH_EVENTS`]; the same ones until they are acknowledged. Empty: nothing
     /// waits at the moment.
-    pub(super) fn batch(&mut self) -> Result<Arc<Vec<v1::UsageEvent>>, SpoolError> {
+    pub(super) fn batch(&mut self) -> Result<Arc<Vec<Spooled>>, SpoolError> {
         if self.batch.is_empty() {
             let mut batch = Batch::default();
             let filled = self.fill(&mut batch);
-            if let Some(first) = batch.events.first() {
-                self.shared.backlog.oldest(first.at_us);
+            if let Some(oldest) = batch.oldest {
+                self.shared.backlog.oldest(oldest);
             }
             // What was read is sent first; a failure behind it comes up again.
             if batch.events.is_empty() {
@@ -203,12 +187,8 @@ impl Tail {
         batch: &mut Batch,
     ) -> Result<(), SpoolError> {
         match kind {
-            Kind::Event => match v1::UsageEvent::decode(payload) {
-                Ok(event) => {
-                    self.open.closed(&event.request);
-                    batch.events.push(event);
-                    batch.bytes += payload.len();
-                }
+            Kind::Event => match batch.push(payload) {
+                Ok(request) => self.open.closed(&request),
                 Err(error) => {
                     let place = [self.read.segment.to_be_bytes(), self.read.offset.to_be_bytes()].concat();
                     self.quarantine.keep(&place, payload, &error.to_string())?;
@@ -296,7 +276,7 @@ impl Tail {
 
     /// The ledger has this batch, and everything before it. A late ack of another batch than the current one (its
     /// caller was cancelled meanwhile) does nothing.
-    pub(super) fn ack(&mut self, batch: &Arc<Vec<v1::UsageEvent>>) {
+    pub(super) fn ack(&mut self, batch: &Arc<Vec<Spooled>>) {
         if !Arc::ptr_eq(batch, &self.batch) {
             return;
         }
@@ -370,7 +350,7 @@ impl Tail {
     }
 
     /// Sets an event aside that the ledger refuses.
-    pub(super) fn quarantine(&self, event: &v1::UsageEvent, reason: &str) -> Result<(), SpoolError> {
-        self.quarantine.keep(&event.request, &event.encode_to_vec(), reason)
+    pub(super) fn quarantine(&self, event: &Spooled, reason: &str) -> Result<(), SpoolError> {
+        self.quarantine.keep(&event.request, &event.bytes, reason)
     }
 }

@@ -7,7 +7,9 @@ mod sim;
 
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use domain::{IncarnationId, RequestId, UsageEvent};
+use prost::Message as _;
 use proto::v1;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -90,8 +92,9 @@ pub(super) struct Bench {
 struct ToTest(mpsc::UnboundedSender<UsageEvent>);
 
 impl Sink for ToTest {
-    async fn report(&self, events: Vec<v1::UsageEvent>) -> Result<(), SinkError> {
+    async fn report(&self, events: Vec<Bytes>) -> Result<(), SinkError> {
         for event in events {
+            let event = v1::UsageEvent::decode(event).unwrap();
             self.0.send(proto::event_from(event).unwrap()).unwrap();
         }
         Ok(())

@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Intent, Money, RequestId, RequestOutcome,
     ResourceId, Timestamp, Usage, UsageEvent,
 };
+use prost::Message;
 use proto::v1;
 use proxy::spool::{Reporter, Sink, SinkError, Spool, SpoolError, SpoolLimits};
 use tokio::time::Instant;
@@ -126,7 +128,7 @@ impl Ledger {
 }
 
 impl Sink for Ledger {
-    async fn report(&self, events: Vec<v1::UsageEvent>) -> Result<(), SinkError> {
+    async fn report(&self, events: Vec<Bytes>) -> Result<(), SinkError> {
         let answer = {
             let mut state = self.0.lock().unwrap();
             state.calls.push(Instant::now());
@@ -137,7 +139,7 @@ impl Sink for Ledger {
             Some(Answer::Hang) => std::future::pending::<()>().await,
             None => {}
         }
-        let events: Vec<_> = events.into_iter().map(|event| proto::event_from(event).unwrap()).collect();
+        let events: Vec<_> = events.iter().map(|event| decoded(event)).collect();
         let mut state = self.0.lock().unwrap();
         if events.iter().any(|event| state.refused.contains(&event.request)) {
             return Err(SinkError::Malformed("scripted".into()));
@@ -145,6 +147,10 @@ impl Sink for Ledger {
         state.events.extend(events);
         Ok(())
     }
+}
+
+fn decoded(event: &[u8]) -> UsageEvent {
+    proto::event_from(v1::UsageEvent::decode(event).unwrap()).unwrap()
 }
 
 /// Reports everything a spool holds to a fresh ledger.
