@@ -70,7 +70,8 @@ pub(crate) fn markdown(machine: &Machine, figures: &Figures) -> String {
     }
     let _ = write!(
         text,
-        "\nStreams have {} ms between two parts. Portcullis checks keys, meters, prices, spools and reports usage; \
+        "\nStreams have {} ms between two parts. Portcullis checks a key, counts two limits, \
+         meters, prices, spools and reports usage; \
          nginx only forwards.\n",
         PACE.as_millis()
     );

@@ -99,7 +99,7 @@ pub(crate) fn portcullis(dir: &Path, provider: SocketAddr) -> anyhow::Result<(Su
     Ok((Subject { addr, pid, _processes: processes }, key))
 }
 
-/// What a governed application has: a provider with a credential, routes, prices, a tenant with a key.
+/// What a governed application has: a provider with a credential, routes, prices, a tenant with a key and limits.
 fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
     let price = |model: &str| {
         json!({ "model": format!("bench/{model}"), "effective_from": "2026-01-01",
@@ -116,7 +116,11 @@ fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
         },
         "prices": [price("chat"), price(PACED)],
         "routes": { "chat": { "targets": ["bench/chat"] }, PACED: { "targets": [format!("bench/{PACED}")] } },
-        "tenants": { "acme": { "keys": [{ "name": "backend" }] } },
+        // Never reached, always counted.
+        "tenants": { "acme": {
+            "keys": [{ "name": "backend" }],
+            "limits": [{ "per": "key", "requests": "1000000/min", "concurrent": 1000 }],
+        } },
     });
     let reply = Http::new(admin, Some(ADMIN_TOKEN)).post("/api/v1/apply", &document)?;
     if reply.status != 200 {
