@@ -67,7 +67,7 @@ id! {
     IncarnationId
 }
 id! {
-    /// One configuration database; a restored backup keeps it, a new database gets another.
+    /// One configuration database; a new one, and one that adopted a backup, gets another.
     StoreId
 }
 

@@ -33,12 +33,19 @@ pub(crate) struct MigrateSettings {
     /// The database to bring up to this binary's schema: `postgres://…`, or `sqlite:PATH`.
     #[arg(long, env = "PORTCULLIS_DATABASE_URL", hide_env_values = true)]
     database_url: String,
+    /// The database was restored from a backup: gives it another id, so that every proxy takes it whole.
+    #[arg(long)]
+    restored: bool,
 }
 
 /// Applies the migrations that are missing.
 pub(crate) async fn migrate(settings: MigrateSettings) -> anyhow::Result<()> {
     let store = Store::open(&settings.database_url).await;
     let store = store.map_err(|error| ConfigError::new("--database-url", error))?;
+    if settings.restored {
+        let id = store.adopt_backup().await.map_err(|error| ConfigError::new("--database-url", error))?;
+        tracing::info!(store = %id, "the restored database has another id from now on");
+    }
     let version = store.version().await.context("after migrating")?;
     tracing::info!(store = %version.store, revision = version.revision, "the schema is up to date");
     store.close().await;

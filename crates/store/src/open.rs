@@ -91,6 +91,24 @@ impl Store {
         .await
     }
 
+    /// Gives a database that was restored from a backup another id, so that every proxy takes a full snapshot.
+    ///
+    /// Proxies may hold revisions that the backup never saw, and the restored database will count up to the same
+    /// numbers again. For a process that does nothing else: an open store goes on by the id it read.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn adopt_backup(&self) -> Result<StoreId> {
+        let id = StoreId::new();
+        in_time(async {
+            let renamed =
+                sqlx::query("UPDATE store_meta SET store_id = $1 WHERE id = 1").bind(id.to_string());
+            renamed.execute(self.pool()).await?;
+            Ok(id)
+        })
+        .await
+    }
+
     /// Ends all connections; calls that come later fail.
     pub async fn close(&self) {
         self.inner.pool.close().await;
