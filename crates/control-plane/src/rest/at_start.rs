@@ -45,14 +45,21 @@ impl AdminState {
     ///
     /// # Errors
     /// The problem that the request from outside would be answered with.
-    pub async fn move_provider(&self, name: &str, kind: &str, base_url: &str, actor: &str) -> Result<(), Problem> {
+    pub async fn move_provider(
+        &self,
+        name: &str,
+        kind: &str,
+        base_url: &str,
+        actor: &str,
+    ) -> Result<(), Problem> {
         let actor = Actor { name: actor.to_owned() };
         let moved = self.write(&actor, |world, planner| {
             let Some(row) = world.find(Kind::Provider, None, name) else { return Ok(()) };
             if let Spec::Provider(spec) = &row.spec
                 && spec.kind == kind
             {
-                let spec = Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
+                let spec =
+                    Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
                 let (path, name) = (String::new(), name.to_owned());
                 planner.put(Wanted { path, tenant: None, name, spec, secret: None });
             }
