@@ -37,7 +37,7 @@ servers: ## install the Redis and PostgreSQL servers that tests start for themse
 	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 	  scripts/install-quietly postgresql
 
-sdk-test: $(VENV)/.installed ## run the SDK tests against the binaries of the last build
+sdk-test: servers $(VENV)/.installed ## run the SDK tests against the binaries of the last build
 	$(VENV)/bin/python -m pytest tests/sdk
 
 # The stamp is newer than the requirements exactly when they are installed.
