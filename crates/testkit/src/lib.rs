@@ -2,6 +2,7 @@
 //!
 //! Only ever a dev-dependency. Everything blocks; an async test runs it on a blocking thread.
 
+mod fault;
 mod http;
 mod postgres;
 mod process;
@@ -15,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use fault::FaultProxy;
 pub use http::{Http, Reply, Streaming};
 pub use postgres::{POSTGRES_PASSWORD, Postgres};
 pub use process::{Process, Ready, binary};
