@@ -35,7 +35,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 class Load:
-    """Threads that go round the proxies, plain and streamed by turns, until one request fails or they are stopped."""
+    """Threads that go round the proxies, plain and streamed by turns, until their request fails or the block ends."""
 
     def __init__(self, gateways: list[Gateway]):
         self.gateways = gateways
@@ -80,11 +80,12 @@ class Load:
                 raise AssertionError(f"a request failed {what}") from self.failures[0]
             assert reached, f"requests stopped {what}"
 
-    def stop(self) -> dict[str, Decimal]:
+    def __enter__(self) -> "Load":
+        return self
+
+    def __exit__(self, *_failure) -> None:
         self.stopping.set()
         self.threads.shutdown()
-        assert not self.failures, self.failures
-        return self.finished
 
 
 def plain(client: openai.OpenAI, text: str) -> tuple[str, Decimal]:
@@ -134,8 +135,7 @@ def test_no_request_fails_and_usage_is_counted_once(fleet):
     strict = gateways(fleet, fleet.add_tenant("strict", [{"requests": PLENTY, "on_store_loss": "closed"}]))
     assert eventually(lambda: everywhere(steady + strict) == {"ok"}), everywhere(steady + strict)
 
-    load = Load(steady)
-    try:
+    with Load(steady) as load:
         load.goes_on("before anything was killed")
         kill_one_at_a_time(fleet, load)
 
@@ -146,8 +146,8 @@ def test_no_request_fails_and_usage_is_counted_once(fleet):
         fleet.redis.start()
         assert eventually(lambda: everywhere(strict) == {"ok"}), "the store is back and a limit stays closed"
         load.goes_on("with Redis again")
-    finally:
-        finished |= load.stop()
+    assert load.failures == []
+    finished |= load.finished
 
     # What the first control plane accepts now reaches all proxies, those of the other one too.
     late = gateways(fleet, fleet.add_tenant("late", []))
