@@ -9,7 +9,6 @@ mod items;
 mod openapi;
 mod operations;
 mod reports;
-mod serve;
 mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -31,7 +30,7 @@ use call::Call;
 use error::ApiError;
 use operations::{Action, operations};
 
-pub use serve::serve;
+pub use runtime::http::serve;
 
 /// Everything about one request has to happen within this time.
 const PATIENCE: Duration = Duration::from_secs(30);

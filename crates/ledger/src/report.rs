@@ -7,9 +7,9 @@ use proto::v1::{
     ReportReply, ReportRequest,
     ledger_server::{Ledger, LedgerServer},
 };
-use runtime::peer::PeerTokens;
+use runtime::peer::{Peer, PeerTokens, PeersOnly};
 use store::{MAX_BATCH, Store, StoreError, check_event};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, service::interceptor::InterceptedService};
 
 /// Serves `portcullis.v1.Ledger`.
 ///
@@ -30,17 +30,20 @@ impl LedgerService {
         Self { store, tokens }
     }
 
-    /// As a service to be mounted on a server; messages are at most [`proto::MAX_MESSAGE`] bytes.
+    /// As a service to be mounted on a server; messages are at most [`proto::MAX_MESSAGE`] bytes, and not read
+    /// from strangers.
     #[must_use]
-    pub fn into_server(self) -> LedgerServer<Self> {
-        LedgerServer::new(self).max_decoding_message_size(proto::MAX_MESSAGE)
+    pub fn into_server(self) -> InterceptedService<LedgerServer<Self>, PeersOnly> {
+        let peers = PeersOnly(Arc::clone(&self.tokens));
+        InterceptedService::new(LedgerServer::new(self).max_decoding_message_size(proto::MAX_MESSAGE), peers)
     }
 }
 
 #[tonic::async_trait]
 impl Ledger for LedgerService {
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
-        let peer = self.tokens.authorize(&request)?;
+        let peer = request.extensions().get::<Peer>().cloned();
+        let peer = peer.ok_or_else(|| Status::unauthenticated("join first"))?;
         let events = read(request.into_inner()).inspect_err(|refusal| {
             tracing::warn!(proxy = %peer.name, reason = refusal.message(), "refused a usage report");
         })?;

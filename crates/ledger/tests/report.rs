@@ -120,6 +120,18 @@ async fn strangers_are_told_nothing() {
 }
 
 #[tokio::test]
+async fn of_a_stranger_not_even_the_size_of_the_batch_is_read() {
+    let mut ledger = Running::start().await;
+    let huge = || {
+        let mut event = event();
+        event.route = "x".repeat(proto::MAX_MESSAGE + 1);
+        vec![event]
+    };
+    assert_eq!(ledger.report_as(None, huge()).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(ledger.report(huge()).await.unwrap_err().code(), Code::OutOfRange);
+}
+
+#[tokio::test]
 async fn what_is_acknowledged_is_committed_once() {
     let mut ledger = Running::start().await;
     let batch = vec![event(), event()];

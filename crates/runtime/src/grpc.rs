@@ -1,11 +1,13 @@
 //! The gRPC port that proxies connect to: its settings, its TLS, serving it.
 
+mod connection;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
@@ -13,9 +15,16 @@ use tonic::{
 };
 
 use crate::{ConfigError, listen};
+pub use connection::Caller;
 
 /// Between pings on idle connections: below the idle timeouts of load balancers.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Requests at a time on one connection; a proxy has one or two.
+const MAX_STREAMS: u32 = 64;
+/// How long a call may take to its answer; of a stream, to its begin.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long running calls may take to finish after the shutdown signal.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Settings of the gRPC port.
 #[derive(Args, Clone, Debug)]
@@ -94,18 +103,65 @@ impl GrpcPort {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until the token is cancelled and running calls have ended.
+    /// Serves until the token is cancelled, then lets running calls finish within five seconds.
     ///
     /// # Errors
     /// When the certificate cannot be used, or the listener breaks.
     pub async fn serve(self, routes: Routes, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut server = Server::builder().http2_keepalive_interval(Some(KEEP_ALIVE)).tcp_nodelay(true);
+        let mut server = Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .max_concurrent_streams(MAX_STREAMS)
+            .timeout(PATIENCE);
         if let Some(tls) = self.tls {
             server = server.tls_config(tls).map_err(|error| ConfigError::new("--grpc-cert", error))?;
         }
-        let incoming = TcpListenerStream::new(self.listener);
-        let serving =
-            server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
-        serving.await.context("the gRPC port")
+        let (connections, incoming) = mpsc::channel(1);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(connection::accept(self.listener, connections)));
+        let serving = server
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
+        let cut = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            served = serving => served.context("the gRPC port"),
+            () = cut => {
+                tracing::warn!("the drain time is over; cutting the remaining gRPC connections");
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
+
+    use super::*;
+
+    const FOREVER: Duration = Duration::from_secs(600);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_does_not_hold_up_the_end() {
+        let port = GrpcPort::inside().await.unwrap();
+        let (address, stop) = (port.address(), CancellationToken::new());
+        let serving = tokio::spawn(port.serve(Routes::default(), stop.clone()));
+        let _silent = TcpStream::connect(address).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await; // virtual: lets it be accepted
+        stop.cancel();
+        timeout(DRAIN * 2, serving).await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_never_introduces_itself_is_cut() {
+        let port = GrpcPort::inside().await.unwrap();
+        let (address, stop) = (port.address(), CancellationToken::new());
+        tokio::spawn(port.serve(Routes::default(), stop.clone()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut said = Vec::new();
+        // Whether by a close or by a reset.
+        let _ = timeout(FOREVER, silent.read_to_end(&mut said)).await.unwrap();
+        stop.cancel();
     }
 }

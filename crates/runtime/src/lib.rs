@@ -2,6 +2,7 @@
 //! tokens, the outbound address filter and orderly shutdown.
 
 pub mod grpc;
+pub mod http;
 pub mod listen;
 pub mod ops;
 pub mod outbound;

@@ -1,8 +1,16 @@
 //! How planes know each other: short-lived JWTs bought with a join token, or client certificates.
 
+use std::sync::Arc;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
-use tonic::{Request, Status};
+use tonic::{
+    Extensions, Request, Status,
+    service::Interceptor,
+    transport::server::{TcpConnectInfo, TlsConnectInfo},
+};
+
+use crate::grpc::Caller;
 
 const AUDIENCE: &str = "portcullis-fleet";
 const ISSUER: &str = "portcullis";
@@ -62,13 +70,23 @@ impl PeerTokens {
         Ok((jwt, LIFE))
     }
 
-    /// Who sent a request.
+    /// Who sent a request; its connection may stay from then on.
     ///
     /// # Errors
     /// `Unauthenticated` without a valid token or a client certificate that TLS verified.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn authorize<T>(&self, request: &Request<T>) -> Result<Peer, Status> {
-        if request.peer_certs().is_some_and(|certificates| !certificates.is_empty()) {
+        let peer = self.identify(request)?;
+        if let Some(caller) = request.extensions().get::<Caller>() {
+            caller.introduce();
+        }
+        Ok(peer)
+    }
+
+    #[allow(clippy::result_large_err, reason = "tonic's own error type")]
+    fn identify<T>(&self, request: &Request<T>) -> Result<Peer, Status> {
+        let extensions = request.extensions();
+        if certified::<Caller>(extensions) || certified::<TcpConnectInfo>(extensions) {
             return Ok(Peer { name: "certificate".to_owned() });
         }
         let bearer = request
@@ -79,6 +97,25 @@ impl PeerTokens {
         let refused = || Status::unauthenticated("join first: no valid token and no client certificate");
         let token = decode::<Claims>(bearer.ok_or_else(refused)?, &self.decoding, &self.validation);
         token.map(|token| Peer { name: token.claims.sub }).map_err(|_| refused())
+    }
+}
+
+/// Whether TLS verified a certificate of the client; `C` is what the server's connections tell of themselves.
+fn certified<C: Clone + Send + Sync + 'static>(extensions: &Extensions) -> bool {
+    let tls = extensions.get::<TlsConnectInfo<C>>();
+    tls.and_then(TlsConnectInfo::peer_certs).is_some_and(|certificates| !certificates.is_empty())
+}
+
+/// Lets requests of known peers pass, by their head alone: of others not a byte of the body is read. The handler
+/// finds the [`Peer`] in the extensions.
+#[derive(Clone)]
+pub struct PeersOnly(pub Arc<PeerTokens>);
+
+impl Interceptor for PeersOnly {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let peer = self.0.authorize(&request)?;
+        request.extensions_mut().insert(peer);
+        Ok(request)
     }
 }
 

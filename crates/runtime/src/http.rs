@@ -1,4 +1,4 @@
-//! Serving the API: connections and request heads bounded in number, size and time; drained at the end.
+//! Serving HTTP/1.1 to people and probes: connections and request heads bounded in number, size and time; drained at the end.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -12,18 +12,18 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Admins are few; a flood of connections waits in the kernel's queue.
-const MAX_CONNECTIONS: usize = 512;
+/// Admins and probes are few; a flood of connections waits in the kernel's queue.
+const MAX_CONNECTIONS: usize = 128;
 /// A head that takes longer is an attack or a broken client.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 64;
 /// How long running requests may take to finish after the shutdown signal.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long accepting pauses when the process is out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// Serves HTTP/1.1 until the token is cancelled, then lets running requests finish within ten seconds.
+/// Serves HTTP/1.1 until the token is cancelled, then lets running requests finish within five seconds.
 ///
 /// # Errors
 /// When the listener is beyond use.
@@ -48,7 +48,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         let (stream, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept admin connections for a moment");
+                tracing::warn!(%error, "cannot accept connections for a moment");
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             }
@@ -57,14 +57,14 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "an admin connection ended in an error");
+                tracing::debug!(%error, "a connection ended in an error");
             }
             drop(place);
         });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("the drain time is over; cutting the remaining admin requests");
+        tracing::warn!("the drain time is over; cutting the remaining requests");
     }
     Ok(())
 }
