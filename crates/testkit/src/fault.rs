@@ -99,6 +99,13 @@ impl FaultProxy {
         lock(&self.link).connections.len()
     }
 
+    /// Connections of which bytes were swallowed, or the answer is.
+    #[must_use]
+    pub fn swallowing(&self) -> usize {
+        let link = lock(&self.link);
+        link.connections.iter().filter(|connection| connection.lost.load(Ordering::SeqCst)).count()
+    }
+
     fn close(&self, mode: Mode) {
         let mut link = lock(&self.link);
         link.mode = mode;
@@ -302,6 +309,7 @@ mod tests {
         proxy.blackhole();
         let new = connect(&proxy);
         assert!(is_silent(&old) && is_silent(&new));
+        assert_eq!(proxy.swallowing(), 2);
         proxy.pass();
         assert!(is_silent(&old) && is_silent(&new));
         ask(&idle).unwrap();

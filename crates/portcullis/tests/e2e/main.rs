@@ -9,6 +9,8 @@ mod demo;
 mod durability;
 mod exactly_once;
 mod failover;
+mod faults;
+mod full_disk;
 mod peers;
 mod shared_limits;
 mod world;
