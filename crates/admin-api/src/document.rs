@@ -25,7 +25,7 @@ pub enum ApiVersion {
 
 /// A configuration: the operator's own resources, and the tenants with theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "expected a mapping that starts with `apiVersion: portcullis/v1`")]
+#[serde(deny_unknown_fields, expecting = "a mapping that starts with `apiVersion: portcullis/v1`")]
 pub struct Document {
     /// Always `portcullis/v1`.
     #[serde(rename = "apiVersion")]
@@ -49,7 +49,7 @@ pub struct Document {
 
 /// An endpoint of a model provider, with its API keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "expected a provider, such as { kind: openai }")]
+#[serde(deny_unknown_fields, expecting = "a provider, such as { kind: openai }")]
 pub struct ProviderEntry {
     /// A row of the provider table (`openai`, `custom`, …): base URL, auth and dialect come from it.
     pub kind: String,
@@ -69,10 +69,7 @@ pub struct ProviderEntry {
 
 /// A provider's API key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "expected a credential, such as { name: main, secret: { env: NAME } }"
-)]
+#[serde(deny_unknown_fields, expecting = "a credential, such as { name: main, secret: { env: NAME } }")]
 pub struct CredentialEntry {
     /// Unique within the provider.
     pub name: Name,
@@ -90,11 +87,7 @@ pub struct CredentialEntry {
 
 /// An organisation that uses the gateway, with what it owns; its own names shadow the operator's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    default,
-    expecting = "expected a tenant, such as { keys: [ { name: backend } ] }"
-)]
+#[serde(deny_unknown_fields, default, expecting = "a tenant, such as { keys: [ { name: backend } ] }")]
 pub struct TenantEntry {
     /// A word of the operator's own, for rules and reports (`free`, `pro`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +117,7 @@ pub struct TenantEntry {
 
 /// A key that applications sign in with; the secret is made by the gateway and shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "expected a key, such as { name: backend }")]
+#[serde(deny_unknown_fields, expecting = "a key, such as { name: backend }")]
 pub struct KeyEntry {
     /// Unique within the tenant.
     pub name: Name,
@@ -147,7 +140,7 @@ pub struct KeyEntry {
 
 /// A limit; without a name it is called by whose requests it counts (`tenant`, `user`, `key`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "expected a limit, such as { requests: 600/min, concurrent: 50 }")]
+#[serde(deny_unknown_fields, expecting = "a limit, such as { requests: 600/min, concurrent: 50 }")]
 pub struct LimitEntry {
     /// Unique within the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -82,8 +82,17 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Fi
             let field = join(at, &join(&path, missing));
             return FieldError::new(field, "is required");
         }
+        let message = quoted(&message).unwrap_or(message);
         FieldError::new(join(at, &path), message)
     })
+}
+
+/// For a number where a text belongs, as money does: how to write it.
+fn quoted(message: &str) -> Option<String> {
+    let number = message.strip_prefix("invalid type: ")?.strip_suffix(", expected a string")?;
+    let number = number.strip_prefix("floating point `").or_else(|| number.strip_prefix("integer `"))?;
+    let number = number.strip_suffix('`')?;
+    Some(format!("must be a text in quotes, not a number; money is written as \"${number}\""))
 }
 
 #[cfg(test)]
@@ -102,6 +111,10 @@ mod tests {
         assert_eq!(unknown.field, "limits");
         let missing = typed::<domain::ProviderSpec>(json!({}), "providers.a").unwrap_err();
         assert_eq!(missing.to_string(), "providers.a.kind: is required");
+        let price = json!({ "model": "a/x", "effective_from": "2026-01-01", "input": 0.15, "output": "$1" });
+        let number = typed::<domain::PriceSpec>(price, "").unwrap_err();
+        assert_eq!(number.field, "input");
+        assert!(number.message.ends_with("money is written as \"$0.15\""), "{number}");
         let whole = typed::<domain::ProviderSpec>(json!([]), "providers.a").unwrap_err();
         assert_eq!(whole.field, "providers.a");
     }

@@ -83,7 +83,14 @@ impl Filter {
         if authority.as_str().contains('@') {
             return Err("a URL must not carry a user name or password".to_owned());
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        // `Uri` takes any digits for a port and only has no number to tell then.
+        let port = authority.as_str().rsplit_once(':').map(|(_, port)| port);
+        if port.is_some_and(|port| !port.ends_with(']')) && authority.port_u16().is_none_or(|port| port == 0)
+        {
+            return Err(format!("the port of {url:?} must be 1 to 65535"));
+        }
+        // A trailing dot is the root of names: with it an address is resolved as the address all the same.
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
         if host.is_empty() {
             return Err(format!("{url:?} has no host"));
         }
@@ -190,6 +197,21 @@ mod tests {
         }
         for text in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101"] {
             assert!(filter.allows(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn ports_and_trailing_dots_are_no_disguise() {
+        let filter = Filter::default();
+        for url in
+            ["http://h:99999", "http://h:0", "http://127.0.0.1.", "http://127.0.0.1.:80/v1", "http://127.1."]
+        {
+            assert!(filter.check_url(url).is_err(), "{url}");
+        }
+        for url in
+            ["http://h", "https://h.:443/v1", "http://[2606:4700::1111]", "http://[2606:4700::1111]:8080"]
+        {
+            assert_eq!(filter.check_url(url), Ok(()), "{url}");
         }
     }
 

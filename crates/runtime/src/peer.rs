@@ -144,6 +144,23 @@ mod tests {
         assert!(tokens.authorize(&Request::new(())).is_err());
     }
 
+    /// Another host mints with its own clock: a minute of difference to ours may cost no proxy its link.
+    #[test]
+    fn a_clock_that_is_a_minute_off_is_tolerated_and_three_minutes_are_not() {
+        let tokens = PeerTokens::new(&[7; 32]);
+        let accepted = |minted: u64| {
+            let (jwt, _) = tokens.mint("proxy-1", minted).unwrap();
+            tokens.authorize(&carrying(&jwt)).is_ok()
+        };
+        let (now, life) = (now(), u64::from(LIFE));
+        assert!(accepted(now + 60) && accepted(now - 60));
+        // The proxy renews at two thirds of its own clock's life: there it must still hold on a clock a minute ahead.
+        assert!(accepted(now - life * 2 / 3 - 60));
+        // In the last second of its life, seen by a clock 50 s or three minutes ahead.
+        assert!(accepted(now - life - 50));
+        assert!(!accepted(now - life - 180));
+    }
+
     #[test]
     fn an_unsigned_token_is_refused() {
         // {"alg":"none"} . {claims} . (nothing)

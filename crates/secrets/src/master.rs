@@ -16,6 +16,9 @@ pub enum WeakSecret {
     /// Too regular to be random.
     #[error("is too regular to be random; make one with `openssl rand -hex 32`")]
     Regular,
+    /// A token with a word that everybody tries.
+    #[error("holds a word that is easily guessed; make one with `openssl rand -hex 32`")]
+    Word,
     /// A token that is too short.
     #[error("is too short; use at least 24 random characters")]
     Short,
@@ -35,9 +38,7 @@ impl MasterKey {
         let decoded = Zeroizing::new(decoded.ok_or(WeakSecret::Shape)?);
         let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| WeakSecret::Shape)?;
         // 32 random bytes hold fewer than 20 different values once in about 10^9 keys.
-        if different(&bytes) < 20
-            || bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count() > 12
-        {
+        if different(&bytes) < 20 || steps(&bytes) > 12 {
             return Err(WeakSecret::Regular);
         }
         Ok(Self(Zeroizing::new(bytes)))
@@ -63,12 +64,35 @@ impl MasterKey {
 /// Refuses admin and join tokens that could be guessed.
 ///
 /// # Errors
-/// When it is shorter than 24 characters or made of few different ones.
+/// When it is shorter than 24 characters, made of few different ones, counts or repeats, or holds a word that
+/// stands in examples.
 pub fn check_token_strength(token: &str) -> Result<(), WeakSecret> {
     if token.len() < 24 {
         return Err(WeakSecret::Short);
     }
-    if different(token.as_bytes()) < 10 { Err(WeakSecret::Regular) } else { Ok(()) }
+    let lower = token.to_ascii_lowercase();
+    if WORDS.iter().any(|word| lower.contains(word)) {
+        return Err(WeakSecret::Word);
+    }
+    let bytes = token.as_bytes();
+    if different(bytes) < 10 || steps(bytes) * 2 > bytes.len() || repeats(bytes) {
+        return Err(WeakSecret::Regular);
+    }
+    Ok(())
+}
+
+/// What stands in examples and in guesses, and in no random token: one of 43 characters holds any of them once in
+/// about 10^9.
+const WORDS: [&str; 6] = ["changeme", "change-me", "password", "passwort", "admin-token", "join-token"];
+
+/// How many neighbours differ by one at most: in an alphabet or in digits that count nearly all.
+fn steps(bytes: &[u8]) -> usize {
+    bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count()
+}
+
+/// Whether it is a shorter text over and over, the last time perhaps in part.
+fn repeats(bytes: &[u8]) -> bool {
+    (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b))
 }
 
 /// A token of 256 random bits behind a readable prefix.
@@ -120,6 +144,16 @@ mod tests {
     fn tokens_that_can_be_guessed_are_refused() {
         assert!(check_token_strength("admin").is_err());
         assert!(check_token_strength(&"ab".repeat(20)).is_err());
-        assert!(check_token_strength(&random_token("pc-admin-")).is_ok());
+        for weak in [
+            "abcdefghijklmnopqrstuvwxyz",
+            "0123456789012345678901234",
+            "portcullis-admin-token-changeme",
+            "My-Password-1-Is-Fairly-Long-z",
+            "k3Jq9xT7bLw2k3Jq9xT7bLw2",
+        ] {
+            assert!(check_token_strength(weak).is_err(), "{weak}");
+        }
+        assert!((0..1_000).all(|_| check_token_strength(&random_token("pc-admin-")).is_ok()));
+        assert!(check_token_strength(&MasterKey::generate().to_hex()).is_ok());
     }
 }

@@ -27,6 +27,7 @@ pub struct Desired {
 
 const TARGETS: std::ops::RangeInclusive<usize> = 1..=32;
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+const MOST_ROUTES: usize = 256;
 const LONGEST_TEXT: usize = 256;
 
 /// What can be said of a specification by itself; fields are relative to it.
@@ -47,6 +48,8 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
         Spec::Key(spec) => {
             need(short(&spec.user), "user", word);
             need(short(&spec.feature), "feature", word);
+            let routes = spec.routes.as_ref().map_or(0, Vec::len);
+            need(routes <= MOST_ROUTES, "routes", "must name at most 256 routes");
         }
         Spec::Provider(spec) => need(short(&spec.region), "region", word),
         Spec::Credential(spec) => need((1..=1000).contains(&spec.weight), "weight", "must be 1 to 1000"),
@@ -63,6 +66,11 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
                 spec.concurrent.is_none_or(|most| (1..=1_000_000).contains(&most)),
                 "concurrent",
                 "must be 1 to 1000000",
+            );
+            need(
+                spec.per_replica.is_none_or(|most| (1..=1_000_000_000).contains(&most)),
+                "per_replica",
+                "must be 1 to 1000000000",
             );
             let bounded = spec.on_store_loss == OnStoreLoss::Bounded;
             need(
