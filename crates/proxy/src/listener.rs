@@ -1,30 +1,25 @@
 //! Accepting client connections: bounded in number and in every wait, and drained in order.
 
+mod activity;
 mod impatient;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use self::impatient::Impatient;
-use crate::{gateway::Gateway, http::serve};
+pub(crate) use self::activity::Running;
+use self::{activity::Activity, impatient::Impatient};
+use crate::{gateway::Gateway, http::serve, settings::EdgeSettings};
 
 /// How long accepting pauses when the process is out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -37,7 +32,8 @@ const MAX_HEAD: usize = 64 << 10;
 struct Server {
     gateway: Arc<Gateway>,
     builder: auto::Builder<TokioExecutor>,
-    graceful: GracefulShutdown,
+    /// No more requests, on no connection.
+    drain: CancellationToken,
     /// The end of the drain time.
     cut: CancellationToken,
 }
@@ -46,8 +42,7 @@ struct Server {
 pub(crate) async fn run(gateway: Arc<Gateway>, listener: TcpListener, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(gateway.edge.max_connections));
     let builder = connection_builder(&gateway);
-    let server =
-        Server { gateway, builder, graceful: GracefulShutdown::new(), cut: CancellationToken::new() };
+    let server = Server { gateway, builder, drain: CancellationToken::new(), cut: CancellationToken::new() };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -83,7 +78,8 @@ fn connection_builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(gateway.edge.header_timeout())
+        // It runs between requests as well. The first head has a bound of its own.
+        .header_read_timeout(gateway.edge.idle_timeout())
         .max_buf_size(MAX_HEAD)
         .pipeline_flush(false);
     builder
@@ -99,30 +95,30 @@ fn connection_builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
 
 impl Server {
     fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let edge = &self.gateway.edge;
-        let (first_within, cut) = (edge.header_timeout(), self.cut.clone());
-        let stream = Impatient::new(stream, edge.write_timeout());
-        let begun = Arc::new(AtomicBool::new(false));
-        let (gateway, begins) = (Arc::clone(&self.gateway), Arc::clone(&begun));
+        let activity = Arc::new(Activity::new());
+        let stream = Impatient::new(stream, self.gateway.edge.write_timeout(), Arc::clone(&activity));
+        let (gateway, active) = (Arc::clone(&self.gateway), Arc::clone(&activity));
         let service = service_fn(move |request| {
-            begins.store(true, Ordering::Relaxed);
-            serve(Arc::clone(&gateway), request)
+            let (running, served) = (active.begin(), serve(Arc::clone(&gateway), request));
+            async move { served.await.map(|response| response.map(|body| body.running(running))) }
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let watched = self.graceful.watch(connection);
+        let (gateway, drain, cut) = (Arc::clone(&self.gateway), self.drain.clone(), self.cut.clone());
         tokio::spawn(async move {
-            let serving = async {
-                let mut watched = std::pin::pin!(watched);
-                match timeout(first_within, &mut watched).await {
-                    Ok(served) => served,
-                    Err(_) if begun.load(Ordering::Relaxed) => watched.await,
-                    // The parser's own bound starts only when it knows which HTTP this is.
-                    Err(_) => Err("no request came in time".into()),
+            let mut connection = std::pin::pin!(connection);
+            let mut retired = false;
+            let served = loop {
+                tokio::select! {
+                    served = &mut connection => break served,
+                    () = cut.cancelled() => break Err("the drain time is over".into()),
+                    () = drain.cancelled(), if !retired => {}
+                    why = bounded(&gateway.edge, &activity, retired) => if let Some(why) = why {
+                        break Err(why.into());
+                    },
                 }
-            };
-            let served = tokio::select! {
-                served = serving => served,
-                () = cut.cancelled() => Err("the drain time is over".into()),
+                // Requests that run may finish.
+                retired = true;
+                connection.as_mut().graceful_shutdown();
             };
             // Broken clients are no news: what matters of them is in the usage event.
             if let Err(error) = served {
@@ -133,7 +129,9 @@ impl Server {
     }
 
     async fn drain(self, places: &Semaphore) {
-        if timeout(self.gateway.edge.drain(), self.graceful.shutdown()).await.is_ok() {
+        self.drain.cancel();
+        let all = u32::try_from(self.gateway.edge.max_connections).unwrap_or(u32::MAX);
+        if timeout(self.gateway.edge.drain(), places.acquire_many(all)).await.is_ok() {
             return;
         }
         tracing::warn!(
@@ -142,8 +140,31 @@ impl Server {
         );
         self.cut.cancel();
         // Cut requests are booked by their meters; the spool is reported after this.
-        let all = u32::try_from(self.gateway.edge.max_connections).unwrap_or(u32::MAX);
         let _ = timeout(AFTER_THE_CUT, places.acquire_many(all)).await;
+    }
+}
+
+/// Returns when a connection has to go: at once, where that says why, or after what still runs on it.
+async fn bounded(edge: &EdgeSettings, activity: &Activity, retired: bool) -> Option<&'static str> {
+    let (idle, patience) = (edge.idle_timeout(), edge.write_timeout());
+    if !activity.has_begun() && !retired {
+        tokio::time::sleep(edge.header_timeout()).await;
+        if !activity.has_begun() {
+            return Some("no request came in time");
+        }
+    }
+    // Looking now and then spares every request a timer of its own.
+    let mut look = interval(idle.min(patience) / 4);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look.tick().await;
+    loop {
+        look.tick().await;
+        if retired && activity.is_over(patience) {
+            return Some("nothing but a client that does not read, or has nothing to say");
+        }
+        if !retired && activity.should_retire(idle, patience) {
+            return None;
+        }
     }
 }
 

@@ -12,11 +12,13 @@ use bytes::Bytes;
 use domain::{AttemptOutcome, RequestOutcome};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use self::{long::LongBody, stream::StreamBody};
 use crate::{
     attempt::{Answer, Kind},
     gateway::Place,
+    listener::Running,
     meter::{Meter, Totals},
     pipeline::Ask,
 };
@@ -24,7 +26,10 @@ use crate::{
 /// A body on its way out; holds the request's place until its last byte went out.
 pub(crate) struct ReplyBody {
     inner: Inner,
+    /// When the last byte is due.
+    deadline: Instant,
     place: Option<Place>,
+    running: Option<Running>,
 }
 
 enum Inner {
@@ -39,8 +44,19 @@ enum Inner {
 pub(crate) struct BrokenOff;
 
 impl ReplyBody {
-    pub(crate) const fn whole(bytes: Bytes) -> Self {
-        Self { inner: Inner::Whole(Some(bytes)), place: None }
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::new(Inner::Whole(Some(bytes)), Instant::now())
+    }
+
+    const fn new(inner: Inner, deadline: Instant) -> Self {
+        Self { inner, deadline, place: None, running: None }
+    }
+
+    /// Counts among what its connection is busy with until the body is dropped.
+    pub(crate) fn running(mut self, running: Running) -> Self {
+        running.ends(self.deadline);
+        self.running = Some(running);
+        self
     }
 
     /// Keeps the request's place until the body is dropped.
@@ -89,7 +105,7 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
     let mut headers = HeaderMap::with_capacity(24);
     pass(&answer.head.headers, &mut headers);
     notes.write(&mut headers);
-    let status = answer.head.status;
+    let (status, deadline) = (answer.head.status, answer.deadline);
     let inner = match answer.kind {
         Kind::Plain(body) => {
             // The event is on its way to disk before the client has a byte.
@@ -108,7 +124,7 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))
         }
     };
-    let mut response = Response::new(ReplyBody { inner, place: None });
+    let mut response = Response::new(ReplyBody::new(inner, deadline));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -40,6 +40,9 @@ pub struct EdgeSettings {
     /// Longest wait for a request's head, in seconds.
     #[arg(long, env = "PORTCULLIS_HEADER_TIMEOUT_SECONDS", default_value_t = 15)]
     pub header_timeout_seconds: u64,
+    /// How long a client connection may stay open without a request, in seconds.
+    #[arg(long, env = "PORTCULLIS_IDLE_TIMEOUT_SECONDS", default_value_t = 75)]
+    pub idle_timeout_seconds: u64,
     /// Longest that a client may leave unread what it was sent, in seconds.
     #[arg(long, env = "PORTCULLIS_WRITE_TIMEOUT_SECONDS", default_value_t = 60)]
     pub write_timeout_seconds: u64,
@@ -67,6 +70,12 @@ pub struct EdgeSettings {
 }
 
 impl EdgeSettings {
+    /// How long a client connection may stay open without a request.
+    #[must_use]
+    pub const fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_seconds)
+    }
+
     /// Longest wait for a request's body.
     #[must_use]
     pub const fn body_timeout(&self) -> Duration {
@@ -100,6 +109,7 @@ impl EdgeSettings {
             ("--max-body-bytes", self.max_body_bytes),
             ("--body-timeout-seconds", self.body_timeout_seconds),
             ("--header-timeout-seconds", self.header_timeout_seconds),
+            ("--idle-timeout-seconds", self.idle_timeout_seconds),
             ("--write-timeout-seconds", self.write_timeout_seconds),
             ("--max-connections", self.max_connections as u64),
             ("--max-in-flight", self.max_in_flight as u64),

@@ -13,5 +13,6 @@ mod headers;
 mod limits;
 mod long;
 mod outbound;
+mod patience;
 mod plain;
 mod streams;

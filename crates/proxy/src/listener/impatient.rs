@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,24 +13,30 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::activity::Activity;
+
 /// Bounds how long a write may make no progress. Without it a client that stops reading would hold its request,
 /// and the provider's connection, for as long as it likes: nobody asks a body for more while nothing goes out.
 pub(super) struct Impatient<S> {
     stream: S,
     patience: Duration,
+    activity: Arc<Activity>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Impatient<S> {
-    pub(super) const fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+    pub(super) const fn new(stream: S, patience: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, patience, activity, stalled: None }
     }
 
     fn bound<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.activity.writes(false);
+            }
             return written;
         }
+        self.activity.writes(true);
         let patience = self.patience;
         ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
@@ -87,7 +94,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_is_given_up() {
         let (near, _far) = duplex(4);
-        let mut near = Impatient::new(near, PATIENCE);
+        let mut near = Impatient::new(near, PATIENCE, Arc::new(Activity::new()));
         let error = near.write_all(b"more than four").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -95,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_is_served() {
         let (near, mut far) = duplex(1);
-        let mut near = Impatient::new(near, PATIENCE);
+        let mut near = Impatient::new(near, PATIENCE, Arc::new(Activity::new()));
         let reading = tokio::spawn(async move {
             let mut byte = [0];
             for _ in 0..4 {

@@ -58,6 +58,7 @@ impl Default for Plan {
             max_body_bytes: 32 << 20,
             body_timeout_seconds: 10,
             header_timeout_seconds: 10,
+            idle_timeout_seconds: 15,
             write_timeout_seconds: 10,
             max_connections: 100,
             max_in_flight: 100,
