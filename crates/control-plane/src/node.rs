@@ -122,11 +122,15 @@ impl<'a> Database<'a> {
     fn token(&self, configured: Option<&String>, kind: &TokenKind) -> anyhow::Result<Token> {
         match (configured, self) {
             (Some(text), _) => {
-                check_token_strength(text).map_err(|weak| ConfigError::new(kind.flag, weak))?;
-                Ok(Token { text: text.clone(), new: false, configured: true })
+                let text = text.trim().to_owned();
+                check_token_strength(&text).map_err(|weak| ConfigError::new(kind.flag, weak))?;
+                Ok(Token { text, new: false, configured: true })
             }
             (None, Self::File { data, .. }) => {
-                data.token(kind.file, kind.prefix).map(|(text, new)| Token { text, new, configured: false })
+                let (text, new) = data.token(kind.file, kind.prefix)?;
+                let file = || format!("DATA_DIR/{}", kind.file);
+                check_token_strength(&text).map_err(|weak| ConfigError::new(file(), weak))?;
+                Ok(Token { text, new, configured: false })
             }
             (None, Self::Server(_)) => {
                 let why =

@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::Uri,
     middleware,
     response::{IntoResponse, Response},
@@ -50,6 +50,7 @@ pub struct AdminState {
     keyring: Arc<Keyring>,
     proxies: Arc<Proxies>,
     settings: AdminSettings,
+    failures: auth::Failures,
 }
 
 impl fmt::Debug for AdminState {
@@ -75,7 +76,7 @@ impl AdminState {
                 "is required; there is no admin API without sign-in",
             ));
         }
-        Ok(Arc::new(Self { store, keyring, proxies, settings }))
+        Ok(Arc::new(Self { store, keyring, proxies, settings, failures: auth::Failures::default() }))
     }
 }
 
@@ -84,7 +85,10 @@ pub fn router(state: Arc<AdminState>) -> Router {
     let mut router: Router<Arc<AdminState>> = Router::new();
     for operation in operations() {
         let (action, query) = (operation.action, operation.query);
-        let run = move |State(state): State<Arc<AdminState>>, params: RawPathParams, request: Request| async move {
+        let run = move |State(state): State<Arc<AdminState>>,
+                        params: Result<RawPathParams, RawPathParamsRejection>,
+                        request: Request| async move {
+            let Ok(params) = params else { return ApiError::no_path(request.uri().path()).into_response() };
             let name = params.iter().next().map(|(_, name)| name.to_owned());
             match Call::read(request, name, query).await {
                 Ok(call) => dispatch(&state, &call, action).await.unwrap_or_else(IntoResponse::into_response),

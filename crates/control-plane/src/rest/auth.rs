@@ -1,6 +1,9 @@
 //! Signing in: an admin token, and nothing else, on every path.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use axum::{
     extract::{Request, State},
@@ -12,6 +15,30 @@ use store::Actor;
 
 use super::{AdminState, error::ApiError};
 
+/// Failures per second that are logged; a flood must not fill the disk.
+const FAILURES: u32 = 10;
+
+/// Failed sign-ins of the current second.
+pub(super) struct Failures(Mutex<(Instant, u32)>);
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self(Mutex::new((Instant::now(), 0)))
+    }
+}
+
+impl Failures {
+    /// Counts one more; gives how many there were within the second.
+    fn count(&self) -> u32 {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.0.elapsed().as_secs() >= 1 {
+            *failures = (Instant::now(), 0);
+        }
+        failures.1 = failures.1.saturating_add(1);
+        failures.1
+    }
+}
+
 /// Lets a request pass whose token is known, and notes who it is for the audit log.
 pub(super) async fn sign_in(
     State(state): State<Arc<AdminState>>,
@@ -22,6 +49,12 @@ pub(super) async fn sign_in(
         Some(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await
+        }
+        None if request.headers().contains_key(header::AUTHORIZATION) => {
+            if state.failures.count() <= FAILURES {
+                tracing::warn!(path = request.uri().path(), "an admin request was refused: unknown token");
+            }
+            ApiError::unknown_token().into_response()
         }
         None => ApiError::unauthenticated().into_response(),
     }

@@ -41,6 +41,12 @@ impl ApiError {
             .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\"")
     }
 
+    pub(super) fn unknown_token() -> Self {
+        let detail = "the admin token is not known; send `Authorization: Bearer TOKEN`";
+        Self::new(401, "unauthenticated", "Sign in", detail)
+            .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\", error=\"invalid_token\"")
+    }
+
     pub(super) fn not_found(what: impl Into<String>) -> Self {
         Self::new(404, "not_found", "Not found", what)
     }
@@ -74,6 +80,14 @@ impl ApiError {
             error.problem = Box::new(error.problem.with_errors(named));
         }
         error
+    }
+
+    /// What the store says of a parameter that it reads itself, at that parameter.
+    pub(super) fn of_parameter(field: &str, error: StoreError) -> Self {
+        match error {
+            StoreError::Bad(message) => Self::invalid(field, message),
+            other => other.into(),
+        }
     }
 
     pub(super) fn stale(revision: u64) -> Self {

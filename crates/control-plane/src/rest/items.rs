@@ -1,12 +1,13 @@
 //! Single resources: list, get, create, replace, patch, delete, and rotating a key.
 
-use admin_api::{Item, List, ReadOnly, ShownOnce, Written, merge, read_item};
+use admin_api::{Item, List, ReadOnly, Written, merge, read_item};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Duration, Kind, Resource, ResourceId, Timestamp};
+use domain::{Duration, Kind, Resource, Timestamp};
+use secrets::KeySeal;
 use serde_json::Value;
 use store::ListFilter;
 
@@ -14,7 +15,7 @@ use super::{
     AdminState,
     call::Call,
     error::ApiError,
-    write::{addressed, missing, owner},
+    write::{addressed, as_stored, missing, owner},
 };
 use crate::plan::Wanted;
 
@@ -38,7 +39,8 @@ pub(super) async fn list(state: &AdminState, call: &Call, kind: Kind) -> Result<
         Some(name) => Some(Some(state.tenant_id(name).await?)),
     };
     let after = call.parameter("cursor").map(str::to_owned);
-    let page = state.store.list(kind, &ListFilter { tenant, after, limit: call.limit()? }).await?;
+    let page = state.store.list(kind, &ListFilter { tenant, after, limit: call.limit()? }).await;
+    let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;
     let mut items = Vec::with_capacity(page.items.len());
     for resource in page.items {
         // A row that goes between the two reads is no longer part of the list.
@@ -60,9 +62,10 @@ pub(super) async fn get(state: &AdminState, call: &Call, kind: Kind) -> Result<R
         (Err(_), Kind::Key | Kind::Limit, None) => {
             return Err(ApiError::invalid("tenant", format!("is required: a {kind} belongs to a tenant")));
         }
-        (Err(_), _, None) => state.store.get(kind, None, &call.name).await?,
+        (Err(_), _, None) => state.store.get(kind, None, &as_stored(kind, &call.name)).await?,
         (Err(_), _, Some(tenant)) => {
-            state.store.get(kind, Some(state.tenant_id(tenant).await?), &call.name).await?
+            let owner = state.tenant_id(tenant).await?;
+            state.store.get(kind, Some(owner), &as_stored(kind, &call.name)).await?
         }
     };
     let stored = stored.ok_or_else(|| missing(kind, tenant, &call.name))?;
@@ -77,7 +80,7 @@ pub(super) async fn create(state: &AdminState, call: &Call, kind: Kind) -> Resul
     }
     let tenant = one_of(call.parameter("tenant"), written.tenant.as_deref())?.map(str::to_owned);
     let name = written.name.ok_or_else(|| ApiError::invalid("name", "is required"))?;
-    let write = state.write(&call.actor, |world, planner| {
+    let write = state.write_one(&call.actor, |world, planner| {
         let tenant = owner(world, kind, tenant.as_deref())?;
         if world.id(kind, tenant, &name).is_some() {
             return Err(ApiError::conflict("name", format!("the {kind} {name:?} exists already")));
@@ -85,11 +88,9 @@ pub(super) async fn create(state: &AdminState, call: &Call, kind: Kind) -> Resul
         let (spec, secret) = (written.spec, written.secret);
         Ok(planner.put(Wanted { path: String::new(), tenant, name, spec, secret }))
     });
-    let (id, plan, _) = write.await?;
-    let mut item = reread(state, id).await?;
-    item.secret = plan.secrets.into_iter().next().map(|shown| ShownOnce(shown.secret));
+    let item = write.await?;
     let mut response = answer(StatusCode::CREATED, &item);
-    if let Ok(location) = HeaderValue::try_from(format!("/api/v1/{}/{id}", kind.plural())) {
+    if let Ok(location) = HeaderValue::try_from(format!("/api/v1/{}/{}", kind.plural(), item.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
@@ -103,7 +104,7 @@ pub(super) async fn replace(
     how: How,
 ) -> Result<Response, ApiError> {
     let body = call.value()?;
-    let write = state.write(&call.actor, |world, planner| {
+    let write = state.write_one(&call.actor, |world, planner| {
         let row = addressed(world, kind, call.parameter("tenant"), &call.name)?;
         call.check_revision(row.revision)?;
         let body = match how {
@@ -126,8 +127,7 @@ pub(super) async fn replace(
         let (tenant, name) = (row.tenant, row.name.clone());
         Ok(planner.put(Wanted { path: String::new(), tenant, name, spec, secret }))
     });
-    let (id, ..) = write.await?;
-    Ok(answer(StatusCode::OK, &reread(state, id).await?))
+    Ok(answer(StatusCode::OK, &write.await?))
 }
 
 /// `DELETE /api/v1/{kind}/{name}`.
@@ -154,17 +154,22 @@ pub(super) async fn rotate(state: &AdminState, call: &Call) -> Result<Response, 
         return Err(ApiError::invalid("grace", "must be at most 30d"));
     }
     let micros = i64::try_from(grace.std().as_micros()).unwrap_or_default();
-    let ends = (micros > 0).then(|| Timestamp::now().micros().saturating_add(micros));
-    let write = state.write(&call.actor, |world, planner| {
+    let now = Timestamp::now().micros();
+    let ends = (micros > 0).then(|| now.saturating_add(micros));
+    let write = state.write_one(&call.actor, |world, planner| {
         let row = addressed(world, Kind::Key, call.parameter("tenant"), &call.name)?;
         call.check_revision(row.revision)?;
+        let seal = row.sealed.as_deref().and_then(KeySeal::decode);
+        let running = seal.and_then(|seal| seal.previous).filter(|(_, until)| *until > now);
+        if ends.is_some() && running.is_some() {
+            let why = "the secret before the current one still works, and another rotation would end it at once; \
+                wait for its grace period, or give grace=0s";
+            return Err(ApiError::conflict("grace", why));
+        }
         planner.rotate(row, ends);
         Ok(row.id)
     });
-    let (id, plan, _) = write.await?;
-    let mut item = reread(state, id).await?;
-    item.secret = plan.secrets.into_iter().next().map(|shown| ShownOnce(shown.secret));
-    Ok(answer(StatusCode::OK, &item))
+    Ok(answer(StatusCode::OK, &write.await?))
 }
 
 /// A body that was read and sent back carries fields that it cannot write; they must not say anything new.
@@ -186,12 +191,6 @@ fn one_of<'a>(query: Option<&'a str>, body: Option<&'a str>) -> Result<Option<&'
         }
         (query, body) => Ok(query.or(body)),
     }
-}
-
-async fn reread(state: &AdminState, id: ResourceId) -> Result<Item, ApiError> {
-    let stored = state.store.get_by_id(id).await?;
-    let gone = || ApiError::not_found("the resource was deleted right after it was written");
-    state.shown(stored.ok_or_else(gone)?).await
 }
 
 fn answer(status: StatusCode, item: &Item) -> Response {

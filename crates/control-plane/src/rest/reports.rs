@@ -37,7 +37,8 @@ pub(super) async fn usage(state: &AdminState, call: &Call) -> Result<Response, A
     }
     let mut names = Names::new(state);
     let mut items = Vec::new();
-    for UsageRow { group, totals } in state.store.usage(&query).await? {
+    let rows = state.store.usage(&query).await.map_err(|error| ApiError::of_parameter("group_by", error))?;
+    for UsageRow { group, totals } in rows {
         let mut written = Map::new();
         for (dimension, value) in query.group_by.iter().zip(group) {
             let value = match (dimension, value) {
@@ -59,7 +60,8 @@ pub(super) async fn requests(state: &AdminState, call: &Call) -> Result<Response
         tenant: tenant(state, call).await?,
         request: call.typed::<RequestId>("request_id")?,
     };
-    let page = state.store.requests(&query).await?;
+    let page = state.store.requests(&query).await;
+    let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;
     let mut names = Names::new(state);
     let mut items = Vec::with_capacity(page.items.len());
     for event in page.items {
@@ -72,7 +74,8 @@ pub(super) async fn requests(state: &AdminState, call: &Call) -> Result<Response
 
 /// `GET /api/v1/audit`.
 pub(super) async fn audit(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
-    let page = state.store.audit(call.parameter("cursor"), call.limit()?).await?;
+    let page = state.store.audit(call.parameter("cursor"), call.limit()?).await;
+    let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;
     let mut names = Names::new(state);
     let mut items = Vec::with_capacity(page.items.len());
     for entry in page.items {

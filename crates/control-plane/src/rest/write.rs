@@ -1,14 +1,36 @@
 //! One configuration write: load, plan, write, commit, in one transaction; and how a path names a row.
 
-use admin_api::Item;
-use domain::{Kind, Resource, ResourceId, Version};
+use std::borrow::Cow;
+
+use admin_api::{Item, ShownOnce};
+use domain::{Kind, Resource, ResourceId, Timestamp, Version};
 use serde_json::Value;
-use store::{Actor, Stored};
+use store::{Actor, Stored, Tx};
 
 use super::{AdminState, error::ApiError};
 use crate::plan::{Plan, Planner, World};
 
 impl AdminState {
+    /// Writes one resource, and shows it as this write left it: read within the transaction, so that the answer
+    /// is neither another writer's nor lost with a database that goes away after the commit.
+    pub(super) async fn write_one(
+        &self,
+        actor: &Actor,
+        work: impl FnOnce(&World, &mut Planner<'_>) -> Result<ResourceId, ApiError> + Send,
+    ) -> Result<Item, ApiError> {
+        let mut tx = self.store.begin(actor).await?;
+        let before = World::new(tx.load().await?);
+        let (id, mut plan) = self.planned(&before, work)?;
+        let secret = plan.secrets.pop().map(|shown| ShownOnce(shown.secret));
+        carry_out(&mut tx, &mut plan).await?;
+        let stored =
+            tx.get_by_id(id).await?.ok_or_else(|| ApiError::not_found("there is no such resource"))?;
+        let owner = stored.resource.tenant;
+        let tenant = owner.map(|id| before.get(id).map_or_else(|| id.to_string(), |row| row.name.clone()));
+        tx.commit().await?;
+        Ok(Item { secret, ..item(stored, tenant) })
+    }
+
     /// Works a plan out against the newest configuration and carries it out; `work` says what is wanted.
     ///
     /// The transaction holds the writers' lock from its first statement, so what was checked is what is
@@ -21,12 +43,7 @@ impl AdminState {
         let mut tx = self.store.begin(actor).await?;
         let before = World::new(tx.load().await?);
         let (result, mut plan) = self.planned(&before, work)?;
-        for draft in plan.drafts.drain(..) {
-            tx.put(draft).await?;
-        }
-        for id in plan.deletes.drain(..) {
-            tx.delete(id).await?;
-        }
+        carry_out(&mut tx, &mut plan).await?;
         let version = tx.commit().await?;
         Ok((result, plan, version))
     }
@@ -44,17 +61,11 @@ impl AdminState {
 
     /// A row as it is shown, with its owner's name.
     pub(super) async fn shown(&self, stored: Stored) -> Result<Item, ApiError> {
-        let Stored { resource, created_at, updated_at } = stored;
-        let tenant = match resource.tenant {
+        let tenant = match stored.resource.tenant {
             Some(id) => Some(self.tenant_name(id).await?),
             None => None,
         };
-        let spec = match resource.spec.to_json() {
-            Value::Object(fields) => fields,
-            _ => serde_json::Map::new(),
-        };
-        let Resource { id, name, revision, .. } = resource;
-        Ok(Item { id, name, tenant, revision, created_at, updated_at, spec, secret: None })
+        Ok(item(stored, tenant))
     }
 
     /// A tenant's name; of one that is gone, its id.
@@ -73,6 +84,26 @@ impl AdminState {
     }
 }
 
+async fn carry_out(tx: &mut Tx, plan: &mut Plan) -> Result<(), ApiError> {
+    for draft in plan.drafts.drain(..) {
+        tx.put(draft).await?;
+    }
+    for id in plan.deletes.drain(..) {
+        tx.delete(id).await?;
+    }
+    Ok(())
+}
+
+fn item(stored: Stored, tenant: Option<String>) -> Item {
+    let Stored { resource, created_at, updated_at } = stored;
+    let spec = match resource.spec.to_json() {
+        Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let Resource { id, name, revision, .. } = resource;
+    Item { id, name, tenant, revision, created_at, updated_at, spec, secret: None }
+}
+
 /// The owner that `tenant` names, within a configuration.
 pub(super) fn owner(world: &World, kind: Kind, tenant: Option<&str>) -> Result<Option<ResourceId>, ApiError> {
     match (kind, tenant) {
@@ -82,7 +113,8 @@ pub(super) fn owner(world: &World, kind: Kind, tenant: Option<&str>) -> Result<O
         }
         (_, None) => Ok(None),
         (_, Some(name)) => {
-            let by_id = || name.parse().ok().and_then(|id| world.get(id)).map(|row| row.id);
+            let by_id = || name.parse().ok().and_then(|id| world.get(id));
+            let by_id = || by_id().filter(|row| row.kind() == Kind::Tenant).map(|row| row.id);
             let id = world.id(Kind::Tenant, None, name).or_else(by_id);
             id.map(Some).ok_or_else(|| no_tenant(name))
         }
@@ -98,9 +130,20 @@ pub(super) fn addressed<'w>(
 ) -> Result<&'w Resource, ApiError> {
     let found = match name.parse() {
         Ok(id) => world.get(id).filter(|row| row.kind() == kind),
-        Err(_) => world.find(kind, owner(world, kind, tenant)?, name),
+        Err(_) => world.find(kind, owner(world, kind, tenant)?, &as_stored(kind, name)),
     };
     found.ok_or_else(|| missing(kind, tenant, name))
+}
+
+/// A name as rows carry it: a price may be asked for by any way to write its time (`a/x@2026-01-01`).
+pub(super) fn as_stored(kind: Kind, name: &str) -> Cow<'_, str> {
+    match (kind, name.rsplit_once('@')) {
+        (Kind::Price, Some((model, at))) => match at.parse::<Timestamp>() {
+            Ok(at) => Cow::Owned(format!("{model}@{at}")),
+            Err(_) => Cow::Borrowed(name),
+        },
+        _ => Cow::Borrowed(name),
+    }
 }
 
 pub(super) fn missing(kind: Kind, tenant: Option<&str>, name: &str) -> ApiError {

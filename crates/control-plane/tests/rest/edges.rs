@@ -34,6 +34,7 @@ fn nothing_answers_without_the_token() {
             let reply = client.request(method, path, &[], None).unwrap();
             assert_eq!(reply.status, 401, "{method} {path} {guess:?}");
             assert!(reply.header("www-authenticate").is_some());
+            assert_eq!(reply.text().contains("is not known"), guess.is_some(), "{}", reply.text());
             expect_problem(&reply);
         }
     }
@@ -63,6 +64,11 @@ fn wrong_paths_methods_and_bodies_are_problems() {
     let api = start();
     api.send(404, "GET", "/gizmos", None);
     api.send(404, "GET", "/models/", None);
+    api.send(404, "GET", "/tenants/%ff", None);
+    for path in ["/tenants", "/requests", "/audit"] {
+        assert_eq!(api.send(400, "GET", &format!("{path}?cursor=x"), None)["field"], "cursor");
+    }
+    assert_eq!(api.send(400, "GET", "/usage?group_by=key,key", None)["field"], "group_by");
     api.send(405, "PATCH", "/tenants", Some(json!({})));
     api.send(405, "POST", "/usage", Some(json!({})));
     for (body, part) in [

@@ -153,6 +153,24 @@ fn bodies_are_checked_before_anything_is_written() {
 }
 
 #[test]
+fn prices_are_found_by_any_way_to_write_their_time() {
+    let api = applied();
+    let price = json!({ "model": "a/z", "effective_from": "2026-02-01", "input": "$1", "output": "$2" });
+    let made = api.send(201, "POST", "/prices", Some(price));
+    assert_eq!(api.send(200, "GET", "/prices/a/z@2026-02-01", None), made);
+    let patch = json!({ "input": "$3" });
+    assert_eq!(api.send(200, "PATCH", "/prices/a/z@2026-02-01", Some(patch))["id"], made["id"]);
+}
+
+#[test]
+fn only_a_tenant_owns_anything() {
+    let api = applied();
+    let provider = api.send(200, "GET", "/providers/a", None);
+    let route = json!({ "name": "r", "tenant": provider["id"], "targets": ["a/x"] });
+    assert_eq!(api.send(400, "POST", "/routes", Some(route))["field"], "tenant");
+}
+
+#[test]
 fn what_is_needed_stays() {
     let api = applied();
     let why = |path: &str| api.send(409, "DELETE", path, None)["detail"].as_str().unwrap().to_owned();
@@ -185,6 +203,9 @@ fn rotating_keeps_the_old_secret_for_the_grace_period() {
     let (previous, until) = seal().previous.unwrap();
     let now = domain::Timestamp::now().micros();
     assert!(previous == old && until > now + 3_500_000_000 && until <= now + 3_600_000_000);
+    let again = api.send(409, "POST", "/keys/backend/rotate?tenant=acme", None);
+    assert_eq!(again["field"], "grace");
+    assert_eq!(seal().previous, Some((previous, until)), "the first secret keeps its grace period");
     api.send(200, "POST", "/keys/backend/rotate?tenant=acme&grace=0s", None);
     assert_eq!(seal().previous, None);
     assert!(api.send(200, "GET", "/keys/backend?tenant=acme", None).get("secret").is_none());
