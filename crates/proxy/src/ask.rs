@@ -17,6 +17,7 @@ const MAX_TAGS: usize = 16;
 /// The key a client presents, in any of the forms that SDKs use.
 pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name: &str| text(name).filter(|value| !value.is_empty());
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -127,6 +128,8 @@ mod tests {
         ] {
             assert_eq!(presented(&headers(&[(name, value)]), &plain), Some("k"), "{name}");
         }
+        let empty = headers(&[("x-api-key", ""), ("authorization", "Bearer k")]);
+        assert_eq!(presented(&empty, &plain), Some("k"));
         assert_eq!(presented(&headers(&[]), &Uri::from_static("/v1/models?a=b&key=k")), Some("k"));
         assert_eq!(presented(&headers(&[("authorization", "Basic k")]), &plain), None);
     }

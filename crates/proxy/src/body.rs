@@ -15,7 +15,7 @@ const MAX_FORETOLD: usize = 1 << 20;
 /// Reads it whole; most bodies come in one frame and are not copied.
 pub(crate) async fn read(request: &mut Request<Incoming>, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-        && encoding != "identity"
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         let text = "send the body without content-encoding";
         return Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use domain::{ErrorKind, RequestId, Timestamp};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use wire::Api;
@@ -51,7 +51,8 @@ async fn route(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Response<Repl
         (&Method::GET, _) if path.starts_with("/v1/models/") => models::show(gateway, &arrival, &path[11..]),
         (_, path) if is_known(path) => {
             let text = format!("{path} does not take {}", arrival.request.method());
-            Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::METHOD_NOT_ALLOWED))
+            let methods = if path.starts_with("/v1/models") { "GET" } else { "POST" };
+            Err(Trouble::new(ErrorKind::InvalidRequest, text).allow(methods))
         }
         _ => Err(Trouble::new(ErrorKind::RouteNotFound, format!("no API at {path}"))),
     }

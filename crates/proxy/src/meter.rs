@@ -35,6 +35,8 @@ pub(crate) struct Opening {
     pub(crate) api: &'static str,
     pub(crate) stream: bool,
     pub(crate) route: String,
+    /// Time spent waiting for the client to send its request.
+    pub(crate) upload: Duration,
     /// Input tokens assumed where the provider does not report them.
     pub(crate) input_estimate: u64,
 }
@@ -69,7 +71,7 @@ pub(crate) struct Meter {
     opening: Opening,
     attempts: Vec<Attempt>,
     running: Option<Running>,
-    /// Time spent waiting for providers.
+    /// Time spent waiting for the client and for providers.
     waited: Duration,
     /// The gateway's own share, once the answer's head went out; what comes after it is others' pace.
     overhead: Option<Duration>,
@@ -93,10 +95,10 @@ impl Meter {
     pub(crate) fn new(gateway: Arc<Gateway>, opening: Opening, hold: Grant) -> Self {
         Self {
             gateway,
+            waited: opening.upload,
             opening,
             attempts: Vec::new(),
             running: None,
-            waited: Duration::ZERO,
             overhead: None,
             ttft: None,
             settled: false,
@@ -260,13 +262,14 @@ impl Meter {
         let running = self.running.as_ref().map(|running| (&running.provider, &running.model));
         let last =
             running.or_else(|| self.attempts.last().map(|attempt| (&attempt.provider, &attempt.model)));
-        let fallback = self.attempts.first().filter(|first| first.outcome != AttemptOutcome::Ok);
+        let attempts = self.attempts.len() + usize::from(self.running.is_some());
+        let fallback = self.attempts.first().filter(|_| attempts > 1);
         Notes {
             request: self.opening.request,
             route: Some(self.opening.route.clone()),
             provider: last.map(|(provider, _)| provider.clone()),
             model: last.map(|(_, model)| model.clone()),
-            attempts: self.attempts.len() + usize::from(self.running.is_some()),
+            attempts,
             fallback: fallback.map(|first| first.outcome.as_str()),
             overhead: self.overhead(),
         }

@@ -1,11 +1,12 @@
 //! A request's walk from its arrival to its answer; read this file first.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{ErrorKind, RequestOutcome};
 use http::Response;
 use policy::{Caller, Plan};
+use tokio::time::Instant;
 use wire::{Api, RequestFacts};
 
 use crate::{
@@ -36,12 +37,15 @@ pub(crate) async fn handle(
 ) -> Result<Response<ReplyBody>, Trouble> {
     let (snapshot, caller) = sign_in(gateway, &arrival)?;
     let options = ask::options(arrival.request.headers())?;
+    let reading = Instant::now();
     let body = body::read(&mut arrival.request, &gateway.edge).await?;
+    let upload = reading.elapsed();
     let facts = decode(api, &body)?;
     let plan = policy::plan(&snapshot, &caller, &facts.model, gateway.draw())
         .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
     let ask = Ask { api, body, facts, plan, options };
-    let opening = open(&arrival, &caller, &ask).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let opening =
+        open(&arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
     let hold = limits::reserve(gateway, &caller, arrival.id, &opening.attribution)
         .await
         .map_err(|trouble| trouble.on_route(&ask.plan.route))?;
@@ -55,14 +59,22 @@ pub(crate) async fn handle(
     }
 }
 
+/// Longest `model`, in bytes; what is longer names nothing, and errors would echo it.
+const MAX_MODEL: usize = 512;
+
 /// One validating scan of the body.
 fn decode(api: Api, body: &[u8]) -> Result<RequestFacts, Trouble> {
-    wire::scan(api, body)
-        .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))
+    let facts = wire::scan(api, body)
+        .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))?;
+    if facts.model.len() > MAX_MODEL {
+        let text = format!("model is longer than {MAX_MODEL} bytes");
+        return Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("model")));
+    }
+    Ok(facts)
 }
 
 /// What the meter records of the request before anything is sent.
-fn open(arrival: &Arrival, caller: &Caller, ask: &Ask) -> Result<Opening, Trouble> {
+fn open(arrival: &Arrival, caller: &Caller, ask: &Ask, upload: Duration) -> Result<Opening, Trouble> {
     Ok(Opening {
         request: arrival.id,
         started: arrival.started,
@@ -71,6 +83,7 @@ fn open(arrival: &Arrival, caller: &Caller, ask: &Ask) -> Result<Opening, Troubl
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
+        upload,
         // Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
         input_estimate: (ask.body.len() as u64).div_ceil(4),
     })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Attempt, ErrorKind, RequestId};
+use domain::{Attempt, ErrorKind, RequestId, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ struct Details {
     attempts: Option<Value>,
     /// An HTTP detail outside the contract's list (405).
     status: Option<StatusCode>,
+    /// The methods that the path takes (405).
+    allow: Option<&'static str>,
     /// The route, where it became known before the trouble.
     route: Option<String>,
 }
@@ -33,7 +35,18 @@ impl Trouble {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
-        Self(Box::new(Details { kind, message, param, provider, retry_after, attempts, status, route }))
+        let allow = None;
+        Self(Box::new(Details {
+            kind,
+            message,
+            param,
+            provider,
+            retry_after,
+            attempts,
+            status,
+            allow,
+            route,
+        }))
     }
 
     pub(crate) fn param(mut self, param: Option<&str>) -> Self {
@@ -56,6 +69,12 @@ impl Trouble {
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
         self.0.status = Some(status);
         self
+    }
+
+    /// Status 405, with the methods that would do.
+    pub(crate) fn allow(mut self, methods: &'static str) -> Self {
+        self.0.allow = Some(methods);
+        self.status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
     pub(crate) fn on_route(mut self, route: &str) -> Self {
@@ -117,6 +136,9 @@ impl Trouble {
         notes.write(headers);
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(methods) = self.0.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if self.0.kind == ErrorKind::BudgetExceeded {
             headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
@@ -184,7 +206,8 @@ pub(crate) fn explain(attempts: &[Attempt]) -> Value {
             "outcome": attempt.outcome.as_str(),
             "status": attempt.status,
             "duration_ms": attempt.duration_us / 1_000,
-            "cost_usd": attempt.cost,
+            // Of what was used without a price nobody knows the cost.
+            "cost_usd": (attempt.price.is_some() || attempt.usage == Usage::default()).then_some(attempt.cost),
             "estimated": attempt.estimated,
         })
     };

@@ -100,8 +100,11 @@ async fn methods_paths_and_headers() {
         async move { client.send(request).await }
     };
     let chat = "/v1/chat/completions";
-    refused(&send(Method::GET, chat, None).await, "GET chat", 405, "invalid_request");
-    refused(&send(Method::DELETE, "/v1/models", None).await, "DELETE models", 405, "invalid_request");
+    for (method, path, allow) in [(Method::GET, chat, "POST"), (Method::DELETE, "/v1/models", "GET")] {
+        let reply = send(method, path, None).await;
+        refused(&reply, path, 405, "invalid_request");
+        assert_eq!(reply.header("allow"), allow);
+    }
     refused(&send(Method::POST, "/v1/models/chat", None).await, "POST a model", 405, "invalid_request");
     refused(&send(Method::POST, "/v2/chat", None).await, "path", 404, "route_not_found");
     refused(&send(Method::GET, "/", None).await, "root", 404, "route_not_found");
@@ -125,6 +128,16 @@ async fn methods_paths_and_headers() {
 }
 
 #[tokio::test]
+async fn no_encoding_at_all_may_be_written_in_any_case() {
+    let mut bench = Bench::one().await;
+    let mut request = bench.client.asking(&plain_body("hi"), &[]);
+    header(&mut request, "content-encoding", b"Identity");
+    assert_eq!(bench.client.plain.send(request).await.status, 200);
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn bodies_beyond_the_limit() {
     let mut plan = Plan::default();
     plan.edge.max_body_bytes = 200;
@@ -135,5 +148,16 @@ async fn bodies_beyond_the_limit() {
     let pieces = Bytes::from(long).chunks(100).map(Bytes::copy_from_slice).collect();
     let reply = bench.client.send_chunked(head, pieces).await;
     refused(&reply, "chunked", 413, "request_too_large");
+    nothing_was_booked(bench).await;
+}
+
+#[tokio::test]
+async fn a_model_beyond_all_names_is_refused_and_not_echoed() {
+    let bench = Bench::one().await;
+    let body = format!(r#"{{"model":"{}","messages":[]}}"#, "m".repeat(513));
+    let reply = bench.client.chat(&body).await;
+    refused(&reply, "long model", 400, "invalid_request");
+    assert_eq!(reply.json()["error"]["param"], "model");
+    assert!(!reply.text().contains("mmmm"), "{}", reply.text());
     nothing_was_booked(bench).await;
 }

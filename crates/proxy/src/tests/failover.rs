@@ -161,6 +161,17 @@ async fn the_clients_own_bound_ends_the_whole_request() {
 }
 
 #[tokio::test]
+async fn a_request_with_one_attempt_fell_back_to_nothing() {
+    let mut bench = Bench::one().await;
+    bench.sims[0].script(r#"{"status":503}"#).await;
+    let reply = bench.client.say("hi").await;
+    let said = (reply.header("x-portcullis-attempts"), reply.header("x-portcullis-fallback"));
+    assert_eq!(said, ("1", "none"));
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn a_request_has_a_bounded_number_of_attempts() {
     let mut bench = Bench::start(Plan { credentials: 40, ..Plan::default() }).await;
     bench.sims[0].script(r#"{"status":429}"#).await;

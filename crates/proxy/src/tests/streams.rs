@@ -71,6 +71,17 @@ async fn explain_lists_every_attempt() {
 }
 
 #[tokio::test]
+async fn explain_knows_no_cost_where_nobody_knows_the_price() {
+    let mut bench = Bench::one().await;
+    let body = r#"{"model":"a/unpriced","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let request = bench.client.asking(body, &[("x-portcullis-explain", "1")]);
+    let account = account(bench.client.plain.send(request).await.text());
+    assert_eq!((&account["cost_usd"], &account["attempts"][0]["cost_usd"]), (&json!(null), &json!(null)));
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn every_way_of_writing_a_stream_comes_out_whole() {
     for (script, estimated) in [
         (r#"{"split_bytes":1}"#, false),
