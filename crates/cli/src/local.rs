@@ -9,6 +9,9 @@ use admin_api::{Document, Format, Invalid, MAX_DOCUMENT_BYTES};
 
 use crate::CliError;
 
+/// The largest file that is read as a secret.
+const MAX_SECRET_BYTES: usize = 64 << 10;
+
 /// Reads and checks a document, secrets still by reference.
 pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
     let shown = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
@@ -27,7 +30,10 @@ pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
 /// One line that names the file and the field.
 pub fn read_resolved(path: &Path) -> Result<Document, CliError> {
     let mut document = read(path)?;
-    let file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let file = |path: &str| {
+        let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+        bounded(file, MAX_SECRET_BYTES).map_err(|error| error.to_string())
+    };
     document
         .resolve_secrets(&|name| std::env::var(name).ok(), &file)
         .map_err(|error| CliError::Config(line(&error)))?;
@@ -48,11 +54,14 @@ pub(crate) fn validate(path: &Path) -> Result<usize, CliError> {
 fn read_text(path: &Path) -> io::Result<String> {
     let source: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(std::fs::File::open(path)?) };
-    let limit = MAX_DOCUMENT_BYTES as u64 + 1;
+    bounded(source, MAX_DOCUMENT_BYTES)
+}
+
+fn bounded(source: impl Read, most: usize) -> io::Result<String> {
     let mut text = String::new();
-    source.take(limit).read_to_string(&mut text)?;
-    if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(io::Error::other(format!("is larger than {MAX_DOCUMENT_BYTES} bytes")));
+    source.take(most as u64 + 1).read_to_string(&mut text)?;
+    if text.len() > most {
+        return Err(io::Error::other(format!("is larger than {most} bytes")));
     }
     Ok(text)
 }
@@ -81,6 +90,11 @@ mod tests {
         assert_eq!(validate(good.path()).unwrap(), 2);
         let resolved = read_resolved(good.path()).unwrap_err();
         assert!(resolved.to_string().starts_with("providers.a.credentials[0].secret: "), "{resolved}");
+        let endless = written(
+            "apiVersion: portcullis/v1\nproviders: { a: { kind: x, credentials: [ { name: m, secret: { file: /dev/zero } } ] } }",
+        );
+        let endless = read_resolved(endless.path()).unwrap_err().to_string();
+        assert!(endless.contains("is larger than 65536 bytes"), "{endless}");
         let wrong = written("apiVersion: portcullis/v1\ntenants:\n  acme:\n    budgets: []\n");
         let error = validate(wrong.path()).unwrap_err();
         assert!(error.to_string().contains("tenants.acme.budgets: unknown field"), "{error}");

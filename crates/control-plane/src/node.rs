@@ -298,10 +298,17 @@ pub async fn run(
         "admin_token": node.admin_token.new.then_some(&node.admin_token.text),
     });
     let text = format!("ready: admin http://{}, gRPC {}, ops http://{ops_addr}", node.admin, node.grpc_url());
+    let (readiness, store) = (Readiness::new(), node.store.clone());
+    let database = readiness.latch("database");
+    database.set(true); // it was just opened
     let mut tasks = node.spawn(more, None, &shutdown)?;
+    let probe = move || {
+        let store = store.clone();
+        async move { store.version().await.is_ok() }
+    };
+    tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks
-        .spawn(async move { runtime::ops::serve(ops, Readiness::new(), stop).await.context("the ops port") });
+    tasks.spawn(async move { runtime::ops::serve(ops, readiness, stop).await.context("the ops port") });
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

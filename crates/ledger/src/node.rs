@@ -83,9 +83,16 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     let text = format!("ready: gRPC {}", port.address());
     let mut tasks = JoinSet::new();
     tasks.spawn(port.serve(routes.routes(), shutdown.clone()));
+    let readiness = Readiness::new();
+    let database = readiness.latch("database");
+    database.set(true); // it was just opened
+    let probe = move || {
+        let store = store.clone();
+        async move { store.version().await.is_ok() }
+    };
+    tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks
-        .spawn(async move { runtime::ops::serve(ops, Readiness::new(), stop).await.context("the ops port") });
+    tasks.spawn(async move { runtime::ops::serve(ops, readiness, stop).await.context("the ops port") });
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

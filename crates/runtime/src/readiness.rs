@@ -1,12 +1,20 @@
 //! Readiness as latches: a process is ready when every part that said it must be is open.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+
+/// How often a latch that follows a probe asks it.
+const PROBE: Duration = Duration::from_secs(1);
+/// How long a probe may take to its answer.
+const PROBE_TIME: Duration = Duration::from_secs(2);
 
 type Latches = Vec<(&'static str, Arc<AtomicBool>)>;
 
@@ -78,6 +86,24 @@ impl Latch {
             self.changed.notify_waiters();
         }
     }
+
+    /// Follows what a probe says, asked every second and given two to answer; closed from shutdown on.
+    pub async fn follow<P, A>(self, probe: P, shutdown: CancellationToken)
+    where
+        P: Fn() -> A,
+        A: Future<Output = bool>,
+    {
+        let following = async {
+            let mut clock = tokio::time::interval(PROBE);
+            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                clock.tick().await;
+                self.set(tokio::time::timeout(PROBE_TIME, probe()).await.unwrap_or(false));
+            }
+        };
+        shutdown.run_until_cancelled(following).await;
+        self.set(false);
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +120,24 @@ mod tests {
         snapshot.set(true);
         assert!(readiness.is_ready());
         spool.set(false);
+        assert!(!readiness.is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_latch_follows_its_probe_until_shutdown() {
+        let (readiness, stop) = (Readiness::new(), CancellationToken::new());
+        let up = Arc::new(AtomicBool::new(true));
+        let probe = Arc::clone(&up);
+        let probe = move || std::future::ready(probe.load(Ordering::Relaxed));
+        let following = tokio::spawn(readiness.latch("database").follow(probe, stop.clone()));
+        assert!(readiness.ready(&stop).await);
+        up.store(false, Ordering::Relaxed);
+        tokio::time::sleep(PROBE * 2).await; // virtual
+        assert_eq!(readiness.pending(), ["database"]);
+        up.store(true, Ordering::Relaxed);
+        assert!(readiness.ready(&stop).await);
+        stop.cancel();
+        following.await.unwrap();
         assert!(!readiness.is_ready());
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use domain::{RequestId, ResourceId, Timestamp};
+use domain::{RequestId, Resource, ResourceId, Timestamp};
 use serde_json::{Map, Value};
 use store::{Dimension, RequestQuery, UsageQuery, UsageRow};
 
@@ -42,7 +42,7 @@ pub(super) async fn usage(state: &AdminState, call: &Call) -> Result<Response, A
         let mut written = Map::new();
         for (dimension, value) in query.group_by.iter().zip(group) {
             let value = match (dimension, value) {
-                (Dimension::Tenant | Dimension::Key, Some(id)) => Some(names.of_text(&id).await?),
+                (Dimension::Tenant | Dimension::Key, Some(id)) => Some(names.full(&id).await?),
                 (_, value) => value,
             };
             written.insert(dimension.as_str().to_owned(), value.into());
@@ -125,11 +125,19 @@ impl<'a> Names<'a> {
         Ok(name)
     }
 
-    async fn of_text(&mut self, text: &str) -> Result<String, ApiError> {
-        match text.parse() {
-            Ok(id) => self.of(id).await,
-            Err(_) => Ok(text.to_owned()),
+    /// With the owner before it, where there is one: keys of several tenants may have the same name.
+    async fn full(&mut self, text: &str) -> Result<String, ApiError> {
+        let Ok(id) = text.parse() else { return Ok(text.to_owned()) };
+        if let Some(name) = self.known.get(&id) {
+            return Ok(name.clone());
         }
+        let name = match self.state.store.get_by_id(id).await?.map(|stored| stored.resource) {
+            Some(Resource { name, tenant: Some(owner), .. }) => format!("{}/{name}", self.of(owner).await?),
+            Some(Resource { name, .. }) => name,
+            None => id.to_string(),
+        };
+        self.known.insert(id, name.clone());
+        Ok(name)
     }
 }
 

@@ -83,6 +83,9 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
         (&json!(30), &json!(10), &json!(14))
     );
     assert_eq!(row["cost_usd"], "0.000125");
+    let by_key = api.send(200, "GET", "/usage?group_by=key,tenant", None);
+    let row = &by_key["items"][0];
+    assert_eq!((&row["key"], &row["tenant"]), (&json!("acme/backend"), &json!("acme")));
     assert_eq!(api.send(200, "GET", "/usage?to=2020-01-01&group_by=day", None)["items"], json!([]));
     for (query, field) in [
         ("group_by=colour", "group_by"),
