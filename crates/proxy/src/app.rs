@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use domain::{IncarnationId, Timestamp, Version};
 use runtime::{ConfigError, Latch, Readiness, listen};
 use secrets::Keyring;
-use tokio::{net::TcpListener, sync::watch, time::Instant};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -111,18 +111,69 @@ impl App {
         let Self { gateway, config, session, data_plane, ops, readiness, latches } = self;
         // The parts that running requests need stop after them.
         let after = CancellationToken::new();
-        let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, shutdown.clone()));
-        let ops = tokio::spawn(runtime::ops::serve(ops, readiness, after.clone()));
-        let config = tokio::spawn(config.run(after.clone()));
+        let stop = shutdown.child_token();
+        let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, stop.clone()));
+        let mut parts = JoinSet::new();
+        let ops = runtime::ops::serve(ops, readiness, after.clone());
+        parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
+        let running = Box::pin(config.run(after.clone()));
+        parts.spawn(async {
+            running.await;
+            ("configuration", Ok(()))
+        });
         let reporter = Reporter::new(gateway.spool.clone(), ToLedger::new(session))?;
-        let reporting = tokio::spawn(report(reporter, after.clone()));
-        let (sharing, stop) = (Arc::clone(&gateway), after.clone());
-        let sharing = tokio::spawn(async move { sharing.fleet.run(stop).await });
-        listener::run(Arc::clone(&gateway), data_plane, shutdown).await;
+        let reporting = report(reporter, after.clone());
+        parts.spawn(async {
+            reporting.await;
+            ("usage reports", Ok(()))
+        });
+        let (sharing, unneeded) = (Arc::clone(&gateway), after.clone());
+        parts.spawn(async move {
+            sharing.fleet.run(unneeded).await;
+            ("shared limits", Ok(()))
+        });
+        let serving = listener::run(gateway, data_plane, stop.clone());
+        let ended = serve_with(&mut parts, serving, &stop).await;
         after.cancel();
-        let (_, served, ..) = tokio::try_join!(looking, ops, config, reporting, sharing)?;
-        served.context("the ops port")
+        let stopped = stop_all(parts).await;
+        looking.await?;
+        ended.and(stopped)
     }
+}
+
+/// A part of the process, by name, with how it ended.
+type Part = (&'static str, anyhow::Result<()>);
+
+/// Serves until the token is cancelled, or a part ends before its time: without it the process would look well and
+/// not do its work, so it drains and says so.
+async fn serve_with(
+    parts: &mut JoinSet<Part>,
+    serving: impl Future<Output = ()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        () = &mut serving => return Ok(()),
+        Some(ended) = parts.join_next() => ended,
+    };
+    let error = match ended {
+        Ok((part, ended)) => ended.err().unwrap_or_else(|| anyhow::anyhow!("it ended")).context(part),
+        Err(died) => anyhow::Error::from(died),
+    };
+    tracing::error!(error = format!("{error:#}"), "a part of the proxy ended before its time; stopping");
+    stop.cancel();
+    serving.await;
+    Err(error)
+}
+
+/// Waits for the parts that were told to stop; the first error counts.
+async fn stop_all(mut parts: JoinSet<Part>) -> anyhow::Result<()> {
+    let mut all = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        let ended = ended.map_err(anyhow::Error::from).and_then(|(part, ended)| ended.context(part));
+        all = all.and(ended);
+    }
+    all
 }
 
 /// Reports usage while the process runs, and what is left when it stops.
@@ -168,5 +219,25 @@ async fn look(
             changed = installed.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(LOOK) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_early_takes_the_process_down() {
+        let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
+        parts.spawn(async { ("reports", Ok(())) });
+        let error = serve_with(&mut parts, stop.cancelled(), &stop).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "reports: it ended");
+        let stop = CancellationToken::new();
+        parts.spawn(async { panic!("died") });
+        assert!(serve_with(&mut parts, stop.cancelled(), &stop).await.is_err());
+        let stop = CancellationToken::new();
+        parts.spawn(std::future::pending());
+        stop.cancel();
+        serve_with(&mut parts, stop.cancelled(), &stop).await.unwrap();
     }
 }
