@@ -20,15 +20,21 @@ const CLIENTS: usize = 8;
 /// What clients saw of the requests they finished: id to cost.
 type Finished = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// Clients that send until the common count is used up, over whatever proxy is there now.
-fn send_all(proxy: &Arc<Mutex<Http>>, sent: &Arc<AtomicUsize>, finished: &Finished) -> Vec<JoinHandle<()>> {
+/// The proxy that clients use now, and the how many-th it is.
+type Current = Arc<Mutex<(u64, Http)>>;
+
+/// Clients that send until the common count is used up; one whose proxy was killed waits for the successor.
+fn send_all(proxy: &Current, sent: &Arc<AtomicUsize>, finished: &Finished) -> Vec<JoinHandle<()>> {
     let client = |_| {
         let (proxy, sent, finished) = (Arc::clone(proxy), Arc::clone(sent), Arc::clone(finished));
         std::thread::spawn(move || {
             while sent.fetch_add(1, Ordering::SeqCst) < REQUESTS {
-                let http = proxy.lock().unwrap().clone();
+                let (number, http) = proxy.lock().unwrap().clone();
                 // A request that a kill broke off is not finished, and no promise is made for it but the cost.
-                let Ok(reply) = http.post("/v1/chat/completions", &chat("count me")) else { continue };
+                let Ok(reply) = http.post("/v1/chat/completions", &chat("count me")) else {
+                    assert!(eventually(SOON, || proxy.lock().unwrap().0 > number), "no successor");
+                    continue;
+                };
                 assert_eq!(reply.status, 200, "{}", reply.text());
                 let id = reply.header("x-portcullis-request-id").unwrap().to_owned();
                 let cost = reply.header("x-portcullis-cost-usd").unwrap().to_owned();
@@ -46,7 +52,7 @@ fn kill_9_of_proxy_and_control_plane_in_the_middle_of_1000_requests() {
     let key = apply(&admin(&control), &world.document()).unwrap();
     let grpc = control.ready().grpc.clone().unwrap();
     let mut proxy = world.proxy(&grpc, "proxy-1");
-    let current = Arc::new(Mutex::new(client(&proxy, &key)));
+    let current = Arc::new(Mutex::new((1, client(&proxy, &key))));
     let (sent, finished) = (Arc::new(AtomicUsize::new(0)), Finished::default());
     let clients = send_all(&current, &sent, &finished);
 
@@ -54,7 +60,7 @@ fn kill_9_of_proxy_and_control_plane_in_the_middle_of_1000_requests() {
     proxy.kill9().unwrap();
     // The successor takes the dead proxy's spool over.
     proxy = world.proxy(&grpc, "proxy-1");
-    *current.lock().unwrap() = client(&proxy, &key);
+    *current.lock().unwrap() = (2, client(&proxy, &key));
 
     let mark = finished.lock().unwrap().len() + 100;
     assert!(eventually(SOON, || finished.lock().unwrap().len() > mark));
@@ -65,7 +71,8 @@ fn kill_9_of_proxy_and_control_plane_in_the_middle_of_1000_requests() {
     clients.into_iter().for_each(|client| client.join().unwrap());
 
     let finished = finished.lock().unwrap().clone();
-    assert!(finished.len() > REQUESTS / 2, "only {} requests finished", finished.len());
+    // Each client may have lost the one request that the kill broke off.
+    assert!(finished.len() >= REQUESTS - CLIENTS, "only {} requests finished", finished.len());
     assert_all_there_once(&admin(&control), &finished);
 }
 
@@ -74,10 +81,11 @@ fn assert_all_there_once(admin: &Http, finished: &BTreeMap<String, String>) {
         let requests = ledger_requests(admin);
         requests.iter().map(|request| request["request_id"].as_str().unwrap().to_owned()).collect()
     };
-    assert!(
-        eventually(SOON, || finished.keys().all(|id| known().contains(id))),
-        "finished requests are missing"
-    );
+    let all_known = || {
+        let known = known();
+        finished.keys().all(|id| known.contains(id))
+    };
+    assert!(eventually(SOON, all_known), "finished requests are missing");
     let requests = ledger_requests(admin);
     let mut seen = BTreeSet::new();
     for request in &requests {
