@@ -123,13 +123,15 @@ impl<'a> Builder<'a> {
 
     /// Usable credentials by the provider they are for, opened.
     #[allow(clippy::type_complexity, reason = "one map, used once, next to where it is made")]
-    fn credentials(&self) -> Result<HashMap<(Option<ResourceId>, &'a str), Vec<Credential>>, CompileError> {
+    fn credentials(
+        &self,
+    ) -> Result<HashMap<(Option<ResourceId>, &'a str), Vec<Arc<Credential>>>, CompileError> {
         let mut by_provider: HashMap<_, Vec<_>> = HashMap::new();
         for (row, spec) in self.each(|spec| if let Spec::Credential(spec) = spec { Some(spec) } else { None })
         {
             if !spec.disabled && spec.weight > 0 {
                 let opened = self.open(row, spec)?;
-                by_provider.entry((row.tenant, spec.provider.as_str())).or_default().push(opened);
+                by_provider.entry((row.tenant, spec.provider.as_str())).or_default().push(Arc::new(opened));
             }
         }
         Ok(by_provider)
@@ -198,7 +200,7 @@ impl<'a> Builder<'a> {
         for TargetSpec { model } in &spec.targets {
             let missing = || Err(format!("no provider named {}", model.provider));
             match scopes.target(model).unwrap_or_else(missing) {
-                Ok(target) => targets.push(target),
+                Ok(target) => targets.push(Arc::new(target)),
                 Err(reason) => unusable.push((model.clone(), reason)),
             }
         }
@@ -238,7 +240,7 @@ fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
 fn endpoint(
     row: &Resource,
     spec: &ProviderSpec,
-    credentials: Vec<Credential>,
+    credentials: Vec<Arc<Credential>>,
 ) -> Result<Usable<Endpoint>, CompileError> {
     let Some(table) = provider_row(&spec.kind) else {
         return Ok(Err(format!("this version knows no provider of kind {:?}", spec.kind)));

@@ -26,9 +26,9 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Planned {
     /// The target.
-    pub target: Target,
+    pub target: Arc<Target>,
     /// Credentials in the order in which they are tried; empty where the provider needs none.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<Arc<Credential>>,
     /// Why it stands where it stands.
     pub reason: &'static str,
 }
@@ -92,7 +92,7 @@ pub fn plan(snapshot: &Snapshot, caller: &Caller, model: &str, draw: u64) -> Res
         return Err(out_of_service(reasons.join("; ")));
     }
     let attempts = route.targets.iter().enumerate().map(|(position, target)| Planned {
-        target: target.clone(),
+        target: Arc::clone(target),
         credentials: order(&target.endpoint.credentials, draw),
         reason: if position == 0 { "first of the chain" } else { "next of the chain" },
     });
@@ -116,7 +116,7 @@ fn find<'a>(snapshot: &'a Snapshot, caller: &Caller, name: &str) -> Option<Cow<'
     }
     let model: ModelRef = name.parse().ok()?;
     let (targets, unusable) = match scopes.target(&model)? {
-        Ok(target) => (vec![target], Vec::new()),
+        Ok(target) => (vec![Arc::new(target)], Vec::new()),
         Err(reason) => (Vec::new(), vec![(model, reason)]),
     };
     let timeouts = Timeouts::default();
@@ -124,7 +124,7 @@ fn find<'a>(snapshot: &'a Snapshot, caller: &Caller, name: &str) -> Option<Cow<'
 }
 
 /// The first by weighted draw, the rest behind it in turn.
-fn order(credentials: &[Credential], draw: u64) -> Vec<Credential> {
+fn order(credentials: &[Arc<Credential>], draw: u64) -> Vec<Arc<Credential>> {
     let total: u64 = credentials.iter().map(|credential| u64::from(credential.weight)).sum();
     let mut left = if total == 0 { 0 } else { draw % total };
     let first = credentials.iter().position(|credential| {

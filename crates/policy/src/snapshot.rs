@@ -84,7 +84,7 @@ pub struct Route {
     /// Its name.
     pub name: String,
     /// In the order in which they are tried.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Arc<Target>>,
     /// Targets that cannot be tried, and why.
     pub unusable: Vec<(ModelRef, String)>,
     /// Bounds of every wait.
@@ -124,7 +124,7 @@ pub struct Endpoint {
     /// Path that goes before the API's own, without a trailing slash.
     pub prefix: String,
     /// Usable credentials; empty only where the row needs none.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<Arc<Credential>>,
 }
 
 /// One of a provider's API keys, ready to be sent.

@@ -53,7 +53,14 @@ impl App {
         let fleet = settings.link.fleet().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
-        let gateway = Arc::new(Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge));
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&keyring),
+            spool,
+            fleet,
+            incarnation,
+            settings.edge,
+            Vec::new(),
+        ));
         let link = settings.link;
         let max_age = link.max_snapshot_age.std();
         let config = ConfigSettings::new(link.region, settings.data_dir, max_age);

@@ -25,7 +25,7 @@ const STALE_WITHIN: Duration = Duration::from_secs(1);
 /// One try: where, with which credential, until when.
 pub(crate) struct Try<'a> {
     pub(crate) planned: &'a Planned,
-    pub(crate) credential: Option<&'a Credential>,
+    pub(crate) credential: Option<&'a Arc<Credential>>,
     /// When the whole request must have ended.
     pub(crate) deadline: Instant,
     /// Until when this target has to show content.

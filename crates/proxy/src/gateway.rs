@@ -12,7 +12,7 @@ use policy::{Rows, Snapshot, compile};
 use secrets::Keyring;
 use tokio::sync::watch;
 
-use crate::{reply::Trouble, settings::EdgeSettings, spool::Spool, upstream::Upstream};
+use crate::{observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, upstream::Upstream};
 
 /// Says whether the configuration is too old to serve by.
 pub(crate) type Stale = Box<dyn Fn() -> bool + Send + Sync>;
@@ -26,6 +26,7 @@ pub(crate) struct Gateway {
     pub(crate) fleet: Fleet,
     pub(crate) incarnation: IncarnationId,
     pub(crate) edge: EdgeSettings,
+    pub(crate) observers: Observers,
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
     in_flight: AtomicUsize,
@@ -48,6 +49,7 @@ impl Gateway {
         fleet: Fleet,
         incarnation: IncarnationId,
         edge: EdgeSettings,
+        observers: Observers,
     ) -> Self {
         Self {
             snapshot: ArcSwapOption::empty(),
@@ -57,6 +59,7 @@ impl Gateway {
             fleet,
             incarnation,
             edge,
+            observers,
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),
             in_flight: AtomicUsize::new(0),

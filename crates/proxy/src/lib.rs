@@ -13,6 +13,7 @@ mod listener;
 mod main_loop;
 mod meter;
 mod models;
+mod observe;
 mod pipeline;
 mod redact;
 mod relay;
@@ -21,6 +22,7 @@ mod settings;
 pub mod spool;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod upstream;
 
 pub use app::App;

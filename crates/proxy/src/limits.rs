@@ -71,6 +71,7 @@ fn refused(caller: &Caller, refusal: &Refusal) -> Trouble {
             let what = caller.key.tenant.limits.iter().find(of_it).map(|(_, spec)| describe(spec, kind));
             let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
             Trouble::new(ErrorKind::RateLimited, text)
+                .limited_by(kind)
                 .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1))
         }
         Refusal::StoreUnavailable { .. } => {

@@ -13,24 +13,18 @@ use domain::{
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
 use fleet::Grant;
-use policy::{Bound, Target};
+use policy::Bound;
 use tokio::time::Instant;
 use wire::Seen;
 
 use crate::{
-    gateway::Gateway,
+    observe::{CLIENT_CLOSED, Passage, Times, Tried},
     reply::{Notes, Trouble},
     spool::SpoolError,
 };
 
-/// HTTP status recorded for a client that hung up (nginx's convention).
-const CLIENT_CLOSED: u32 = 499;
-
 /// What is known of a request before its first attempt.
 pub(crate) struct Opening {
-    pub(crate) request: RequestId,
-    pub(crate) started: Instant,
-    pub(crate) at: Timestamp,
     pub(crate) attribution: Attribution,
     pub(crate) api: &'static str,
     pub(crate) stream: bool,
@@ -67,9 +61,11 @@ pub(crate) type Sent = Arc<AtomicBool>;
 
 /// Meters one request. Dropped unsettled, it books a client that hung up and does no more than that.
 pub(crate) struct Meter {
-    gateway: Arc<Gateway>,
+    passage: Passage,
     opening: Opening,
     attempts: Vec<Attempt>,
+    /// Where each attempt went, the running one included.
+    tried: Vec<Tried>,
     running: Option<Running>,
     /// Time spent waiting for the client and for providers.
     waited: Duration,
@@ -92,12 +88,13 @@ pub(crate) struct Totals {
 }
 
 impl Meter {
-    pub(crate) fn new(gateway: Arc<Gateway>, opening: Opening, hold: Grant) -> Self {
+    pub(crate) fn new(passage: Passage, opening: Opening, hold: Grant) -> Self {
         Self {
-            gateway,
+            passage,
             waited: opening.upload,
             opening,
             attempts: Vec::new(),
+            tried: Vec::new(),
             running: None,
             overhead: None,
             ttft: None,
@@ -107,12 +104,13 @@ impl Meter {
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
-    pub(crate) fn begin(&mut self, target: &Target, bound: Bound) -> Result<Sent, Trouble> {
+    pub(crate) fn begin(&mut self, tried: Tried, bound: Bound) -> Result<Sent, Trouble> {
+        let target = &tried.target;
         let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let at = Timestamp::now();
-        let price = target.price_at(self.opening.at).map(|priced| (priced.id, priced.price.clone()));
+        let price = target.price_at(self.passage.at).map(|priced| (priced.id, priced.price.clone()));
         let intent = Intent {
-            request: self.opening.request,
+            request: self.passage.id,
             attempt: number,
             at,
             attribution: self.opening.attribution.clone(),
@@ -125,8 +123,9 @@ impl Meter {
             reserve: bound.cost,
             bound: bound.usage,
         };
-        self.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
+        self.passage.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
         let (provider, model) = (intent.provider, intent.model);
+        self.tried.push(tried);
         let sent = Sent::default();
         self.running = Some(Running {
             number,
@@ -147,7 +146,7 @@ impl Meter {
 
     /// The moment by which prices are chosen.
     pub(crate) const fn priced_at(&self) -> Timestamp {
-        self.opening.at
+        self.passage.at
     }
 
     /// The provider's status arrived.
@@ -159,7 +158,7 @@ impl Meter {
 
     /// The first content arrived.
     pub(crate) fn first_content(&mut self) {
-        self.ttft.get_or_insert_with(|| self.opening.started.elapsed());
+        self.ttft.get_or_insert_with(|| self.passage.started.elapsed());
     }
 
     /// What the provider has reported and produced so far.
@@ -191,7 +190,7 @@ impl Meter {
     }
 
     fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.opening.started.elapsed().saturating_sub(self.waited))
+        self.overhead.unwrap_or_else(|| self.passage.started.elapsed().saturating_sub(self.waited))
     }
 
     /// Ends the running attempt.
@@ -222,10 +221,10 @@ impl Meter {
         if self.attempts.is_empty() {
             return Totals::default();
         }
-        let duration = self.opening.started.elapsed();
+        let (duration, overhead, ttft) = (self.passage.started.elapsed(), self.overhead(), self.ttft);
         let event = UsageEvent {
-            request: self.opening.request,
-            incarnation: self.gateway.incarnation,
+            request: self.passage.id,
+            incarnation: self.passage.gateway.incarnation,
             at: Timestamp::now(),
             attribution: self.opening.attribution.clone(),
             api: self.opening.api.to_owned(),
@@ -235,16 +234,24 @@ impl Meter {
             status,
             cache: CacheHit::Off,
             duration_us: micros(duration),
-            overhead_us: micros(self.overhead()),
-            ttft_us: self.ttft.map(micros),
+            overhead_us: micros(overhead),
+            ttft_us: ttft.map(micros),
             attempts: std::mem::take(&mut self.attempts),
         };
-        if let Err(error) = self.gateway.spool.event(&event) {
+        if let Err(error) = self.passage.gateway.spool.event(&event) {
             // The intent stays in the spool: a successor books it as an estimate, so it is not lost.
             tracing::error!(request = %event.request, %error, "cannot spool a usage event");
         }
+        self.passage.settled(&event, &self.tried, Times { duration, overhead, ttft });
         self.attempts = event.attempts;
         totals(&self.attempts)
+    }
+
+    /// Ends a request that nothing answered.
+    pub(crate) fn fail(&mut self, trouble: &Trouble) {
+        self.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
+        // Without an attempt there was nothing to settle.
+        self.passage.refused(trouble, Some(&self.opening.route));
     }
 
     /// The attempts so far.
@@ -254,7 +261,7 @@ impl Meter {
 
     /// The request.
     pub(crate) const fn request(&self) -> RequestId {
-        self.opening.request
+        self.passage.id
     }
 
     /// What the response headers say at this moment.
@@ -265,7 +272,7 @@ impl Meter {
         let attempts = self.attempts.len() + usize::from(self.running.is_some());
         let fallback = self.attempts.first().filter(|_| attempts > 1);
         Notes {
-            request: self.opening.request,
+            request: self.passage.id,
             route: Some(self.opening.route.clone()),
             provider: last.map(|(provider, _)| provider.clone()),
             model: last.map(|(_, model)| model.clone()),
@@ -280,7 +287,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         if !self.settled {
             self.end(AttemptOutcome::Cancelled);
-            self.settle(RequestOutcome::Cancelled, CLIENT_CLOSED);
+            self.settle(RequestOutcome::Cancelled, u32::from(CLIENT_CLOSED));
         }
     }
 }

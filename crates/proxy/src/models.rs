@@ -13,24 +13,34 @@ use crate::{
     reply::{Notes, Trouble, json_response},
 };
 
+/// The name in records and metrics.
+const API: &str = "models";
+
 /// Who asks, by which configuration.
-pub(crate) fn sign_in(gateway: &Gateway, arrival: &Arrival) -> Result<(Arc<Snapshot>, Caller), Trouble> {
+pub(crate) fn sign_in(gateway: &Gateway, arrival: &mut Arrival) -> Result<(Arc<Snapshot>, Caller), Trouble> {
     let snapshot = gateway.snapshot()?;
     let presented = ask::presented(arrival.request.headers(), arrival.request.uri());
-    let caller = identify(&snapshot, &gateway.keyring, presented, arrival.at)
+    let caller = identify(&snapshot, &gateway.keyring, presented, arrival.passage.at)
         .map_err(|error| Trouble::new(error.kind(), error.to_string()))?;
+    arrival.passage.key = Some(Arc::clone(&caller.key));
     Ok((snapshot, caller))
 }
 
 /// The list.
-pub(crate) fn list(gateway: &Gateway, arrival: &Arrival) -> Result<Response<ReplyBody>, Trouble> {
+pub(crate) fn list(gateway: &Gateway, arrival: &mut Arrival) -> Result<Response<ReplyBody>, Trouble> {
+    arrival.passage.api = Some(API);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     let names = visible_models(&snapshot, &caller);
     Ok(answer(arrival, wire::models_body(names.iter().map(|name| (name.as_str(), 0, "portcullis")))))
 }
 
 /// One of it.
-pub(crate) fn show(gateway: &Gateway, arrival: &Arrival, name: &str) -> Result<Response<ReplyBody>, Trouble> {
+pub(crate) fn show(
+    gateway: &Gateway,
+    arrival: &mut Arrival,
+    name: &str,
+) -> Result<Response<ReplyBody>, Trouble> {
+    arrival.passage.api = Some(API);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     // SDKs percent-encode the slash of `provider/model`.
     let name = name.replace("%2F", "/").replace("%2f", "/");
@@ -40,10 +50,11 @@ pub(crate) fn show(gateway: &Gateway, arrival: &Arrival, name: &str) -> Result<R
     Ok(answer(arrival, wire::model_body(&name, 0, "portcullis")))
 }
 
-fn answer(arrival: &Arrival, body: Vec<u8>) -> Response<ReplyBody> {
+fn answer(arrival: &mut Arrival, body: Vec<u8>) -> Response<ReplyBody> {
     let mut response = json_response(StatusCode::OK, body);
-    let mut notes = Notes::new(arrival.id);
-    notes.overhead = arrival.started.elapsed();
+    let mut notes = Notes::new(arrival.passage.id);
+    notes.overhead = arrival.passage.started.elapsed();
     notes.write(response.headers_mut());
+    arrival.passage.answered(response.status().as_u16());
     response
 }

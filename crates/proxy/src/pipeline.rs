@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{ErrorKind, RequestOutcome};
+use domain::ErrorKind;
 use http::Response;
 use policy::{Caller, Plan};
 use tokio::time::Instant;
@@ -33,9 +33,10 @@ pub(crate) struct Ask {
 pub(crate) async fn handle(
     gateway: &Arc<Gateway>,
     api: Api,
-    mut arrival: Arrival,
+    arrival: &mut Arrival,
 ) -> Result<Response<ReplyBody>, Trouble> {
-    let (snapshot, caller) = sign_in(gateway, &arrival)?;
+    arrival.passage.api = Some(api.name());
+    let (snapshot, caller) = sign_in(gateway, arrival)?;
     let options = ask::options(arrival.request.headers())?;
     let reading = Instant::now();
     let body = body::read(&mut arrival.request, &gateway.edge).await?;
@@ -45,15 +46,15 @@ pub(crate) async fn handle(
         .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
     let ask = Ask { api, body, facts, plan, options };
     let opening =
-        open(&arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
-    let hold = limits::reserve(gateway, &caller, arrival.id, &opening.attribution)
+        open(arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let hold = limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution)
         .await
         .map_err(|trouble| trouble.on_route(&ask.plan.route))?;
-    let mut meter = Meter::new(Arc::clone(gateway), opening, hold);
+    let mut meter = Meter::new(arrival.passage.hand_over(), opening, hold);
     match attempt::first_success(gateway, &ask, &mut meter).await {
         Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
         Err(trouble) => {
-            meter.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
+            meter.fail(&trouble);
             Ok(trouble.response(meter.notes()))
         }
     }
@@ -76,9 +77,6 @@ fn decode(api: Api, body: &[u8]) -> Result<RequestFacts, Trouble> {
 /// What the meter records of the request before anything is sent.
 fn open(arrival: &Arrival, caller: &Caller, ask: &Ask, upload: Duration) -> Result<Opening, Trouble> {
     Ok(Opening {
-        request: arrival.id,
-        started: arrival.started,
-        at: arrival.at,
         attribution: ask::attribution(arrival.request.headers(), caller, &ask.facts)?,
         api: ask.api.name(),
         stream: ask.facts.stream,

@@ -29,13 +29,15 @@ struct Details {
     allow: Option<&'static str>,
     /// The route, where it became known before the trouble.
     route: Option<String>,
+    /// The kind of the limit that was reached.
+    limit: Option<&'static str>,
 }
 
 impl Trouble {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
-        let allow = None;
+        let (allow, limit) = (None, None);
         Self(Box::new(Details {
             kind,
             message,
@@ -46,6 +48,7 @@ impl Trouble {
             status,
             allow,
             route,
+            limit,
         }))
     }
 
@@ -77,6 +80,12 @@ impl Trouble {
         self.status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
+    /// A limit of this kind was reached.
+    pub(crate) fn limited_by(mut self, kind: &'static str) -> Self {
+        self.0.limit = Some(kind);
+        self
+    }
+
     pub(crate) fn on_route(mut self, route: &str) -> Self {
         self.0.route = Some(route.to_owned());
         self
@@ -85,6 +94,18 @@ impl Trouble {
     pub(crate) fn attempts(mut self, attempts: &[Attempt]) -> Self {
         self.0.attempts = Some(explain(attempts));
         self
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        self.0.limit
+    }
+
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.0.route.as_deref()
     }
 
     pub(crate) fn http_status(&self) -> StatusCode {

@@ -16,7 +16,8 @@ use super::{
     opening::{self, Kind},
 };
 use crate::{
-    gateway::Gateway, meter::Meter, pipeline::Ask, redact::redact, reply::Trouble, upstream::Outgoing,
+    gateway::Gateway, meter::Meter, observe::Tried, pipeline::Ask, redact::redact, reply::Trouble,
+    upstream::Outgoing,
 };
 
 /// A provider's answer, believed.
@@ -39,7 +40,8 @@ pub(crate) async fn try_once(
     let input = wire::input_bound(&ask.facts, ask.body.len());
     let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
     let request = encode(ask, tried)?;
-    let sent = meter.begin(target, bound)?;
+    let credential = tried.credential.map(Arc::clone);
+    let sent = meter.begin(Tried { target: Arc::clone(target), credential }, bound)?;
     let waiting = Instant::now();
     let connect = ask.plan.timeouts.connect.std();
     let exchange = exchange(gateway, ask, meter, request.map(|body| Outgoing::new(body, sent)), connect);

@@ -129,7 +129,8 @@ impl Bench {
             reporter.run(&stop).await;
             reporter
         });
-        let gateway = Arc::new(Gateway::new(Arc::new(keyring), spool, plan.fleet, incarnation, plan.edge));
+        let gateway =
+            Arc::new(Gateway::new(Arc::new(keyring), spool, plan.fleet, incarnation, plan.edge, Vec::new()));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

@@ -1,0 +1,143 @@
+//! How every request ended, told exactly once to whoever counts, traces or logs it.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
+use policy::{Credential, Key, Target};
+use tokio::time::Instant;
+
+use crate::{gateway::Gateway, reply::Trouble, trace::TraceContext};
+
+/// HTTP status recorded for a client that hung up (nginx's convention).
+pub(crate) const CLIENT_CLOSED: u16 = 499;
+
+/// Learns how requests ended, on the request's own task: it must neither wait nor fail.
+pub(crate) trait Observer: Send + Sync {
+    /// A request ended whose attempts are in the usage spool by now.
+    fn settled(&self, settled: &Settled<'_>);
+
+    /// A request ended without an attempt.
+    fn unmetered(&self, unmetered: &Unmetered<'_>);
+}
+
+/// Everybody who learns it, in order.
+pub(crate) type Observers = Vec<Arc<dyn Observer>>;
+
+/// A request that had at least one attempt.
+pub(crate) struct Settled<'a> {
+    pub(crate) passage: &'a Passage,
+    pub(crate) event: &'a UsageEvent,
+    /// Where each of the event's attempts went, in the same order.
+    pub(crate) tried: &'a [Tried],
+    pub(crate) times: Times,
+}
+
+/// The durations of a settled request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// The whole request.
+    pub(crate) duration: Duration,
+    /// The gateway's own share.
+    pub(crate) overhead: Duration,
+    /// Up to the first content.
+    pub(crate) ttft: Option<Duration>,
+}
+
+/// Where one attempt went.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    pub(crate) target: Arc<Target>,
+    /// `None`: the provider needs none.
+    pub(crate) credential: Option<Arc<Credential>>,
+}
+
+/// A request that was refused, answered by the gateway itself, or given up by its client before any attempt.
+pub(crate) struct Unmetered<'a> {
+    pub(crate) passage: &'a Passage,
+    /// The route, where it became known.
+    pub(crate) route: Option<&'a str>,
+    /// `Ok`: answered; `Error`: refused; `Cancelled`: the client hung up.
+    pub(crate) outcome: RequestOutcome,
+    /// Why it was refused.
+    pub(crate) kind: Option<ErrorKind>,
+    /// The kind of the limit that was reached.
+    pub(crate) limit: Option<&'static str>,
+    pub(crate) status: u16,
+    pub(crate) elapsed: Duration,
+}
+
+/// A request's way through the gateway, from its head to its end. Whoever holds it says how it ended; dropped
+/// untold, the client hung up.
+pub(crate) struct Passage {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) id: RequestId,
+    pub(crate) at: Timestamp,
+    pub(crate) started: Instant,
+    pub(crate) trace: TraceContext,
+    /// The client API, once the path was understood.
+    pub(crate) api: Option<&'static str>,
+    /// The caller's key, and its tenant with it, once it was found good.
+    pub(crate) key: Option<Arc<Key>>,
+    told: bool,
+}
+
+impl Passage {
+    pub(crate) fn new(gateway: Arc<Gateway>, trace: TraceContext) -> Self {
+        let (id, at, started) = (RequestId::new(), Timestamp::now(), Instant::now());
+        Self { gateway, id, at, started, trace, api: None, key: None, told: false }
+    }
+
+    /// Leaves it to another holder to say how the request ends.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let (id, at, started, api) = (self.id, self.at, self.started, self.api);
+        let (trace, key) = (std::mem::take(&mut self.trace), self.key.take());
+        let told = std::mem::replace(&mut self.told, true);
+        Self { gateway: Arc::clone(&self.gateway), id, at, started, trace, api, key, told }
+    }
+
+    /// It had attempts.
+    pub(crate) fn settled(&mut self, event: &UsageEvent, tried: &[Tried], times: Times) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let settled = Settled { passage: self, event, tried, times };
+        for observer in &self.gateway.observers {
+            observer.settled(&settled);
+        }
+    }
+
+    /// It had none, and the client is told why.
+    pub(crate) fn refused(&mut self, trouble: &Trouble, route: Option<&str>) {
+        let (route, status) = (route.or(trouble.route()), trouble.http_status().as_u16());
+        self.unmetered(RequestOutcome::Error, Some(trouble), route, status);
+    }
+
+    /// It needed none.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.unmetered(RequestOutcome::Ok, None, None, status);
+    }
+
+    fn unmetered(
+        &mut self,
+        outcome: RequestOutcome,
+        trouble: Option<&Trouble>,
+        route: Option<&str>,
+        status: u16,
+    ) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let (kind, limit) = (trouble.map(Trouble::kind), trouble.and_then(Trouble::limit));
+        let elapsed = self.started.elapsed();
+        let unmetered = Unmetered { passage: self, route, outcome, kind, limit, status, elapsed };
+        for observer in &self.gateway.observers {
+            observer.unmetered(&unmetered);
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.unmetered(RequestOutcome::Cancelled, None, None, CLIENT_CLOSED);
+    }
+}
