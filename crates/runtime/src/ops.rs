@@ -1,12 +1,12 @@
-//! The ops port: liveness and readiness, apart from traffic so that neither can starve the other.
+//! The ops port: liveness, readiness and telemetry's switches, apart from traffic so that neither can starve the other.
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Readiness, http};
+use crate::{Readiness, http, telemetry};
 
-/// Serves `/healthz` and `/readyz` until the token is cancelled.
+/// Serves `/healthz`, `/readyz` and `/telemetry` until the token is cancelled.
 ///
 /// # Errors
 /// When the listener fails.
@@ -18,7 +18,8 @@ pub async fn serve(
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(readiness);
+        .with_state(readiness)
+        .merge(telemetry::routes(None));
     http::serve(listener, router, shutdown).await
 }
 

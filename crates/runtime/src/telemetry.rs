@@ -1,11 +1,29 @@
-//! Logs: one line per event on stderr, as text for people or JSON for machines.
+//! Logs: one line per event on stderr, as text for people or JSON for machines; the level changes while the process runs.
 
-use std::io::IsTerminal as _;
+mod lines;
+mod ops;
+
+use std::{
+    io::IsTerminal as _,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use secrets::{check_token_strength, same};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
+use self::lines::Lines;
+pub use self::ops::{Sampling, routes};
 use crate::ConfigError;
+
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// Longest directives, in bytes.
+const MAX_DIRECTIVES: usize = 4 << 10;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -17,8 +35,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Settings of the log.
-#[derive(Args, Clone, Debug)]
+/// Settings of the log, and who may change them while the process runs.
+#[derive(Args, Clone)]
 pub struct LogSettings {
     /// What is logged: a level, or directives such as `info,proxy=debug`.
     #[arg(long, env = "PORTCULLIS_LOG", default_value = "info", global = true)]
@@ -26,21 +44,108 @@ pub struct LogSettings {
     /// How it is written.
     #[arg(long, env = "PORTCULLIS_LOG_FORMAT", default_value = "text", global = true)]
     pub log_format: LogFormat,
+    /// Lets other hosts change log level and sampling at the ops port; without it only this host may.
+    #[arg(long, env = "PORTCULLIS_OPS_TOKEN", hide_env_values = true, global = true)]
+    pub ops_token: Option<String>,
+}
+
+/// The subscriber is the process's, and so is what changes it.
+static CONTROL: OnceLock<Control> = OnceLock::new();
+
+struct Control {
+    filter: reload::Handle<EnvFilter, Registry>,
+    directives: Mutex<Arc<str>>,
+    lines: Lines,
+    token: Option<String>,
 }
 
 /// Installs the process's subscriber.
 ///
 /// # Errors
-/// When the directives cannot be parsed.
+/// When the directives cannot be parsed, or the ops token is weak.
 pub fn init(settings: &LogSettings) -> Result<(), ConfigError> {
-    let filter: EnvFilter = settings.log.parse().map_err(|error| ConfigError::new("--log", error))?;
+    let filter = parse(&settings.log).map_err(|error| ConfigError::new("--log (PORTCULLIS_LOG)", error))?;
+    // A variable set to nothing, as in files that list every variable, is not set.
+    let token = settings.ops_token.clone().filter(|token| !token.is_empty());
+    if let Some(Err(weak)) = token.as_deref().map(check_token_strength) {
+        return Err(ConfigError::new("PORTCULLIS_OPS_TOKEN", weak));
+    }
+    let lines = Lines::start(std::io::stderr()).map_err(|error| ConfigError::new("--log", error))?;
+    let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     let colours = std::io::stderr().is_terminal();
     let written = match settings.log_format {
         LogFormat::Text => {
-            registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+            registry.with(fmt::layer().with_ansi(colours).with_writer(lines.clone())).try_init()
         }
-        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => registry.with(fmt::layer().json().with_writer(lines.clone())).try_init(),
     };
-    written.map_err(|error| ConfigError::new("--log", error))
+    written.map_err(|error| ConfigError::new("--log", error))?;
+    let directives = Mutex::new(settings.log.as_str().into());
+    // A second subscriber was refused above, so there is no second control.
+    let _ = CONTROL.set(Control { filter: handle, directives, lines, token });
+    Ok(())
+}
+
+/// Waits until the log is written, at most a second; a process calls it before its last word.
+pub fn flush() {
+    if let Some(control) = CONTROL.get() {
+        control.lines.flush(LAST_LINES);
+    }
+}
+
+/// Log lines dropped so far because nobody read stderr fast enough.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    CONTROL.get().map_or(0, |control| control.lines.dropped())
+}
+
+impl Control {
+    fn directives(&self) -> Arc<str> {
+        Arc::clone(&self.directives.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn apply(&self, directives: &str, filter: EnvFilter) -> Result<(), reload::Error> {
+        let mut current = self.directives.lock().unwrap_or_else(PoisonError::into_inner);
+        self.filter.reload(filter)?;
+        *current = directives.into();
+        Ok(())
+    }
+
+    fn is_token(&self, presented: &str) -> bool {
+        self.token.as_ref().is_some_and(|token| same(token.as_bytes(), presented.as_bytes()))
+    }
+}
+
+/// Reads directives. A bare word has to be a level: the filter would take `inof` for the name of a module.
+fn parse(directives: &str) -> Result<EnvFilter, String> {
+    if directives.len() > MAX_DIRECTIVES {
+        return Err(format!("is longer than {MAX_DIRECTIVES} bytes"));
+    }
+    let parts: Vec<&str> = directives.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err("is empty; say a level, such as info".to_owned());
+    }
+    match parts.iter().find(|part| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(format!("{word:?} is no level; they are off, error, warn, info, debug, trace")),
+        None => parts.join(",").parse::<EnvFilter>().map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_refused() {
+        for good in
+            ["info", "WARN", "info,proxy=debug", " info , portcullis::request=off", "off,proxy[a]=info"]
+        {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", " , ", "inof", "info,proxy", "proxy=loud", "a=b=c"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        assert!(parse(&"a=info,".repeat(1_000)).is_err());
+    }
 }

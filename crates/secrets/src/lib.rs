@@ -9,3 +9,9 @@ pub use key_text::{KeyText, looks_like_a_key};
 pub use keyring::{Digest, KeySeal, Keyring};
 pub use master::{MasterKey, WeakSecret, check_token_strength, random_token};
 pub use seal::{Binding, OpenError};
+
+/// Whether two secrets are the same, in a time that does not tell how much of them is.
+#[must_use]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
