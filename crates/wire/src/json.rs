@@ -3,7 +3,12 @@
 //! One reader serves the request scan, the stream tap and the plain answer, because all three want a few
 //! members out of a document whose bytes must stay as they are.
 
+pub mod out;
+mod view;
+
 use std::{borrow::Cow, ops::Range};
+
+pub use self::view::{Fields, Json, JsonError, JsonKind, MAX_ELEMENTS};
 
 /// Deepest nesting that is read; more is refused, so that no body can exhaust the stack.
 pub(crate) const MAX_DEPTH: u8 = 128;

@@ -4,12 +4,15 @@
 
 pub mod api;
 pub mod bound;
-mod json;
+pub mod canon;
+pub mod dialect;
+pub mod json;
 pub mod openai;
 pub mod provider;
 pub mod scan;
 pub mod splice;
 pub mod sse;
+pub mod tap;
 
 pub use api::Api;
 pub use bound::input_bound;
@@ -22,3 +25,4 @@ pub use openai::{
 pub use provider::{Auth, ProviderRow, provider_kinds, provider_row};
 pub use scan::{RequestFacts, ScanError, scan};
 pub use splice::{Edits, splice};
+pub use tap::Tap;

@@ -9,6 +9,18 @@ pub enum Auth {
     None,
 }
 
+/// What is odd about a provider that speaks somebody else's dialect (DIALECTS §6); all false: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// Knows `max_tokens` and not `max_completion_tokens`.
+    pub old_limit_name: bool,
+}
+
+impl Quirks {
+    /// Nothing odd.
+    pub const NONE: Self = Self { old_limit_name: false };
+}
+
 /// What the gateway knows of one kind of provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderRow {

@@ -110,7 +110,7 @@ fn the_vendors_numbers_come_out_disjoint() {
         audio_in: 20,
         output_visible: 26,
         reasoning: 64,
-        audio_out: 0,
+        ..Usage::default()
     };
     assert_eq!(openai, expected);
     let custom = chat_usage(&fixture("custom", "response.json")).unwrap();

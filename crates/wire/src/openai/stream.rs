@@ -33,12 +33,15 @@ pub enum Piece {
 pub enum TapError {
     /// An event exceeds [`MAX_EVENT`] bytes.
     EventTooLarge,
+    /// An event cannot be read.
+    BadEvent,
 }
 
 impl fmt::Display for TapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EventTooLarge => write!(f, "the provider sent an event of more than {MAX_EVENT} bytes"),
+            Self::BadEvent => f.write_str("the provider sent an event that cannot be read"),
         }
     }
 }

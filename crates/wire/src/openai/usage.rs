@@ -87,6 +87,7 @@ impl Reported {
             reasoning,
             audio_in,
             audio_out,
+            ..Usage::default()
         })
     }
 }

@@ -54,7 +54,13 @@ impl Seen {
         if self.error.is_none() {
             self.error = chunk.error;
         }
-        let Some(usage) = chunk.usage else { return };
+        if let Some(usage) = chunk.usage {
+            self.report(usage);
+        }
+    }
+
+    /// Takes a usage that the provider reported, unless it is smaller than an earlier one.
+    pub(crate) fn report(&mut self, usage: Usage) {
         let before = self.usage;
         if !keep_larger(&mut self.usage, usage) {
             self.usage_anomalies = self.usage_anomalies.saturating_add(1);

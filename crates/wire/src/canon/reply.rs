@@ -1,0 +1,89 @@
+//! A whole answer.
+
+use domain::Usage;
+
+use super::{Part, Text};
+use crate::json::Json;
+
+/// What a model answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply<'a> {
+    /// The provider's id of it; `None`: the dialect has none.
+    pub id: Option<Text<'a>>,
+    /// The model that answered, in the provider's words.
+    pub model: Option<Text<'a>>,
+    /// When, in Unix seconds, where the provider said it.
+    pub created: Option<u64>,
+    /// The answers; nearly always one.
+    pub choices: Vec<Choice<'a>>,
+    /// Tokens; `None`: not said, which is unknown and not zero.
+    pub usage: Option<Usage>,
+    /// The queue it was served from.
+    pub service_tier: Option<Text<'a>>,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice<'a> {
+    /// What was said, thought and called, in order.
+    pub parts: Vec<Part<'a>>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Which stop sequence ended it, where the provider names it.
+    pub stop_sequence: Option<Text<'a>>,
+    /// What the provider said about its refusal or filter.
+    pub explanation: Option<Text<'a>>,
+    /// Log-probabilities of the tokens.
+    pub logprobs: Vec<Logprob<'a>>,
+    /// Citations and the like in the dialect's own words; kept for nobody but logs: other dialects cannot place them.
+    pub citations: Option<Json<'a>>,
+}
+
+/// Log-probability of one token; numbers stay as they were written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logprob<'a> {
+    /// The token's text.
+    pub token: Text<'a>,
+    /// Natural logarithm.
+    pub logprob: Json<'a>,
+    /// Its bytes, where they were said.
+    pub bytes: Option<Json<'a>>,
+    /// Alternatives: text and logarithm.
+    pub top: Vec<(Text<'a>, Json<'a>)>,
+}
+
+/// Why an answer ended (DIALECTS §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It was done.
+    End,
+    /// A stop sequence.
+    StopSequence,
+    /// The output limit.
+    Length,
+    /// The context window is full.
+    ContextFull,
+    /// It calls tools.
+    ToolCalls,
+    /// A filter stopped it.
+    ContentFilter,
+    /// The model declined in words.
+    Refusal,
+    /// The provider pauses a long turn.
+    Pause,
+    /// The model wrote something that is no call.
+    Malformed,
+    /// The provider failed while answering.
+    Error,
+}
+
+impl Finish {
+    /// The reason once it is known whether the answer holds calls: some providers say `stop` with them (§2.1).
+    #[must_use]
+    pub const fn with_calls(self, calls: bool) -> Self {
+        match self {
+            Self::End | Self::StopSequence if calls => Self::ToolCalls,
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A stream on its way from provider to client: whole events pass, what they say is noted, errors are seen in time.
+
+mod frames;
+mod note;
+mod translate;
+mod verbatim;
+
+use bytes::Bytes;
+
+pub use self::{translate::Translation, verbatim::Verbatim};
+use crate::openai::stream::{ChatTap, Piece, Seen, TapError};
+
+/// Watches one stream, and translates it where client and provider speak different dialects.
+pub enum Tap {
+    /// OpenAI Chat at both ends, with the one edit that the gateway's own wish for usage makes necessary.
+    Chat(ChatTap),
+    /// Another dialect at both ends: bytes pass as they are.
+    Verbatim(Verbatim),
+    /// Two dialects.
+    Translation(Translation),
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tap").field("seen", self.seen()).finish_non_exhaustive()
+    }
+}
+
+impl Tap {
+    /// What the stream said so far.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        match self {
+            Self::Chat(tap) => tap.seen(),
+            Self::Verbatim(tap) => tap.seen(),
+            Self::Translation(tap) => tap.seen(),
+        }
+    }
+
+    /// Takes the next bytes from the provider and appends what may go to the client.
+    ///
+    /// # Errors
+    /// The stream must be given up. What was appended before is sound.
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Piece>) -> Result<(), TapError> {
+        match self {
+            Self::Chat(tap) => tap.feed(chunk, out),
+            Self::Verbatim(tap) => tap.feed(chunk, out),
+            Self::Translation(tap) => tap.feed(&chunk, out),
+        }
+    }
+
+    /// The body ended. Passes on what lacks only its end; a terminal event is not made up, except where the dialect
+    /// has none and the answer is whole.
+    pub fn finish(&mut self, out: &mut Vec<Piece>) {
+        match self {
+            Self::Chat(tap) => tap.finish(out),
+            Self::Verbatim(tap) => tap.finish(out),
+            Self::Translation(tap) => tap.finish(out),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Cutting a stream that arrives in pieces into whole events, server-sent or binary.
+
+use crate::{
+    dialect::Framing,
+    openai::stream::{MAX_EVENT, TapError},
+    sse,
+};
+
+/// Cuts one stream; looks at every byte once.
+#[derive(Debug)]
+pub(super) struct Frames {
+    cut: Cut,
+    /// The incomplete event at the end of what came so far.
+    held: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Cut {
+    Sse(sse::Framer),
+    /// Length in the first four bytes (DIALECTS §3, "BR frame").
+    AwsEventStream,
+}
+
+/// Shortest binary frame: prelude and two checksums.
+const SHORTEST: usize = 16;
+
+impl Frames {
+    pub(super) const fn new(framing: Framing) -> Self {
+        let cut = match framing {
+            Framing::Sse => Cut::Sse(sse::Framer::new()),
+            Framing::AwsEventStream => Cut::AwsEventStream,
+        };
+        Self { cut, held: Vec::new() }
+    }
+
+    /// Whether the next whole event begins with bytes of an earlier chunk.
+    pub(super) const fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Takes the held start of an event together with its end in `chunk`; gives the event and how much of `chunk`
+    /// belongs to it. `None`: the chunk does not hold its end and was held as well.
+    pub(super) fn complete(&mut self, chunk: &[u8]) -> Result<Option<(Vec<u8>, usize)>, TapError> {
+        let len = match &mut self.cut {
+            Cut::Sse(framer) => framer.end(chunk),
+            Cut::AwsEventStream => {
+                // Four bytes of length may themselves be split.
+                let before = self.held.len();
+                let mut head: Vec<u8> = self.held.iter().copied().take(4).collect();
+                head.extend(chunk.iter().take(4 - head.len()));
+                match frame_len(&head)? {
+                    Some(total) if total <= before + chunk.len() => Some(total - before),
+                    _ => None,
+                }
+            }
+        };
+        let Some(len) = len else {
+            self.hold(chunk)?;
+            return Ok(None);
+        };
+        self.hold(&chunk[..len])?;
+        Ok(Some((std::mem::take(&mut self.held), len)))
+    }
+
+    /// Length of the whole event at the start of `bytes`, when nothing is held.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Option<usize>, TapError> {
+        let len = match &mut self.cut {
+            Cut::Sse(framer) => framer.end(bytes),
+            Cut::AwsEventStream => frame_len(bytes)?.filter(|&len| len <= bytes.len()),
+        };
+        match len {
+            Some(len) if len > MAX_EVENT => Err(TapError::EventTooLarge),
+            len => Ok(len),
+        }
+    }
+
+    /// Whether `bytes` begin with the LF of a CRLF whose CR ended the event before.
+    pub(super) fn second_half(&mut self, bytes: &[u8]) -> bool {
+        match &mut self.cut {
+            Cut::Sse(framer) => framer.second_half(bytes),
+            Cut::AwsEventStream => false,
+        }
+    }
+
+    /// Keeps the start of an event.
+    pub(super) fn hold(&mut self, part: &[u8]) -> Result<(), TapError> {
+        if self.held.len() + part.len() > MAX_EVENT {
+            return Err(TapError::EventTooLarge);
+        }
+        self.held.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// What is held when the body ends: an event that may lack only its blank line.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// The length a binary frame says it has; `None`: too few bytes to know.
+fn frame_len(bytes: &[u8]) -> Result<Option<usize>, TapError> {
+    let Some(head) = bytes.first_chunk::<4>() else { return Ok(None) };
+    match u32::from_be_bytes(*head) as usize {
+        len if len > MAX_EVENT => Err(TapError::EventTooLarge),
+        // A frame that claims to be shorter than its own checksums can never be read past.
+        len if len < SHORTEST => Err(TapError::BadEvent),
+        len => Ok(Some(len)),
+    }
+}

@@ -1,0 +1,46 @@
+//! Noting what a decoded event says, for retries, timeouts and settlement.
+
+use crate::{
+    canon::{Event, PartKind},
+    openai::stream::Seen,
+};
+
+/// Notes one event.
+pub(super) fn note(seen: &mut Seen, event: &Event<'_>) {
+    match event {
+        Event::Start { model, .. } => {
+            if seen.model.is_none() {
+                seen.model = model.as_ref().filter(|model| !model.is_empty()).map(ToString::to_string);
+            }
+        }
+        Event::Text { text, .. } | Event::Reasoning { text, .. } | Event::Refusal { text, .. } => {
+            piece(seen, text.len());
+        }
+        Event::CallStart { name, .. } => piece(seen, name.len()),
+        Event::CallArguments { fragment, .. } => piece(seen, fragment.len()),
+        // Thoughts that only the provider can read were written all the same.
+        Event::Redacted { signature, .. } => piece(seen, signature.text.len()),
+        Event::Part { part, .. } => match &part.kind {
+            PartKind::Text(text) | PartKind::Refusal(text) => piece(seen, text.len()),
+            _ => piece(seen, 1),
+        },
+        Event::Usage(usage) => seen.report(*usage),
+        Event::Finish { .. } => {
+            seen.content = true;
+            seen.finish = true;
+        }
+        Event::Error(error) => {
+            seen.error.get_or_insert_with(|| error.clone());
+        }
+        Event::End => seen.done = true,
+        Event::Signature { .. } | Event::CallEnd { .. } | Event::Logprobs { .. } => {}
+    }
+}
+
+fn piece(seen: &mut Seen, bytes: usize) {
+    if bytes > 0 {
+        seen.content = true;
+        seen.deltas = seen.deltas.saturating_add(1);
+        seen.output_bytes = seen.output_bytes.saturating_add(bytes as u64);
+    }
+}

@@ -1,0 +1,123 @@
+//! The tap of a stream that is translated: events are read in the provider's dialect and written in the client's.
+
+use bytes::Bytes;
+
+use super::{frames::Frames, note::note};
+use crate::{
+    canon::{Event, Finish},
+    dialect::{StreamDecoder, StreamEncoder},
+    openai::{
+        error::ProviderError,
+        stream::{Piece, Seen, TapError},
+    },
+};
+
+/// Translates one stream.
+pub struct Translation {
+    frames: Frames,
+    decoder: Box<dyn StreamDecoder>,
+    encoder: Box<dyn StreamEncoder>,
+    seen: Seen,
+    /// Whether the terminal event was written.
+    ended: bool,
+}
+
+impl Translation {
+    /// A translation of a stream that has not begun.
+    #[must_use]
+    pub fn new(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
+        let frames = Frames::new(decoder.framing());
+        Self { frames, decoder, encoder, seen: Seen::default(), ended: false }
+    }
+
+    pub(super) const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8], out: &mut Vec<Piece>) -> Result<(), TapError> {
+        let mut at = 0;
+        let mut written = Vec::new();
+        let fed = self.feed_into(chunk, &mut at, &mut written);
+        if !written.is_empty() {
+            out.push(Piece::Relay(Bytes::from(written)));
+        }
+        fed?;
+        if self.seen.done {
+            self.end(out);
+        }
+        self.frames.hold(chunk.get(at..).unwrap_or_default())
+    }
+
+    fn feed_into(&mut self, chunk: &[u8], at: &mut usize, written: &mut Vec<u8>) -> Result<(), TapError> {
+        if self.frames.holds() {
+            let Some((event, len)) = self.frames.complete(chunk)? else {
+                *at = chunk.len();
+                return Ok(());
+            };
+            *at = len;
+            self.translate(&event, written)?;
+        } else {
+            *at = usize::from(self.frames.second_half(chunk));
+        }
+        while let Some(len) = self.frames.next(&chunk[*at..])? {
+            let event = &chunk[*at..*at + len];
+            *at += len;
+            self.translate(event, written)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+        let mut rest = self.frames.rest();
+        if !rest.is_empty() {
+            rest.extend_from_slice(b"\n\n");
+            let mut written = Vec::new();
+            // Half an event is nothing; whether the stream was whole is decided below.
+            let _ = self.translate(&rest, &mut written);
+            if !written.is_empty() {
+                out.push(Piece::Relay(Bytes::from(written)));
+            }
+        }
+        let whole = self.seen.done || self.decoder.is_complete() || self.seen.finish;
+        if whole && self.seen.error.is_none() {
+            self.seen.done = true;
+            self.end(out);
+        }
+    }
+
+    /// Writes what is still owed, then the terminal event, once.
+    fn end(&mut self, out: &mut Vec<Piece>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let (mut owed, mut terminal) = (Vec::new(), Vec::new());
+        self.encoder.end(&mut owed, &mut terminal);
+        if !owed.is_empty() {
+            out.push(Piece::Relay(Bytes::from(owed)));
+        }
+        // A client dialect without a terminal event still has a moment at which the answer is whole.
+        out.push(Piece::Done(Bytes::from(terminal)));
+    }
+
+    fn translate(&mut self, event: &[u8], written: &mut Vec<u8>) -> Result<(), TapError> {
+        let (seen, encoder, ended) = (&mut self.seen, &mut self.encoder, self.ended);
+        let mut events = 0u64;
+        let read = self.decoder.event(event, &mut |event: Event<'_>| {
+            events += 1;
+            // A finish of "error" is an error, whichever way the provider dressed it.
+            if let Event::Finish { reason: Finish::Error, explanation, .. } = &event {
+                let message = explanation.as_deref().unwrap_or("the provider ended the answer with an error");
+                let error =
+                    ProviderError { message: message.to_owned(), kind: None, code: None, param: None };
+                note(seen, &Event::Error(error));
+                return;
+            }
+            note(seen, &event);
+            if !ended && seen.error.is_none() && !matches!(event, Event::End) {
+                encoder.event(&event, written);
+            }
+        });
+        self.seen.progress += u64::from(events > 0);
+        read.map_err(|_| TapError::BadEvent)
+    }
+}

@@ -1,0 +1,92 @@
+//! The tap of a stream whose dialect is the client's own: bytes pass as they are.
+
+use bytes::Bytes;
+
+use super::{frames::Frames, note::note};
+use crate::{
+    canon::Event,
+    dialect::{Framing, StreamDecoder},
+    openai::stream::{Piece, Seen, TapError},
+};
+
+/// Watches one stream.
+pub struct Verbatim {
+    frames: Frames,
+    framing: Framing,
+    decoder: Box<dyn StreamDecoder>,
+    seen: Seen,
+}
+
+impl Verbatim {
+    /// A tap for a stream that has not begun.
+    #[must_use]
+    pub fn new(decoder: Box<dyn StreamDecoder>) -> Self {
+        let framing = decoder.framing();
+        Self { frames: Frames::new(framing), framing, decoder, seen: Seen::default() }
+    }
+
+    pub(super) const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "the pieces keep the chunk's memory alive")]
+    pub(super) fn feed(&mut self, chunk: Bytes, out: &mut Vec<Piece>) -> Result<(), TapError> {
+        let mut at = 0;
+        if self.frames.holds() {
+            let Some((event, len)) = self.frames.complete(&chunk)? else { return Ok(()) };
+            at = len;
+            let ends = self.read(&event)?;
+            push(out, Bytes::from(event), ends);
+        } else if self.frames.second_half(&chunk) {
+            at = 1;
+            push(out, chunk.slice(..1), false);
+        }
+        let mut from = at;
+        while let Some(len) = self.frames.next(&chunk[at..])? {
+            let ends = self.read(&chunk[at..at + len])?;
+            if ends {
+                push(out, chunk.slice(from..at), false);
+                push(out, chunk.slice(at..at + len), true);
+                from = at + len;
+            }
+            at += len;
+        }
+        push(out, chunk.slice(from..at), false);
+        self.frames.hold(&chunk[at..])
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+        let mut event = self.frames.rest();
+        if self.framing == Framing::Sse && !event.is_empty() {
+            // Only an event that a client could read is worth its missing blank line.
+            let missing: &[u8] = if event.ends_with(b"\n") { b"\n" } else { b"\n\n" };
+            event.extend_from_slice(missing);
+            if let Ok(ends) = self.read(&event) {
+                push(out, Bytes::from(event), ends);
+            }
+        }
+        self.seen.done |= self.decoder.is_complete() && self.seen.error.is_none();
+    }
+
+    /// Notes what an event says; whether it is the terminal one.
+    fn read(&mut self, event: &[u8]) -> Result<bool, TapError> {
+        let done = self.seen.done;
+        let seen = &mut self.seen;
+        let mut events = 0u64;
+        let read = self.decoder.event(event, &mut |event: Event<'_>| {
+            events += 1;
+            note(seen, &event);
+        });
+        self.seen.progress += u64::from(events > 0);
+        read.map_err(|_| TapError::BadEvent)?;
+        Ok(self.seen.done && !done)
+    }
+}
+
+fn push(out: &mut Vec<Piece>, bytes: Bytes, ends: bool) {
+    match ends {
+        _ if bytes.is_empty() => {}
+        true => out.push(Piece::Done(bytes)),
+        false => out.push(Piece::Relay(bytes)),
+    }
+}
