@@ -136,8 +136,22 @@ fn list(
 
 fn usage(client: &Client, path: &str, output: Output, out: &mut impl Write) -> Result<(), CliError> {
     match client.get(path)?.get_mut("items").map(Value::take) {
-        Some(Value::Array(rows)) => rendered(rows, output, out),
+        Some(Value::Array(mut rows)) => {
+            if output == Output::Table {
+                rows.iter_mut().for_each(blank_zeros);
+            }
+            rendered(rows, output, out)
+        }
         _ => Err(CliError::Failed("unexpected answer: no items".to_owned())),
+    }
+}
+
+/// Most sorts of tokens are never used; a table shows a column only where one was.
+fn blank_zeros(row: &mut Value) {
+    for name in domain::Usage::NAMES {
+        if row.get(name).is_some_and(|count| count == 0) {
+            row[name] = Value::Null;
+        }
     }
 }
 

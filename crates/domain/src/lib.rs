@@ -22,4 +22,4 @@ pub use spec::{
     CredentialSpec, KeySpec, ModelRef, ModelSpec, ProviderSpec, RouteSpec, TargetSpec, TenantSpec, Timeouts,
 };
 pub use time::{Duration, Timestamp};
-pub use usage::Usage;
+pub use usage::{ServiceTier, Usage};

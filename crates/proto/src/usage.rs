@@ -29,30 +29,47 @@ fn attribution_from(from: Option<v1::Attribution>) -> Result<Attribution, Malfor
     })
 }
 
-fn usage_to(from: &Usage) -> v1::Usage {
-    v1::Usage {
-        input_uncached: from.input_uncached,
-        cache_read: from.cache_read,
-        cache_write: from.cache_write,
-        output_visible: from.output_visible,
-        reasoning: from.reasoning,
-        audio_in: from.audio_in,
-        audio_out: from.audio_out,
-    }
+/// Both sides name the counts alike, so one list serves both directions.
+macro_rules! usage_conversions {
+    ($($name:ident),*) => {
+        fn usage_to(from: &Usage) -> v1::Usage {
+            // The usual tier is not written: it costs no bytes, and a version before tiers reads the same.
+            let tier = Some(from.service_tier).filter(|tier| !tier.is_standard());
+            let service_tier = tier.map(|tier| tier.as_str().to_owned()).unwrap_or_default();
+            v1::Usage { $($name: from.$name,)* service_tier }
+        }
+
+        fn usage_from(from: Option<v1::Usage>) -> Usage {
+            let from = from.unwrap_or_default();
+            // The cost is computed already, so a tier that only a newer version knows is no reason to refuse usage.
+            let service_tier = from.service_tier.parse().unwrap_or_default();
+            Usage { $($name: from.$name,)* service_tier }
+        }
+    };
 }
 
-fn usage_from(from: Option<v1::Usage>) -> Usage {
-    let from = from.unwrap_or_default();
-    Usage {
-        input_uncached: from.input_uncached,
-        cache_read: from.cache_read,
-        cache_write: from.cache_write,
-        output_visible: from.output_visible,
-        reasoning: from.reasoning,
-        audio_in: from.audio_in,
-        audio_out: from.audio_out,
-    }
-}
+usage_conversions!(
+    input_uncached,
+    cache_read,
+    cache_write,
+    write_5m,
+    write_30m,
+    write_1h,
+    write_12h,
+    tool_input,
+    audio_in,
+    image_in,
+    output_visible,
+    reasoning,
+    audio_out,
+    image_out,
+    web_searches,
+    search_units,
+    images,
+    audio_ms,
+    characters,
+    pages
+);
 
 fn price_to(price: Option<ResourceId>) -> bytes::Bytes {
     price.map(|id| bytes(id.0)).unwrap_or_default()
@@ -185,6 +202,8 @@ pub fn event_from(from: v1::UsageEvent) -> Result<UsageEvent, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ServiceTier;
+
     use super::*;
 
     fn event() -> UsageEvent {
@@ -197,13 +216,8 @@ mod tests {
             at: Timestamp::from_micros(5),
             duration_us: 6,
             usage: Usage {
-                input_uncached: 1,
-                cache_read: 2,
-                cache_write: 3,
-                output_visible: 4,
-                reasoning: 5,
-                audio_in: 6,
-                audio_out: 7,
+                service_tier: ServiceTier::Priority,
+                ..Usage::from_counts(std::array::from_fn(|index| index as u64 + 1))
             },
             cost: Money::from_nanos(9),
             price: Some(ResourceId::new()),

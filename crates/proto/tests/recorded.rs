@@ -86,6 +86,7 @@ fn report() -> v1::ReportRequest {
             reasoning: 5,
             audio_in: 6,
             audio_out: 7,
+            ..Usage::default()
         },
         cost: Money::from_nanos(42),
         price: Some(id(4)),

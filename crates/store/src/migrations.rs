@@ -11,12 +11,16 @@ use crate::{Result, StoreError};
 pub(crate) type Migrations = &'static [(i64, &'static str, &'static str)];
 
 /// `migrations/sqlite`.
-pub(crate) const SQLITE: Migrations =
-    &[(1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql"))];
+pub(crate) const SQLITE: Migrations = &[
+    (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
+    (2, "usage_counts", include_str!("../../../migrations/sqlite/0002_usage_counts.sql")),
+];
 
 /// `migrations/postgres`.
-pub(crate) const POSTGRES: Migrations =
-    &[(1, "initial", include_str!("../../../migrations/postgres/0001_initial.sql"))];
+pub(crate) const POSTGRES: Migrations = &[
+    (1, "initial", include_str!("../../../migrations/postgres/0001_initial.sql")),
+    (2, "usage_counts", include_str!("../../../migrations/postgres/0002_usage_counts.sql")),
+];
 
 /// Applies what is missing, each migration in a transaction; concurrent callers wait for one another on
 /// PostgreSQL. A database that a newer binary migrated is left alone.

@@ -67,11 +67,12 @@ async fn a_newer_schema_is_refused() {
     };
     tamper(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (7, 'from the future', TRUE, x'00', 0)",
+         VALUES (999, 'from the future', TRUE, x'00', 0)",
     )
     .await;
-    assert_eq!(refused(&path).await, StoreError::NewerSchema { found: 7, known: 1 });
-    tamper("DELETE FROM _sqlx_migrations WHERE version = 7").await;
+    let error = refused(&path).await;
+    assert!(matches!(error, StoreError::NewerSchema { found: 999, known: 1..999 }), "{error:?}");
+    tamper("DELETE FROM _sqlx_migrations WHERE version = 999").await;
     tamper("UPDATE _sqlx_migrations SET checksum = x'00'").await;
     assert!(matches!(refused(&path).await, StoreError::Schema(_)));
 }

@@ -139,10 +139,10 @@ fn delete_rotate_and_usage_ask_the_right_paths() {
     let (_, shown, asked) = ask(&["rotate", "backend", "-t", "acme", "--grace", "1h"], vec![(200, key)]);
     assert!(asked[0].starts_with("POST /api/v1/keys/backend/rotate?tenant=acme&grace=1h "), "{}", asked[0]);
     assert!(shown.contains("sk-pc-x"));
-    let rows = json!({ "items": [{ "route": "chat", "requests": 3, "cost_usd": "0.1" }] });
+    let rows = json!({ "items": [{ "route": "chat", "requests": 3, "cost_usd": "0.1", "reasoning": 5, "pages": 0 }] });
     let (_, shown, asked) = ask(&["usage", "--group-by", "route"], vec![(200, rows)]);
     assert!(asked[0].starts_with("GET /api/v1/usage?group_by=route "), "{}", asked[0]);
-    assert_eq!(shown, "ROUTE   REQUESTS   COST-USD\nchat    3          0.1\n");
+    assert_eq!(shown, "ROUTE   REQUESTS   COST-USD   REASONING\nchat    3          0.1        5\n");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::{Attempt, RequestId, UsageEvent};
+use domain::{Attempt, RequestId, ServiceTier, Usage, UsageEvent};
 use sqlx::{Any, AssertSqlSafe, Row, any::AnyArguments, query::Query};
 
 use super::{
     rollup::Rollup,
-    values::{bounded, placeholders, text},
+    values::{bounded, count_columns, placeholders, text},
 };
 use crate::{Result, Store, StoreError, open::in_time, row::bigint};
 
@@ -16,14 +16,13 @@ pub const MAX_BATCH: usize = 1_000;
 /// Most attempts of one event; far more than any route leads to.
 pub const MAX_ATTEMPTS: usize = 256;
 
-/// Rows of one statement: with 36 columns each far below what either database takes.
+/// Rows of one statement: with some 50 columns each far below what either database takes.
 const CHUNK: usize = 100;
-const COLUMNS: usize = 36;
+const COLUMNS: usize = 30 + Usage::NAMES.len();
 const INTO: &str = "INSERT INTO usage_events (day, request_id, attempt, final, incarnation_id, at, tenant_id, \
     key_id, user_id, feature, tags, api, stream, route, request_outcome, request_status, cache, \
     request_duration_us, overhead_us, ttft_us, provider, model, outcome, status, started_at, duration_us, \
-    input_uncached, cache_read, cache_write, output_visible, reasoning, audio_in, audio_out, cost_nanos, \
-    price_id, estimated) VALUES ";
+    cost_nanos, price_id, estimated, service_tier, ";
 const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING request_id, attempt";
 
 /// One attempt, with the request it belongs to.
@@ -112,7 +111,8 @@ async fn insert(
     connection: &mut sqlx::AnyConnection,
     lines: &[Line<'_>],
 ) -> Result<HashSet<(RequestId, u32)>> {
-    let statement = format!("{INTO}{}{OR_NOTHING}", placeholders(lines.len(), COLUMNS));
+    let statement =
+        format!("{INTO}{}) VALUES {}{OR_NOTHING}", count_columns(), placeholders(lines.len(), COLUMNS));
     // Only the full chunk comes again and again; the others would fill the cache of statements.
     let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(lines.len() == CHUNK);
     for line in lines {
@@ -156,22 +156,17 @@ fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
 }
 
 fn bind_attempt<'q>(query: Binding<'q>, attempt: &Attempt) -> Binding<'q> {
-    let usage = &attempt.usage;
-    query
+    let tier = Some(attempt.usage.service_tier).filter(|tier| !tier.is_standard());
+    let query = query
         .bind(text(&attempt.provider).into_owned())
         .bind(text(&attempt.model).into_owned())
         .bind(attempt.outcome.as_str())
         .bind(i64::from(attempt.status))
         .bind(attempt.at.micros())
         .bind(bigint(attempt.duration_us))
-        .bind(bigint(usage.input_uncached))
-        .bind(bigint(usage.cache_read))
-        .bind(bigint(usage.cache_write))
-        .bind(bigint(usage.output_visible))
-        .bind(bigint(usage.reasoning))
-        .bind(bigint(usage.audio_in))
-        .bind(bigint(usage.audio_out))
         .bind(attempt.cost.nanos())
         .bind(attempt.price.map(|id| id.to_string()))
         .bind(i64::from(attempt.estimated))
+        .bind(tier.map_or("", ServiceTier::as_str));
+    attempt.usage.counts().into_iter().fold(query, |query, count| query.bind(bigint(count)))
 }

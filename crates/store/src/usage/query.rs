@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use domain::{Money, ResourceId, Timestamp, Usage};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
+use super::rollup::OWN;
 use crate::{
     Result, Store, StoreError,
     open::in_time,
@@ -153,28 +154,13 @@ pub struct UsageRow {
     pub totals: Totals,
 }
 
-const SUMS: [&str; 13] = [
-    "attempts",
-    "requests",
-    "errors",
-    "estimated",
-    "unpriced",
-    "input_uncached",
-    "cache_read",
-    "cache_write",
-    "output_visible",
-    "reasoning",
-    "audio_in",
-    "audio_out",
-    "cost_nanos",
-];
-
 impl UsageQuery {
     /// The statement: names of columns and numbers of placeholders only, nothing that a caller wrote.
     pub(super) fn statement(&self) -> String {
         let groups: Vec<_> = self.group_by.iter().map(|dimension| dimension.column()).collect();
         let sum = |name: &&str| format!("CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS sum_{name}");
-        let columns = groups.iter().map(|column| (*column).to_owned()).chain(SUMS.iter().map(sum));
+        let sums = OWN.iter().chain(&Usage::NAMES).map(sum);
+        let columns = groups.iter().map(|column| (*column).to_owned()).chain(sums);
         let columns = columns.collect::<Vec<_>>().join(", ");
         let grouping = match groups.is_empty() {
             true => String::new(),
@@ -239,14 +225,16 @@ impl Store {
 fn read(query: &UsageQuery, found: &AnyRow) -> Result<UsageRow> {
     let value = |(column, dimension): (usize, &Dimension)| dimension.value(found, column);
     let group = query.group_by.iter().enumerate().map(value).collect::<Result<Vec<_>>>()?;
-    let mut sums = [0; SUMS.len()];
-    for (column, sum) in (group.len()..).zip(sums.iter_mut()) {
-        *sum = u64::try_from(found.try_get::<i64, _>(column)?).map_err(unreadable)?;
+    let sum = |column: usize| u64::try_from(found.try_get::<i64, _>(column)?).map_err(unreadable);
+    let mut own = [0; OWN.len()];
+    for (column, into) in (group.len()..).zip(&mut own) {
+        *into = sum(column)?;
     }
-    let [attempts, requests, errors, estimated, unpriced, tokens @ .., cost] = sums;
-    let [input_uncached, cache_read, cache_write, output_visible, reasoning, audio_in, audio_out] = tokens;
-    let usage =
-        Usage { input_uncached, cache_read, cache_write, output_visible, reasoning, audio_in, audio_out };
-    let cost = Money::from_nanos(bigint(cost));
+    let mut counts = [0; Usage::NAMES.len()];
+    for (column, into) in (group.len() + OWN.len()..).zip(&mut counts) {
+        *into = sum(column)?;
+    }
+    let [attempts, requests, errors, estimated, unpriced, cost] = own;
+    let (usage, cost) = (Usage::from_counts(counts), Money::from_nanos(bigint(cost)));
     Ok(UsageRow { group, totals: Totals { attempts, requests, errors, estimated, unpriced, usage, cost } })
 }

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, Money, RequestId, RequestOutcome, ResourceId, Timestamp,
-    Usage, UsageEvent,
+    Attempt, AttemptOutcome, Attribution, CacheHit, Money, RequestId, RequestOutcome, ResourceId,
+    ServiceTier, Timestamp, Usage, UsageEvent,
 };
 use sqlx::{Row, any::AnyRow};
 
@@ -124,17 +124,21 @@ fn attempt(found: &AnyRow) -> Result<Attempt> {
         status: small(found, "status")?,
         at: Timestamp::from_micros(found.try_get("started_at")?),
         duration_us: row::count(found, "duration_us")?,
-        usage: Usage {
-            input_uncached: row::count(found, "input_uncached")?,
-            cache_read: row::count(found, "cache_read")?,
-            cache_write: row::count(found, "cache_write")?,
-            output_visible: row::count(found, "output_visible")?,
-            reasoning: row::count(found, "reasoning")?,
-            audio_in: row::count(found, "audio_in")?,
-            audio_out: row::count(found, "audio_out")?,
-        },
+        usage: usage(found)?,
         cost: Money::from_nanos(found.try_get("cost_nanos")?),
         price: maybe(found, "price_id")?,
         estimated: flag(found, "estimated")?,
     })
+}
+
+fn usage(found: &AnyRow) -> Result<Usage> {
+    let mut counts = [0; Usage::NAMES.len()];
+    for (name, count) in Usage::NAMES.iter().zip(&mut counts) {
+        *count = row::count(found, name)?;
+    }
+    let tier = match found.try_get::<&str, _>("service_tier")? {
+        "" => ServiceTier::Standard,
+        named => named.parse().map_err(unreadable)?,
+    };
+    Ok(Usage { service_tier: tier, ..Usage::from_counts(counts) })
 }

@@ -15,24 +15,22 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 const CHUNK: usize = 100;
 /// What the sums are grouped by, as the table's key names it after the hour.
 const TEXTS: usize = 7;
-const SUMS: usize = 13;
-const INTO: &str = "INSERT INTO usage_rollup (hour, tenant_id, key_id, user_id, feature, provider, model, route, \
-    attempts, requests, errors, estimated, unpriced, input_uncached, cache_read, cache_write, output_visible, \
-    reasoning, audio_in, audio_out, cost_nanos) VALUES ";
-const OR_ADD: &str = " ON CONFLICT (hour, tenant_id, key_id, user_id, feature, provider, model, route) DO UPDATE SET \
-    attempts = usage_rollup.attempts + excluded.attempts, \
-    requests = usage_rollup.requests + excluded.requests, \
-    errors = usage_rollup.errors + excluded.errors, \
-    estimated = usage_rollup.estimated + excluded.estimated, \
-    unpriced = usage_rollup.unpriced + excluded.unpriced, \
-    input_uncached = usage_rollup.input_uncached + excluded.input_uncached, \
-    cache_read = usage_rollup.cache_read + excluded.cache_read, \
-    cache_write = usage_rollup.cache_write + excluded.cache_write, \
-    output_visible = usage_rollup.output_visible + excluded.output_visible, \
-    reasoning = usage_rollup.reasoning + excluded.reasoning, \
-    audio_in = usage_rollup.audio_in + excluded.audio_in, \
-    audio_out = usage_rollup.audio_out + excluded.audio_out, \
-    cost_nanos = usage_rollup.cost_nanos + excluded.cost_nanos";
+/// The sums that are no count of usage.
+pub(super) const OWN: [&str; 6] = ["attempts", "requests", "errors", "estimated", "unpriced", "cost_nanos"];
+const SUMS: usize = OWN.len() + Usage::NAMES.len();
+const KEY: &str = "hour, tenant_id, key_id, user_id, feature, provider, model, route";
+
+/// Inserts sums, or adds them to those of the same hour and group.
+fn statement(rows: usize) -> String {
+    let columns: Vec<_> = OWN.iter().chain(&Usage::NAMES).copied().collect();
+    let add = |name: &&str| format!("{name} = usage_rollup.{name} + excluded.{name}");
+    format!(
+        "INSERT INTO usage_rollup ({KEY}, {}) VALUES {} ON CONFLICT ({KEY}) DO UPDATE SET {}",
+        columns.join(", "),
+        placeholders(rows, 1 + TEXTS + SUMS),
+        columns.iter().map(add).collect::<Vec<_>>().join(", "),
+    )
+}
 
 /// Sums by hour and group; sorted, so that two ledgers lock rows in the same order.
 #[derive(Default)]
@@ -57,22 +55,15 @@ impl Rollup {
         ];
         let hour = event.request.unix_micros().div_euclid(MICROS_PER_HOUR);
         let blameless = matches!(event.outcome, RequestOutcome::Ok | RequestOutcome::Cancelled);
-        let usage = &attempt.usage;
-        let more = [
+        let own = [
             1,
             i64::from(line.last),
             i64::from(line.last && !blameless),
             i64::from(attempt.estimated),
-            i64::from(attempt.price.is_none() && *usage != Usage::default()),
-            bigint(usage.input_uncached),
-            bigint(usage.cache_read),
-            bigint(usage.cache_write),
-            bigint(usage.output_visible),
-            bigint(usage.reasoning),
-            bigint(usage.audio_in),
-            bigint(usage.audio_out),
+            i64::from(attempt.price.is_none() && !attempt.usage.is_nothing()),
             attempt.cost.nanos(),
         ];
+        let more = own.into_iter().chain(attempt.usage.counts().map(bigint));
         let sums = self.sums.entry((hour, texts)).or_insert([0; SUMS]);
         for (sum, more) in sums.iter_mut().zip(more) {
             *sum = sum.saturating_add(more);
@@ -83,8 +74,8 @@ impl Rollup {
     pub(super) async fn write(self, connection: &mut AnyConnection) -> Result<()> {
         let groups: Vec<_> = self.sums.into_iter().collect();
         for chunk in groups.chunks(CHUNK) {
-            let statement = format!("{INTO}{}{OR_ADD}", placeholders(chunk.len(), 1 + TEXTS + SUMS));
-            let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(chunk.len() == CHUNK);
+            let statement = AssertSqlSafe(statement(chunk.len()));
+            let mut query = sqlx::query(statement).persistent(chunk.len() == CHUNK);
             for ((hour, texts), sums) in chunk {
                 query = query.bind(*hour);
                 query = texts.iter().fold(query, |query, text| query.bind(text.clone()));

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use domain::{Attempt, Money, Usage, UsageEvent};
 
-/// Most tokens of one kind that an attempt is believed to have used. A provider that reports more is wrong;
-/// below it, no sum within reach overflows 64 bits.
-const MAX_TOKENS: u64 = 1 << 40;
+/// Most of one kind that an attempt is believed to have used. A provider that reports more is wrong; below it,
+/// no sum within reach overflows 64 bits.
+const MAX_COUNT: u64 = 1 << 40;
 /// Highest believable cost of one attempt: a million dollars.
 const MAX_COST: Money = Money::from_nanos(1_000_000_000_000_000);
 /// Longest text, in bytes: seven of them must fit one index entry of PostgreSQL, a third of a page.
@@ -21,22 +21,19 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
 /// The attempt with every number within its bound; one that had to be bounded is an estimate.
 pub(super) fn bounded(event: &UsageEvent, attempt: &Attempt) -> Attempt {
     let mut bounded = attempt.clone();
-    let tokens = |count: u64| count.min(MAX_TOKENS);
-    bounded.usage = Usage {
-        input_uncached: tokens(attempt.usage.input_uncached),
-        cache_read: tokens(attempt.usage.cache_read),
-        cache_write: tokens(attempt.usage.cache_write),
-        output_visible: tokens(attempt.usage.output_visible),
-        reasoning: tokens(attempt.usage.reasoning),
-        audio_in: tokens(attempt.usage.audio_in),
-        audio_out: tokens(attempt.usage.audio_out),
-    };
+    let counts = attempt.usage.counts().map(|count| count.min(MAX_COUNT));
+    bounded.usage = Usage { service_tier: attempt.usage.service_tier, ..Usage::from_counts(counts) };
     bounded.cost = attempt.cost.min(MAX_COST);
     if bounded != *attempt {
         tracing::warn!(request = %event.request, provider = %attempt.provider, "usage beyond belief was bounded");
         bounded.estimated = true;
     }
     bounded
+}
+
+/// The columns of the counts, as both tables name them.
+pub(super) fn count_columns() -> String {
+    Usage::NAMES.join(", ")
 }
 
 /// `($1, $2), ($3, $4), …`: placeholders for several rows of one statement.

@@ -2,7 +2,7 @@
 
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, KeySpec, Money, RequestId, RequestOutcome,
-    ResourceId, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
+    ResourceId, ServiceTier, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
 };
 use store::{Actor, Draft, Put, Store};
 
@@ -78,13 +78,8 @@ pub(crate) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
         at: Timestamp::from_micros(1_000_000 + i64::from(number)),
         duration_us: 7,
         usage: Usage {
-            input_uncached: 10,
-            cache_read: 20,
-            cache_write: 30,
-            output_visible: 40,
-            reasoning: 50,
-            audio_in: 60,
-            audio_out: 70,
+            service_tier: ServiceTier::Flex,
+            ..Usage::from_counts(std::array::from_fn(|index| 10 * (index as u64 + 1)))
         },
         cost: Money::from_nanos(12_345),
         price: Some(ResourceId::new()),

@@ -72,14 +72,8 @@ fn expected(
             sum.errors += last * u64::from(failed);
             sum.estimated += u64::from(attempt.estimated);
             sum.unpriced += u64::from(attempt.price.is_none() && attempt.usage != Usage::default());
-            let (into, from) = (&mut sum.usage, &attempt.usage);
-            into.input_uncached += from.input_uncached;
-            into.cache_read += from.cache_read;
-            into.cache_write += from.cache_write;
-            into.output_visible += from.output_visible;
-            into.reasoning += from.reasoning;
-            into.audio_in += from.audio_in;
-            into.audio_out += from.audio_out;
+            let (into, from) = (sum.usage.counts(), attempt.usage.counts());
+            sum.usage = Usage::from_counts(std::array::from_fn(|index| into[index] + from[index]));
             sum.cost = sum.cost.plus(attempt.cost);
         }
     }

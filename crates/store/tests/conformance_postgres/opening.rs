@@ -83,13 +83,14 @@ async fn a_newer_schema_and_an_altered_one() {
     run(
         &url,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (7, 'from the future', TRUE, '\\x00', 0)",
+         VALUES (999, 'from the future', TRUE, '\\x00', 0)",
     )
     .await;
-    assert_eq!(refused(&url).await, StoreError::NewerSchema { found: 7, known: 1 });
+    let error = refused(&url).await;
+    assert!(matches!(error, StoreError::NewerSchema { found: 999, known: 1..999 }), "{error:?}");
     run(
         &url,
-        "DELETE FROM _sqlx_migrations WHERE version = 7; UPDATE _sqlx_migrations SET checksum = '\\x00'",
+        "DELETE FROM _sqlx_migrations WHERE version = 999; UPDATE _sqlx_migrations SET checksum = '\\x00'",
     )
     .await;
     assert!(matches!(refused(&url).await, StoreError::Schema(_)));

@@ -149,8 +149,8 @@ impl RequestItem {
 
 impl AttemptItem {
     fn new(attempt: &Attempt) -> Self {
-        // Tokens without a price cost something that nobody knows; no tokens cost nothing.
-        let known = attempt.price.is_some() || attempt.usage == Usage::default();
+        // What was used without a price costs something that nobody knows; nothing costs nothing.
+        let known = attempt.price.is_some() || attempt.usage.is_nothing();
         Self {
             number: attempt.number,
             provider: attempt.provider.clone(),
