@@ -38,15 +38,17 @@ struct Server {
     cut: CancellationToken,
 }
 
-/// Serves until the token is cancelled, then lets running requests finish within the drain time.
+/// Serves until the token is cancelled and for the lame-duck time after it, then lets running requests finish within
+/// the drain time.
 pub(crate) async fn run(gateway: Arc<Gateway>, listener: TcpListener, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(gateway.edge.max_connections));
     let builder = connection_builder(&gateway);
+    let mut closing = std::pin::pin!(after(shutdown, gateway.edge.lame_duck()));
     let server = Server { gateway, builder, drain: CancellationToken::new(), cut: CancellationToken::new() };
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
+            () = &mut closing => break,
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
@@ -60,6 +62,13 @@ pub(crate) async fn run(gateway: Arc<Gateway>, listener: TcpListener, shutdown: 
     }
     drop(listener);
     server.drain(&places).await;
+}
+
+/// Returns so long after the signal. Readiness goes false with the signal: until load balancers have seen that, they
+/// send new connections, which must find a listener.
+async fn after(signal: CancellationToken, lame_duck: Duration) {
+    signal.cancelled().await;
+    tokio::time::sleep(lame_duck).await;
 }
 
 /// A connection with a place for it; while none is free, new ones wait in the kernel's queue.
@@ -172,4 +181,24 @@ async fn bounded(edge: &EdgeSettings, activity: &Activity, retired: bool) -> Opt
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::ConnectionRefused | K::InvalidInput)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_listener_stays_for_the_lame_duck_time_after_the_signal() {
+        let (signal, lame_duck) = (CancellationToken::new(), Duration::from_secs(5));
+        let mut closing = std::pin::pin!(after(signal.clone(), lame_duck));
+        assert!(timeout(Duration::from_secs(3_600), &mut closing).await.is_err(), "closed without a signal");
+        signal.cancel();
+        let signalled = Instant::now();
+        closing.await;
+        assert_eq!(signalled.elapsed(), lame_duck);
+        after(signal, Duration::ZERO).await;
+        assert_eq!(signalled.elapsed(), lame_duck, "none was asked for");
+    }
 }

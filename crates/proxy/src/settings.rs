@@ -52,7 +52,11 @@ pub struct EdgeSettings {
     /// Most requests in flight at once; more are refused with 503.
     #[arg(long, env = "PORTCULLIS_MAX_IN_FLIGHT", default_value_t = 10_000)]
     pub max_in_flight: usize,
-    /// How long running requests may take to finish after SIGTERM, in seconds.
+    /// How long after SIGTERM the data plane still takes new connections, in seconds, while readiness is already
+    /// false: as long as load balancers need to notice.
+    #[arg(long, env = "PORTCULLIS_LAME_DUCK_SECONDS", default_value_t = 0)]
+    pub lame_duck_seconds: u64,
+    /// How long running requests may take to finish after that, in seconds.
     #[arg(long, env = "PORTCULLIS_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,
     /// Most bytes of unreported usage kept on disk; beyond it requests are refused with 503.
@@ -94,7 +98,13 @@ impl EdgeSettings {
         Duration::from_secs(self.write_timeout_seconds)
     }
 
-    /// How long running requests may take to finish after SIGTERM.
+    /// How long the data plane still takes new connections after SIGTERM.
+    #[must_use]
+    pub const fn lame_duck(&self) -> Duration {
+        Duration::from_secs(self.lame_duck_seconds)
+    }
+
+    /// How long running requests may take to finish after the listener was closed.
     #[must_use]
     pub const fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)

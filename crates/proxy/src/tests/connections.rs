@@ -1,5 +1,7 @@
 //! Connections: HTTP/2, reuse on both sides, and the drain.
 
+use std::time::Duration;
+
 use domain::{AttemptOutcome, RequestOutcome};
 use http_body_util::BodyExt as _;
 use tokio::net::TcpStream;
@@ -85,6 +87,23 @@ async fn a_drain_lets_streams_finish_and_takes_no_new_connection() {
     let address = bench.address;
     bench.finish().await;
     assert!(TcpStream::connect(address).await.is_err(), "a connection after the drain");
+}
+
+#[tokio::test]
+async fn a_lame_duck_takes_new_connections_until_its_time_is_over() {
+    let hour = Duration::from_secs(3_600);
+    let mut plan = Plan::default();
+    plan.edge.lame_duck_seconds = hour.as_secs();
+    let mut bench = Bench::start(plan).await;
+    bench.stop.cancel();
+    // A client that has no connection yet.
+    bench.client = Client { plain: Plain::http2(), ..bench.client };
+    assert_eq!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    tokio::time::pause();
+    tokio::time::advance(hour).await;
+    tokio::time::resume();
+    bench.finish().await;
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ impl Default for Plan {
             write_timeout_seconds: 10,
             max_connections: 100,
             max_in_flight: 100,
+            lame_duck_seconds: 0,
             drain_seconds: 10,
             spool_max_bytes: 64 << 20,
             allow_private_networks: "127.0.0.1".parse().unwrap(),
