@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::{ConfigError, EXIT_CONFIG, health};
+use crate::{ConfigError, EXIT_CONFIG, health, telemetry};
 
 const CHECK_HEALTH: &str = "--check-health";
 const HELP: &str = "`--check-health` as the only argument asks the running service's ops port \
@@ -37,6 +37,8 @@ pub fn parse<C: clap::Parser>() -> Result<C, ExitCode> {
 /// Turns the result of a service into its exit status, printing a failure as one line on stderr.
 #[must_use]
 pub fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
+    // What was logged comes before the last words.
+    telemetry::flush();
     let Err(error) = result else { return ExitCode::SUCCESS };
     let line = format!("{error:#}");
     match error.chain().find_map(|cause| cause.downcast_ref::<ConfigError>()) {

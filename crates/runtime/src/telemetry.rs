@@ -64,7 +64,7 @@ struct Control {
 /// # Errors
 /// When the directives cannot be parsed, or the ops token is weak.
 pub fn init(settings: &LogSettings) -> Result<(), ConfigError> {
-    let filter = parse(&settings.log).map_err(|error| ConfigError::new("--log (PORTCULLIS_LOG)", error))?;
+    let filter = parse(&settings.log).map_err(|error| ConfigError::new("--log", error))?;
     // A variable set to nothing, as in files that list every variable, is not set.
     let token = settings.ops_token.clone().filter(|token| !token.is_empty());
     if let Some(Err(weak)) = token.as_deref().map(check_token_strength) {

@@ -38,7 +38,7 @@ async fn the_log_level_changes_while_the_process_runs() {
         ops_token: token.map(str::to_owned),
     };
     for (bad, field) in [
-        (settings("inof", None), "--log (PORTCULLIS_LOG)"),
+        (settings("inof", None), "--log"),
         (settings("info", Some("feeble")), "PORTCULLIS_OPS_TOKEN"),
     ] {
         let error = telemetry::init(&bad).unwrap_err();
