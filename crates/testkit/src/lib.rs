@@ -2,6 +2,7 @@
 //!
 //! Only ever a dev-dependency. Everything blocks; an async test runs it on a blocking thread.
 
+mod collector;
 mod fault;
 mod http;
 mod postgres;
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use collector::{Collector, Refusal, attribute};
 pub use fault::FaultProxy;
 pub use http::{Http, Reply, Streaming};
 pub use postgres::{POSTGRES_PASSWORD, Postgres};
