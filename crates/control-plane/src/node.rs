@@ -11,6 +11,7 @@ use runtime::{
     ConfigError, Readiness,
     grpc::{GrpcPort, GrpcSettings},
     listen,
+    metrics::{Connections, Metrics, Pool},
     outbound::{AllowPrivate, Filter},
     peer::PeerTokens,
     service::{KeySettings, Output, announce, join_all},
@@ -172,7 +173,7 @@ pub struct Token {
 }
 
 /// Adds more services on the same store to the gRPC port, and starts what they do beside answering.
-pub type Mount = fn(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &CancellationToken);
+pub type Mount = fn(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &Metrics, &CancellationToken);
 
 /// A control plane whose listeners are bound and whose store is open.
 pub struct ControlNode {
@@ -239,6 +240,7 @@ impl ControlNode {
         self,
         more: Option<Mount>,
         inside: Option<GrpcPort>,
+        metrics: &Metrics,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
         let tokens = Arc::new(PeerTokens::new(self.keyring.token_key()));
@@ -251,10 +253,17 @@ impl ControlNode {
             WatchSettings::default(),
             shutdown.clone(),
         );
+        let pool = self.store.clone();
+        metrics.register(Arc::new(Pool(move || {
+            let [idle, open, most] = pool.connections();
+            Connections { idle, open, most }
+        })));
+        metrics.register(watch.progress());
+        metrics.register(self.state.counts());
         let mut routes = RoutesBuilder::default();
         routes.add_service(watch.into_server());
         if let Some(mount) = more {
-            mount(&mut routes, &self.store, &tokens, shutdown);
+            mount(&mut routes, &self.store, &tokens, metrics, shutdown);
         }
         let routes = routes.routes();
         let mut tasks = JoinSet::new();
@@ -301,14 +310,17 @@ pub async fn run(
     let (readiness, store) = (Readiness::new(), node.store.clone());
     let database = readiness.latch("database");
     database.set(true); // it was just opened
-    let mut tasks = node.spawn(more, None, &shutdown)?;
+    let metrics = Metrics::default();
+    let mut tasks = node.spawn(more, None, &metrics, &shutdown)?;
     let probe = move || {
         let store = store.clone();
         async move { store.version().await.is_ok() }
     };
     tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks.spawn(async move { runtime::ops::serve(ops, readiness, stop).await.context("the ops port") });
+    tasks.spawn(
+        async move { runtime::ops::serve(ops, readiness, metrics, stop).await.context("the ops port") },
+    );
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

@@ -4,6 +4,7 @@ mod apply;
 mod at_start;
 mod auth;
 mod call;
+mod counts;
 mod error;
 mod items;
 mod openapi;
@@ -11,7 +12,11 @@ mod operations;
 mod reports;
 mod write;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -21,7 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::on,
 };
-use runtime::{ConfigError, outbound::Filter};
+use runtime::{ConfigError, metrics::Collect, outbound::Filter};
 use secrets::{Digest, Keyring};
 use store::Store;
 
@@ -51,6 +56,7 @@ pub struct AdminState {
     proxies: Arc<Proxies>,
     settings: AdminSettings,
     failures: auth::Failures,
+    counts: Arc<counts::Counts>,
 }
 
 impl fmt::Debug for AdminState {
@@ -76,7 +82,14 @@ impl AdminState {
                 "is required; there is no admin API without sign-in",
             ));
         }
-        Ok(Arc::new(Self { store, keyring, proxies, settings, failures: auth::Failures::default() }))
+        let (failures, counts) = (auth::Failures::default(), Arc::default());
+        Ok(Arc::new(Self { store, keyring, proxies, settings, failures, counts }))
+    }
+
+    /// What the API counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<dyn Collect> {
+        Arc::clone(&self.counts) as _
     }
 }
 
@@ -101,15 +114,17 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .fallback(|uri: Uri| async move { ApiError::no_path(uri.path()) })
         .layer(middleware::from_fn_with_state(Arc::clone(&state), auth::sign_in))
-        .layer(middleware::from_fn(bounded))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), bounded))
         .with_state(state)
 }
 
-/// Bounds the time of a request, and keeps answers, which may hold secrets, out of caches.
-async fn bounded(request: Request, next: middleware::Next) -> Response {
+/// Bounds the time of a request, counts it, and keeps answers, which may hold secrets, out of caches.
+async fn bounded(State(state): State<Arc<AdminState>>, request: Request, next: middleware::Next) -> Response {
     use axum::http::{HeaderValue, header};
+    let (method, began) = (request.method().clone(), Instant::now());
     let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| ApiError::too_slow().into_response());
+    state.counts.answered(&method, response.status(), began.elapsed());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -6,6 +6,7 @@
 
 mod feed;
 mod join;
+mod measure;
 mod newest;
 mod pack;
 mod proxies;
@@ -17,7 +18,7 @@ use proto::v1::{
     JoinReply, JoinRequest, WatchReply, WatchRequest,
     control_plane_server::{ControlPlane, ControlPlaneServer},
 };
-use runtime::peer::PeerTokens;
+use runtime::{metrics::Collect, peer::PeerTokens};
 use store::Store;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -94,6 +95,13 @@ impl WatchService {
         let snapshots = Semaphore::new(SNAPSHOTS);
         let shared = Arc::new(Shared { store, tokens, proxies, settings, snapshots, shutdown });
         Self { shared, newest, join }
+    }
+
+    /// How far the proxies have come.
+    #[must_use]
+    pub fn progress(&self) -> Arc<dyn Collect> {
+        let (newest, proxies) = (self.newest.clone(), Arc::clone(&self.shared.proxies));
+        Arc::new(measure::Progress { newest, proxies })
     }
 
     /// For the gRPC server.

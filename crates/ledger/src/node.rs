@@ -9,6 +9,7 @@ use runtime::{
     ConfigError, Readiness,
     grpc::GrpcSettings,
     listen,
+    metrics::{Connections, Metrics, Pool},
     peer::PeerTokens,
     service::{KeySettings, Output, announce, join_all},
 };
@@ -43,9 +44,12 @@ pub fn mount(
     routes: &mut RoutesBuilder,
     store: &Store,
     tokens: &Arc<PeerTokens>,
+    metrics: &Metrics,
     shutdown: &CancellationToken,
 ) {
-    routes.add_service(LedgerService::new(store.clone(), Arc::clone(tokens)).into_server());
+    let service = LedgerService::new(store.clone(), Arc::clone(tokens));
+    metrics.register(service.counts());
+    routes.add_service(service.into_server());
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(keep_partitions(store.clone())));
 }
 
@@ -74,7 +78,12 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     let store = opened.map_err(|error| ConfigError::new("--database-url", error))?;
     let tokens = Arc::new(PeerTokens::new(keyring.token_key()));
     let mut routes = RoutesBuilder::default();
-    mount(&mut routes, &store, &tokens, &shutdown);
+    let (metrics, pool) = (Metrics::default(), store.clone());
+    metrics.register(Arc::new(Pool(move || {
+        let [idle, open, most] = pool.connections();
+        Connections { idle, open, most }
+    })));
+    mount(&mut routes, &store, &tokens, &metrics, &shutdown);
     let json = json!({
         "data_plane": null, "key": null, "admin": null, "admin_token": null,
         "grpc": format!("http://{}", port.address()),
@@ -92,7 +101,9 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     };
     tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks.spawn(async move { runtime::ops::serve(ops, readiness, stop).await.context("the ops port") });
+    tasks.spawn(
+        async move { runtime::ops::serve(ops, readiness, metrics, stop).await.context("the ops port") },
+    );
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

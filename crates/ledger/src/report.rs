@@ -1,15 +1,20 @@
 //! The `Report` call: who sends it, what it holds, the commit, the acknowledgement.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use domain::UsageEvent;
 use proto::v1::{
     ReportReply, ReportRequest,
     ledger_server::{Ledger, LedgerServer},
 };
-use runtime::peer::{Peer, PeerTokens, PeersOnly};
+use runtime::{
+    metrics::Collect,
+    peer::{Peer, PeerTokens, PeersOnly},
+};
 use store::{MAX_BATCH, Store, StoreError, check_event};
-use tonic::{Request, Response, Status, service::interceptor::InterceptedService};
+use tonic::{Code, Request, Response, Status, service::interceptor::InterceptedService};
+
+use crate::counts::{Counts, Outcome};
 
 /// Serves `portcullis.v1.Ledger`.
 ///
@@ -21,13 +26,20 @@ use tonic::{Request, Response, Status, service::interceptor::InterceptedService}
 pub struct LedgerService {
     store: Store,
     tokens: Arc<PeerTokens>,
+    counts: Arc<Counts>,
 }
 
 impl LedgerService {
     /// Commits to `store` what proxies report that `tokens` knows.
     #[must_use]
-    pub const fn new(store: Store, tokens: Arc<PeerTokens>) -> Self {
-        Self { store, tokens }
+    pub fn new(store: Store, tokens: Arc<PeerTokens>) -> Self {
+        Self { store, tokens, counts: Arc::default() }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<dyn Collect> {
+        Arc::clone(&self.counts) as _
     }
 
     /// As a service to be mounted on a server; messages are at most [`proto::MAX_MESSAGE`] bytes, and not read
@@ -44,16 +56,34 @@ impl Ledger for LedgerService {
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or_else(|| Status::unauthenticated("join first"))?;
-        let events = read(request.into_inner()).inspect_err(|refusal| {
+        let began = Instant::now();
+        let committed = self.commit(&peer, request.into_inner()).await;
+        let outcome = match &committed {
+            Ok((reported, inserted)) => {
+                Outcome::Committed { inserted: *inserted, duplicates: reported.saturating_sub(*inserted) }
+            }
+            Err(status) if status.code() == Code::InvalidArgument => Outcome::Refused,
+            Err(_) => Outcome::Failed,
+        };
+        self.counts.report(&outcome, began.elapsed());
+        let (_, inserted) = committed?;
+        Ok(Response::new(ReportReply { inserted }))
+    }
+}
+
+impl LedgerService {
+    /// How many events were reported, and how many of them were new.
+    async fn commit(&self, peer: &Peer, request: ReportRequest) -> Result<(u64, u64), Status> {
+        let events = read(request).inspect_err(|refusal| {
             tracing::warn!(proxy = %peer.name, reason = refusal.message(), "refused a usage report");
         })?;
-        let reported = events.len();
+        let reported = events.len() as u64;
         let inserted = self.store.insert_usage(&events).await.map_err(|error| {
             tracing::error!(proxy = %peer.name, %error, "could not commit a usage report");
             refusal(&error)
         })?;
         tracing::debug!(proxy = %peer.name, reported, inserted, "committed a usage report");
-        Ok(Response::new(ReportReply { inserted }))
+        Ok((reported, inserted))
     }
 }
 

@@ -19,7 +19,13 @@ async fn they_are_made_when_it_starts() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let tokens = Arc::new(PeerTokens::new(&[7; 32]));
-    ledger::node::mount(&mut RoutesBuilder::default(), &store, &tokens, &stop);
+    ledger::node::mount(
+        &mut RoutesBuilder::default(),
+        &store,
+        &tokens,
+        &runtime::metrics::Metrics::default(),
+        &stop,
+    );
 
     let mut connection = AnyConnection::connect(&server.url()).await.unwrap();
     let count = "SELECT COUNT(*) AS made FROM pg_inherits WHERE inhparent = 'usage_events'::regclass";

@@ -83,7 +83,7 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
     let (mut installed, newest) = (app.installed(), node.version().await?);
-    let tasks = node.spawn(Some(LEDGER), Some(inside), &after)?;
+    let tasks = node.spawn(Some(LEDGER), Some(inside), &app.metrics(), &after)?;
     let (ready, announced) = (app.readiness(), shutdown.clone());
     let announcing = tokio::spawn(async move {
         // A proxy that started by its own snapshot may not know the key yet that is about to be shown.

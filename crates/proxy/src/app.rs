@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use domain::{IncarnationId, Timestamp, Version};
-use runtime::{ConfigError, Latch, Readiness, listen};
+use runtime::{ConfigError, Latch, Readiness, listen, metrics::Metrics};
 use secrets::Keyring;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::{
     gateway::Gateway,
     ledger::ToLedger,
     listener,
+    metrics::{Counts, State},
     settings::Settings,
     spool::{Reporter, Spool, SpoolLimits},
 };
@@ -31,6 +32,7 @@ pub struct App {
     data_plane: TcpListener,
     ops: TcpListener,
     readiness: Readiness,
+    metrics: Metrics,
     latches: Latches,
 }
 
@@ -53,13 +55,14 @@ impl App {
         let fleet = settings.link.fleet().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
+        let (metrics, counts) = (Metrics::default(), Arc::new(Counts::default()));
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&keyring),
             spool,
             fleet,
             incarnation,
             settings.edge,
-            Vec::new(),
+            vec![Arc::clone(&counts) as _],
         ));
         let link = settings.link;
         let max_age = link.max_snapshot_age.std();
@@ -72,13 +75,15 @@ impl App {
         if let Some(version) = config.start_from_disk() {
             tracing::info!(%version, "serving by the last good snapshot until the control plane answers");
         }
+        metrics.register(counts);
+        metrics.register(Arc::new(State { gateway: Arc::clone(&gateway), config: config.status() }));
         let readiness = Readiness::new();
         let latches = Latches {
             snapshot: readiness.latch("configuration"),
             spool: readiness.latch("usage spool"),
             serving: readiness.latch("serving"),
         };
-        Ok(Self { gateway, config, session, data_plane, ops, readiness, latches })
+        Ok(Self { gateway, config, session, data_plane, ops, readiness, metrics, latches })
     }
 
     /// Where applications connect.
@@ -109,19 +114,25 @@ impl App {
         self.readiness.clone()
     }
 
+    /// Where others may add what they measure.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     /// Serves until the token is cancelled, then drains: no new connections, running requests finish, usage is
     /// reported, the spool is synced.
     ///
     /// # Errors
     /// When a part of the process died.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { gateway, config, session, data_plane, ops, readiness, latches } = self;
+        let Self { gateway, config, session, data_plane, ops, readiness, metrics, latches } = self;
         // The parts that running requests need stop after them.
         let after = CancellationToken::new();
         let stop = shutdown.child_token();
         let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, stop.clone()));
         let mut parts = JoinSet::new();
-        let ops = runtime::ops::serve(ops, readiness, after.clone());
+        let ops = runtime::ops::serve(ops, readiness, metrics, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
         let running = Box::pin(config.run(after.clone()));
         parts.spawn(async {

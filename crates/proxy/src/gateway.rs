@@ -30,6 +30,7 @@ pub(crate) struct Gateway {
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
     in_flight: AtomicUsize,
+    streams: AtomicUsize,
     draws: AtomicU64,
 }
 
@@ -39,6 +40,22 @@ pub(crate) struct Place(Arc<Gateway>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream that runs; counted until it is dropped.
+pub(crate) struct Streaming(Arc<Gateway>);
+
+impl Streaming {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        gateway.streams.fetch_add(1, Ordering::Relaxed);
+        Self(gateway)
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -63,6 +80,7 @@ impl Gateway {
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),
             in_flight: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
             draws: AtomicU64::new(incarnation.0.as_u64_pair().1),
         }
     }
@@ -121,6 +139,11 @@ impl Gateway {
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Streams that run.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
     }
 
     /// A number that spreads load; a Weyl sequence is even, cheap and needs no lock.

@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod main_loop;
 mod meter;
+mod metrics;
 mod models;
 mod observe;
 mod pipeline;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use wire::Seen;
 
 use crate::{
+    gateway::Streaming,
     observe::{CLIENT_CLOSED, Passage, Times, Tried},
     reply::{Notes, Trouble},
     spool::SpoolError,
@@ -252,6 +253,11 @@ impl Meter {
         self.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
         // Without an attempt there was nothing to settle.
         self.passage.refused(trouble, Some(&self.opening.route));
+    }
+
+    /// Counts a stream until the guard is dropped.
+    pub(crate) fn streaming(&self) -> Streaming {
+        Streaming::new(Arc::clone(&self.passage.gateway))
     }
 
     /// The attempts so far.

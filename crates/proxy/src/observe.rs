@@ -87,6 +87,11 @@ impl Passage {
         Self { gateway, id, at, started, trace, api: None, key: None, told: false }
     }
 
+    /// The tenant's name, once the key was found good.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.tenant.name.as_str())
+    }
+
     /// Leaves it to another holder to say how the request ends.
     pub(crate) fn hand_over(&mut self) -> Self {
         let (id, at, started, api) = (self.id, self.at, self.started, self.api);

@@ -60,7 +60,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{Readiness, listen, ops};
+    use crate::{Readiness, listen, metrics::Metrics, ops};
 
     #[tokio::test]
     async fn a_service_is_asked_what_it_waits_for() {
@@ -68,7 +68,7 @@ mod tests {
         let address = reachable(listen::bound(&listener, "--ops-listen").unwrap());
         let (readiness, stop) = (Readiness::new(), CancellationToken::new());
         let latch = readiness.latch("configuration");
-        let serving = tokio::spawn(ops::serve(listener, readiness, stop.clone()));
+        let serving = tokio::spawn(ops::serve(listener, readiness, Metrics::default(), stop.clone()));
         let closed = spawn_blocking(move || ask(address)).await.unwrap().unwrap_err();
         assert!(format!("{closed:#}").contains("configuration"), "{closed:#}");
         latch.set(true);

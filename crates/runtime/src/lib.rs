@@ -6,6 +6,7 @@ pub mod grpc;
 mod health;
 pub mod http;
 pub mod listen;
+pub mod metrics;
 pub mod ops;
 pub mod outbound;
 pub mod peer;

@@ -1,24 +1,41 @@
-//! The ops port: liveness, readiness and telemetry's switches, apart from traffic so that neither can starve the other.
+//! The ops port: liveness, readiness, metrics and telemetry's switches, apart from traffic so that neither can starve
+//! the other.
+
+use std::{fmt, sync::Arc};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Readiness, http, telemetry};
+use crate::{
+    Readiness, http,
+    metrics::{Collect, Exposition, Metrics},
+    telemetry,
+};
 
-/// Serves `/healthz`, `/readyz` and `/telemetry` until the token is cancelled.
+impl Collect for Readiness {
+    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        to.gauge("portcullis_ready", "Whether the process takes work.")?
+            .put(&[], f64::from(u8::from(self.is_ready())))
+    }
+}
+
+/// Serves `/healthz`, `/readyz`, `/telemetry` and `/metrics` until the token is cancelled.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,
+    metrics: Metrics,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    metrics.register(Arc::new(readiness.clone()));
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(readiness)
+        .merge(metrics.routes())
         .merge(telemetry::routes(None));
     http::serve(listener, router, shutdown).await
 }
@@ -41,7 +58,7 @@ mod tests {
     async fn half_a_head_does_not_hold_up_the_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let serving = tokio::spawn(serve(listener, Readiness::new(), stop.clone()));
+        let serving = tokio::spawn(serve(listener, Readiness::new(), Metrics::default(), stop.clone()));
         let mut half = TcpStream::connect(address).await.unwrap();
         half.write_all(b"GET /healthz HT").await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await; // virtual: lets it be accepted

@@ -5,7 +5,9 @@
 use std::net::SocketAddr;
 
 use runtime::{
-    Readiness, ops,
+    Readiness,
+    metrics::Metrics,
+    ops,
     telemetry::{self, LogFormat, LogSettings},
 };
 use tokio::{
@@ -37,10 +39,9 @@ async fn the_log_level_changes_while_the_process_runs() {
         log_format: LogFormat::Text,
         ops_token: token.map(str::to_owned),
     };
-    for (bad, field) in [
-        (settings("inof", None), "--log"),
-        (settings("info", Some("feeble")), "PORTCULLIS_OPS_TOKEN"),
-    ] {
+    for (bad, field) in
+        [(settings("inof", None), "--log"), (settings("info", Some("feeble")), "PORTCULLIS_OPS_TOKEN")]
+    {
         let error = telemetry::init(&bad).unwrap_err();
         assert_eq!(error.field, field);
         assert!(!error.to_string().contains("feeble"), "{error}");
@@ -48,7 +49,7 @@ async fn the_log_level_changes_while_the_process_runs() {
     telemetry::init(&settings("warn", Some(TOKEN))).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let serving = tokio::spawn(ops::serve(listener, Readiness::new(), stop.clone()));
+    let serving = tokio::spawn(ops::serve(listener, Readiness::new(), Metrics::default(), stop.clone()));
     let here = address.to_string();
 
     assert!(!tracing::enabled!(tracing::Level::DEBUG));

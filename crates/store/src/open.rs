@@ -109,6 +109,14 @@ impl Store {
         .await
     }
 
+    /// Connections to the database: idle ones, all open ones, and how many there may be.
+    #[must_use]
+    pub fn connections(&self) -> [usize; 3] {
+        let pool = self.pool();
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        [pool.num_idle(), count(pool.size()), count(pool.options().get_max_connections())]
+    }
+
     /// Ends all connections; calls that come later fail.
     pub async fn close(&self) {
         self.inner.pool.close().await;

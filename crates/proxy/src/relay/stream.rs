@@ -18,6 +18,7 @@ use wire::{ChatTap, Piece};
 use zeroize::Zeroizing;
 
 use crate::{
+    gateway::Streaming,
     meter::Meter,
     pipeline::Ask,
     redact::redact,
@@ -57,6 +58,7 @@ pub(super) struct StreamBody {
     /// What is in the queue is the last for the client.
     booked: bool,
     ended: bool,
+    _running: Streaming,
 }
 
 impl StreamBody {
@@ -65,9 +67,21 @@ impl StreamBody {
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
         let (queue, terminal, explain) = (VecDeque::new(), None, ask.options.explain);
         let progress = source.tap.seen().progress;
-        let (booked, ended) = (false, false);
-        let mut body =
-            Self { source, meter, queue, pieces, terminal, alarm, between, progress, explain, booked, ended };
+        let (booked, ended, _running) = (false, false, meter.streaming());
+        let mut body = Self {
+            source,
+            meter,
+            queue,
+            pieces,
+            terminal,
+            alarm,
+            between,
+            progress,
+            explain,
+            booked,
+            ended,
+            _running,
+        };
         body.take_pieces();
         body
     }

@@ -1,0 +1,89 @@
+//! What the ledger counts for Prometheus.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use runtime::metrics::{Buckets, Collect, Exposition, Histogram};
+
+/// In µs: a commit takes milliseconds, and seconds are trouble.
+const DURATION: Buckets = &[
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+];
+
+/// Since the process started.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    inserted: AtomicU64,
+    duplicates: AtomicU64,
+    committed: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    duration: Histogram,
+}
+
+/// How a report ended.
+pub(crate) enum Outcome {
+    /// So many of its events were new, and so many known.
+    Committed {
+        /// New ones.
+        inserted: u64,
+        /// Known ones.
+        duplicates: u64,
+    },
+    /// It never will be committed as it is.
+    Refused,
+    /// The database could not.
+    Failed,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let duration = Histogram::new(DURATION);
+        let zero = AtomicU64::default;
+        Self {
+            inserted: zero(),
+            duplicates: zero(),
+            committed: zero(),
+            refused: zero(),
+            failed: zero(),
+            duration,
+        }
+    }
+}
+
+impl Counts {
+    pub(crate) fn report(&self, outcome: &Outcome, took: Duration) {
+        let add = |count: &AtomicU64, more| _ = count.fetch_add(more, Ordering::Relaxed);
+        match outcome {
+            Outcome::Committed { inserted, duplicates } => {
+                add(&self.committed, 1);
+                add(&self.inserted, *inserted);
+                add(&self.duplicates, *duplicates);
+            }
+            Outcome::Refused => add(&self.refused, 1),
+            Outcome::Failed => add(&self.failed, 1),
+        }
+        self.duration.observe(took);
+    }
+}
+
+impl Collect for Counts {
+    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut events = to.counter(
+            "portcullis_ledger_events_total",
+            "Usage events reported by proxies; duplicates count once in the ledger.",
+        )?;
+        events.put(&[("result", "inserted")], read(&self.inserted))?;
+        events.put(&[("result", "duplicate")], read(&self.duplicates))?;
+        let mut reports = to.counter("portcullis_ledger_reports_total", "Reports by proxies.")?;
+        reports.put(&[("result", "committed")], read(&self.committed))?;
+        reports.put(&[("result", "refused")], read(&self.refused))?;
+        reports.put(&[("result", "failed")], read(&self.failed))?;
+        to.histogram("portcullis_ledger_report_duration_seconds", "From a report to its answer.")?
+            .put(&[], &self.duration)
+    }
+}

@@ -1,0 +1,141 @@
+//! What requests count for Prometheus: the contract's metrics, bounded in series whatever happens.
+
+mod series;
+mod state;
+mod text;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
+use runtime::metrics::{Family, Histogram, Names};
+
+use self::series::{OVERHEAD, Payer, PerTarget, Request, Target};
+pub(crate) use self::state::State;
+use crate::observe::{Observer, Settled, Unmetered};
+
+// The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.
+const MOST_ROUTES: usize = 500;
+const MOST_PROVIDERS: usize = 200;
+const MOST_MODELS: usize = 1_000;
+const MOST_TENANTS: usize = 100;
+const MOST_REQUEST_SERIES: usize = 3_000;
+const MOST_TARGETS: usize = 200;
+const MOST_COST_SERIES: usize = 2_000;
+/// Closed lists of this program are shorter.
+const MOST_KINDS: usize = 64;
+
+/// Everything that requests count: one for the process, so that no two workers can disagree.
+pub(crate) struct Counts {
+    routes: Names,
+    providers: Names,
+    models: Names,
+    tenants: Names,
+    requests: Family<Request, AtomicU64>,
+    targets: Family<Target, PerTarget>,
+    /// In nano-dollars.
+    costs: Family<Payer, AtomicU64>,
+    overhead: Histogram,
+    refusals: Family<&'static str, AtomicU64>,
+    limits: Family<&'static str, AtomicU64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            routes: Names::new(MOST_ROUTES),
+            providers: Names::new(MOST_PROVIDERS),
+            models: Names::new(MOST_MODELS),
+            tenants: Names::new(MOST_TENANTS),
+            requests: Family::new(MOST_REQUEST_SERIES, AtomicU64::default),
+            targets: Family::new(MOST_TARGETS, PerTarget::new),
+            costs: Family::new(MOST_COST_SERIES, AtomicU64::default),
+            overhead: Histogram::new(OVERHEAD),
+            refusals: Family::new(MOST_KINDS, AtomicU64::default),
+            limits: Family::new(MOST_KINDS, AtomicU64::default),
+        }
+    }
+}
+
+impl Counts {
+    fn target(&self, provider: &str, model: &str) -> Target {
+        Target { provider: self.providers.of(provider), model: self.models.of(model) }
+    }
+}
+
+impl Observer for Counts {
+    fn settled(&self, settled: &Settled<'_>) {
+        let (event, times) = (settled.event, settled.times);
+        let tenant = self.tenants.of(settled.passage.tenant().unwrap_or_default());
+        let mut target = self.target("", "");
+        for (position, attempt) in event.attempts.iter().enumerate() {
+            target = self.target(&attempt.provider, &attempt.model);
+            let last = position + 1 == event.attempts.len();
+            self.targets.record(target, |counts| {
+                counts.count(attempt);
+                if last {
+                    counts.time(times.duration, times.ttft);
+                }
+            });
+            if attempt.price.is_some() {
+                let nanos = u64::try_from(attempt.cost.nanos()).unwrap_or_default();
+                self.costs.record(Payer { target, tenant }, |cost| add(cost, nanos));
+            }
+        }
+        self.overhead.observe(times.overhead);
+        let request = Request {
+            route: self.routes.of(&event.route),
+            target,
+            api: settled.passage.api.unwrap_or_default(),
+            outcome: outcome(event),
+            fallback: fallback(event),
+            cache: event.cache.as_str(),
+        };
+        self.requests.record(request, |count| add(count, 1));
+    }
+
+    fn unmetered(&self, unmetered: &Unmetered<'_>) {
+        let target = self.target("", "");
+        let request = Request {
+            route: self.routes.of(unmetered.route.unwrap_or_default()),
+            target,
+            api: unmetered.passage.api.unwrap_or_default(),
+            outcome: match unmetered.outcome {
+                RequestOutcome::Error if unmetered.status < 500 => CLIENT_ERROR,
+                outcome => outcome.as_str(),
+            },
+            fallback: "none",
+            cache: CacheHit::Off.as_str(),
+        };
+        self.requests.record(request, |count| add(count, 1));
+        self.targets.record(target, |counts| counts.time(unmetered.elapsed, None));
+        if let Some(kind) = unmetered.kind {
+            self.refusals.record(kind.code(), |count| add(count, 1));
+        }
+        if let Some(kind) = unmetered.limit {
+            self.limits.record(kind, |count| add(count, 1));
+        }
+    }
+}
+
+/// An error that is the request's own fault: no alert of the gateway's operator.
+const CLIENT_ERROR: &str = "client_error";
+
+fn outcome(event: &UsageEvent) -> &'static str {
+    let last = event.attempts.last().map(|attempt| attempt.outcome);
+    match event.outcome {
+        RequestOutcome::Error if last == Some(AttemptOutcome::ClientFault) => CLIENT_ERROR,
+        outcome => outcome.as_str(),
+    }
+}
+
+/// As the response header says it.
+fn fallback(event: &UsageEvent) -> &'static str {
+    match event.attempts.as_slice() {
+        [first, _, ..] => first.outcome.as_str(),
+        _ => "none",
+    }
+}
+
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}

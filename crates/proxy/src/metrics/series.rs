@@ -1,0 +1,170 @@
+//! The labels of each metric, its buckets, and what is counted of one target.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use domain::{Attempt, AttemptOutcome, Usage};
+use runtime::metrics::{Buckets, Histogram, Name, OTHER, SeriesKey};
+
+use super::add;
+
+/// In µs. A reasoning model may think for minutes; 20 of them are the longest anybody waits.
+const DURATION: Buckets = &[
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+    1_200_000_000,
+];
+/// In µs: doubling from 10 ms up to what hardly any route waits for a first token.
+const FIRST_TOKEN: Buckets = &[
+    10_000,
+    20_000,
+    40_000,
+    80_000,
+    160_000,
+    320_000,
+    640_000,
+    1_280_000,
+    2_560_000,
+    5_120_000,
+    10_240_000,
+    20_480_000,
+    40_960_000,
+    81_920_000,
+    163_840_000,
+];
+/// In µs: the gateway's own share is tens of them, and milliseconds on a busy machine.
+pub(super) const OVERHEAD: Buckets =
+    &[25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 1_000_000];
+
+/// What a kind of token is called, and how many an attempt used: disjoint, so that they sum up to all of them.
+pub(super) const TOKENS: [(&str, fn(&Usage) -> u64); 5] = [
+    ("input", |usage| usage.input().saturating_sub(usage.cache_read).saturating_sub(usage.cache_written())),
+    ("cached_input", |usage| usage.cache_read),
+    ("cache_write", |usage| usage.cache_written()),
+    ("output", |usage| usage.output().saturating_sub(usage.reasoning)),
+    ("reasoning", |usage| usage.reasoning),
+];
+
+/// A provider's model; both empty for requests that had no attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    pub(super) provider: Name,
+    pub(super) model: Name,
+}
+
+/// A request's labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Request {
+    pub(super) route: Name,
+    /// Of the last attempt.
+    pub(super) target: Target,
+    pub(super) api: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) fallback: &'static str,
+    pub(super) cache: &'static str,
+}
+
+/// Who used a provider's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Payer {
+    pub(super) target: Target,
+    pub(super) tenant: Name,
+}
+
+impl SeriesKey for Target {
+    fn overflow(self) -> Self {
+        Self { provider: OTHER, model: OTHER }
+    }
+}
+
+impl SeriesKey for Request {
+    fn overflow(self) -> Self {
+        Self { route: OTHER, target: self.target.overflow(), ..self }
+    }
+}
+
+impl SeriesKey for Payer {
+    fn overflow(self) -> Self {
+        Self { target: self.target.overflow(), tenant: OTHER }
+    }
+}
+
+/// What is counted of one target.
+pub(super) struct PerTarget {
+    attempts: [AtomicU64; AttemptOutcome::ALL.len()],
+    tokens: [AtomicU64; TOKENS.len()],
+    unpriced: AtomicU64,
+    pub(super) duration: Histogram,
+    pub(super) first_token: Histogram,
+}
+
+impl PerTarget {
+    pub(super) fn new() -> Self {
+        Self {
+            attempts: Default::default(),
+            tokens: Default::default(),
+            unpriced: AtomicU64::new(0),
+            duration: Histogram::new(DURATION),
+            first_token: Histogram::new(FIRST_TOKEN),
+        }
+    }
+
+    /// One more attempt.
+    pub(super) fn count(&self, attempt: &Attempt) {
+        let counts = AttemptOutcome::ALL.iter().zip(&self.attempts);
+        for (_, count) in counts.filter(|(outcome, _)| **outcome == attempt.outcome) {
+            add(count, 1);
+        }
+        for ((_, tokens), count) in TOKENS.iter().zip(&self.tokens) {
+            match tokens(&attempt.usage) {
+                0 => {}
+                tokens => add(count, tokens),
+            }
+        }
+        if attempt.price.is_none() && !attempt.usage.is_nothing() {
+            add(&self.unpriced, 1);
+        }
+    }
+
+    /// A request whose last attempt went here.
+    pub(super) fn time(&self, duration: Duration, first_token: Option<Duration>) {
+        self.duration.observe(duration);
+        if let Some(first_token) = first_token {
+            self.first_token.observe(first_token);
+        }
+    }
+
+    /// Attempts by outcome, where there were any.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.attempts.iter().map(|count| count.load(Ordering::Relaxed));
+        let outcomes = AttemptOutcome::ALL.iter().map(|outcome| outcome.as_str());
+        outcomes.zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Tokens by kind, where there were any.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.tokens.iter().map(|count| count.load(Ordering::Relaxed));
+        TOKENS.iter().map(|(kind, _)| *kind).zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Attempts that used something of which nobody knows the price.
+    pub(super) fn unpriced(&self) -> u64 {
+        self.unpriced.load(Ordering::Relaxed)
+    }
+}

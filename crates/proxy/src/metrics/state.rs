@@ -1,0 +1,79 @@
+//! What the proxy is at this moment, as Prometheus reads it: asked for at each scrape, counted nowhere.
+
+use std::{fmt, sync::Arc};
+
+use domain::Timestamp;
+use runtime::metrics::{Collect, Exposition};
+
+use crate::{config::ConfigStatus, gateway::Gateway};
+
+/// Where the answers are.
+pub(crate) struct State {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) config: Arc<ConfigStatus>,
+}
+
+impl Collect for State {
+    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let (in_flight, most) = (self.gateway.in_flight(), self.gateway.edge.max_in_flight);
+        to.gauge("portcullis_requests_in_flight", "Requests that run.")?.put(&[], in_flight as f64)?;
+        to.gauge("portcullis_requests_in_flight_limit", "Beyond it, requests are refused.")?
+            .put(&[], most as f64)?;
+        to.gauge("portcullis_active_streams", "Streams that run.")?
+            .put(&[], self.gateway.streams() as f64)?;
+        self.config(to)?;
+        self.spool(to)?;
+        self.limits(to)
+    }
+}
+
+impl State {
+    fn config(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let flag = |flag: bool| f64::from(u8::from(flag));
+        if let Some(version) = self.config.version() {
+            to.gauge("portcullis_snapshot_version", "Revision of the configuration that serves.")?
+                .put(&[], version.revision as f64)?;
+        }
+        if let Some(age) = self.config.age(Timestamp::now()) {
+            to.gauge("portcullis_snapshot_age_seconds", "Since a control plane said that it is the newest.")?
+                .put(&[], age.as_secs_f64())?;
+        }
+        to.gauge("portcullis_config_connected", "Whether a control plane is connected.")?
+            .put(&[], flag(self.config.is_connected()))?;
+        to.gauge("portcullis_config_refused", "Whether this proxy refused the newest configuration.")?
+            .put(&[], flag(self.config.rejected().is_some()))
+    }
+
+    fn spool(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let spool = &self.gateway.spool;
+        to.gauge("portcullis_usage_spool_events", "Usage events that the ledger has not acknowledged.")?
+            .put(&[], spool.pending_events() as f64)?;
+        to.gauge("portcullis_usage_spool_bytes", "Size of the usage spool on disk.")?
+            .put(&[], spool.bytes() as f64)?;
+        to.gauge("portcullis_usage_spool_limit_bytes", "From 7/8 of it on, requests are refused.")?
+            .put(&[], self.gateway.edge.spool_max_bytes as f64)?;
+        let oldest = spool.oldest_pending().unwrap_or_default();
+        to.gauge("portcullis_usage_spool_oldest_seconds", "How long the oldest of them has waited.")?
+            .put(&[], oldest.as_secs_f64())
+    }
+
+    fn limits(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let status = self.gateway.fleet.status();
+        to.gauge("portcullis_limit_store_up", "Whether the store of shared limits answers; 1 without one.")?
+            .put(&[], f64::from(u8::from(status.lost_since.is_none())))?;
+        to.counter("portcullis_limit_store_losses_total", "How often it was lost.")?
+            .put(&[], status.losses)?;
+        let mut decisions =
+            to.counter("portcullis_limit_store_lost_decisions_total", "What was decided without it.")?;
+        for (decision, count) in [
+            ("closed", status.closed),
+            ("open", status.open),
+            ("bounded", status.bounded),
+            ("bounded_denied", status.bounded_denied),
+        ] {
+            decisions.put(&[("decision", decision)], count)?;
+        }
+        to.gauge("portcullis_limit_slots_held", "Concurrency slots that this proxy holds.")?
+            .put(&[], status.slots_held as f64)
+    }
+}

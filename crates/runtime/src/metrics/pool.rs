@@ -1,0 +1,30 @@
+//! A database's connection pool.
+
+use std::fmt;
+
+use super::{Collect, Exposition};
+
+/// How a pool stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open connections that nobody uses.
+    pub idle: usize,
+    /// All open connections.
+    pub open: usize,
+    /// Most that may be open; beyond it, callers wait.
+    pub most: usize,
+}
+
+/// A pool, given by how to ask for its state.
+pub struct Pool<F>(pub F);
+
+impl<F: Fn() -> Connections + Send + Sync + 'static> Collect for Pool<F> {
+    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let Connections { idle, open, most } = (self.0)();
+        let mut connections =
+            to.gauge("portcullis_database_connections", "Open connections to the database.")?;
+        connections.put(&[("state", "used")], open.saturating_sub(idle) as f64)?;
+        connections.put(&[("state", "idle")], idle as f64)?;
+        to.gauge("portcullis_database_connections_limit", "Beyond it, callers wait.")?.put(&[], most as f64)
+    }
+}
