@@ -56,9 +56,15 @@ pub struct ProviderEntry {
     /// Instead of the row's base URL; `http` or `https`, the version path included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// Where the endpoint stands, in the operator's own words.
+    /// The dialect it speaks, where its kind is `custom` or `simulator` and it is not OpenAI Chat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// Where the endpoint stands, in the operator's own words; the cloud's name of it where the base URL holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What else the base URL has to know: `project`, `resource`, `account`, `workspace`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// Takes the endpoint out of every route while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,

@@ -7,11 +7,11 @@ use domain::{
 };
 use http::Uri;
 use secrets::{Binding, KeySeal, Keyring};
-use wire::{Auth, provider_row};
+use wire::{Auth, DialectName, provider_row};
 use zeroize::Zeroizing;
 
 use crate::{
-    snapshot::{Credential, Endpoint, Key, Route, Scope, Snapshot, Tenant, Unknown, Usable},
+    snapshot::{Credential, Endpoint, Key, Route, Scope, Sign, Snapshot, Tenant, Unknown, Usable},
     target::Scopes,
 };
 
@@ -57,6 +57,16 @@ pub fn compile(rows: &Rows, keyring: &Keyring) -> Result<Snapshot, CompileError>
     let tenants = builder.scopes.into_iter().filter_map(|(owner, scope)| Some((owner?, scope))).collect();
     Ok(Snapshot { version: rows.version, keys, operator, tenants })
 }
+
+/// A credential whose secret was opened; what becomes of it depends on the provider's row.
+struct Opened<'a> {
+    row: &'a Resource,
+    weight: u32,
+    secret: Arc<Zeroizing<String>>,
+}
+
+/// Opened credentials by owner and name of the provider they are for.
+type ByProvider<'a> = HashMap<(Option<ResourceId>, &'a str), Vec<Opened<'a>>>;
 
 struct Builder<'a> {
     rows: &'a Rows,
@@ -122,22 +132,19 @@ impl<'a> Builder<'a> {
     }
 
     /// Usable credentials by the provider they are for, opened.
-    #[allow(clippy::type_complexity, reason = "one map, used once, next to where it is made")]
-    fn credentials(
-        &self,
-    ) -> Result<HashMap<(Option<ResourceId>, &'a str), Vec<Arc<Credential>>>, CompileError> {
-        let mut by_provider: HashMap<_, Vec<_>> = HashMap::new();
+    fn credentials(&self) -> Result<ByProvider<'a>, CompileError> {
+        let mut by_provider = ByProvider::new();
         for (row, spec) in self.each(|spec| if let Spec::Credential(spec) = spec { Some(spec) } else { None })
         {
             if !spec.disabled && spec.weight > 0 {
                 let opened = self.open(row, spec)?;
-                by_provider.entry((row.tenant, spec.provider.as_str())).or_default().push(Arc::new(opened));
+                by_provider.entry((row.tenant, spec.provider.as_str())).or_default().push(opened);
             }
         }
         Ok(by_provider)
     }
 
-    fn open(&self, row: &Resource, spec: &CredentialSpec) -> Result<Credential, CompileError> {
+    fn open(&self, row: &'a Resource, spec: &CredentialSpec) -> Result<Opened<'a>, CompileError> {
         let owner = row.tenant.map_or(uuid::Uuid::nil(), |tenant| tenant.0);
         let sealed = row.sealed.as_deref().ok_or_else(|| refuse(row, "has no secret"))?;
         let opened = self
@@ -145,12 +152,7 @@ impl<'a> Builder<'a> {
             .open(sealed, Binding { owner, row: row.id.0 })
             .map_err(|error| refuse(row, error))?;
         let text = std::str::from_utf8(&opened).map_err(|_| refuse(row, "the secret is not text"))?;
-        let secret = Arc::new(Zeroizing::new(text.to_owned()));
-        let bearer = Zeroizing::new(format!("Bearer {text}"));
-        let mut header = http::HeaderValue::from_str(&bearer)
-            .map_err(|_| refuse(row, "the secret holds characters that no HTTP header can carry"))?;
-        header.set_sensitive(true);
-        Ok(Credential { id: row.id, name: row.name.clone(), weight: spec.weight, header, secret })
+        Ok(Opened { row, weight: spec.weight, secret: Arc::new(Zeroizing::new(text.to_owned())) })
     }
 
     fn catalogue(&mut self) {
@@ -160,8 +162,8 @@ impl<'a> Builder<'a> {
             }
         }
         let mut prices: HashMap<_, Vec<_>> = HashMap::new();
-        for (row, spec) in self.each(|spec| if let Spec::Price(spec) = spec { Some(spec) } else { None }) {
-            prices.entry((row.tenant, &spec.model)).or_default().push((row.id, spec.clone()));
+        for (row, spec) in self.each(|spec| if let Spec::Price(spec) = spec { Some(&**spec) } else { None }) {
+            prices.entry((row.tenant, &spec.model)).or_default().push((row.id, Arc::new(spec.clone())));
         }
         for ((owner, model), mut list) in prices {
             list.sort_by_key(|(_, price)| std::cmp::Reverse(price.effective_from));
@@ -237,15 +239,52 @@ fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
     Arc::new(Tenant { id, name, spec, limits, unusable })
 }
 
+/// How a secret signs requests to providers that want it this way.
+fn signs_by(auth: Auth, secret: &str) -> Result<Sign, &'static str> {
+    let (name, value) = match auth {
+        Auth::Bearer | Auth::Optional => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
+        Auth::Header(name) => (http::HeaderName::from_static(name), secret.to_owned()),
+        // Bedrock's API keys are bearer tokens; access keys are an object.
+        Auth::Aws if secret.starts_with('{') => return Ok(Sign::Aws),
+        Auth::Aws => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
+        Auth::Google => return Ok(Sign::Google),
+    };
+    let value = Zeroizing::new(value);
+    let mut value = http::HeaderValue::from_str(&value)
+        .map_err(|_| "the secret holds characters that no HTTP header can carry")?;
+    value.set_sensitive(true);
+    Ok(Sign::Header(name, value))
+}
+
+impl Opened<'_> {
+    fn credential(self, auth: Auth) -> Result<Arc<Credential>, CompileError> {
+        let sign = signs_by(auth, &self.secret).map_err(|reason| refuse(self.row, reason))?;
+        let (id, name) = (self.row.id, self.row.name.clone());
+        Ok(Arc::new(Credential { id, name, weight: self.weight, sign, secret: self.secret }))
+    }
+}
+
 fn endpoint(
     row: &Resource,
     spec: &ProviderSpec,
-    credentials: Vec<Arc<Credential>>,
+    credentials: Vec<Opened<'_>>,
 ) -> Result<Usable<Endpoint>, CompileError> {
     let Some(table) = provider_row(&spec.kind) else {
         return Ok(Err(format!("this version knows no provider of kind {:?}", spec.kind)));
     };
-    let base = spec.base_url.as_deref().or(table.base_url).ok_or_else(|| refuse(row, "has no base_url"))?;
+    let dialect = match &spec.dialect {
+        None => None,
+        Some(name) => match DialectName::from_name(name) {
+            None => return Ok(Err(format!("this version knows no dialect {name:?}"))),
+            some => some,
+        },
+    };
+    let base = match &spec.base_url {
+        Some(url) => url.clone(),
+        None => table
+            .base_url(spec.region.as_deref(), &spec.options)
+            .map_err(|missing| refuse(row, format!("has no {missing}")))?,
+    };
     let uri: Uri = base.parse().map_err(|error| refuse(row, format!("base_url {base:?}: {error}")))?;
     let parts = uri.into_parts();
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
@@ -256,9 +295,11 @@ fn endpoint(
     if spec.disabled {
         return Ok(Err(format!("provider {} is disabled", row.name)));
     }
-    if credentials.is_empty() && matches!(table.auth, Auth::Bearer) {
+    if credentials.is_empty() && table.auth != Auth::Optional {
         return Ok(Err(format!("provider {} has no usable credential", row.name)));
     }
-    let (id, name) = (row.id, row.name.clone());
-    Ok(Ok(Endpoint { id, name, row: table, scheme, authority, prefix, credentials }))
+    let credentials = credentials.into_iter().map(|opened| opened.credential(table.auth));
+    let (id, name, region) = (row.id, row.name.clone(), spec.region.clone());
+    let credentials = credentials.collect::<Result<_, _>>()?;
+    Ok(Ok(Endpoint { id, name, row: table, scheme, authority, prefix, dialect, region, credentials }))
 }

@@ -13,4 +13,4 @@ pub use compile::{CompileError, Rows, compile};
 pub use price::{Bound, PricedAt, bound};
 pub use retry::{Verdict, verdict};
 pub use routing::{PassedOver, Plan, Planned, Refusal, plan, visible_models};
-pub use snapshot::{Credential, Endpoint, Key, Route, Snapshot, Target, Tenant, Unknown};
+pub use snapshot::{Credential, Endpoint, Key, Route, Sign, Snapshot, Target, Tenant, Unknown};

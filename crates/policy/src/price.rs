@@ -1,6 +1,8 @@
 //! What a target charges at a moment, and what a request can cost there at most.
 
-use domain::{Money, PriceSpec, Rate, ResourceId, Timestamp, Usage};
+use std::sync::Arc;
+
+use domain::{Money, PriceSpec, ResourceId, Timestamp, Usage};
 
 use crate::snapshot::Target;
 
@@ -8,6 +10,8 @@ use crate::snapshot::Target;
 ///
 /// A guess by necessity; it only values requests whose proxy died. Budgets will refuse such requests.
 const UNLIMITED_OUTPUT: u64 = 16_384;
+/// Cohere counts one search unit per query and up to 100 documents.
+const DOCUMENTS_PER_SEARCH_UNIT: u64 = 100;
 
 /// The price in force at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -15,23 +19,24 @@ pub struct PricedAt<'a> {
     /// The price row.
     pub id: ResourceId,
     /// Its rates.
-    pub price: &'a PriceSpec,
+    pub price: &'a Arc<PriceSpec>,
 }
 
 /// An upper bound of one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bound {
-    /// In tokens.
+    /// In tokens and pieces.
     pub usage: Usage,
     /// In money; zero while the model has no price.
     pub cost: Money,
 }
 
 impl Target {
-    /// The newest price that is in force; `None`: the model is unpriced.
+    /// The newest price that is in force, of the owner, else of the operator, else of the catalogue; `None`: the
+    /// model is unpriced.
     #[must_use]
     pub fn price_at(&self, now: Timestamp) -> Option<PricedAt<'_>> {
-        let in_force = |(_, price): &&(ResourceId, PriceSpec)| price.effective_from <= now;
+        let in_force = |(_, price): &&(ResourceId, Arc<PriceSpec>)| price.effective_from <= now;
         self.prices
             .iter()
             .find_map(|list| list.iter().find(in_force))
@@ -39,22 +44,31 @@ impl Target {
     }
 }
 
-/// Bounds an attempt: input as if none of it were cached but all of it written to the cache, output up to
-/// the limit, each at the dearest rate it could be charged by.
+/// Bounds an attempt: input as if none of it were cached but all of it of the dearest sort, output up to the limit,
+/// at the dearest service tier and context length that such an input reaches.
+///
+/// A provider refuses an input longer than the model's window, so no more than that is reserved. Pieces are bounded
+/// where the request says how many there can be; web searches are the provider's choice, and what they cost is
+/// added when it says how many there were.
 #[must_use]
 pub fn bound(target: &Target, now: Timestamp, input: u64, limit: Option<u64>, choices: u64) -> Bound {
     let per_choice = limit.or(target.spec.max_output).unwrap_or(UNLIMITED_OUTPUT);
-    let output = per_choice.saturating_mul(choices);
-    let usage = Usage { input_uncached: input, output_visible: output, ..Usage::default() };
-    let cost = target.price_at(now).map(|PricedAt { price, .. }| {
-        let dearest =
-            |base: Rate, others: [Option<Rate>; 2]| others.into_iter().flatten().fold(base, Rate::max);
-        let worst = PriceSpec {
-            input: dearest(price.input, [price.cache_write, price.audio_input]),
-            output: dearest(price.output, [price.reasoning, price.audio_output]),
-            ..price.clone()
+    let tokens = Usage {
+        input_uncached: target.spec.context.map_or(input, |context| input.min(context)),
+        output_visible: per_choice.saturating_mul(choices),
+        ..Usage::default()
+    };
+    let cost = |PricedAt { price, .. }: PricedAt<'_>| {
+        // A character, a millisecond of sound, a document to be ranked: each takes a byte of the body at least,
+        // and the bound of the input is not below the body's length.
+        let pieces = Usage {
+            images: choices,
+            characters: input,
+            audio_ms: input,
+            search_units: 1 + input / DOCUMENTS_PER_SEARCH_UNIT,
+            ..tokens
         };
-        worst.cost(&usage)
-    });
-    Bound { usage, cost: cost.unwrap_or(Money::ZERO) }
+        price.bound(&pieces)
+    };
+    Bound { usage: tokens, cost: target.price_at(now).map(cost).unwrap_or_default() }
 }

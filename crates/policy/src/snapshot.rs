@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
-use wire::ProviderRow;
+use wire::{DialectName, ProviderRow, Root, Speaks};
 
 use crate::target::Scopes;
 
@@ -46,7 +46,7 @@ pub(crate) struct Scope {
 pub(crate) type Usable<T> = Result<T, String>;
 
 /// Prices of one model, newest first.
-pub(crate) type Prices = Arc<[(ResourceId, PriceSpec)]>;
+pub(crate) type Prices = Arc<[(ResourceId, Arc<PriceSpec>)]>;
 
 /// An organisation.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ pub struct Target {
     pub upstream: String,
     /// What is known of it.
     pub spec: Arc<ModelSpec>,
-    /// The owner's, then the operator's.
-    pub(crate) prices: [Prices; 2],
+    /// The owner's, then the operator's, then the catalogue's.
+    pub(crate) prices: [Prices; 3],
 }
 
 /// A provider's endpoint with the credentials to use it.
@@ -123,6 +123,10 @@ pub struct Endpoint {
     pub authority: http::uri::Authority,
     /// Path that goes before the API's own, without a trailing slash.
     pub prefix: String,
+    /// The dialect that the operator named for it, in place of the row's.
+    pub dialect: Option<DialectName>,
+    /// Its region, in the operator's words.
+    pub region: Option<String>,
     /// Usable credentials; empty only where the row needs none.
     pub credentials: Vec<Arc<Credential>>,
 }
@@ -136,15 +140,44 @@ pub struct Credential {
     pub name: String,
     /// Its share of traffic.
     pub weight: u32,
-    /// The header that carries it, marked sensitive.
-    pub header: http::HeaderValue,
+    /// How it signs a request.
+    pub sign: Sign,
     /// The secret, to be blotted out of whatever a provider sends back.
     pub secret: Arc<zeroize::Zeroizing<String>>,
+}
+
+/// How a credential signs a request.
+#[derive(Clone)]
+pub enum Sign {
+    /// By a header; its value is marked sensitive.
+    Header(http::HeaderName, http::HeaderValue),
+    /// By what the secret makes of the request: AWS Signature Version 4.
+    Aws,
+    /// By a token that the secret is exchanged for: Google's service accounts.
+    Google,
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// The dialect it speaks first.
+    #[must_use]
+    pub fn own_dialect(&self) -> DialectName {
+        let first = self.row.speaks.first().map_or(DialectName::OpenAiChat, |speaks| speaks.dialect);
+        self.dialect.unwrap_or(first)
+    }
+
+    /// The dialect in which a call goes to a model, and where that dialect's paths begin.
+    #[must_use]
+    pub fn dialect_for(&self, client: DialectName, model: &str) -> Speaks {
+        match self.dialect {
+            Some(dialect) => Speaks { dialect, root: Root::Base },
+            None => self.row.dialect_for(client, model),
+        }
     }
 }
 

@@ -25,12 +25,19 @@ impl<'a> Scopes<'a> {
         let endpoint = self.first(|scope| scope.endpoints.get(&model.provider))?;
         Some(endpoint.clone().and_then(|endpoint| {
             let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
-            let prices =
-                |scope: Option<&Scope>| scope.and_then(|scope| scope.prices.get(model)).cloned().transpose();
-            // Both lists: a tenant's price that is not in force yet leaves the operator's in force.
-            let prices =
-                [prices(self.own)?, prices(self.operator)?].map(|list| list.unwrap_or_else(|| Arc::new([])));
             let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
+            let known = ModelRef::of_kind(endpoint.row.kind, &upstream);
+            let prices = |scope: Option<&Scope>, model| {
+                let list = scope.and_then(|scope| scope.prices.get(model)).cloned().transpose();
+                list.map(|list| list.unwrap_or_else(|| Arc::new([])))
+            };
+            // All lists: a tenant's price that is not in force yet leaves the operator's in force.
+            let prices =
+                [prices(self.own, model)?, prices(self.operator, model)?, prices(self.operator, &known)?];
+            let spec = match self.operator.and_then(|scope| scope.models.get(&known)).cloned().transpose()? {
+                Some(known) => Arc::new(spec.or(&known)),
+                None => spec,
+            };
             Ok(Target { model: model.clone(), endpoint, upstream, spec, prices })
         }))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Attribution, ErrorKind};
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use policy::Caller;
 use wire::RequestFacts;
 
@@ -27,12 +27,16 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a 
 }
 
 /// What the client may choose for one request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     /// A shorter bound of the whole request than the route's.
     pub(crate) timeout: Option<Duration>,
     /// Whether the final comment lists every attempt.
     pub(crate) explain: bool,
+    /// Whether a field that the target cannot express is dropped rather than refused.
+    pub(crate) lenient: bool,
+    /// `anthropic-version` and `anthropic-beta`, for targets of that dialect.
+    pub(crate) anthropic: [Option<HeaderValue>; 2],
 }
 
 /// Reads the options.
@@ -56,7 +60,9 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
     }
     let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
-    Ok(Options { timeout, explain })
+    let lenient = headers.get("x-portcullis-lenient").is_some_and(|value| value == "1");
+    let anthropic = ["anthropic-version", "anthropic-beta"].map(|name| headers.get(name).cloned());
+    Ok(Options { timeout, explain, lenient, anthropic })
 }
 
 /// For whom the request runs: what the key pins, else what the client says in headers, else in the body.

@@ -2,11 +2,6 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use domain::ErrorKind;
-use http::{Method, Request, Response};
-use hyper::body::Incoming;
-use wire::Api;
-
 use crate::{
     gateway::Gateway,
     models,
@@ -14,8 +9,11 @@ use crate::{
     pipeline,
     relay::ReplyBody,
     reply::{Notes, Trouble},
-    trace::TraceContext,
+    router::{self, Asked},
 };
+use domain::ErrorKind;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
 
 /// One request on its way in.
 pub(crate) struct Arrival {
@@ -28,7 +26,7 @@ pub(crate) async fn serve(
     gateway: Arc<Gateway>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
-    let passage = Passage::new(Arc::clone(&gateway), TraceContext::read(request.headers()));
+    let passage = Passage::new(Arc::clone(&gateway), &request);
     let mut arrival = Arrival { passage, request };
     let served = match gateway.enter() {
         Ok(place) => {
@@ -41,32 +39,26 @@ pub(crate) async fn serve(
         let passage = &mut arrival.passage;
         passage.refused(&trouble, None);
         let overhead = passage.started.elapsed();
-        trouble.response(Notes { overhead, ..Notes::new(passage.id) })
+        trouble.response(Notes { overhead, ..Notes::new(passage.id, passage.dialect) })
     }))
 }
 
 /// The router.
 async fn route(gateway: &Arc<Gateway>, arrival: &mut Arrival) -> Result<Response<ReplyBody>, Trouble> {
-    // Cheap: a share of the head's buffer.
-    let uri = arrival.request.uri().clone();
-    let path = uri.path();
-    // SDKs of this dialect may have the dialect's prefix in their base URL.
-    let path = path.strip_prefix("/openai").unwrap_or(path);
-    match (arrival.request.method(), path) {
-        (&Method::POST, "/v1/chat/completions") => pipeline::handle(gateway, Api::Chat, arrival).await,
-        (&Method::POST, "/v1/embeddings") => pipeline::handle(gateway, Api::Embeddings, arrival).await,
-        (&Method::GET, "/v1/models") => models::list(gateway, arrival),
-        (&Method::GET, _) if path.starts_with("/v1/models/") => models::show(gateway, arrival, &path[11..]),
-        (_, path) if is_known(path) => {
-            let text = format!("{path} does not take {}", arrival.request.method());
-            let methods = if path.starts_with("/v1/models") { "GET" } else { "POST" };
+    let uri = arrival.request.uri();
+    let Some(asked) = router::read(uri.path(), uri.query()) else {
+        return Err(Trouble::new(ErrorKind::RouteNotFound, format!("no API at {}", uri.path())));
+    };
+    match (asked, arrival.request.method()) {
+        (Asked::Call(api, from_path), &Method::POST) => {
+            pipeline::handle(gateway, api, from_path, arrival).await
+        }
+        (Asked::Models, &Method::GET) => models::list(gateway, arrival),
+        (Asked::Model(name), &Method::GET) => models::show(gateway, arrival, &name),
+        (asked, method) => {
+            let text = format!("{} does not take {method}", uri.path());
+            let methods = if matches!(asked, Asked::Call(..)) { "POST" } else { "GET" };
             Err(Trouble::new(ErrorKind::InvalidRequest, text).allow(methods))
         }
-        _ => Err(Trouble::new(ErrorKind::RouteNotFound, format!("no API at {path}"))),
     }
-}
-
-fn is_known(path: &str) -> bool {
-    matches!(path, "/v1/chat/completions" | "/v1/embeddings" | "/v1/models")
-        || path.starts_with("/v1/models/")
 }

@@ -19,8 +19,11 @@ mod pipeline;
 mod redact;
 mod relay;
 mod reply;
+mod request_log;
+mod router;
 mod settings;
 pub mod spool;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -29,3 +32,4 @@ mod upstream;
 pub use app::App;
 pub use main_loop::{KeySettings, Output, run};
 pub use settings::{EdgeSettings, LinkSettings, Settings};
+pub use trace::TraceSettings;

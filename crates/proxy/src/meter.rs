@@ -13,9 +13,10 @@ use domain::{
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
 use fleet::Grant;
+use http::HeaderValue;
 use policy::Bound;
 use tokio::time::Instant;
-use wire::Seen;
+use wire::{DialectName, Seen};
 
 use crate::{
     gateway::Streaming,
@@ -41,7 +42,7 @@ struct Running {
     number: u32,
     provider: String,
     model: String,
-    price: Option<(ResourceId, PriceSpec)>,
+    price: Option<(ResourceId, Arc<PriceSpec>)>,
     at: Timestamp,
     started: Instant,
     /// Output tokens seen so far, for an estimate.
@@ -74,6 +75,8 @@ pub(crate) struct Meter {
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     settled: bool,
+    /// What the last target could not express and the client let go.
+    dropped: Vec<String>,
     /// Places under the shared limits; free again when the request is settled.
     hold: Option<Grant>,
 }
@@ -100,6 +103,7 @@ impl Meter {
             overhead: None,
             ttft: None,
             settled: false,
+            dropped: Vec::new(),
             hold: Some(hold),
         }
     }
@@ -107,9 +111,9 @@ impl Meter {
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
     pub(crate) fn begin(&mut self, tried: Tried, bound: Bound) -> Result<Sent, Trouble> {
         let target = &tried.target;
-        let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let number = self.next_number();
         let at = Timestamp::now();
-        let price = target.price_at(self.passage.at).map(|priced| (priced.id, priced.price.clone()));
+        let price = target.price_at(self.passage.at).map(|priced| (priced.id, Arc::clone(priced.price)));
         let intent = Intent {
             request: self.passage.id,
             attempt: number,
@@ -265,9 +269,29 @@ impl Meter {
         &self.attempts
     }
 
+    /// What the target of the next attempt cannot express and the client let go.
+    pub(crate) fn dropped(&mut self, dropped: Vec<String>) {
+        self.dropped = dropped;
+    }
+
+    /// Whose words the client speaks.
+    pub(crate) const fn dialect(&self) -> DialectName {
+        self.passage.dialect
+    }
+
     /// The request.
     pub(crate) const fn request(&self) -> RequestId {
         self.passage.id
+    }
+
+    /// What the provider of the next attempt is told of the trace.
+    pub(crate) fn trace_out(&self) -> Option<HeaderValue> {
+        let Passage { gateway, trace, id, .. } = &self.passage;
+        gateway.head.outbound(trace, *id, self.next_number())
+    }
+
+    fn next_number(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// What the response headers say at this moment.
@@ -279,6 +303,8 @@ impl Meter {
         let fallback = self.attempts.first().filter(|_| attempts > 1);
         Notes {
             request: self.passage.id,
+            dialect: self.passage.dialect,
+            dropped: self.dropped.clone(),
             route: Some(self.opening.route.clone()),
             provider: last.map(|(provider, _)| provider.clone()),
             model: last.map(|(_, model)| model.clone()),

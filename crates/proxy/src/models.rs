@@ -52,7 +52,7 @@ pub(crate) fn show(
 
 fn answer(arrival: &mut Arrival, body: Vec<u8>) -> Response<ReplyBody> {
     let mut response = json_response(StatusCode::OK, body);
-    let mut notes = Notes::new(arrival.passage.id);
+    let mut notes = Notes::new(arrival.passage.id, arrival.passage.dialect);
     notes.overhead = arrival.passage.started.elapsed();
     notes.write(response.headers_mut());
     arrival.passage.answered(response.status().as_u16());

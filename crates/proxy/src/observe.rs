@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
+use http::{Method, Request};
 use policy::{Credential, Key, Target};
 use tokio::time::Instant;
+use wire::DialectName;
 
 use crate::{gateway::Gateway, reply::Trouble, trace::TraceContext};
 
@@ -73,18 +75,24 @@ pub(crate) struct Passage {
     pub(crate) id: RequestId,
     pub(crate) at: Timestamp,
     pub(crate) started: Instant,
+    /// `_OTHER`: a word that is no method of HTTP's.
+    pub(crate) method: &'static str,
     pub(crate) trace: TraceContext,
     /// The client API, once the path was understood.
     pub(crate) api: Option<&'static str>,
+    /// Whose words the client speaks.
+    pub(crate) dialect: DialectName,
     /// The caller's key, and its tenant with it, once it was found good.
     pub(crate) key: Option<Arc<Key>>,
     told: bool,
 }
 
 impl Passage {
-    pub(crate) fn new(gateway: Arc<Gateway>, trace: TraceContext) -> Self {
+    pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>) -> Self {
         let (id, at, started) = (RequestId::new(), Timestamp::now(), Instant::now());
-        Self { gateway, id, at, started, trace, api: None, key: None, told: false }
+        let (method, trace) = (known(request.method()), gateway.head.context(id, request.headers()));
+        let (api, dialect, key, told) = (None, DialectName::OpenAiChat, None, false);
+        Self { gateway, id, at, started, method, trace, api, dialect, key, told }
     }
 
     /// The tenant's name, once the key was found good.
@@ -94,10 +102,10 @@ impl Passage {
 
     /// Leaves it to another holder to say how the request ends.
     pub(crate) fn hand_over(&mut self) -> Self {
-        let (id, at, started, api) = (self.id, self.at, self.started, self.api);
-        let (trace, key) = (std::mem::take(&mut self.trace), self.key.take());
+        let (id, at, started, method, api) = (self.id, self.at, self.started, self.method, self.api);
+        let (trace, key, dialect) = (self.trace.clone(), self.key.take(), self.dialect);
         let told = std::mem::replace(&mut self.told, true);
-        Self { gateway: Arc::clone(&self.gateway), id, at, started, trace, api, key, told }
+        Self { gateway: Arc::clone(&self.gateway), id, at, started, method, trace, api, dialect, key, told }
     }
 
     /// It had attempts.
@@ -138,6 +146,22 @@ impl Passage {
         for observer in &self.gateway.observers {
             observer.unmetered(&unmetered);
         }
+    }
+}
+
+/// A method by its name; clients may send any word.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
     }
 }
 

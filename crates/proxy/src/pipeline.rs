@@ -7,7 +7,7 @@ use domain::ErrorKind;
 use http::Response;
 use policy::{Caller, Plan};
 use tokio::time::Instant;
-use wire::{Api, RequestFacts};
+use wire::{Api, DialectName, RequestFacts};
 
 use crate::{
     ask, attempt, body,
@@ -18,33 +18,45 @@ use crate::{
     models::sign_in,
     relay::{self, ReplyBody},
     reply::Trouble,
+    talk::FromPath,
 };
 
 /// What the attempts work from: the request as understood, the plan, and the client's options.
 pub(crate) struct Ask {
     pub(crate) api: Api,
+    /// What the request line said.
+    pub(crate) in_path: FromPath,
     pub(crate) body: Bytes,
     pub(crate) facts: RequestFacts,
     pub(crate) plan: Plan,
     pub(crate) options: ask::Options,
 }
 
-/// Serves one request of the OpenAI dialect.
+impl Ask {
+    /// Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
+    pub(crate) const fn input_estimate(&self) -> u64 {
+        (self.body.len() as u64).div_ceil(4)
+    }
+}
+
+/// Serves one call of a model.
 pub(crate) async fn handle(
     gateway: &Arc<Gateway>,
     api: Api,
+    in_path: FromPath,
     arrival: &mut Arrival,
 ) -> Result<Response<ReplyBody>, Trouble> {
     arrival.passage.api = Some(api.name());
+    arrival.passage.dialect = api.dialect();
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     let options = ask::options(arrival.request.headers())?;
     let reading = Instant::now();
     let body = body::read(&mut arrival.request, &gateway.edge).await?;
     let upload = reading.elapsed();
-    let facts = decode(api, &body)?;
+    let facts = decode(api, &in_path, &body)?;
     let plan = policy::plan(&snapshot, &caller, &facts.model, gateway.draw())
         .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
-    let ask = Ask { api, body, facts, plan, options };
+    let ask = Ask { api, in_path, body, facts, plan, options };
     let opening =
         open(arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
     let hold = limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution)
@@ -64,8 +76,16 @@ pub(crate) async fn handle(
 const MAX_MODEL: usize = 512;
 
 /// One validating scan of the body.
-fn decode(api: Api, body: &[u8]) -> Result<RequestFacts, Trouble> {
-    let facts = wire::scan(api, body)
+fn decode(api: Api, in_path: &FromPath, body: &[u8]) -> Result<RequestFacts, Trouble> {
+    let scanned = match (api.dialect(), api.dialect().codec()) {
+        (DialectName::OpenAiChat, _) => wire::scan(api, body),
+        (_, Some(dialect)) => dialect.scan(in_path.borrowed(), body),
+        (dialect, None) => {
+            let text = format!("this version does not speak {}", dialect.title());
+            return Err(Trouble::new(ErrorKind::RouteNotFound, text));
+        }
+    };
+    let facts = scanned
         .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))?;
     if facts.model.len() > MAX_MODEL {
         let text = format!("model is longer than {MAX_MODEL} bytes");
@@ -82,7 +102,6 @@ fn open(arrival: &Arrival, caller: &Caller, ask: &Ask, upload: Duration) -> Resu
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
         upload,
-        // Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
-        input_estimate: (ask.body.len() as u64).div_ceil(4),
+        input_estimate: ask.input_estimate(),
     })
 }

@@ -22,6 +22,7 @@ use crate::{
     meter::{Meter, Totals},
     pipeline::Ask,
 };
+use wire::Api;
 
 /// A body on its way out; holds the request's place until its last byte went out.
 pub(crate) struct ReplyBody {
@@ -118,7 +119,11 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             Inner::Long(Box::new(LongBody::new(start, rest, ask, answer.deadline, meter)))
         }
         Kind::Stream(tap, pieces, rest) => {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            let media = match ask.api {
+                Api::Converse => "application/vnd.amazon.eventstream",
+                _ => "text/event-stream",
+            };
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             let source = stream::Source { tap, rest, deadline: answer.deadline, secret: answer.secret };
             Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))

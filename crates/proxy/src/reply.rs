@@ -6,6 +6,7 @@ use bytes::Bytes;
 use domain::{Attempt, ErrorKind, RequestId, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
+use wire::{DialectName, dialect::ErrorOut};
 
 use crate::relay::ReplyBody;
 
@@ -130,28 +131,41 @@ impl Trouble {
     }
 
     /// As an event inside a stream that already carries content.
-    pub(crate) fn event(&self, request: RequestId) -> Bytes {
+    pub(crate) fn event(&self, request: RequestId, dialect: DialectName) -> Bytes {
         let extra = self.extra(request);
-        Bytes::from(wire::error_event(
-            &self.0.message,
-            self.0.kind,
-            self.code(),
-            self.0.param.as_deref(),
-            Some(&extra),
-        ))
+        let said = self.said(&request, &extra, |error| match dialect.codec() {
+            Some(codec) => codec.encode_error_event(error),
+            None => wire::error_event(error.message, error.kind, error.code, error.param, error.extra),
+        });
+        Bytes::from(said)
+    }
+
+    /// The error as dialects write it.
+    fn said(
+        &self,
+        request: &RequestId,
+        extra: &Value,
+        write: impl FnOnce(&ErrorOut<'_>) -> Vec<u8>,
+    ) -> Vec<u8> {
+        write(&ErrorOut {
+            kind: self.0.kind,
+            status: self.http_status().as_u16(),
+            message: &self.0.message,
+            code: self.code(),
+            param: self.0.param.as_deref(),
+            request: &request.to_string(),
+            extra: Some(extra),
+        })
     }
 
     /// As a whole answer.
     pub(crate) fn response(&self, mut notes: Notes) -> Response<ReplyBody> {
         notes.route = notes.route.or_else(|| self.0.route.clone());
         let extra = self.extra(notes.request);
-        let body = wire::error_body(
-            &self.0.message,
-            self.0.kind,
-            self.code(),
-            self.0.param.as_deref(),
-            Some(&extra),
-        );
+        let body = self.said(&notes.request, &extra, |error| match notes.dialect.codec() {
+            Some(codec) => codec.encode_error(error),
+            None => wire::error_body(error.message, error.kind, error.code, error.param, error.extra),
+        });
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
@@ -180,6 +194,10 @@ pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Reply
 #[derive(Clone, Debug)]
 pub(crate) struct Notes {
     pub(crate) request: RequestId,
+    /// Whose words the client speaks.
+    pub(crate) dialect: DialectName,
+    /// What the target could not express and the client let go.
+    pub(crate) dropped: Vec<String>,
     pub(crate) route: Option<String>,
     pub(crate) provider: Option<String>,
     pub(crate) model: Option<String>,
@@ -189,9 +207,11 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    pub(crate) const fn new(request: RequestId) -> Self {
-        let overhead = Duration::ZERO;
-        Self { request, route: None, provider: None, model: None, attempts: 0, fallback: None, overhead }
+    pub(crate) const fn new(request: RequestId, dialect: DialectName) -> Self {
+        let (route, provider, model, fallback) = (None, None, None, None);
+        let (attempts, overhead) = (0, Duration::ZERO);
+        let dropped = Vec::new();
+        Self { request, dialect, dropped, route, provider, model, attempts, fallback, overhead }
     }
 
     /// Writes the headers that every answer carries.
@@ -215,6 +235,11 @@ impl Notes {
         headers.insert(HeaderName::from_static("x-portcullis-fallback"), fallback);
         headers.insert(HeaderName::from_static("x-portcullis-cache"), HeaderValue::from_static("off"));
         headers.insert(HeaderName::from_static("x-portcullis-overhead-us"), HeaderValue::from(overhead));
+        if !self.dropped.is_empty()
+            && let Ok(dropped) = HeaderValue::from_str(&self.dropped.join(", "))
+        {
+            headers.insert(HeaderName::from_static("x-portcullis-dropped"), dropped);
+        }
     }
 }
 

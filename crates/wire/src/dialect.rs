@@ -46,6 +46,12 @@ impl DialectName {
         }
     }
 
+    /// Reads the stable name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
     /// Its reader and writer; `None`: this version has none yet.
     #[must_use]
     pub fn codec(self) -> Option<&'static dyn Dialect> {

@@ -8,7 +8,9 @@ pub mod canon;
 pub mod dialect;
 pub mod json;
 pub mod openai;
+pub mod path;
 pub mod provider;
+mod read;
 pub mod scan;
 pub mod splice;
 pub mod sse;
@@ -16,13 +18,15 @@ pub mod tap;
 
 pub use api::Api;
 pub use bound::input_bound;
+pub use dialect::DialectName;
 pub use openai::{
     error::{ProviderError, provider_error},
     render::{error_body, error_event, model_body, models_body},
     reply::{chat_usage, tail_usage},
     stream::{ChatTap, Piece, Seen, TapError},
 };
-pub use provider::{Auth, ProviderRow, provider_kinds, provider_row};
+pub use path::{Destination, upstream_path};
+pub use provider::{Addressing, Auth, ProviderRow, Quirks, Root, Speaks, provider_kinds, provider_row};
 pub use scan::{RequestFacts, ScanError, scan};
 pub use splice::{Edits, splice};
 pub use tap::Tap;

@@ -1,12 +1,54 @@
 //! The provider table: a compatible vendor is one row, and nothing else in the gateway names a vendor.
 
+use std::collections::BTreeMap;
+
+use crate::dialect::DialectName;
+
 /// How a provider wants its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// `Authorization: Bearer KEY`.
     Bearer,
-    /// No key at all.
-    None,
+    /// The key alone in this header.
+    Header(&'static str),
+    /// `Authorization: Bearer KEY` where there is a key; local servers need none.
+    Optional,
+    /// AWS Signature Version 4, or `Authorization: Bearer KEY` for Bedrock's API keys.
+    Aws,
+    /// A bearer token obtained with a Google service account.
+    Google,
+}
+
+/// One dialect of a provider, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speaks {
+    /// The dialect.
+    pub dialect: DialectName,
+    /// Behind which path.
+    pub root: Root,
+}
+
+/// Where a dialect's paths begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// Behind the base URL.
+    Base,
+    /// Behind this path in place of the base URL's own.
+    Instead(&'static str),
+}
+
+/// How a provider lays out its paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// As the dialect does.
+    Standard,
+    /// Azure's classic layout: the deployment in the path, the version in the query.
+    AzureDeployments {
+        /// `api-version`.
+        api_version: &'static str,
+    },
+    /// Google Cloud's: publishers and models in the path, the dialect chosen by the model's family.
+    Vertex,
 }
 
 /// What is odd about a provider that speaks somebody else's dialect (DIALECTS §6); all false: nothing.
@@ -30,20 +72,118 @@ pub struct ProviderRow {
     pub base_url: Option<&'static str>,
     /// How it wants its key.
     pub auth: Auth,
+    /// The dialects it speaks, its own first.
+    pub speaks: &'static [Speaks],
+    /// How it lays out its paths.
+    pub addressing: Addressing,
+    /// What is odd about it.
+    pub quirks: Quirks,
     /// The value of `gen_ai.provider.name` in telemetry.
     pub genai_name: &'static str,
 }
 
-static ROWS: [ProviderRow; 3] = [
+use DialectName::{Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses};
+
+/// A dialect behind the base URL.
+const fn at_base(dialect: DialectName) -> Speaks {
+    Speaks { dialect, root: Root::Base }
+}
+
+const CHAT: &[Speaks] = &[at_base(OpenAiChat)];
+const CHAT_AND_RESPONSES: &[Speaks] = &[at_base(OpenAiChat), at_base(OpenAiResponses)];
+
+/// A row that copied OpenAI Chat; others write what differs.
+const COMPATIBLE: ProviderRow = ProviderRow {
+    kind: "custom",
+    base_url: None,
+    auth: Auth::Bearer,
+    speaks: CHAT,
+    addressing: Addressing::Standard,
+    quirks: Quirks::NONE,
+    genai_name: "custom",
+};
+
+static ROWS: [ProviderRow; 7] = [
     ProviderRow {
         kind: "openai",
         base_url: Some("https://api.openai.com/v1"),
-        auth: Auth::Bearer,
+        speaks: CHAT_AND_RESPONSES,
         genai_name: "openai",
+        ..COMPATIBLE
     },
-    ProviderRow { kind: "custom", base_url: None, auth: Auth::Bearer, genai_name: "custom" },
-    ProviderRow { kind: "simulator", base_url: None, auth: Auth::Bearer, genai_name: "simulator" },
+    ProviderRow {
+        kind: "anthropic",
+        base_url: Some("https://api.anthropic.com"),
+        auth: Auth::Header("x-api-key"),
+        speaks: &[at_base(Anthropic)],
+        genai_name: "anthropic",
+        ..COMPATIBLE
+    },
+    ProviderRow {
+        kind: "gemini",
+        base_url: Some("https://generativelanguage.googleapis.com"),
+        auth: Auth::Header("x-goog-api-key"),
+        speaks: &[at_base(Gemini)],
+        genai_name: "gcp.gemini",
+        ..COMPATIBLE
+    },
+    ProviderRow {
+        kind: "cohere",
+        base_url: Some("https://api.cohere.com"),
+        speaks: &[at_base(Cohere)],
+        genai_name: "cohere",
+        ..COMPATIBLE
+    },
+    ProviderRow {
+        kind: "bedrock",
+        base_url: Some("https://bedrock-runtime.{region}.amazonaws.com"),
+        auth: Auth::Aws,
+        speaks: &[at_base(Bedrock)],
+        genai_name: "aws.bedrock",
+        ..COMPATIBLE
+    },
+    COMPATIBLE,
+    ProviderRow { kind: "simulator", genai_name: "simulator", ..COMPATIBLE },
 ];
+
+impl ProviderRow {
+    /// The base URL with its `{region}`, `{project}` and the like filled in.
+    ///
+    /// # Errors
+    /// The name of what is missing or cannot stand in an address.
+    pub fn base_url(
+        &self,
+        region: Option<&str>,
+        options: &BTreeMap<String, String>,
+    ) -> Result<String, String> {
+        let mut rest = self.base_url.ok_or("base_url")?;
+        let mut url = String::with_capacity(rest.len() + 32);
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (name, behind) = behind.split_once('}').ok_or("base_url")?;
+            let value = if name == "region" { region } else { options.get(name).map(String::as_str) };
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            let value = value.filter(|value| !value.is_empty() && value.bytes().all(plain));
+            let field = if name == "region" { name.to_owned() } else { format!("options.{name}") };
+            url.push_str(before);
+            url.push_str(value.ok_or(field)?);
+            rest = behind;
+        }
+        url.push_str(rest);
+        Ok(url)
+    }
+
+    /// The dialect in which a call goes to a model: the client's own where the provider speaks it, because then its
+    /// bytes pass as they are; else the provider's first.
+    #[must_use]
+    pub fn dialect_for(&self, client: DialectName, model: &str) -> Speaks {
+        if self.addressing == Addressing::Vertex {
+            // Model names there start with the family; the publisher decides the dialect.
+            return at_base(if model.starts_with("claude") { Anthropic } else { Gemini });
+        }
+        let own = self.speaks.iter().find(|speaks| speaks.dialect == client);
+        own.or(self.speaks.first()).copied().unwrap_or(at_base(OpenAiChat))
+    }
+}
 
 /// The row of a kind; `None`: nobody knows such a provider.
 #[must_use]

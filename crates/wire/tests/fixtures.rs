@@ -6,13 +6,21 @@ use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use domain::Usage;
-use wire::{Api, ChatTap, Piece, Seen, chat_usage, provider_error, provider_kinds, provider_row, scan};
+use wire::{
+    Api, ChatTap, DialectName, Piece, Seen, chat_usage, provider_error, provider_kinds, provider_row, scan,
+};
 
 fn fixture(kind: &str, name: &str) -> Bytes {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures", kind, name].iter().collect();
     fs::read(&path)
         .unwrap_or_else(|error| panic!("the row `{kind}` needs {}: {error}", path.display()))
         .into()
+}
+
+/// Kinds whose own dialect is OpenAI Chat; the others have fixtures by dialect.
+fn chat_kinds() -> impl Iterator<Item = &'static str> {
+    let speaks = |kind: &&str| provider_row(kind).map(|row| row.speaks[0].dialect);
+    provider_kinds().filter(move |kind| speaks(kind) == Some(DialectName::OpenAiChat))
 }
 
 /// What a client would receive, and what was seen.
@@ -37,7 +45,7 @@ fn tap<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec
 
 #[test]
 fn every_row_has_a_request_that_scans() {
-    for kind in provider_kinds() {
+    for kind in chat_kinds() {
         let body = fixture(kind, "request.json");
         let facts = scan(Api::Chat, &body).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert!(facts.stream && facts.messages > 0, "{kind}");
@@ -50,7 +58,7 @@ fn every_row_has_a_request_that_scans() {
 
 #[test]
 fn every_row_has_an_answer_with_usage_and_an_error_with_a_message() {
-    for kind in provider_kinds() {
+    for kind in chat_kinds() {
         let answer = fixture(kind, "response.json");
         assert!(chat_usage(&answer).unwrap().output() > 0, "{kind}");
         for end in 0..answer.len() {
@@ -66,7 +74,7 @@ fn every_row_has_an_answer_with_usage_and_an_error_with_a_message() {
 
 #[test]
 fn every_rows_stream_is_the_same_wherever_it_is_split() {
-    for kind in provider_kinds() {
+    for kind in chat_kinds() {
         let stream = fixture(kind, "stream.sse");
         for hide_usage in [false, true] {
             let whole = tap(hide_usage, [&stream[..]]);
@@ -88,7 +96,7 @@ fn every_rows_stream_is_the_same_wherever_it_is_split() {
 
 #[test]
 fn a_stream_cut_anywhere_never_shows_more_than_whole_events() {
-    for kind in provider_kinds() {
+    for kind in chat_kinds() {
         let stream = fixture(kind, "stream.sse");
         let full = tap(false, [&stream[..]]).1;
         for end in 0..stream.len() {
@@ -143,7 +151,7 @@ fn rows_are_found_by_kind() {
     assert_eq!(provider_row("openai").unwrap().base_url, Some("https://api.openai.com/v1"));
     assert_eq!(provider_row("custom").unwrap().base_url, None);
     assert_eq!(provider_row("OpenAI"), None);
-    for kind in provider_kinds() {
+    for kind in chat_kinds() {
         assert!(provider_row(kind).unwrap().base_url.is_none_or(|url| !url.ends_with('/')), "{kind}");
     }
 }

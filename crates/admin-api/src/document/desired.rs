@@ -170,7 +170,7 @@ impl Collector {
         for (index, spec) in section.prices.into_iter().enumerate() {
             let path = join(prefix, &format!("prices[{index}]"));
             let name = format!("{}@{}", spec.model, spec.effective_from);
-            self.push(path, tenant, name, Spec::Price(spec));
+            self.push(path, tenant, name, Spec::Price(Box::new(spec)));
         }
         for (name, spec) in section.routes {
             let path = join(prefix, &format!("routes.{name}"));
@@ -179,8 +179,8 @@ impl Collector {
     }
 
     fn provider(&mut self, path: &str, tenant: Option<&Name>, name: &Name, entry: ProviderEntry) {
-        let ProviderEntry { kind, base_url, region, disabled, credentials } = entry;
-        let spec = Spec::Provider(ProviderSpec { kind, base_url, region, disabled });
+        let ProviderEntry { kind, base_url, dialect, region, options, disabled, credentials } = entry;
+        let spec = Spec::Provider(ProviderSpec { kind, base_url, dialect, region, options, disabled });
         self.push(path.to_owned(), tenant, name.to_string(), spec);
         for (index, credential) in credentials.into_iter().enumerate() {
             let CredentialEntry { name: own, secret, weight, disabled } = credential;

@@ -60,8 +60,10 @@ impl TenantEntry {
             }
             Spec::Provider(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::ProviderSpec { kind, base_url, region, disabled } = spec;
-                    let entry = ProviderEntry { kind, base_url, region, disabled, credentials: Vec::new() };
+                    let domain::ProviderSpec { kind, base_url, dialect, region, options, disabled } = spec;
+                    let credentials = Vec::new();
+                    let entry =
+                        ProviderEntry { kind, base_url, dialect, region, options, disabled, credentials };
                     self.providers.insert(name, entry);
                 }
             }
@@ -78,7 +80,7 @@ impl TenantEntry {
                     self.models.insert(name, spec);
                 }
             }
-            Spec::Price(spec) => self.prices.push(spec),
+            Spec::Price(spec) => self.prices.push(*spec),
             Spec::Route(spec) => {
                 if let Ok(name) = RouteName::new(name) {
                     self.routes.insert(name, spec);

@@ -113,11 +113,24 @@ fn provider(spec: &ProviderSpec, filter: &Filter) -> Option<FieldError> {
         let message = format!("there is no provider kind {:?}; there are {kinds}", spec.kind);
         return Some(FieldError::new("kind", message));
     };
-    match &spec.base_url {
-        None if row.base_url.is_none() => {
-            Some(FieldError::new("base_url", format!("is required for a provider of kind {}", spec.kind)))
+    if let Some(name) = &spec.dialect {
+        if wire::DialectName::from_name(name).is_none() {
+            let names = wire::DialectName::ALL.map(wire::DialectName::name).join(", ");
+            return Some(FieldError::new(
+                "dialect",
+                format!("there is no dialect {name:?}; there are {names}"),
+            ));
         }
-        None => None,
+        if !["custom", "simulator"].contains(&row.kind) {
+            let message = format!("belongs to kind custom; a provider of kind {} speaks its own", row.kind);
+            return Some(FieldError::new("dialect", message));
+        }
+    }
+    match &spec.base_url {
+        None => row.base_url(spec.region.as_deref(), &spec.options).err().map(|field| {
+            let message = format!("is required for a provider of kind {}", spec.kind);
+            FieldError::new(field, message)
+        }),
         Some(url) => filter.check_url(url).err().map(|message| FieldError::new("base_url", message)),
     }
 }

@@ -1,7 +1,7 @@
 //! A failed attempt, and what the client is told when it was the last one.
 
 use domain::{Attempt, AttemptOutcome, ErrorKind};
-use wire::ProviderError;
+use wire::{ProviderError, canon::Unsupported};
 
 use crate::reply::Trouble;
 
@@ -19,12 +19,21 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<u64>,
     /// Whether the connection ended before a response head.
     pub(crate) before_head: bool,
+    /// The field that the target cannot express; then nothing was tried.
+    pub(crate) unsupported: Option<Box<Unsupported>>,
 }
 
 impl Failure {
     pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { outcome, detail, status: None, said: None, retry_after: None, before_head: false }
+        let (status, said, retry_after, unsupported) = (None, None, None, None);
+        Self { outcome, detail, status, said, retry_after, before_head: false, unsupported }
+    }
+
+    /// A target that cannot express the request: nothing was sent.
+    pub(crate) fn unsupported(field: Unsupported) -> Self {
+        let unsupported = Some(Box::new(field));
+        Self { unsupported, ..Self::new(AttemptOutcome::NotSent, "the target cannot express the request") }
     }
 
     /// The failure that followed another one: whoever wants to be asked again first says when that is.
@@ -43,6 +52,10 @@ impl Failure {
     pub(crate) fn trouble(self, attempts: &[Attempt]) -> Trouble {
         if self.outcome == AttemptOutcome::ClientFault {
             return self.client_fault();
+        }
+        if let (Some(unsupported), true) = (&self.unsupported, attempts.is_empty()) {
+            let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
+            return trouble.param(Some(&unsupported.field));
         }
         let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
         let lines: Vec<String> = attempts.iter().map(describe).collect();

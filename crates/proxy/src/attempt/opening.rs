@@ -10,10 +10,18 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::timeout;
-use wire::{Api, ChatTap, Piece, ProviderError};
+use wire::{
+    Api, Piece, ProviderError, Tap,
+    dialect::{ErrorAnswer, ErrorClass, NoReply},
+};
 
 use super::failure::Failure;
-use crate::{meter::Meter, pipeline::Ask, upstream::innermost};
+use crate::{
+    meter::Meter,
+    pipeline::Ask,
+    talk::{self, Heard, Talk},
+    upstream::innermost,
+};
 
 /// Largest plain answer that is held to put its cost into the headers, in bytes.
 const MAX_HELD: usize = 8 << 20;
@@ -31,15 +39,12 @@ pub(crate) enum Kind {
     /// Larger than is held: the start, and the rest still to come.
     Long(Bytes, Incoming),
     /// A stream that has shown content: the first pieces, and the rest still to come.
-    Stream(Box<ChatTap>, Vec<Piece>, Incoming),
+    Stream(Box<Tap>, Vec<Piece>, Incoming),
 }
 
 /// Output tokens of a plain answer that does not say its usage: four bytes a token; vectors are not output.
 pub(crate) const fn output_estimate(api: Api, bytes: u64) -> u64 {
-    match api {
-        Api::Chat => bytes.div_ceil(4),
-        Api::Embeddings => 0,
-    }
+    if api.generates() { bytes.div_ceil(4) } else { 0 }
 }
 
 /// Whether all of a body came, without asking it for more.
@@ -49,7 +54,7 @@ pub(crate) fn has_ended(body: &Incoming) -> bool {
 
 /// Reads an answer of status 2xx until it has shown that it is one.
 pub(super) async fn open(
-    ask: &Ask,
+    (ask, talk): (&Ask, &Talk),
     headers: &HeaderMap,
     body: Incoming,
     meter: &mut Meter,
@@ -62,11 +67,11 @@ pub(super) async fn open(
     };
     match ask.facts.stream {
         // Vendors label streams in many ways, but no stream is one JSON document.
-        true if !is("application/json") => open_stream(ask, body, meter).await,
+        true if !is("application/json") => open_stream(talk.tap(ask), body, meter).await,
         false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
         stream => {
             let kind = hold(ask.api, body, meter).await?;
-            judge(&kind, ask.api, meter)?;
+            let kind = judge(kind, (ask.api, talk), meter)?;
             if stream { Err(protocol("a document instead of a stream")) } else { Ok(kind) }
         }
     }
@@ -83,8 +88,8 @@ fn error_inside(said: ProviderError) -> Failure {
 }
 
 /// Reads a stream up to its first content, so that an error before it can still go to another target.
-async fn open_stream(ask: &Ask, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
-    let (mut tap, mut pieces) = (ChatTap::new(!ask.facts.include_usage), Vec::new());
+async fn open_stream(mut tap: Tap, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
+    let mut pieces = Vec::new();
     let mut held = 0;
     loop {
         let frame = body.frame().await;
@@ -93,7 +98,8 @@ async fn open_stream(ask: &Ask, mut body: Incoming, meter: &mut Meter) -> Result
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 held += data.len();
-                tap.feed(data, &mut pieces).map_err(|_| protocol("an event beyond all bounds"))?;
+                tap.feed(data, &mut pieces)
+                    .map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
             }
             Some(Err(error)) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
             None => tap.finish(&mut pieces),
@@ -141,12 +147,36 @@ async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, F
 }
 
 /// Refuses what is no answer although its status says so, and notes the usage of what is one.
-fn judge(kind: &Kind, api: Api, meter: &mut Meter) -> Result<(), Failure> {
-    let (Kind::Plain(start) | Kind::Long(start, _)) = kind else { return Ok(()) };
+fn judge(kind: Kind, (api, talk): (Api, &Talk), meter: &mut Meter) -> Result<Kind, Failure> {
+    let (Kind::Plain(start) | Kind::Long(start, _)) = &kind else { return Ok(kind) };
     if start.trim_ascii_start().first() != Some(&b'{') {
         return Err(protocol("the answer is no JSON object"));
     }
-    let Kind::Plain(body) = kind else { return Ok(()) };
+    let Kind::Plain(body) = &kind else {
+        return if talk.needs_whole() {
+            Err(protocol("the answer is too large to translate"))
+        } else {
+            Ok(kind)
+        };
+    };
+    let length = body.len() as u64;
+    match talk.hear(body) {
+        None => judge_openai(body, api, meter).map(|()| kind),
+        Some(Ok(Heard { body, usage })) => {
+            meter.observe(usage, output_estimate(api, length));
+            Ok(Kind::Plain(body))
+        }
+        Some(Err(NoReply::Malformed(why))) => Err(Failure::new(AttemptOutcome::Protocol, why)),
+        Some(Err(NoReply::Error(_, said))) => {
+            // An error's length is no measure of output.
+            meter.observe(None, 0);
+            Err(error_inside(said))
+        }
+    }
+}
+
+/// The same for OpenAI's own words, without building a document.
+fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure> {
     let usage = wire::chat_usage(body);
     meter.observe(usage, output_estimate(api, body.len() as u64));
     // Errors say no usage, and they are short: nearly all answers are spared a second look.
@@ -164,16 +194,33 @@ fn judge(kind: &Kind, api: Api, meter: &mut Meter) -> Result<(), Failure> {
 }
 
 /// A refusal with what the provider said of it.
-pub(super) async fn refusal(outcome: AttemptOutcome, response: Response<Incoming>) -> Failure {
+pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Response<Incoming>) -> Failure {
     let retry_after =
         response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let status = response.status().as_u16();
+    let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let error_type = error_type.map(str::to_owned);
     let mut read = BytesMut::new();
     // What came in time may still be readable.
     let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
-    let said = wire::provider_error(&read).map(Box::new);
+    let (outcome, said) = match talk.provider() {
+        Some(dialect) => {
+            let error_type = error_type.as_deref();
+            let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
+            // Where the dialect's words say nothing else, the status does.
+            (if refined(class, status) { talk::outcome(class) } else { outcome }, said)
+        }
+        None => (outcome, wire::provider_error(&read)),
+    };
+    let said = said.map(Box::new);
     let detail = format!("HTTP {status}");
     Failure { status: Some(status), said, retry_after, ..Failure::new(outcome, detail) }
+}
+
+/// Whether a class says more than the status: only of a refusal that blames the request can the words be news,
+/// and a redirect or a wrong method is none of a dialect's errors.
+const fn refined(class: ErrorClass, status: u16) -> bool {
+    matches!(status, 400 | 402 | 422 | 424 | 429 | 498) && !matches!(class, ErrorClass::NotFound)
 }
 
 async fn read_error(mut body: Incoming, read: &mut BytesMut) {

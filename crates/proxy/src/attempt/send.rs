@@ -2,21 +2,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use domain::AttemptOutcome;
-use http::{HeaderValue, Method, Request, Uri, header, response::Parts};
-use policy::{Planned, bound};
+use http::{Request, response::Parts};
+use policy::bound;
 use tokio::time::{Instant, timeout_at};
-use wire::Edits;
 use zeroize::Zeroizing;
 
 use super::{
     Try,
     failure::{Failure, by_status},
     opening::{self, Kind},
+    prepare::{Prepared, prepare},
 };
 use crate::{
-    gateway::Gateway, meter::Meter, observe::Tried, pipeline::Ask, redact::redact, reply::Trouble,
+    gateway::Gateway,
+    meter::Meter,
+    observe::Tried,
+    pipeline::Ask,
+    redact::redact,
+    reply::Trouble,
+    talk::{Talk, Unspeakable},
     upstream::Outgoing,
 };
 
@@ -39,12 +44,20 @@ pub(crate) async fn try_once(
     let target = &tried.planned.target;
     let input = wire::input_bound(&ask.facts, ask.body.len());
     let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
-    let request = encode(ask, tried)?;
+    let Prepared { mut request, talk } = match prepare(gateway, ask, meter, tried) {
+        Ok(prepared) => prepared,
+        Err(Unspeakable::Trouble(trouble)) => return Err(trouble),
+        Err(Unspeakable::Field(field)) => return Ok(Err(Failure::unsupported(field))),
+    };
+    if let Some(place) = meter.trace_out() {
+        request.headers_mut().insert("traceparent", place);
+    }
     let credential = tried.credential.map(Arc::clone);
     let sent = meter.begin(Tried { target: Arc::clone(target), credential }, bound)?;
     let waiting = Instant::now();
     let connect = ask.plan.timeouts.connect.std();
-    let exchange = exchange(gateway, ask, meter, request.map(|body| Outgoing::new(body, sent)), connect);
+    let request = request.map(|body| Outgoing::new(body, sent));
+    let exchange = exchange(gateway, (ask, &talk), meter, request, connect);
     let mut got = timeout_at(tried.first_content, exchange)
         .await
         .unwrap_or_else(|_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time")));
@@ -58,39 +71,10 @@ pub(crate) async fn try_once(
     Ok(got.map(|(head, kind)| Answer { head, kind, deadline: tried.deadline, secret }))
 }
 
-/// The request in the target's terms: the client's bytes with the splices, and none of its headers.
-fn encode(ask: &Ask, tried: &Try<'_>) -> Result<Request<Bytes>, Trouble> {
-    let Planned { target, .. } = tried.planned;
-    let edits = Edits { model: &target.upstream, want_usage: ask.facts.stream, output_limit: None };
-    let body = wire::splice(&ask.body, &ask.facts, &edits);
-    let endpoint = &target.endpoint;
-    let uri = Uri::builder()
-        .scheme(endpoint.scheme.clone())
-        .authority(endpoint.authority.clone())
-        .path_and_query(format!("{}{}", endpoint.prefix, ask.api.path()))
-        .build();
-    let internal = |_| Trouble::new(domain::ErrorKind::Internal, "the target's address cannot be written");
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri.map_err(internal)?;
-    let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if ask.facts.stream { "text/event-stream" } else { "application/json" };
-    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(
-        header::USER_AGENT,
-        HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
-    );
-    if let Some(credential) = tried.credential {
-        headers.insert(header::AUTHORIZATION, credential.header.clone());
-    }
-    Ok(request)
-}
-
 /// Sends, and reads as much as it takes to know that the target answered.
 async fn exchange(
     gateway: &Gateway,
-    ask: &Ask,
+    (ask, talk): (&Ask, &Talk),
     meter: &mut Meter,
     request: Request<Outgoing>,
     connect: Duration,
@@ -101,10 +85,10 @@ async fn exchange(
     let status = response.status().as_u16();
     meter.status(status);
     if let Some(outcome) = by_status(status) {
-        return Err(opening::refusal(outcome, response).await);
+        return Err(opening::refusal(outcome, talk, response).await);
     }
     let (head, body) = response.into_parts();
-    let kind = opening::open(ask, &head.headers, body, meter).await?;
+    let kind = opening::open((ask, talk), &head.headers, body, meter).await?;
     meter.first_content();
     Ok((head, kind))
 }

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
-use wire::{ChatTap, Piece};
+use wire::{DialectName, Piece, Tap};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,7 +34,7 @@ const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 
 /// Where the stream comes from.
 pub(super) struct Source {
-    pub(super) tap: Box<ChatTap>,
+    pub(super) tap: Box<Tap>,
     pub(super) rest: Incoming,
     pub(super) deadline: Instant,
     pub(super) secret: Option<Arc<Zeroizing<String>>>,
@@ -196,8 +196,13 @@ impl StreamBody {
         if self.explain {
             account["attempts"] = explain(self.meter.attempts());
         }
-        self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
-        self.queue.push_back(self.terminal.take().unwrap_or(DONE));
+        let dialect = self.meter.dialect();
+        // A binary stream has no comments; its account is asked for by request id.
+        if dialect != DialectName::Bedrock {
+            self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
+        }
+        let missing = if dialect == DialectName::OpenAiChat { DONE } else { Bytes::new() };
+        self.queue.push_back(self.terminal.take().unwrap_or(missing));
         self.wait(AFTERWARDS);
     }
 
@@ -210,7 +215,7 @@ impl StreamBody {
             _ => ErrorKind::AllTargetsFailed,
         };
         let trouble = Trouble::new(kind, why).attempts(self.meter.attempts());
-        self.queue.push_back(trouble.event(self.meter.request()));
+        self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
     }
 
     fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> crate::meter::Totals {

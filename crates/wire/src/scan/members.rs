@@ -41,8 +41,8 @@ struct Media {
 /// Reads the whole body.
 pub(super) fn read(api: Api, reader: &mut Reader<'_>) -> Result<RequestFacts, ScanError> {
     let own: &[&'static str] = match api {
-        Api::Chat => &CHAT,
         Api::Embeddings => &EMBEDDINGS,
+        _ => &CHAT,
     };
     let mut draft = Draft::default();
     let mut seen = 0_u16;
@@ -160,7 +160,7 @@ impl Draft {
     fn finish(self, api: Api, close: usize) -> Result<RequestFacts, ScanError> {
         let missing = |field| ScanError::field(field, "is missing");
         let (model, model_span) = self.model.ok_or(missing("model"))?;
-        let list = if api == Api::Chat { "messages" } else { "input" };
+        let list = if api == Api::Embeddings { "input" } else { "messages" };
         Ok(RequestFacts {
             model,
             model_span,

@@ -1,0 +1,95 @@
+//! The request of one attempt: body in the target's words, address, and headers that are the gateway's own.
+
+use bytes::Bytes;
+use domain::ErrorKind;
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use policy::{Planned, Sign};
+use wire::{Destination, DialectName, upstream_path};
+
+use super::Try;
+use crate::{
+    gateway::Gateway,
+    meter::Meter,
+    pipeline::Ask,
+    reply::Trouble,
+    talk::{self, Spoken, Talk, Unspeakable},
+};
+
+/// A request that is ready to be sent, and how its answer is understood.
+pub(super) struct Prepared {
+    pub(super) request: Request<Bytes>,
+    pub(super) talk: Talk,
+}
+
+/// Anthropic's version, which it requires, and its opt-ins; the client's own pass where the dialect is the same.
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+
+/// Prepares one attempt.
+pub(super) fn prepare(
+    gateway: &Gateway,
+    ask: &Ask,
+    meter: &mut Meter,
+    tried: &Try<'_>,
+) -> Result<Prepared, Unspeakable> {
+    let Planned { target, .. } = tried.planned;
+    let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
+    let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
+    let Spoken { body, talk, dropped } =
+        talk::speak(ask, tried.planned, to, &gateway.keyring, meter.request())?;
+    meter.dropped(dropped);
+    let path = upstream_path(
+        &target.endpoint.prefix,
+        speaks.root,
+        &Destination {
+            api: ask.api,
+            dialect: to,
+            addressing: target.endpoint.row.addressing,
+            model: &target.upstream,
+            stream: ask.facts.stream,
+            version: ask.in_path.version,
+        },
+    );
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = address(tried.planned, path).map_err(Unspeakable::Trouble)?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept(to, ask.facts.stream)));
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
+    );
+    if to == DialectName::Anthropic {
+        let [version, beta] = &ask.options.anthropic;
+        // The version that knows every field the gateway writes; a client of the dialect says its own.
+        headers.insert(VERSION, version.clone().unwrap_or(HeaderValue::from_static("2023-06-01")));
+        if let Some(beta) = beta {
+            headers.insert(BETA, beta.clone());
+        }
+    }
+    if let Some(credential) = tried.credential
+        && let Sign::Header(name, value) = &credential.sign
+    {
+        headers.insert(name.clone(), value.clone());
+    }
+    Ok(Prepared { request, talk })
+}
+
+fn address(planned: &Planned, path: String) -> Result<Uri, Trouble> {
+    let endpoint = &planned.target.endpoint;
+    let uri = Uri::builder()
+        .scheme(endpoint.scheme.clone())
+        .authority(endpoint.authority.clone())
+        .path_and_query(path)
+        .build();
+    uri.map_err(|_| Trouble::new(ErrorKind::Internal, "the target's address cannot be written"))
+}
+
+const fn accept(dialect: DialectName, stream: bool) -> &'static str {
+    match (dialect, stream) {
+        (_, false) => "application/json",
+        (DialectName::Bedrock, true) => "application/vnd.amazon.eventstream",
+        (_, true) => "text/event-stream",
+    }
+}

@@ -1,0 +1,107 @@
+//! Which client API a path is, in the words of each dialect's SDK.
+
+use wire::Api;
+
+use crate::talk::FromPath;
+
+/// What a path asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A call of this API (POST).
+    Call(Api, FromPath),
+    /// The list of models (GET).
+    Models,
+    /// One model (GET), its name percent-encoded.
+    Model(String),
+}
+
+/// The base paths under which a dialect's SDK may be pointed here, so that nothing has to be guessed.
+const PREFIXES: [&str; 5] = ["/openai", "/anthropic", "/gemini", "/cohere", "/bedrock"];
+
+/// The path without a dialect's prefix.
+fn unprefixed(path: &str) -> &str {
+    let behind = |prefix: &&str| path.strip_prefix(*prefix).filter(|rest| rest.starts_with('/'));
+    PREFIXES.iter().find_map(behind).unwrap_or(path)
+}
+
+/// Understands a path; `None`: no API is there.
+pub(crate) fn read(path: &str, query: Option<&str>) -> Option<Asked> {
+    let path = unprefixed(path);
+    let call = |api| Some(Asked::Call(api, FromPath::default()));
+    match path {
+        "/v1/chat/completions" => call(Api::Chat),
+        "/v1/embeddings" => call(Api::Embeddings),
+        "/v1/responses" => call(Api::Responses),
+        "/v1/messages" => call(Api::Messages),
+        "/v2/chat" => call(Api::Cohere),
+        "/v1/models" | "/v1beta/models" => Some(Asked::Models),
+        _ => with_model(path, query),
+    }
+}
+
+/// Paths that name the model.
+fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
+    if let Some(rest) = path.strip_prefix("/model/") {
+        let (model, verb) = rest.split_once('/')?;
+        let stream = match verb {
+            "converse" => false,
+            "converse-stream" => true,
+            _ => return None,
+        };
+        let from_path =
+            FromPath { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: None };
+        return Some(Asked::Call(Api::Converse, from_path));
+    }
+    let (version, rest) = [("v1beta", "/v1beta/models/"), ("v1", "/v1/models/")]
+        .into_iter()
+        .find_map(|(version, prefix)| path.strip_prefix(prefix).map(|rest| (version, rest)))?;
+    let Some((model, verb)) = rest.rsplit_once(':') else { return Some(Asked::Model(rest.to_owned())) };
+    let stream = match verb {
+        "generateContent" => false,
+        // Without it the answer would be one growing JSON array, which no SDK asks for.
+        "streamGenerateContent"
+            if query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse")) =>
+        {
+            true
+        }
+        _ => return Some(Asked::Model(rest.to_owned())),
+    };
+    let from_path =
+        FromPath { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: Some(version) };
+    Some(Asked::Call(Api::Gemini, from_path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(path: &str, query: Option<&str>) -> (Api, Option<String>, Option<bool>) {
+        match read(path, query) {
+            Some(Asked::Call(api, from)) => (api, from.model, from.stream),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_sdk_finds_its_api_with_and_without_its_prefix() {
+        assert_eq!(call("/v1/messages", None).0, Api::Messages);
+        assert_eq!(call("/anthropic/v1/messages", None).0, Api::Messages);
+        assert_eq!(call("/openai/v1/responses", None).0, Api::Responses);
+        assert_eq!(call("/cohere/v2/chat", None).0, Api::Cohere);
+        let converse = (Api::Converse, Some("a.b-v1:0".to_owned()), Some(true));
+        assert_eq!(call("/bedrock/model/a.b-v1%3A0/converse-stream", None), converse);
+        let gemini = (Api::Gemini, Some("p/m".to_owned()), Some(true));
+        assert_eq!(call("/v1beta/models/p%2Fm:streamGenerateContent", Some("x=1&alt=sse")), gemini);
+        let plain = (Api::Gemini, Some("p/m".to_owned()), Some(false));
+        assert_eq!(call("/v1/models/p/m:generateContent", None), plain);
+    }
+
+    #[test]
+    fn other_paths_are_models_or_nothing() {
+        assert!(matches!(read("/v1/models", None), Some(Asked::Models)));
+        assert!(matches!(read("/v1/models/a/b:0", None), Some(Asked::Model(name)) if name == "a/b:0"));
+        for path in ["/", "/v1", "/openaiv1/models", "/model/x", "/model/x/invoke", "/v3/chat"] {
+            assert!(read(path, None).is_none(), "{path}");
+        }
+    }
+}

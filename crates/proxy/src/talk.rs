@@ -1,0 +1,222 @@
+//! How client and provider understand each other: the same words, which pass as bytes, or a translation.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{ErrorKind, RequestId, Usage};
+use policy::Planned;
+use secrets::Keyring;
+use wire::{
+    ChatTap, DialectName, Edits, Tap,
+    canon::{Losses, TargetFacts, Unsupported},
+    dialect::{Dialect, Envelope, ErrorClass, InPath, NoReply, Seal},
+    json::Json,
+    tap::{Translation, Verbatim},
+};
+
+use crate::{pipeline::Ask, reply::Trouble};
+
+/// How the answer of one attempt becomes the client's.
+pub(crate) enum Talk {
+    /// OpenAI's own words at both ends: chat, whose streams get one edit, or embeddings.
+    OpenAi,
+    /// Another dialect at both ends: bytes pass as they are.
+    Same(&'static dyn Dialect),
+    /// Two dialects.
+    Translated(Box<Translated>),
+}
+
+/// Two dialects, and what the client's needs to have said around an answer.
+pub(crate) struct Translated {
+    provider: &'static dyn Dialect,
+    client: &'static dyn Dialect,
+    envelope: Envelope,
+}
+
+/// A request in the provider's words.
+pub(crate) struct Spoken {
+    pub(crate) body: Bytes,
+    pub(crate) talk: Talk,
+    /// What was lost on the way, in the client's words; only in lenient mode, and hints.
+    pub(crate) dropped: Vec<String>,
+}
+
+/// Why a request cannot be said to a target.
+pub(crate) enum Unspeakable {
+    /// The target cannot express a field; another one may.
+    Field(Unsupported),
+    /// The request is wrong, whoever hears it.
+    Trouble(Trouble),
+}
+
+/// Says the request in the words of a target.
+pub(crate) fn speak(
+    ask: &Ask,
+    planned: &Planned,
+    to: DialectName,
+    keyring: &Arc<Keyring>,
+    request: RequestId,
+) -> Result<Spoken, Unspeakable> {
+    let from = ask.api.dialect();
+    let target = &planned.target;
+    let edits = Edits { model: &target.upstream, want_usage: ask.facts.stream, output_limit: None };
+    if !ask.api.generates() && to != from {
+        let target = format!("{} at {}", to.title(), target.model.provider);
+        return Err(Unspeakable::Field(Unsupported { field: ask.api.name().to_owned(), target }));
+    }
+    if from == to {
+        let same = |dialect: &'static dyn Dialect| {
+            let body = dialect.verbatim(&ask.body, &ask.facts, &edits);
+            Spoken { body, talk: Talk::Same(dialect), dropped: Vec::new() }
+        };
+        return match from {
+            DialectName::OpenAiChat => {
+                let body = wire::splice(&ask.body, &ask.facts, &edits);
+                Ok(Spoken { body, talk: Talk::OpenAi, dropped: Vec::new() })
+            }
+            _ => from.codec().map(same).ok_or_else(|| Unspeakable::Trouble(missing(from))),
+        };
+    }
+    let (Some(client), Some(provider)) = (from.codec(), to.codec()) else {
+        return Err(Unspeakable::Trouble(missing(to)));
+    };
+    translate(ask, planned, (client, provider), keyring, request)
+}
+
+fn translate(
+    ask: &Ask,
+    planned: &Planned,
+    (client, provider): (&'static dyn Dialect, &'static dyn Dialect),
+    keyring: &Arc<Keyring>,
+    request: RequestId,
+) -> Result<Spoken, Unspeakable> {
+    let target = &planned.target;
+    let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
+    let wrong = |text: String, field: &str| {
+        let field = Some(field).filter(|field| !field.is_empty());
+        Unspeakable::Trouble(Trouble::new(ErrorKind::InvalidRequest, text).param(field))
+    };
+    let body = Json::parse(&ask.body).map_err(|error| wrong(error.to_string(), ""))?;
+    let call = client
+        .decode_call(ask.in_path.borrowed(), body, &*seal)
+        .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
+    let facts = TargetFacts {
+        model: &target.upstream,
+        max_output: target.spec.max_output,
+        sampling: None,
+        quirks: &target.endpoint.row.quirks,
+    };
+    let losses = Losses::new(client.name(), provider.name(), ask.options.lenient);
+    let encoded = provider.encode_call(&call, &facts, losses).map_err(Unspeakable::Field)?;
+    let envelope = Envelope {
+        request: request.0.simple().to_string(),
+        model: target.upstream.clone(),
+        created: u64::try_from(domain::Timestamp::now().micros() / 1_000_000).unwrap_or_default(),
+        stream_usage: call.stream_usage,
+        input_estimate: ask.input_estimate(),
+        echo: Bytes::from(client.echo(&call)),
+        seal,
+    };
+    let talk = Talk::Translated(Box::new(Translated { provider, client, envelope }));
+    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped })
+}
+
+fn missing(dialect: DialectName) -> Trouble {
+    Trouble::new(ErrorKind::Internal, format!("this version does not speak {}", dialect.title()))
+}
+
+/// A plain answer in the client's words, with what it said of its usage.
+pub(crate) struct Heard {
+    pub(crate) body: Bytes,
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Talk {
+    /// The tap of the answer's stream.
+    pub(crate) fn tap(&self, ask: &Ask) -> Tap {
+        match self {
+            Self::OpenAi => Tap::Chat(ChatTap::new(!ask.facts.include_usage)),
+            Self::Same(dialect) => Tap::Verbatim(Verbatim::new(dialect.stream_decoder())),
+            Self::Translated(talk) => Tap::Translation(Translation::new(
+                talk.provider.stream_decoder(),
+                talk.client.stream_encoder(talk.envelope.clone()),
+            )),
+        }
+    }
+
+    /// Reads a whole plain answer; `None`: in OpenAI's own words, which the caller reads without a document.
+    pub(crate) fn hear(&self, body: &Bytes) -> Option<Result<Heard, NoReply>> {
+        let dialect = match self {
+            Self::OpenAi => return None,
+            Self::Same(dialect) => *dialect,
+            Self::Translated(talk) => talk.provider,
+        };
+        let read = Json::parse(body).map_err(NoReply::from).and_then(|json| dialect.decode_reply(json));
+        Some(read.map(|reply| {
+            let body = match self {
+                Self::Translated(talk) => Bytes::from(talk.client.encode_reply(&reply, &talk.envelope)),
+                _ => body.clone(),
+            };
+            Heard { body, usage: reply.usage }
+        }))
+    }
+
+    /// Whether the answer must be whole before any of it can go to the client.
+    pub(crate) const fn needs_whole(&self) -> bool {
+        matches!(self, Self::Translated(_))
+    }
+
+    /// The dialect in which the provider says what went wrong.
+    pub(crate) fn provider(&self) -> Option<&'static dyn Dialect> {
+        match self {
+            Self::OpenAi => DialectName::OpenAiChat.codec(),
+            Self::Same(dialect) => Some(*dialect),
+            Self::Translated(talk) => Some(talk.provider),
+        }
+    }
+}
+
+/// Whose fault a class of error is.
+pub(crate) const fn outcome(class: ErrorClass) -> domain::AttemptOutcome {
+    use domain::AttemptOutcome as O;
+    match class {
+        ErrorClass::BadCredential | ErrorClass::NoCredit => O::BadCredential,
+        ErrorClass::RateLimited => O::RateLimited,
+        ErrorClass::Overloaded | ErrorClass::ServerError => O::ServerError,
+        ErrorClass::Timeout => O::Timeout,
+        // The target is configured wrongly; another one may do.
+        ErrorClass::NotFound => O::Protocol,
+        ErrorClass::BadRequest
+        | ErrorClass::TooLarge
+        | ErrorClass::ContextTooLong
+        | ErrorClass::ContentBlocked => O::ClientFault,
+    }
+}
+
+/// What the request line said, kept for the attempts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FromPath {
+    pub(crate) model: Option<String>,
+    pub(crate) stream: Option<bool>,
+    /// Gemini's version.
+    pub(crate) version: Option<&'static str>,
+}
+
+impl FromPath {
+    pub(crate) fn borrowed(&self) -> InPath<'_> {
+        InPath { model: self.model.as_deref(), stream: self.stream }
+    }
+}
+
+/// Tags what is carried through clients with the fleet's pepper: every proxy can read what another one carried.
+pub(crate) struct PepperSeal(pub(crate) Arc<Keyring>);
+
+impl Seal for PepperSeal {
+    fn tag(&self, bytes: &[u8]) -> [u8; 16] {
+        // What is covered is ASCII; the prefix keeps it apart from the digests of keys.
+        let digest = self.0.digest(&format!("carried seal\n{}", String::from_utf8_lossy(bytes)));
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&digest.0[..16]);
+        tag
+    }
+}

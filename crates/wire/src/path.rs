@@ -1,0 +1,174 @@
+//! Where a call goes at a provider: what follows the base URL.
+
+use crate::{
+    api::Api,
+    dialect::DialectName,
+    provider::{Addressing, Root},
+};
+
+/// What a path is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// What is called.
+    pub api: Api,
+    /// In whose words.
+    pub dialect: DialectName,
+    /// How the provider lays out its paths.
+    pub addressing: Addressing,
+    /// The model's name at the provider.
+    pub model: &'a str,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Gemini's version in the path, where the client said one and is not translated.
+    pub version: Option<&'a str>,
+}
+
+/// The path and query behind a base path, which depends on the dialect where a provider speaks several.
+///
+/// `base` is the path of the base URL without a slash at its end.
+#[must_use]
+pub fn upstream_path(base: &str, root: Root, to: &Destination<'_>) -> String {
+    let base = match root {
+        Root::Base => base,
+        Root::Instead(other) => other,
+    };
+    let rest = match to.addressing {
+        Addressing::Standard => standard(to),
+        Addressing::AzureDeployments { api_version } => {
+            let (model, operation) = (encoded(to.model), operation(to.api));
+            format!("/openai/deployments/{model}{operation}?api-version={api_version}")
+        }
+        Addressing::Vertex => vertex(to),
+    };
+    format!("{base}{rest}")
+}
+
+fn standard(to: &Destination<'_>) -> String {
+    if to.api == Api::Embeddings {
+        return operation(to.api).to_owned();
+    }
+    match to.dialect {
+        DialectName::OpenAiChat => operation(Api::Chat).to_owned(),
+        DialectName::OpenAiResponses => "/responses".to_owned(),
+        DialectName::Anthropic => "/v1/messages".to_owned(),
+        DialectName::Gemini => {
+            let model = to.model.strip_prefix("models/").unwrap_or(to.model);
+            format!("/{}/models/{}:{}", to.version.unwrap_or("v1beta"), encoded(model), verb(to.stream))
+        }
+        DialectName::Cohere => "/v2/chat".to_owned(),
+        DialectName::Bedrock => {
+            format!("/model/{}/converse{}", encoded(to.model), if to.stream { "-stream" } else { "" })
+        }
+    }
+}
+
+/// Vertex: the publisher's path; the base URL holds project and location.
+fn vertex(to: &Destination<'_>) -> String {
+    let model = encoded(to.model);
+    match (to.dialect, to.stream) {
+        (DialectName::Anthropic, false) => format!("/publishers/anthropic/models/{model}:rawPredict"),
+        (DialectName::Anthropic, true) => format!("/publishers/anthropic/models/{model}:streamRawPredict"),
+        (_, stream) => format!("/publishers/google/models/{model}:{}", verb(stream)),
+    }
+}
+
+const fn verb(stream: bool) -> &'static str {
+    if stream { "streamGenerateContent?alt=sse" } else { "generateContent" }
+}
+
+const fn operation(api: Api) -> &'static str {
+    match api {
+        Api::Embeddings => "/embeddings",
+        _ => "/chat/completions",
+    }
+}
+
+/// One segment of a path (RFC 3986 §3.3): all but unreserved characters percent-encoded, `:` of Bedrock's and
+/// Google's names as well, because their routers decode it.
+fn encoded(segment: &str) -> String {
+    let mut out = String::with_capacity(segment.len());
+    for &byte in segment.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+/// A segment with its percent-escapes resolved; `None`: it holds a broken one or no UTF-8.
+#[must_use]
+pub fn decoded(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
+    let mut out = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let high = char::from(bytes.next()?).to_digit(16)?;
+        let low = char::from(bytes.next()?).to_digit(16)?;
+        out.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(base: &str, root: Root, dialect: DialectName, model: &str, stream: bool) -> String {
+        let (api, addressing) = (Api::Chat, Addressing::Standard);
+        upstream_path(base, root, &Destination { api, dialect, addressing, model, stream, version: None })
+    }
+
+    #[test]
+    fn each_dialect_has_its_path() {
+        use DialectName as D;
+        assert_eq!(path("/v1", Root::Base, D::OpenAiChat, "m", true), "/v1/chat/completions");
+        assert_eq!(path("/v1", Root::Instead(""), D::Anthropic, "m", true), "/v1/messages");
+        assert_eq!(path("", Root::Instead("/anthropic"), D::Anthropic, "m", true), "/anthropic/v1/messages");
+        let gemini = path("", Root::Base, D::Gemini, "models/gemini-2.5-flash", true);
+        assert_eq!(gemini, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
+        let nova = path("", Root::Base, D::Bedrock, "eu.amazon.nova-lite-v1:0", true);
+        assert_eq!(nova, "/model/eu.amazon.nova-lite-v1%3A0/converse-stream");
+        assert_eq!(path("", Root::Base, D::Bedrock, "arn:x/y", false), "/model/arn%3Ax%2Fy/converse");
+    }
+
+    #[test]
+    fn clouds_lay_out_their_own() {
+        let mut to = Destination {
+            api: Api::Chat,
+            dialect: DialectName::Anthropic,
+            addressing: Addressing::Vertex,
+            model: "claude-sonnet-4-5@20250929",
+            stream: true,
+            version: None,
+        };
+        let base = "/v1/projects/p/locations/l";
+        let claude = upstream_path(base, Root::Base, &to);
+        let expected =
+            format!("{base}/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict");
+        assert_eq!(claude, expected);
+        to.addressing = Addressing::AzureDeployments { api_version: "2024-10-21" };
+        let azure = upstream_path("", Root::Base, &Destination { model: "my dep", ..to });
+        assert_eq!(azure, "/openai/deployments/my%20dep/chat/completions?api-version=2024-10-21");
+    }
+
+    #[test]
+    fn segments_come_back_as_they_were() {
+        for text in ["a:b/c %", "é😀", ""] {
+            assert_eq!(decoded(&encoded(text)).as_deref(), Some(text));
+        }
+        for bad in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(bad), None, "{bad}");
+        }
+    }
+}
