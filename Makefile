@@ -32,10 +32,11 @@ rust-test: servers ## run the Rust tests, those that start our binaries too
 	cargo build --workspace --bins
 	cargo test --workspace
 
-servers: ## install the Redis and PostgreSQL servers that tests start for themselves, where they are missing
+servers: ## install the Redis, PostgreSQL and Prometheus servers that tests start for themselves, where they are missing
 	@command -v redis-server >/dev/null || scripts/install-quietly redis-server
 	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 	  scripts/install-quietly postgresql
+	@command -v prometheus >/dev/null || scripts/install-quietly prometheus
 
 sdk-test: servers $(VENV)/.installed ## run the SDK tests against the binaries of the last build
 	$(VENV)/bin/python -m pytest tests/sdk

@@ -7,6 +7,7 @@ mod fault;
 mod http;
 mod postgres;
 mod process;
+mod prometheus;
 mod redis;
 
 use std::{
@@ -22,6 +23,7 @@ pub use fault::FaultProxy;
 pub use http::{Http, Reply, Streaming};
 pub use postgres::{POSTGRES_PASSWORD, Postgres};
 pub use process::{Process, Ready, binary};
+pub use prometheus::{Prometheus, Sample};
 pub use redis::Redis;
 pub use tempfile::TempDir;
 
