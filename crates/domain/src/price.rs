@@ -1,40 +1,91 @@
-//! Prices: what a model's tokens cost from a moment on, and what one attempt cost by them.
+//! Prices: what a model's use costs from a moment on, and what one attempt cost by them.
+
+mod rates;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelRef, Money, Rate, Timestamp, Usage};
+use crate::{ModelRef, Money, Rate, ServiceTier, Timestamp, Usage};
+use rates::{Card, with_fine_rates};
 
-/// The price of one model from a moment on; the newest one that is in force applies.
-///
-/// Rates are dollars per million tokens. A rate that is not written falls back to the one it refines:
-/// cached and written input to `input`, reasoning to `output`, audio to its text side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PriceSpec {
-    /// The model the price is for, `provider/model`.
-    pub model: ModelRef,
-    /// From when on it applies (RFC 3339, or a date in UTC).
-    pub effective_from: Timestamp,
-    /// Fresh input.
-    pub input: Rate,
-    /// Output.
-    pub output: Rate,
-    /// Input read from the provider's cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cached_input: Option<Rate>,
-    /// Input written to the provider's cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write: Option<Rate>,
-    /// Reasoning output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<Rate>,
-    /// Audio input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audio_input: Option<Rate>,
-    /// Audio output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audio_output: Option<Rate>,
+with_fine_rates! {
+    /// The price of one model from a moment on; the newest one that is in force applies.
+    ///
+    /// Rates are dollars per million tokens. A rate that is not written falls back to the one it refines: cache
+    /// writes by lifetime to `cache_write`, that and all other sorts of input to `input`, all sorts of output to
+    /// `output`. Prices of pieces have nothing to fall back to.
+    PriceSpec {
+        /// The model the price is for, `provider/model`.
+        pub model: ModelRef,
+        /// From when on it applies (RFC 3339, or a date in UTC).
+        pub effective_from: Timestamp,
+        /// Fresh input.
+        pub input: Rate,
+        /// Output.
+        pub output: Rate,
+        /// Each request that used anything, besides its tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub request: Option<Money>,
+        /// Each web search that the provider ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub web_search: Option<Money>,
+        /// Each search unit of a rerank.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub search_unit: Option<Money>,
+        /// Each image made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub image: Option<Money>,
+        /// Each page read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub page: Option<Money>,
+        /// Each second of sound.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub audio_second: Option<Money>,
+        /// A million characters of text that is spoken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub characters: Option<Rate>,
+        /// Rates of requests whose whole input is longer than a number of tokens.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub long_context: Vec<LongContext>,
+        /// Rates of other service tiers.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        pub service_tiers: BTreeMap<ServiceTier, TierRates>,
+        /// Where the price is written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub source: Option<String>,
+    }
+}
+
+with_fine_rates! {
+    /// Rates of a request with a long input. They apply to the whole request and not only to what is above, as at
+    /// every provider that has them. A rate that is not written here stays as it is without.
+    LongContext {
+        /// Applies when the input, cached or not, has more tokens than this.
+        pub above: u64,
+        /// Fresh input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub input: Option<Rate>,
+        /// Output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub output: Option<Rate>,
+    }
+}
+
+with_fine_rates! {
+    /// Rates of a service tier. A rate that is not written here is that of the standard tier.
+    TierRates {
+        /// Fresh input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub input: Option<Rate>,
+        /// Output.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub output: Option<Rate>,
+        /// Of requests with a long input; none: the standard tier's apply.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub long_context: Vec<LongContext>,
+    }
 }
 
 /// What an attempt cost, or that nobody knows: an unknown price is never shown as $0.
@@ -61,45 +112,93 @@ impl PriceSpec {
     /// The cost of one attempt: summed in 128 bits, rounded up once to a nano-dollar.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Money {
-        let input = self.input;
-        let output = self.output;
-        let sum = input.times(usage.input_uncached)
-            + self.cached_input.unwrap_or(input).times(usage.cache_read)
-            + self.cache_write.unwrap_or(input).times(usage.cache_write)
-            + self.audio_input.unwrap_or(input).times(usage.audio_in)
-            + output.times(usage.output_visible)
-            + self.reasoning.unwrap_or(output).times(usage.reasoning)
-            + self.audio_output.unwrap_or(output).times(usage.audio_out);
-        let nanos = (sum + 999_999).div_euclid(1_000_000);
-        Money::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+        let card = self.card(usage.service_tier, usage.input());
+        rounded_up(card.tokens(usage).saturating_add(self.pieces(usage)))
     }
+
+    /// The most that an attempt can cost whose input, output and counts of pieces are each at most those of
+    /// `within`, whatever sorts of tokens they turn out to be and at whatever service tier it is served.
+    #[must_use]
+    pub fn bound(&self, within: &Usage) -> Money {
+        let (input, output) = (within.input(), within.output());
+        // All tiers, for one that has no rates of its own is charged by the standard ones.
+        let worst = ServiceTier::ALL.into_iter().flat_map(|tier| {
+            let levels = self.levels(tier).iter().map(|level| level.above.saturating_add(1));
+            let reached = std::iter::once(0).chain(levels).filter(|level| *level <= input);
+            reached.map(move |level| self.card(tier, level))
+        });
+        let dearest = worst.map(|card| card.dearest(input, output)).max().unwrap_or_default();
+        rounded_up(dearest.saturating_add(self.pieces(within)))
+    }
+
+    /// Whether everything that was used has a price here; where not, the cost leaves something out.
+    #[must_use]
+    pub fn covers(&self, usage: &Usage) -> bool {
+        let tier = usage.service_tier;
+        let pieces = [
+            (usage.web_searches, self.web_search.is_some()),
+            (usage.search_units, self.search_unit.is_some()),
+            (usage.images, self.image.is_some()),
+            (usage.pages, self.page.is_some()),
+            (usage.audio_ms, self.audio_second.is_some()),
+            (usage.characters, self.characters.is_some()),
+        ];
+        (tier.is_standard() || self.service_tiers.contains_key(&tier))
+            && pieces.into_iter().all(|(count, priced)| count == 0 || priced)
+    }
+
+    /// Whether both say the same of what things cost, wherever and from whenever they say it.
+    #[must_use]
+    pub fn same_rates(&self, other: &Self) -> bool {
+        let (model, effective_from, source) = (self.model.clone(), self.effective_from, self.source.clone());
+        *self == Self { model, effective_from, source, ..other.clone() }
+    }
+
+    /// The rates of requests with long inputs at a tier.
+    fn levels(&self, tier: ServiceTier) -> &[LongContext] {
+        let own = self.service_tiers.get(&tier).map(|rates| &rates.long_context);
+        own.filter(|levels| !levels.is_empty()).unwrap_or(&self.long_context)
+    }
+
+    /// The rates that apply to a request: the standard ones, those of its tier over them, those of its length
+    /// over both.
+    fn card(&self, tier: ServiceTier, input: u64) -> Card {
+        let mut card = Card { input: self.input, output: self.output, fine: self.fine() };
+        if let Some(rates) = self.service_tiers.get(&tier) {
+            card = card.with(rates.input, rates.output, rates.fine());
+        }
+        let reached = self.levels(tier).iter().filter(|level| input > level.above);
+        match reached.max_by_key(|level| level.above) {
+            Some(level) => card.with(level.input, level.output, level.fine()),
+            None => card,
+        }
+    }
+
+    /// What is not tokens, in nano-dollars × 1,000,000.
+    fn pieces(&self, usage: &Usage) -> i128 {
+        const MILLION: i128 = 1_000_000;
+        let each = |price: Option<Money>, count: u64, scale: i128| {
+            let price = i128::from(price.unwrap_or_default().nanos());
+            price.saturating_mul(i128::from(count)).saturating_mul(scale)
+        };
+        let terms = [
+            each(self.request, u64::from(!usage.is_nothing()), MILLION),
+            each(self.web_search, usage.web_searches, MILLION),
+            each(self.search_unit, usage.search_units, MILLION),
+            each(self.image, usage.images, MILLION),
+            each(self.page, usage.pages, MILLION),
+            each(self.audio_second, usage.audio_ms, MILLION / 1_000),
+            self.characters.unwrap_or_default().times(usage.characters),
+        ];
+        terms.into_iter().fold(0, i128::saturating_add)
+    }
+}
+
+/// Nano-dollars × 1,000,000 to whole nano-dollars, held at the reach of 64 bits.
+fn rounded_up(sum: i128) -> Money {
+    let nanos = sum.saturating_add(999_999).div_euclid(1_000_000);
+    Money::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn price() -> PriceSpec {
-        serde_json::from_str(
-            r#"{"model":"openai/gpt-4o-mini","effective_from":"2026-01-01","input":"$0.15","cached_input":"$0.075","output":"$0.60"}"#,
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn sums_exactly_and_rounds_up_once() {
-        let usage =
-            Usage { input_uncached: 10, cache_read: 3, output_visible: 7, reasoning: 1, ..Usage::default() };
-        // 10 × 150 + 3 × 75 + 8 × 600 nano-dollars, all exact.
-        assert_eq!(price().cost(&usage).nanos(), 1_500 + 225 + 4_800);
-        let odd = PriceSpec { input: Rate::from_nanos(1), ..price() };
-        assert_eq!(odd.cost(&Usage { input_uncached: 1, ..Usage::default() }).nanos(), 1);
-        assert_eq!(odd.cost(&Usage::default()).nanos(), 0);
-    }
-
-    #[test]
-    fn absurd_counts_do_not_wrap() {
-        let usage = Usage { input_uncached: u64::MAX, output_visible: u64::MAX, ..Usage::default() };
-        assert_eq!(price().cost(&usage).nanos(), i64::MAX);
-    }
-}
+mod tests;

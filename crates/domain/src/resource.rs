@@ -105,7 +105,7 @@ pub enum Spec {
     /// A model.
     Model(ModelSpec),
     /// A price.
-    Price(PriceSpec),
+    Price(Box<PriceSpec>),
     /// A route.
     Route(RouteSpec),
     /// A limit.

@@ -2,7 +2,7 @@
 //!
 //! Unknown fields are refused everywhere: a proxy that does not know a field must not pretend to obey it.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -51,9 +51,16 @@ pub struct ProviderSpec {
     /// Instead of the row's base URL; `http` or `https`, the version path included (`https://host/v1`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// Where the endpoint stands, in the operator's own words.
+    /// The dialect it speaks (`chat`, `responses`, `messages`, `gemini`, `cohere`, `converse`), for kinds without a
+    /// provider of their own (`custom`); not written: the row's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// Where the endpoint stands, in the operator's own words; the cloud's name of it where the base URL holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What else the row's base URL has to know: `project`, `resource`, `account`, `workspace`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// Takes the endpoint out of every route while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
@@ -71,21 +78,6 @@ pub struct CredentialSpec {
     /// Takes the key out of use while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
-}
-
-/// What is known of a model at a provider; the resource's name is `provider/model`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelSpec {
-    /// Context window in tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<u64>,
-    /// Largest output in tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_output: Option<u64>,
-    /// The name the provider knows it by, where it differs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<String>,
 }
 
 /// What applications put into `model`: an ordered chain of targets.
@@ -140,6 +132,15 @@ pub struct ModelRef {
     pub provider: String,
     /// The model's name at the provider.
     pub model: String,
+}
+
+impl ModelRef {
+    /// What the catalogue's rows of a provider's kind are called where they travel among the operator's: no provider
+    /// can have such a name.
+    #[must_use]
+    pub fn of_kind(kind: &str, model: &str) -> Self {
+        Self { provider: format!("kind:{kind}"), model: model.to_owned() }
+    }
 }
 
 impl FromStr for ModelRef {
