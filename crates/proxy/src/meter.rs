@@ -202,7 +202,10 @@ impl Meter {
     pub(crate) fn end(&mut self, outcome: AttemptOutcome) {
         let Some(running) = self.running.take() else { return };
         let (usage, estimated) = running.charged_usage(outcome, self.opening.input_estimate);
-        let cost = running.price.as_ref().map_or(Money::ZERO, |(_, price)| price.cost(&usage));
+        let price = running.price.as_ref().map(|(_, price)| price);
+        let cost = price.map_or(Money::ZERO, |price| price.cost(&usage));
+        // A cost that leaves something out for want of a price is no exact one.
+        let estimated = estimated || price.is_some_and(|price| !price.covers(&usage));
         self.attempts.push(Attempt {
             number: running.number,
             provider: running.provider,
