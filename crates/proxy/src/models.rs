@@ -4,6 +4,7 @@ use domain::ErrorKind;
 use http::{Response, StatusCode};
 use policy::{Caller, Snapshot, identify, visible_models};
 use std::sync::Arc;
+use wire::DialectName;
 
 use crate::{
     ask,
@@ -28,10 +29,11 @@ pub(crate) fn sign_in(gateway: &Gateway, arrival: &mut Arrival) -> Result<(Arc<S
 
 /// The list.
 pub(crate) fn list(gateway: &Gateway, arrival: &mut Arrival) -> Result<Response<ReplyBody>, Trouble> {
-    arrival.passage.api = Some(API);
+    let dialect = arrive(arrival);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     let names = visible_models(&snapshot, &caller);
-    Ok(answer(arrival, wire::models_body(names.iter().map(|name| (name.as_str(), 0, "portcullis")))))
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(answer(arrival, wire::models::list(dialect, &names)))
 }
 
 /// One of it.
@@ -40,14 +42,43 @@ pub(crate) fn show(
     arrival: &mut Arrival,
     name: &str,
 ) -> Result<Response<ReplyBody>, Trouble> {
-    arrival.passage.api = Some(API);
+    let dialect = arrive(arrival);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     // SDKs percent-encode the slash of `provider/model`.
-    let name = name.replace("%2F", "/").replace("%2f", "/");
+    let unknown = || Trouble::new(ErrorKind::RouteNotFound, "no such model").param(Some("model"));
+    let name = wire::path::decoded(name).ok_or_else(unknown)?;
     if !visible_models(&snapshot, &caller).contains(&name) {
-        return Err(Trouble::new(ErrorKind::RouteNotFound, format!("no model {name:?}")).param(Some("model")));
+        return Err(unknown());
     }
-    Ok(answer(arrival, wire::model_body(&name, 0, "portcullis")))
+    Ok(answer(arrival, wire::models::show(dialect, &name)))
+}
+
+/// Notes what is asked for, and in whose words: four dialects share the path and are told apart by what their SDKs
+/// send along (DIALECTS §5), or by the prefix of the base URL.
+fn arrive(arrival: &mut Arrival) -> DialectName {
+    let (uri, headers) = (arrival.request.uri(), arrival.request.headers());
+    let has = |name: &str| headers.contains_key(name);
+    let is = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|got| got.as_bytes().starts_with(value.as_bytes()))
+    };
+    let query_key = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
+    let path = uri.path();
+    let dialect = if path.starts_with("/anthropic/") || has("anthropic-version") {
+        DialectName::Anthropic
+    } else if path.starts_with("/gemini/")
+        || path.starts_with("/v1beta/")
+        || has("x-goog-api-key")
+        || query_key()
+    {
+        DialectName::Gemini
+    } else if path.starts_with("/cohere/") || is("user-agent", "cohere/") || is("x-fern-sdk-name", "cohere") {
+        DialectName::Cohere
+    } else {
+        DialectName::OpenAiChat
+    };
+    arrival.passage.api = Some(API);
+    arrival.passage.dialect = dialect;
+    dialect
 }
 
 fn answer(arrival: &mut Arrival, body: Vec<u8>) -> Response<ReplyBody> {

@@ -7,6 +7,7 @@ pub mod bound;
 pub mod canon;
 pub mod dialect;
 pub mod json;
+pub mod models;
 pub mod openai;
 pub mod path;
 pub mod provider;
@@ -21,7 +22,7 @@ pub use bound::input_bound;
 pub use dialect::DialectName;
 pub use openai::{
     error::{ProviderError, provider_error},
-    render::{error_body, error_event, model_body, models_body},
+    render::{error_body, error_event},
     reply::{chat_usage, tail_usage},
     stream::{ChatTap, Piece, Seen, TapError},
 };

@@ -34,22 +34,6 @@ pub fn error_event(
     event
 }
 
-/// The answer to `GET /v1/models`, from (id, created in Unix seconds, owner).
-pub fn models_body<'a>(models: impl Iterator<Item = (&'a str, i64, &'a str)>) -> Vec<u8> {
-    let data: Vec<Value> = models.map(|(id, created, owned_by)| model(id, created, owned_by)).collect();
-    json!({ "object": "list", "data": data }).to_string().into_bytes()
-}
-
-/// The answer to `GET /v1/models/{id}`.
-#[must_use]
-pub fn model_body(id: &str, created: i64, owned_by: &str) -> Vec<u8> {
-    model(id, created, owned_by).to_string().into_bytes()
-}
-
-fn model(id: &str, created: i64, owned_by: &str) -> Value {
-    json!({ "id": id, "object": "model", "created": created, "owned_by": owned_by })
-}
-
 /// OpenAI's word for the family of an error.
 const fn error_type(kind: ErrorKind) -> &'static str {
     match kind {

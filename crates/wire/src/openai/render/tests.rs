@@ -45,16 +45,3 @@ fn an_error_event_is_one_line_whatever_the_message_holds() {
     assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
     assert_eq!(serde_json::from_slice::<Value>(line).unwrap()["error"]["message"], "a\nb\r\nc");
 }
-
-#[test]
-fn models_are_listed_and_shown_alike() {
-    let list: Value =
-        serde_json::from_slice(&models_body([("a", 7, "x"), ("b/c", 8, "y")].into_iter())).unwrap();
-    let one: Value = serde_json::from_slice(&model_body("b/c", 8, "y")).unwrap();
-    assert_eq!(one, json!({ "id": "b/c", "object": "model", "created": 8, "owned_by": "y" }));
-    assert_eq!(
-        (&list["object"], &list["data"][1], list["data"].as_array().unwrap().len()),
-        (&json!("list"), &one, 2)
-    );
-    assert_eq!(models_body(std::iter::empty()), br#"{"object":"list","data":[]}"#);
-}

@@ -1,0 +1,97 @@
+//! The list of models in the words of each dialect that has one (DIALECTS §5).
+
+use crate::{
+    dialect::DialectName,
+    json::out::{ObjectOut, object},
+};
+
+/// Who made the gateway's names, where a dialect wants to know.
+const OWNER: &str = "portcullis";
+
+/// What each dialect calls the model's moment of birth, which routes do not have.
+const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+/// The answer to a request for the list.
+#[must_use]
+pub fn list(dialect: DialectName, names: &[&str]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + names.len() * 96);
+    object(&mut out, |o| match dialect {
+        DialectName::Anthropic => {
+            o.array("data", |a| names.iter().for_each(|name| a.object(|o| anthropic(o, name))));
+            o.bool("has_more", false);
+            o.text_if("first_id", names.first().copied());
+            o.text_if("last_id", names.last().copied());
+        }
+        DialectName::Gemini => {
+            o.array("models", |a| names.iter().for_each(|name| a.object(|o| gemini(o, name))));
+        }
+        DialectName::Cohere => {
+            o.array("models", |a| names.iter().for_each(|name| a.object(|o| cohere(o, name))));
+        }
+        _ => {
+            o.text("object", "list");
+            o.array("data", |a| names.iter().for_each(|name| a.object(|o| openai(o, name))));
+        }
+    });
+    out
+}
+
+/// The answer to a request for one model.
+#[must_use]
+pub fn show(dialect: DialectName, name: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    object(&mut out, |o| match dialect {
+        DialectName::Anthropic => anthropic(o, name),
+        DialectName::Gemini => gemini(o, name),
+        DialectName::Cohere => cohere(o, name),
+        _ => openai(o, name),
+    });
+    out
+}
+
+fn openai(o: &mut ObjectOut<'_>, name: &str) {
+    o.text("id", name);
+    o.text("object", "model");
+    o.number("created", 0);
+    o.text("owned_by", OWNER);
+}
+
+fn anthropic(o: &mut ObjectOut<'_>, name: &str) {
+    o.text("type", "model");
+    o.text("id", name);
+    o.text("display_name", name);
+    o.text("created_at", EPOCH);
+}
+
+fn gemini(o: &mut ObjectOut<'_>, name: &str) {
+    o.pieces("name", &["models/", name]);
+    o.text("displayName", name);
+    o.array("supportedGenerationMethods", |a| {
+        a.text("generateContent");
+        a.text("streamGenerateContent");
+    });
+}
+
+fn cohere(o: &mut ObjectOut<'_>, name: &str) {
+    o.text("name", name);
+    o.array("endpoints", |a| a.text("chat"));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn each_dialect_has_its_list() {
+        let read = |dialect| -> Value { serde_json::from_slice(&list(dialect, &["chat", "a/b"])).unwrap() };
+        assert_eq!(read(DialectName::OpenAiChat)["data"][1]["id"], "a/b");
+        let anthropic = read(DialectName::Anthropic);
+        assert_eq!((&anthropic["first_id"], &anthropic["last_id"]), (&json!("chat"), &json!("a/b")));
+        assert_eq!(read(DialectName::Gemini)["models"][1]["name"], "models/a/b");
+        assert_eq!(read(DialectName::Cohere)["models"][0], json!({ "name": "chat", "endpoints": ["chat"] }));
+        let one: Value = serde_json::from_slice(&show(DialectName::Gemini, "x")).unwrap();
+        assert_eq!(one["name"], "models/x");
+    }
+}
