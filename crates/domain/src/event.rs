@@ -264,3 +264,26 @@ pub struct UsageEvent {
     /// In order; never empty: a request that was refused before any attempt is no usage.
     pub attempts: Vec<Attempt>,
 }
+
+impl Attempt {
+    /// Whether its cost is known: of what was used without a price nobody knows it.
+    #[must_use]
+    pub fn is_priced(&self) -> bool {
+        self.price.is_some() || self.usage.is_nothing()
+    }
+}
+
+impl UsageEvent {
+    /// The cost of all attempts; `None`: not all of it is known.
+    #[must_use]
+    pub fn cost(&self) -> Option<Money> {
+        let cost = self.attempts.iter().fold(Money::ZERO, |sum, attempt| sum.plus(attempt.cost));
+        self.attempts.iter().all(Attempt::is_priced).then_some(cost)
+    }
+
+    /// Why the first attempt was not the last; `None`: it was.
+    #[must_use]
+    pub fn fallback(&self) -> Option<AttemptOutcome> {
+        self.attempts.first().filter(|_| self.attempts.len() > 1).map(|first| first.outcome)
+    }
+}

@@ -102,7 +102,7 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(
-        async move { runtime::ops::serve(ops, readiness, metrics, stop).await.context("the ops port") },
+        async move { runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port") },
     );
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await

@@ -10,7 +10,7 @@ use admin_api::{Document, Format};
 use anyhow::Context as _;
 use clap::Args;
 use control_plane::node::{ControlNode, DataDir, Database, PlaneSettings};
-use proxy::{App, EdgeSettings, KeySettings, LinkSettings, Output};
+use proxy::{App, EdgeSettings, KeySettings, LinkSettings, Output, TraceSettings};
 use runtime::{
     ConfigError,
     grpc::GrpcPort,
@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     planes: PlaneSettings,
     #[command(flatten)]
     edge: EdgeSettings,
+    #[command(flatten)]
+    trace: TraceSettings,
 }
 
 /// Runs until a signal: requests end first, then what they report to.
@@ -135,7 +137,9 @@ async fn build_proxy(
         grpc_key: None,
     };
     let (listen, ops_listen, data_dir) = (settings.listen, settings.ops_listen, data.join("proxy"));
-    App::build(proxy::Settings { listen, ops_listen, data_dir, edge, link }, Arc::clone(&node.keyring)).await
+    let trace = settings.trace.clone();
+    let settings = proxy::Settings { listen, ops_listen, data_dir, edge, link, trace };
+    App::build(settings, Arc::clone(&node.keyring)).await
 }
 
 /// Sets the demo up in an empty database; later starts leave what users made of it, but for the simulator's port.

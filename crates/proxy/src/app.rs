@@ -15,8 +15,11 @@ use crate::{
     ledger::ToLedger,
     listener,
     metrics::{Counts, State},
+    observe::Observers,
+    request_log::RequestLog,
     settings::Settings,
     spool::{Reporter, Spool, SpoolLimits},
+    trace::{self, Tracing},
 };
 
 /// How often readiness looks at the age of the configuration and the room in the spool.
@@ -33,6 +36,7 @@ pub struct App {
     ops: TcpListener,
     readiness: Readiness,
     metrics: Metrics,
+    tracing: Option<Tracing>,
     latches: Latches,
 }
 
@@ -56,14 +60,14 @@ impl App {
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
         let (metrics, counts) = (Metrics::default(), Arc::new(Counts::default()));
-        let gateway = Arc::new(Gateway::new(
-            Arc::clone(&keyring),
-            spool,
-            fleet,
-            incarnation,
-            settings.edge,
-            vec![Arc::clone(&counts) as _],
-        ));
+        let (head, tracing) = trace::start(&settings.trace, &settings.link.name, &settings.link.region)?;
+        let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
+        if let Some(tracing) = &tracing {
+            observers.push(Arc::clone(&tracing.tracer) as _);
+            metrics.register(Arc::clone(&tracing.counters) as _);
+        }
+        let gateway = Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge, observers);
+        let gateway = Arc::new(gateway.traced_by(head));
         let link = settings.link;
         let max_age = link.max_snapshot_age.std();
         let config = ConfigSettings::new(link.region, settings.data_dir, max_age);
@@ -83,7 +87,7 @@ impl App {
             spool: readiness.latch("usage spool"),
             serving: readiness.latch("serving"),
         };
-        Ok(Self { gateway, config, session, data_plane, ops, readiness, metrics, latches })
+        Ok(Self { gateway, config, session, data_plane, ops, readiness, metrics, tracing, latches })
     }
 
     /// Where applications connect.
@@ -126,13 +130,14 @@ impl App {
     /// # Errors
     /// When a part of the process died.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { gateway, config, session, data_plane, ops, readiness, metrics, latches } = self;
+        let Self { gateway, config, session, data_plane, ops, readiness, metrics, tracing, latches } = self;
         // The parts that running requests need stop after them.
         let after = CancellationToken::new();
         let stop = shutdown.child_token();
         let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, stop.clone()));
         let mut parts = JoinSet::new();
-        let ops = runtime::ops::serve(ops, readiness, metrics, after.clone());
+        let (exporter, sampling) = tracing.map(|tracing| (tracing.exporter, tracing.sampling)).unzip();
+        let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
         let running = Box::pin(config.run(after.clone()));
         parts.spawn(async {
@@ -145,6 +150,13 @@ impl App {
             reporting.await;
             ("usage reports", Ok(()))
         });
+        if let Some(exporter) = exporter {
+            let exporting = exporter.run(after.clone());
+            parts.spawn(async {
+                exporting.await;
+                ("spans", Ok(()))
+            });
+        }
         let (sharing, unneeded) = (Arc::clone(&gateway), after.clone());
         parts.spawn(async move {
             sharing.fleet.run(unneeded).await;

@@ -2,6 +2,7 @@
 
 mod failure;
 mod opening;
+mod prepare;
 mod send;
 
 use std::{sync::Arc, time::Duration};

@@ -12,7 +12,9 @@ use policy::{Rows, Snapshot, compile};
 use secrets::Keyring;
 use tokio::sync::watch;
 
-use crate::{observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, upstream::Upstream};
+use crate::{
+    observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, trace::Head, upstream::Upstream,
+};
 
 /// Says whether the configuration is too old to serve by.
 pub(crate) type Stale = Box<dyn Fn() -> bool + Send + Sync>;
@@ -27,6 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) incarnation: IncarnationId,
     pub(crate) edge: EdgeSettings,
     pub(crate) observers: Observers,
+    pub(crate) head: Head,
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
     in_flight: AtomicUsize,
@@ -77,12 +80,19 @@ impl Gateway {
             incarnation,
             edge,
             observers,
+            head: Head::default(),
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),
             in_flight: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             draws: AtomicU64::new(incarnation.0.as_u64_pair().1),
         }
+    }
+
+    /// Sets how requests find their place in a trace.
+    pub(crate) fn traced_by(mut self, head: Head) -> Self {
+        self.head = head;
+        self
     }
 
     /// Compiles rows and swaps them in, or leaves everything as it was.

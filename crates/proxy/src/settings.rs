@@ -6,7 +6,10 @@ use clap::Args;
 use fleet::{Clock, Fleet};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
-use crate::config::{PeerTls, Session, SessionSettings};
+use crate::{
+    config::{PeerTls, Session, SessionSettings},
+    trace::TraceSettings,
+};
 
 /// Settings of one proxy.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +29,9 @@ pub struct Settings {
     /// The way to control plane and ledger.
     #[command(flatten)]
     pub link: LinkSettings,
+    /// OpenTelemetry.
+    #[command(flatten)]
+    pub trace: TraceSettings,
 }
 
 /// Bounds of what clients may do, and of what the proxy may connect to.

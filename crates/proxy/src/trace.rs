@@ -1,30 +1,134 @@
-//! The caller's place in a distributed trace: W3C Trace Context, read strictly.
+//! A request's place in a distributed trace: W3C Trace Context, read strictly, continued by policy; and its spans.
 
-use http::HeaderMap;
+mod export;
+mod names;
+mod send;
+mod settings;
+mod span;
+mod tracer;
 
-/// What a request says of the trace that it belongs to; malformed headers say nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TraceContext {
-    /// The client's span, where it sent a valid one.
-    pub(crate) parent: Option<Parent>,
+use domain::RequestId;
+use http::{HeaderMap, HeaderValue};
+use runtime::telemetry::Sampling;
+
+#[cfg(test)]
+pub(crate) use self::export::Dropped;
+pub use self::settings::{ContextIn, ContextOut, TraceSettings};
+pub(crate) use self::{
+    export::Exporter,
+    tracer::{Tracing, start},
+};
+
+/// Longest `tracestate` that is carried along, in bytes; W3C asks for as much.
+const MAX_STATE: usize = 512;
+
+/// What is decided about a request's trace when it arrives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    inbound: ContextIn,
+    outbound: ContextOut,
+    /// `None`: nothing is exported.
+    sampling: Option<Sampling>,
 }
 
-/// The span that a request continues.
+/// A request's place in its trace, fixed when it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TraceContext {
+    /// The client's, or the request's id, by which people look for it.
+    pub(crate) trace_id: [u8; 16],
+    /// The client's span in the same trace.
+    pub(crate) parent: Option<Parent>,
+    /// The client's span in a trace of its own.
+    pub(crate) link: Option<Parent>,
+    /// What the client's tracing system wants carried along.
+    pub(crate) state: Option<HeaderValue>,
+    /// Whether its spans are exported however it ends.
+    pub(crate) sampled: bool,
+}
+
+/// A client's span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     pub(crate) trace_id: [u8; 16],
     pub(crate) span_id: [u8; 8],
-    /// Whether the caller records its part.
+    /// Whether the client records its part.
     pub(crate) sampled: bool,
 }
 
-impl TraceContext {
-    /// Reads `traceparent`; one that came twice is nobody's.
-    pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all("traceparent").iter();
-        let only = values.next().filter(|_| values.next().is_none());
-        Self { parent: only.and_then(|value| parse(value.as_bytes())) }
+impl Head {
+    pub(crate) const fn new(settings: &TraceSettings, sampling: Option<Sampling>) -> Self {
+        Self { inbound: settings.trace_context_in, outbound: settings.trace_context_out, sampling }
     }
+
+    /// Where a request belongs; malformed headers say nothing.
+    pub(crate) fn context(&self, request: RequestId, headers: &HeaderMap) -> TraceContext {
+        let said = match self.inbound {
+            ContextIn::Ignore => None,
+            ContextIn::Continue | ContextIn::Link => read(headers),
+        };
+        let (parent, link) = if self.inbound == ContextIn::Link { (None, said) } else { (said, None) };
+        let trace_id = parent.map_or_else(|| request.0.into_bytes(), |parent| parent.trace_id);
+        let state = parent.and_then(|_| read_state(headers));
+        let sampled = match (parent, &self.sampling) {
+            (Some(parent), _) => parent.sampled,
+            (None, Some(sampling)) => is_within(&trace_id, sampling.share()),
+            (None, None) => false,
+        };
+        TraceContext { trace_id, parent, link, state, sampled }
+    }
+
+    /// What an attempt's provider is told of the trace.
+    pub(crate) fn outbound(
+        &self,
+        context: &TraceContext,
+        request: RequestId,
+        attempt: u32,
+    ) -> Option<HeaderValue> {
+        if self.outbound == ContextOut::Off {
+            return None;
+        }
+        let (trace, span) = (to_hex(&context.trace_id), to_hex(&span_id(request, attempt)));
+        HeaderValue::try_from(format!("00-{trace}-{span}-{:02x}", u8::from(context.sampled))).ok()
+    }
+}
+
+/// Whether a trace is among that share of all. The last bytes of a request's id are random in every version, and the
+/// same trace gets the same answer everywhere.
+fn is_within(trace_id: &[u8; 16], share: f64) -> bool {
+    let [.., a, b, c, d] = *trace_id;
+    f64::from(u32::from_be_bytes([a, b, c, d])) < share * (f64::from(u32::MAX) + 1.0)
+}
+
+/// The id of an attempt's span; 0 is the request's own. Nothing has to be kept to know it again.
+pub(crate) fn span_id(request: RequestId, attempt: u32) -> [u8; 8] {
+    // The finalizer of splitmix64: a bijection, so that no two attempts of a request share an id.
+    let mut id =
+        request.0.as_u64_pair().1.wrapping_add(u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    id ^= id >> 31;
+    id.max(1).to_be_bytes()
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Reads `traceparent`; one that came twice is nobody's.
+fn read(headers: &HeaderMap) -> Option<Parent> {
+    let mut values = headers.get_all("traceparent").iter();
+    let only = values.next().filter(|_| values.next().is_none())?;
+    parse(only.as_bytes())
+}
+
+/// Reads `tracestate`, which is carried along without being understood.
+fn read_state(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all("tracestate").iter();
+    let only = values.next().filter(|_| values.next().is_none())?;
+    let good = !only.is_empty() && only.len() <= MAX_STATE && only.to_str().is_ok();
+    good.then(|| only.clone())
 }
 
 /// `version-traceid-parentid-flags`, in lower-case hexadecimal digits; later versions may append fields.
@@ -71,7 +175,7 @@ mod tests {
         for value in values {
             headers.append("traceparent", HeaderValue::from_str(value).unwrap());
         }
-        TraceContext::read(&headers).parent
+        super::read(&headers)
     }
 
     #[test]
@@ -107,5 +211,71 @@ mod tests {
         }
         assert_eq!(read(&[GOOD, GOOD]), None);
         assert_eq!(read(&[]), None);
+    }
+
+    fn context(
+        inbound: ContextIn,
+        share: Option<f64>,
+        request: RequestId,
+        headers: &HeaderMap,
+    ) -> TraceContext {
+        let sampling = share.map(|share| Sampling::new(share).unwrap());
+        Head { inbound, outbound: ContextOut::On, sampling }.context(request, headers)
+    }
+
+    #[test]
+    fn a_clients_trace_is_continued_linked_or_ignored() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_static(GOOD));
+        headers.insert("tracestate", HeaderValue::from_static("vendor=1"));
+        let (request, parent) = (RequestId::new(), read(&[GOOD]));
+        let continued = context(ContextIn::Continue, Some(0.0), request, &headers);
+        assert_eq!((continued.parent, continued.link, continued.sampled), (parent, None, true));
+        assert_eq!(to_hex(&continued.trace_id), GOOD[3..35]);
+        assert_eq!(continued.state.as_ref().unwrap(), "vendor=1");
+        let linked = context(ContextIn::Link, Some(0.0), request, &headers);
+        assert_eq!((linked.parent, linked.link, linked.sampled, linked.state), (None, parent, false, None));
+        assert_eq!(linked.trace_id, request.0.into_bytes());
+        let ignored = context(ContextIn::Ignore, Some(1.0), request, &headers);
+        assert_eq!((ignored.parent, ignored.link, ignored.sampled), (None, None, true));
+        assert!(!context(ContextIn::Ignore, None, request, &headers).sampled);
+    }
+
+    #[test]
+    fn a_hostile_tracestate_is_dropped() {
+        for bad in ["", "x\u{7f}", &"a=b,".repeat(200)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", HeaderValue::from_static(GOOD));
+            headers.insert(
+                "tracestate",
+                HeaderValue::from_bytes(bad.as_bytes()).unwrap_or(HeaderValue::from_static("")),
+            );
+            let context = context(ContextIn::Continue, None, RequestId::new(), &headers);
+            assert!(context.parent.is_some());
+            assert_eq!(context.state, None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sampling_keeps_its_share_and_its_word() {
+        let count = |share| {
+            let ids = (0..20_000).map(|_| RequestId::new().0.into_bytes());
+            ids.filter(|id| is_within(id, share)).inspect(|id| assert!(is_within(id, share))).count()
+        };
+        assert_eq!((count(0.0), count(1.0)), (0, 20_000));
+        let tenth = count(0.1);
+        assert!((1_700..2_300).contains(&tenth), "{tenth}");
+    }
+
+    #[test]
+    fn a_provider_is_told_the_span_of_its_attempt() {
+        let request = RequestId::new();
+        let on = Head { outbound: ContextOut::On, ..Head::default() };
+        let context = on.context(request, &HeaderMap::new());
+        let told = on.outbound(&context, request, 2).unwrap();
+        let parent = parse(told.as_bytes()).unwrap();
+        assert_eq!((parent.trace_id, parent.span_id), (request.0.into_bytes(), span_id(request, 2)));
+        assert_ne!(span_id(request, 1), span_id(request, 2));
+        assert_eq!(Head::default().outbound(&context, request, 1), None);
     }
 }

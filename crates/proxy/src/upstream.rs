@@ -41,14 +41,7 @@ pub(crate) struct SendError {
 
 impl Upstream {
     pub(crate) fn new(allow: AllowPrivate) -> Self {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider);
-        let tls = match builder.with_safe_default_protocol_versions() {
-            Ok(builder) => builder.with_root_certificates(roots).with_no_client_auth(),
-            // The provider is compiled in and offers both protocol versions.
-            Err(_) => std::process::abort(),
-        };
+        let tls = tls_config(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
         Self { filter: Filter::new(allow), tls, pools: ArcSwap::from_pointee(Vec::new()) }
     }
 
@@ -103,6 +96,17 @@ impl Upstream {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(10))
             .build(https)
+    }
+}
+
+/// TLS as a client, without a certificate of its own.
+pub(crate) fn tls_config(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    match builder.with_safe_default_protocol_versions() {
+        Ok(builder) => builder.with_root_certificates(roots).with_no_client_auth(),
+        // The provider is compiled in and offers both protocol versions.
+        Err(_) => std::process::abort(),
     }
 }
 

@@ -68,7 +68,7 @@ mod tests {
         let address = reachable(listen::bound(&listener, "--ops-listen").unwrap());
         let (readiness, stop) = (Readiness::new(), CancellationToken::new());
         let latch = readiness.latch("configuration");
-        let serving = tokio::spawn(ops::serve(listener, readiness, Metrics::default(), stop.clone()));
+        let serving = tokio::spawn(ops::serve(listener, readiness, Metrics::default(), None, stop.clone()));
         let closed = spawn_blocking(move || ask(address)).await.unwrap().unwrap_err();
         assert!(format!("{closed:#}").contains("configuration"), "{closed:#}");
         latch.set(true);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Readiness, http,
     metrics::{Collect, Exposition, Metrics},
-    telemetry,
+    telemetry::{self, Sampling},
 };
 
 impl Collect for Readiness {
@@ -20,7 +20,8 @@ impl Collect for Readiness {
     }
 }
 
-/// Serves `/healthz`, `/readyz`, `/telemetry` and `/metrics` until the token is cancelled.
+/// Serves `/healthz`, `/readyz`, `/telemetry` and `/metrics` until the token is cancelled. `sampling` is what
+/// requests are traced by, in a process that traces.
 ///
 /// # Errors
 /// When the listener fails.
@@ -28,6 +29,7 @@ pub async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     metrics: Metrics,
+    sampling: Option<Sampling>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     metrics.register(Arc::new(readiness.clone()));
@@ -36,7 +38,7 @@ pub async fn serve(
         .route("/readyz", get(ready))
         .with_state(readiness)
         .merge(metrics.routes())
-        .merge(telemetry::routes(None));
+        .merge(telemetry::routes(sampling));
     http::serve(listener, router, shutdown).await
 }
 
@@ -58,7 +60,7 @@ mod tests {
     async fn half_a_head_does_not_hold_up_the_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let serving = tokio::spawn(serve(listener, Readiness::new(), Metrics::default(), stop.clone()));
+        let serving = tokio::spawn(serve(listener, Readiness::new(), Metrics::default(), None, stop.clone()));
         let mut half = TcpStream::connect(address).await.unwrap();
         half.write_all(b"GET /healthz HT").await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await; // virtual: lets it be accepted
