@@ -12,6 +12,7 @@ mod harness;
 mod headers;
 mod limits;
 mod long;
+mod metrics;
 mod outbound;
 mod patience;
 mod plain;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use domain::{IncarnationId, RequestId, UsageEvent};
 use prost::Message as _;
 use proto::v1;
+use runtime::metrics::Metrics;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ pub(super) use self::{
 use crate::{
     gateway::Gateway,
     listener,
+    metrics::Counts,
     settings::EdgeSettings,
     spool::{Reporter, Sink, SinkError, Spool, SpoolLimits},
 };
@@ -31,6 +33,23 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(20);
 /// Everything in the tests' route is the model of this name at its provider.
 pub(super) const UPSTREAM: &str = "echo-large";
+
+const REQUESTS: &str = "portcullis_requests_total";
+
+/// What was counted, as Prometheus would read it.
+pub(super) fn render(counts: &Arc<Counts>) -> String {
+    let metrics = Metrics::default();
+    metrics.register(Arc::clone(counts) as _);
+    metrics.render().unwrap()
+}
+
+/// The sum of a metric's series with these labels, as written (`name="value"`, or a start of it).
+pub(super) fn count(text: &str, metric: &str, labels: &[&str]) -> f64 {
+    let samples = text.lines().filter_map(|line| line.strip_prefix(metric)?.rsplit_once(' '));
+    let samples = samples.filter(|(series, _)| series.is_empty() || series.starts_with('{'));
+    let samples = samples.filter(|(series, _)| labels.iter().all(|label| series.contains(label)));
+    samples.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+}
 
 pub(super) async fn soon<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, wait).await.expect("in time")
@@ -77,6 +96,7 @@ impl Default for Plan {
 pub(super) struct Bench {
     pub(super) address: SocketAddr,
     pub(super) gateway: Arc<Gateway>,
+    counts: Arc<Counts>,
     pub(super) client: Client,
     pub(super) sims: Vec<Sim>,
     /// Of the listener.
@@ -130,8 +150,15 @@ impl Bench {
             reporter.run(&stop).await;
             reporter
         });
-        let gateway =
-            Arc::new(Gateway::new(Arc::new(keyring), spool, plan.fleet, incarnation, plan.edge, Vec::new()));
+        let counts = Arc::new(Counts::default());
+        let gateway = Arc::new(Gateway::new(
+            Arc::new(keyring),
+            spool,
+            plan.fleet,
+            incarnation,
+            plan.edge,
+            vec![Arc::clone(&counts) as _],
+        ));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -141,6 +168,7 @@ impl Bench {
         Self {
             address,
             gateway,
+            counts,
             client,
             sims,
             stop,
@@ -167,6 +195,11 @@ impl Bench {
         }
     }
 
+    /// What was counted, as Prometheus would read it.
+    pub(super) fn metrics(&self) -> String {
+        render(&self.counts)
+    }
+
     /// Drains everything; the places are given back, and no event is left that the test did not ask for.
     pub(super) async fn finish(mut self) {
         self.stop.cancel();
@@ -178,5 +211,8 @@ impl Bench {
         while let Ok(event) = self.events.try_recv() {
             assert!(self.known.contains(&event.request), "an event too many: {event:?}");
         }
+        let text = render(&self.counts);
+        let told = count(&text, REQUESTS, &[]) - count(&text, REQUESTS, &[r#"provider="""#]);
+        assert_eq!(told, self.known.len() as f64, "each event is counted once: {text}");
     }
 }
