@@ -3,13 +3,16 @@
 //! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
 //! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
 
+pub(crate) mod alternate;
 mod call;
 pub mod carry;
 mod encode;
 mod event;
 mod field;
+pub(crate) mod ids;
 mod part;
 mod reply;
+pub(crate) mod serial;
 mod signature;
 
 pub use self::{

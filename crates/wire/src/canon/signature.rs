@@ -50,3 +50,12 @@ impl Family {
         }
     }
 }
+
+impl Signature<'_> {
+    /// The same without borrowing.
+    #[must_use]
+    pub fn into_owned(self) -> Signature<'static> {
+        let owned = |text: Text<'_>| Text::Owned(text.into_owned());
+        Signature { family: self.family, text: owned(self.text), item: self.item.map(owned) }
+    }
+}
