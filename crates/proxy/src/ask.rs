@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) explain: bool,
     /// Whether a field that the target cannot express is dropped rather than refused.
     pub(crate) lenient: bool,
+    /// The content type, boundary included, where it is a form upload.
+    pub(crate) upload: Option<HeaderValue>,
     /// `anthropic-version` and `anthropic-beta`, for targets of that dialect.
     pub(crate) anthropic: [Option<HeaderValue>; 2],
 }
@@ -62,7 +64,11 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
     let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
     let lenient = headers.get("x-portcullis-lenient").is_some_and(|value| value == "1");
     let anthropic = ["anthropic-version", "anthropic-beta"].map(|name| headers.get(name).cloned());
-    Ok(Options { timeout, explain, lenient, anthropic })
+    let form = |value: &&HeaderValue| {
+        value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
+    };
+    let upload = headers.get(header::CONTENT_TYPE).filter(form).cloned();
+    Ok(Options { timeout, explain, lenient, upload, anthropic })
 }
 
 /// For whom the request runs: what the key pins, else what the client says in headers, else in the body.

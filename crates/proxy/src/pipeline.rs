@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::ErrorKind;
-use http::Response;
+use domain::{ErrorKind, Usage};
+use http::{HeaderValue, Response};
 use policy::{Caller, Plan};
 use tokio::time::Instant;
 use wire::{Api, DialectName, RequestFacts};
@@ -34,8 +34,14 @@ pub(crate) struct Ask {
 
 impl Ask {
     /// Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
-    pub(crate) const fn input_estimate(&self) -> u64 {
-        (self.body.len() as u64).div_ceil(4)
+    pub(crate) fn input_estimate(&self) -> u64 {
+        // What is billed by piece has no tokens to estimate.
+        if self.usage().is_some() { 0 } else { (self.body.len() as u64).div_ceil(4) }
+    }
+
+    /// What the call uses where the answer does not say it.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.api.usage_of_request(&self.facts)
     }
 }
 
@@ -53,7 +59,7 @@ pub(crate) async fn handle(
     let reading = Instant::now();
     let body = body::read(&mut arrival.request, &gateway.edge).await?;
     let upload = reading.elapsed();
-    let facts = decode(api, &in_path, &body)?;
+    let facts = decode((api, &in_path, options.upload.as_ref()), &body)?;
     let plan = policy::plan(&snapshot, &caller, &facts.model, gateway.draw())
         .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
     let ask = Ask { api, in_path, body, facts, plan, options };
@@ -76,8 +82,17 @@ pub(crate) async fn handle(
 const MAX_MODEL: usize = 512;
 
 /// One validating scan of the body.
-fn decode(api: Api, in_path: &FromPath, body: &[u8]) -> Result<RequestFacts, Trouble> {
+fn decode(
+    (api, in_path, upload): (Api, &FromPath, Option<&HeaderValue>),
+    body: &[u8],
+) -> Result<RequestFacts, Trouble> {
     let scanned = match (api.dialect(), api.dialect().codec()) {
+        _ if api.is_upload() => {
+            let boundary = upload.and_then(|value| wire::multipart::boundary(value.to_str().ok()?));
+            let text = "content-type must be multipart/form-data with its boundary";
+            let boundary = boundary.ok_or_else(|| Trouble::new(ErrorKind::InvalidRequest, text))?;
+            wire::multipart::scan(boundary, body)
+        }
         (DialectName::OpenAiChat, _) => wire::scan(api, body),
         (_, Some(dialect)) => dialect.scan(in_path.borrowed(), body),
         (dialect, None) => {
@@ -87,6 +102,10 @@ fn decode(api: Api, in_path: &FromPath, body: &[u8]) -> Result<RequestFacts, Tro
     };
     let facts = scanned
         .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))?;
+    if api == Api::Images && facts.stream {
+        let text = "images are not streamed by this gateway; leave `stream` out";
+        return Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("stream")));
+    }
     if facts.model.len() > MAX_MODEL {
         let text = format!("model is longer than {MAX_MODEL} bytes");
         return Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("model")));

@@ -31,6 +31,13 @@ pub(crate) fn read(path: &str, query: Option<&str>) -> Option<Asked> {
     match path {
         "/v1/chat/completions" => call(Api::Chat),
         "/v1/embeddings" => call(Api::Embeddings),
+        "/v1/completions" => call(Api::Completions),
+        "/v1/images/generations" => call(Api::Images),
+        "/v1/audio/speech" => call(Api::Speech),
+        "/v1/audio/transcriptions" => call(Api::Transcriptions),
+        "/v1/audio/translations" => call(Api::Translations),
+        "/v1/moderations" => call(Api::Moderations),
+        "/v1/rerank" => call(Api::Rerank),
         "/v1/responses" => call(Api::Responses),
         "/v1/messages" => call(Api::Messages),
         "/v2/chat" => call(Api::Cohere),

@@ -71,7 +71,10 @@ pub(crate) fn speak(
         };
         return match from {
             DialectName::OpenAiChat => {
-                let body = wire::splice(&ask.body, &ask.facts, &edits);
+                let body = match ask.api.is_upload() {
+                    true => Bytes::from(wire::multipart::with_model(&ask.body, &ask.facts, &target.upstream)),
+                    false => wire::splice(&ask.body, &ask.facts, &edits),
+                };
                 Ok(Spoken { body, talk: Talk::OpenAi, dropped: Vec::new() })
             }
             _ => from.codec().map(same).ok_or_else(|| Unspeakable::Trouble(missing(from))),

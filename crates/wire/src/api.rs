@@ -1,6 +1,8 @@
 //! The client APIs the gateway serves, by the names used in records and metrics.
 
-use crate::dialect::DialectName;
+use domain::Usage;
+
+use crate::{dialect::DialectName, scan::RequestFacts};
 
 /// One client API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +21,20 @@ pub enum Api {
     Converse,
     /// OpenAI Embeddings.
     Embeddings,
+    /// OpenAI's older Completions.
+    Completions,
+    /// OpenAI image generation.
+    Images,
+    /// OpenAI text to speech.
+    Speech,
+    /// OpenAI speech to text.
+    Transcriptions,
+    /// OpenAI speech to English text.
+    Translations,
+    /// OpenAI Moderations.
+    Moderations,
+    /// Rerank, as Cohere and its followers have it.
+    Rerank,
 }
 
 impl Api {
@@ -27,6 +43,13 @@ impl Api {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Embeddings => "embeddings",
+            Self::Completions => "completions",
+            Self::Images => "images",
+            Self::Speech => "speech",
+            Self::Transcriptions => "transcriptions",
+            Self::Translations => "translations",
+            Self::Moderations => "moderations",
+            Self::Rerank => "rerank",
             Self::Chat => DialectName::OpenAiChat.name(),
             Self::Responses => DialectName::OpenAiResponses.name(),
             Self::Messages => DialectName::Anthropic.name(),
@@ -40,19 +63,62 @@ impl Api {
     #[must_use]
     pub const fn dialect(self) -> DialectName {
         match self {
-            Self::Chat | Self::Embeddings => DialectName::OpenAiChat,
             Self::Responses => DialectName::OpenAiResponses,
             Self::Messages => DialectName::Anthropic,
             Self::Gemini => DialectName::Gemini,
             Self::Cohere => DialectName::Cohere,
             Self::Converse => DialectName::Bedrock,
+            _ => DialectName::OpenAiChat,
+        }
+    }
+
+    /// Whether the body is a form upload.
+    #[must_use]
+    pub const fn is_upload(self) -> bool {
+        matches!(self, Self::Transcriptions | Self::Translations)
+    }
+
+    /// Where it is at a provider of OpenAI's kind, behind the base URL.
+    #[must_use]
+    pub const fn openai_path(self) -> &'static str {
+        match self {
+            Self::Embeddings => "/embeddings",
+            Self::Completions => "/completions",
+            Self::Images => "/images/generations",
+            Self::Speech => "/audio/speech",
+            Self::Transcriptions => "/audio/transcriptions",
+            Self::Translations => "/audio/translations",
+            Self::Moderations => "/moderations",
+            Self::Rerank => "/rerank",
+            _ => "/chat/completions",
+        }
+    }
+
+    /// What a call used where the answer does not say it: known from the request alone.
+    ///
+    /// `None`: nobody knows; it has to be estimated from sizes.
+    #[must_use]
+    pub fn usage_of_request(self, facts: &RequestFacts) -> Option<Usage> {
+        /// One unit of search ranks so many documents (Cohere's price list).
+        const DOCUMENTS: u64 = 100;
+        match self {
+            Self::Images => Some(Usage { images: facts.choices, ..Usage::default() }),
+            Self::Speech => Some(Usage { characters: facts.characters, ..Usage::default() }),
+            // OpenAI's is free; whoever charges says so by tokens.
+            Self::Moderations => Some(Usage::default()),
+            Self::Rerank => {
+                let search_units = u64::from(facts.messages).div_ceil(DOCUMENTS);
+                Some(Usage { search_units, ..Usage::default() })
+            }
+            _ => None,
         }
     }
 
     /// Whether a model answers it with generated output; such calls are translated between dialects.
     #[must_use]
     pub const fn generates(self) -> bool {
-        !matches!(self, Self::Embeddings)
+        use Api as A;
+        matches!(self, A::Chat | A::Responses | A::Messages | A::Gemini | A::Cohere | A::Converse)
     }
 
     /// `gen_ai.operation.name` in telemetry.
@@ -61,7 +127,9 @@ impl Api {
         match self {
             Self::Embeddings => "embeddings",
             Self::Gemini => "generate_content",
-            _ => "chat",
+            Self::Completions => "text_completion",
+            Self::Chat | Self::Responses | Self::Messages | Self::Cohere | Self::Converse => "chat",
+            other => other.name(),
         }
     }
 }

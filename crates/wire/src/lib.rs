@@ -2,15 +2,18 @@
 //!
 //! No I/O and no clock lives here: everything is a function of the bytes it is given.
 
+pub mod anthropic;
 pub mod api;
 pub mod bound;
 pub mod canon;
 pub mod dialect;
 pub mod json;
 pub mod models;
+pub mod multipart;
 pub mod openai;
 pub mod path;
 pub mod provider;
+pub mod quirks;
 mod read;
 pub mod scan;
 pub mod splice;

@@ -35,7 +35,7 @@ pub fn upstream_path(base: &str, root: Root, to: &Destination<'_>) -> String {
     let rest = match to.addressing {
         Addressing::Standard => standard(to),
         Addressing::AzureDeployments { api_version } => {
-            let (model, operation) = (encoded(to.model), operation(to.api));
+            let (model, operation) = (encoded(to.model), to.api.openai_path());
             format!("/openai/deployments/{model}{operation}?api-version={api_version}")
         }
         Addressing::Vertex => vertex(to),
@@ -44,11 +44,11 @@ pub fn upstream_path(base: &str, root: Root, to: &Destination<'_>) -> String {
 }
 
 fn standard(to: &Destination<'_>) -> String {
-    if to.api == Api::Embeddings {
-        return operation(to.api).to_owned();
+    if !to.api.generates() {
+        return to.api.openai_path().to_owned();
     }
     match to.dialect {
-        DialectName::OpenAiChat => operation(Api::Chat).to_owned(),
+        DialectName::OpenAiChat => Api::Chat.openai_path().to_owned(),
         DialectName::OpenAiResponses => "/responses".to_owned(),
         DialectName::Anthropic => "/v1/messages".to_owned(),
         DialectName::Gemini => {
@@ -74,13 +74,6 @@ fn vertex(to: &Destination<'_>) -> String {
 
 const fn verb(stream: bool) -> &'static str {
     if stream { "streamGenerateContent?alt=sse" } else { "generateContent" }
-}
-
-const fn operation(api: Api) -> &'static str {
-    match api {
-        Api::Embeddings => "/embeddings",
-        _ => "/chat/completions",
-    }
 }
 
 /// One segment of a path (RFC 3986 §3.3): all but unreserved characters percent-encoded, `:` of Bedrock's and

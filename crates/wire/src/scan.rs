@@ -44,11 +44,37 @@ pub struct RequestFacts {
     pub audio: u32,
     /// Content parts that are files.
     pub files: u32,
+    /// Characters of the text to be spoken (speech only).
+    pub characters: u64,
     /// Offset of the brace that closes the body.
     pub(crate) close: usize,
     pub(crate) stream_options: StreamOptions,
     /// Span of `max_completion_tokens`' value where it is null.
     pub(crate) null_limit: Option<Range<usize>>,
+}
+
+impl RequestFacts {
+    /// What every call has; the rest is nothing.
+    #[must_use]
+    pub fn plain(model: String, model_span: Range<usize>) -> Self {
+        Self {
+            model,
+            model_span,
+            stream: false,
+            include_usage: false,
+            max_output: None,
+            choices: 1,
+            user: None,
+            messages: 0,
+            images: 0,
+            audio: 0,
+            files: 0,
+            characters: 0,
+            close: 0,
+            stream_options: StreamOptions::Absent,
+            null_limit: None,
+        }
+    }
 }
 
 /// How `stream_options` stands in the body.

@@ -69,6 +69,10 @@ pub(super) async fn open(
         // Vendors label streams in many ways, but no stream is one JSON document.
         true if !is("application/json") => open_stream(talk.tap(ask), body, meter).await,
         false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
+        // Sound is played while it comes.
+        false if ask.api == Api::Speech && !is("application/json") => Ok(Kind::Long(Bytes::new(), body)),
+        // Transcripts come as text or subtitles where the client asked for that.
+        false if ask.api.is_upload() && !is("application/json") => hold(ask.api, body, meter).await,
         stream => {
             let kind = hold(ask.api, body, meter).await?;
             let kind = judge(kind, (ask.api, talk), meter)?;
@@ -185,7 +189,9 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure
     }
     let document: Value =
         serde_json::from_slice(body).map_err(|_| protocol("the answer is no valid JSON"))?;
-    if ["choices", "data"].iter().any(|list| document.get(list).is_some_and(Value::is_array)) {
+    let mut answers = ["choices", "data", "results"].iter();
+    let answers = answers.any(|list| document.get(list).is_some_and(Value::is_array));
+    if answers || (api.is_upload() && document.get("text").is_some_and(Value::is_string)) {
         return Ok(());
     }
     // An error's length is no measure of output.

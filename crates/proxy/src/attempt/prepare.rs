@@ -54,7 +54,9 @@ pub(super) fn prepare(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = address(tried.planned, path).map_err(Unspeakable::Trouble)?;
     let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let json = HeaderValue::from_static("application/json");
+    let media = ask.options.upload.clone().filter(|_| ask.api.is_upload()).unwrap_or(json);
+    headers.insert(header::CONTENT_TYPE, media);
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept(to, ask.facts.stream)));
     headers.insert(
         header::USER_AGENT,

@@ -54,6 +54,7 @@ pub(crate) async fn try_once(
     }
     let credential = tried.credential.map(Arc::clone);
     let sent = meter.begin(Tried { target: Arc::clone(target), credential }, bound)?;
+    meter.observe(ask.usage(), 0);
     let waiting = Instant::now();
     let connect = ask.plan.timeouts.connect.std();
     let request = request.map(|body| Outgoing::new(body, sent));

@@ -14,7 +14,10 @@ struct Reported {
     cache_write: Option<u64>,
     audio_in: Option<u64>,
     audio_out: Option<u64>,
+    image_in: Option<u64>,
+    image_out: Option<u64>,
     reasoning: Option<u64>,
+    seconds: Option<u64>,
 }
 
 /// Reads the value at the reader; `None` when it is null or says nothing, which is "unknown" and not zero.
@@ -22,28 +25,38 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
     let mut reported = Reported::default();
     reader.members_if_object(|reader, key| {
         match key {
-            b"prompt_tokens" => reported.prompt = number(reader)?,
-            b"completion_tokens" => reported.completion = number(reader)?,
+            // Images and transcriptions have the newer names.
+            b"prompt_tokens" | b"input_tokens" => reported.prompt = number(reader)?.max(reported.prompt),
+            b"completion_tokens" | b"output_tokens" => {
+                reported.completion = number(reader)?.max(reported.completion);
+            }
+            // Transcriptions that are billed by duration.
+            b"seconds" => reported.seconds = number(reader)?,
             b"total_tokens" => reported.total = number(reader)?,
             // DeepSeek's name for it, beside the usual one or instead of it.
             b"prompt_cache_hit_tokens" => reported.cached = number(reader)?.max(reported.cached),
-            b"prompt_tokens_details" => reader.members_if_object(|reader, key| {
-                match key {
-                    b"cached_tokens" => reported.cached = number(reader)?.max(reported.cached),
-                    b"cache_write_tokens" => reported.cache_write = number(reader)?,
-                    b"audio_tokens" => reported.audio_in = number(reader)?,
-                    _ => reader.ignore()?,
-                }
-                Ok(())
-            })?,
-            b"completion_tokens_details" => reader.members_if_object(|reader, key| {
-                match key {
-                    b"reasoning_tokens" => reported.reasoning = number(reader)?,
-                    b"audio_tokens" => reported.audio_out = number(reader)?,
-                    _ => reader.ignore()?,
-                }
-                Ok(())
-            })?,
+            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details" => reader
+                .members_if_object(|reader, key| {
+                    match key {
+                        b"cached_tokens" => reported.cached = number(reader)?.max(reported.cached),
+                        b"cache_write_tokens" => reported.cache_write = number(reader)?,
+                        b"audio_tokens" => reported.audio_in = number(reader)?,
+                        b"image_tokens" => reported.image_in = number(reader)?,
+                        _ => reader.ignore()?,
+                    }
+                    Ok(())
+                })?,
+            b"completion_tokens_details" | b"output_tokens_details" => {
+                reader.members_if_object(|reader, key| {
+                    match key {
+                        b"reasoning_tokens" => reported.reasoning = number(reader)?,
+                        b"audio_tokens" => reported.audio_out = number(reader)?,
+                        b"image_tokens" => reported.image_out = number(reader)?,
+                        _ => reader.ignore()?,
+                    }
+                    Ok(())
+                })?
+            }
             _ => reader.ignore()?,
         }
         Ok(())
@@ -57,6 +70,9 @@ impl Reported {
     /// Where details overlap or exceed their total the dearer kind keeps its count, so that a provider's
     /// mistake never makes a request cheaper than it was.
     fn disjoint(self) -> Option<Usage> {
+        if let (Some(seconds), None) = (self.seconds, self.prompt) {
+            return Some(Usage { audio_ms: seconds.saturating_mul(1_000), ..Usage::default() });
+        }
         if self.prompt.is_none() && self.completion.is_none() && self.total.is_none() {
             return None;
         }
@@ -75,9 +91,11 @@ impl Reported {
             part
         };
         let audio_in = take(&mut input, self.audio_in);
+        let image_in = take(&mut input, self.image_in);
         let cache_write = take(&mut input, self.cache_write);
         let cache_read = take(&mut input, self.cached);
         let audio_out = take(&mut output, self.audio_out);
+        let image_out = take(&mut output, self.image_out);
         let reasoning = take(&mut output, self.reasoning);
         Some(Usage {
             input_uncached: input,
@@ -87,6 +105,8 @@ impl Reported {
             reasoning,
             audio_in,
             audio_out,
+            image_in,
+            image_out,
             ..Usage::default()
         })
     }

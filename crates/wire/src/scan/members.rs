@@ -10,7 +10,21 @@ type Step = Result<(), ScanError>;
 /// Fields that both APIs read.
 const SHARED: [&str; 4] = ["model", "user", "safety_identifier", "metadata"];
 const CHAT: [&str; 6] = ["messages", "stream", "stream_options", "max_completion_tokens", "max_tokens", "n"];
+const COMPLETIONS: [&str; 5] = ["prompt", "stream", "stream_options", "max_tokens", "n"];
 const EMBEDDINGS: [&str; 1] = ["input"];
+const IMAGES: [&str; 3] = ["prompt", "n", "stream"];
+const RERANK: [&str; 1] = ["documents"];
+
+/// The fields an API reads beyond the shared ones, and the list of inputs that it must have.
+const fn fields(api: Api) -> (&'static [&'static str], &'static str) {
+    match api {
+        Api::Embeddings | Api::Moderations | Api::Speech => (&EMBEDDINGS, "input"),
+        Api::Completions => (&COMPLETIONS, "prompt"),
+        Api::Images => (&IMAGES, "prompt"),
+        Api::Rerank => (&RERANK, "documents"),
+        _ => (&CHAT, "messages"),
+    }
+}
 
 /// What has been read so far.
 #[derive(Default)]
@@ -28,6 +42,7 @@ struct Draft {
     media: Media,
     stream_options: StreamOptions,
     null_limit: Option<Range<usize>>,
+    characters: u64,
 }
 
 /// Content parts that cost tokens beyond their text.
@@ -40,10 +55,7 @@ struct Media {
 
 /// Reads the whole body.
 pub(super) fn read(api: Api, reader: &mut Reader<'_>) -> Result<RequestFacts, ScanError> {
-    let own: &[&'static str] = match api {
-        Api::Embeddings => &EMBEDDINGS,
-        _ => &CHAT,
-    };
+    let (own, list) = fields(api);
     let mut draft = Draft::default();
     let mut seen = 0_u16;
     reader.members(|reader, key| {
@@ -54,7 +66,7 @@ pub(super) fn read(api: Api, reader: &mut Reader<'_>) -> Result<RequestFacts, Sc
         seen |= 1 << index;
         draft.member(reader, name)
     })?;
-    draft.finish(api, reader.at() - 1)
+    draft.finish(list, reader.at() - 1)
 }
 
 /// The field a raw key names; providers resolve escapes in keys, so the scan must as well.
@@ -71,7 +83,16 @@ impl Draft {
             "safety_identifier" => self.safety_identifier = user(reader)?,
             "metadata" => self.metadata(reader)?,
             "messages" => self.messages(reader)?,
-            "input" => self.messages = Some(inputs(reader)?),
+            "input" | "prompt" | "documents" => {
+                if reader.peek() == Some(b'"') {
+                    let start = reader.at();
+                    reader.string()?;
+                    self.characters = characters(reader.slice(start + 1..reader.at() - 1));
+                    self.messages = Some(1);
+                } else {
+                    self.messages = Some(inputs(reader, name)?);
+                }
+            }
             "stream" => self.stream = flag(reader, name)?.0,
             "stream_options" => self.stream_options(reader)?,
             "n" => self.choices = count(reader, name, MAX_CHOICES, "must be an integer from 1 to 128")?,
@@ -157,10 +178,9 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self, api: Api, close: usize) -> Result<RequestFacts, ScanError> {
+    fn finish(self, list: &'static str, close: usize) -> Result<RequestFacts, ScanError> {
         let missing = |field| ScanError::field(field, "is missing");
         let (model, model_span) = self.model.ok_or(missing("model"))?;
-        let list = if api == Api::Embeddings { "input" } else { "messages" };
         Ok(RequestFacts {
             model,
             model_span,
@@ -173,6 +193,7 @@ impl Draft {
             images: self.media.images,
             audio: self.media.audio,
             files: self.media.files,
+            characters: self.characters,
             close,
             stream_options: self.stream_options,
             null_limit: self.null_limit,
@@ -221,6 +242,11 @@ fn user(reader: &mut Reader<'_>) -> Result<Option<String>, ScanError> {
     Ok(text(reader, &span).filter(|user| !user.is_empty() && user.len() <= MAX_USER))
 }
 
+/// How many characters a string has, from its raw inside: an escape is one.
+fn characters(inside: &[u8]) -> u64 {
+    decode(inside).map_or(inside.len(), |text| text.chars().count()) as u64
+}
+
 /// A boolean and its span; null counts as false.
 fn flag(reader: &mut Reader<'_>, name: &'static str) -> Result<(bool, Range<usize>), ScanError> {
     let span = reader.value()?;
@@ -253,14 +279,9 @@ fn count(
 }
 
 /// How many texts an embeddings request holds; a flat list of token ids is one text.
-fn inputs(reader: &mut Reader<'_>) -> Result<u32, ScanError> {
-    match reader.peek() {
-        Some(b'"') => {
-            reader.string()?;
-            return Ok(1);
-        }
-        Some(b'[') => {}
-        _ => return Err(ScanError::field("input", "must be a string or an array")),
+fn inputs(reader: &mut Reader<'_>, name: &'static str) -> Result<u32, ScanError> {
+    if reader.peek() != Some(b'[') {
+        return Err(ScanError::field(name, "must be a string or an array"));
     }
     let (mut inputs, mut ids) = (0_u32, false);
     reader.elements(|reader| -> Step {

@@ -92,6 +92,13 @@ impl<'a> Chunk<'a> {
             count = count.saturating_add(1);
             reader.members_if_object(|reader, key| match key {
                 b"delta" => self.delta(reader),
+                // The older Completions write no deltas.
+                b"text" => {
+                    let start = reader.at();
+                    self.texts(reader, true)?;
+                    self.deltas += u64::from(!is_empty(reader.slice(start..reader.at())));
+                    Ok(())
+                }
                 b"finish_reason" => {
                     self.finish |= reader.peek() == Some(b'"');
                     reader.ignore()
