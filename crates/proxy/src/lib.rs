@@ -32,4 +32,4 @@ mod upstream;
 pub use app::App;
 pub use main_loop::{KeySettings, Output, run};
 pub use settings::{EdgeSettings, LinkSettings, Settings};
-pub use trace::TraceSettings;
+pub use trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};

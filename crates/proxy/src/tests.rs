@@ -17,3 +17,4 @@ mod outbound;
 mod patience;
 mod plain;
 mod streams;
+mod traces;

@@ -12,12 +12,9 @@ use http::{HeaderMap, HeaderValue};
 use runtime::telemetry::Sampling;
 
 #[cfg(test)]
-pub(crate) use self::export::Dropped;
-pub use self::settings::{ContextIn, ContextOut, TraceSettings};
-pub(crate) use self::{
-    export::Exporter,
-    tracer::{Tracing, start},
-};
+pub(crate) use self::export::{Counters, Dropped};
+pub use self::settings::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
+pub(crate) use self::tracer::{Tracing, start};
 
 /// Longest `tracestate` that is carried along, in bytes; W3C asks for as much.
 const MAX_STATE: usize = 512;

@@ -63,11 +63,15 @@ impl Collector {
     /// When it cannot listen.
     pub fn start() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
         let (addr, inbox) = (listener.local_addr()?, Inbox::default());
         let grpc = tonic::service::Routes::new(TraceServiceServer::new(inbox.clone())).prepare();
         let http = Router::new().route("/v1/traces", post(take)).with_state(inbox.clone());
-        runtime.spawn(async move { axum::serve(listener, grpc.into_axum_router().merge(http)).await });
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, grpc.into_axum_router().merge(http)).await
+        });
         Ok(Self { addr, inbox, runtime: Some(runtime) })
     }
 

@@ -1,4 +1,4 @@
-//! Secrets and prompts in no log line of anybody, not even where everything is logged.
+//! Secrets and prompts in no log line of anybody, not even where everything is logged; nor in spans, metrics and errors.
 
 use std::{
     io::{self, Write},
@@ -6,12 +6,16 @@ use std::{
 };
 
 use http_body_util::BodyExt as _;
+use testkit::Collector;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
 use super::harness::{Bench, Client, Plain, Plan, Raw, credential, soon};
+use crate::trace::{OtlpHeaders, OtlpProtocol, TraceSettings};
 
 const PROMPT: &str = "the canary sings at midnight";
+/// Sent to the collector with every export.
+const COLLECTOR_SECRET: &str = "canary-of-the-collector-0123456789";
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -36,8 +40,10 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Answers, refusals that quote credential and prompt, errors inside streams, cuts and hang-ups.
-async fn live(bench: &mut Bench) {
+/// Answers, refusals that quote credential and prompt, errors inside streams, cuts and hang-ups. Gives what the client
+/// was told.
+async fn live(bench: &mut Bench) -> String {
+    let mut told = String::new();
     let quoting = format!("{} may not say {PROMPT}", credential("a", 0));
     for script in [
         "{}".to_owned(),
@@ -49,10 +55,10 @@ async fn live(bench: &mut Bench) {
         r#"{"cut_after":1}"#.to_owned(),
     ] {
         bench.sim().script(&script).await;
-        bench.client.say(PROMPT).await;
-        bench.client.stream(PROMPT).await;
-        bench.event().await;
-        bench.event().await;
+        for reply in [bench.client.say(PROMPT).await, bench.client.stream(PROMPT).await] {
+            told += &format!("{:?} {}\n", reply.headers, reply.text());
+            bench.event().await;
+        }
     }
     bench.client.chat(&format!(r#"{{"model":"chat","messages":"{PROMPT}""#)).await;
     bench.sim().script(r#"{"hang":{"after_chunks":1}}"#).await;
@@ -60,6 +66,7 @@ async fn live(bench: &mut Bench) {
     soon(hung.body_mut().frame()).await.unwrap().unwrap();
     drop(hung);
     bench.event().await;
+    told
 }
 
 #[tokio::test]
@@ -69,13 +76,27 @@ async fn nothing_secret_is_logged_at_any_level() {
     let subscriber = tracing_subscriber::registry().with(LevelFilter::TRACE).with(lines);
     // The whole of the test, tasks included, runs on this thread.
     let _capturing = tracing::subscriber::set_default(subscriber);
-    let mut secrets = vec![PROMPT.to_owned(), credential("a", 0)];
-    for plain in [Plain::http1(), Plain::http2()] {
-        let mut bench = Bench::one().await;
+    let collector = Collector::start().unwrap();
+    let mut secrets = vec![PROMPT.to_owned(), credential("a", 0), COLLECTOR_SECRET.to_owned()];
+    let (mut told, mut metrics) = (String::new(), String::new());
+    for (plain, otlp_protocol) in [(Plain::http1(), OtlpProtocol::Grpc), (Plain::http2(), OtlpProtocol::Http)]
+    {
+        let otlp_headers = Some(OtlpHeaders::from(format!("authorization={COLLECTOR_SECRET}")));
+        let otlp_endpoint = Some(collector.url());
+        let trace = TraceSettings {
+            otlp_endpoint,
+            otlp_protocol,
+            otlp_headers,
+            trace_sample: 1.0,
+            ..TraceSettings::default()
+        };
+        let mut bench = Bench::start(Plan { trace, ..Plan::default() }).await;
         bench.client = Client { plain, ..bench.client };
         secrets.push(bench.client.keys.good.clone());
-        live(&mut bench).await;
+        told += &live(&mut bench).await;
+        metrics += &bench.metrics();
         bench.finish().await;
+        assert_eq!(collector.authorization().as_deref(), Some(COLLECTOR_SECRET));
     }
     let raw = Raw::start(|_| Some(format!("HTTP/9.9 {PROMPT}\r\n\r\n").into_bytes())).await;
     let others = vec![raw.url.clone()];
@@ -85,8 +106,14 @@ async fn nothing_secret_is_logged_at_any_level() {
     bench.event().await;
     bench.finish().await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for target in ["proxy::", "hyper", "h2::"] {
+    for target in ["proxy::", "hyper", "h2::", "portcullis::request"] {
         assert!(log.lines().any(|line| line.contains(target)), "nothing was captured of {target}");
+    }
+    let spans = format!("{:?}", collector.spans());
+    for (what, text, known) in
+        [("spans", &spans, "echo-large"), ("metrics", &metrics, "chat"), ("answers", &told, "chat")]
+    {
+        assert!(text.contains(known), "nothing was captured of {what}");
     }
     for secret in secrets {
         // Not even in bytes, as a debug print of a buffer would show them.
@@ -94,6 +121,9 @@ async fn nothing_secret_is_logged_at_any_level() {
         for form in [secret.as_str(), &bytes.join(", ")] {
             let leak = log.lines().find(|line| line.contains(form));
             assert!(leak.is_none(), "{leak:?}");
+            assert!(!spans.contains(form) && !metrics.contains(form), "{form} in spans or metrics");
         }
+        // Clients may hear their own prompt again.
+        assert!(secret == PROMPT || !told.contains(&secret), "{secret} in what clients were told");
     }
 }

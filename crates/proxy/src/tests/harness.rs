@@ -25,8 +25,11 @@ use crate::{
     gateway::Gateway,
     listener,
     metrics::Counts,
+    observe::Observers,
+    request_log::RequestLog,
     settings::EdgeSettings,
     spool::{Reporter, Sink, SinkError, Spool, SpoolLimits},
+    trace::{self, TraceSettings},
 };
 
 /// No test waits longer for anything.
@@ -69,6 +72,7 @@ pub(super) struct Plan {
     pub(super) fleet: fleet::Fleet,
     /// Of the tenant, as JSON.
     pub(super) limits: &'static [&'static str],
+    pub(super) trace: TraceSettings,
 }
 
 impl Default for Plan {
@@ -88,7 +92,8 @@ impl Default for Plan {
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
         let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
-        Self { simulators: 1, others: Vec::new(), timeouts, credentials: 1, edge, fleet, limits: &[] }
+        let (others, limits, trace) = (Vec::new(), &[][..], TraceSettings::default());
+        Self { simulators: 1, others, timeouts, credentials: 1, edge, fleet, limits, trace }
     }
 }
 
@@ -103,6 +108,9 @@ pub(super) struct Bench {
     pub(super) stop: CancellationToken,
     listening: JoinHandle<()>,
     reporting: JoinHandle<Reporter<ToTest>>,
+    exporting: Option<JoinHandle<()>>,
+    /// What became of spans, where they are exported.
+    pub(super) spans: Option<Arc<trace::Counters>>,
     stop_reporting: CancellationToken,
     events: mpsc::UnboundedReceiver<UsageEvent>,
     /// Reported; as every ledger, the test ignores an event that comes again.
@@ -151,14 +159,16 @@ impl Bench {
             reporter
         });
         let counts = Arc::new(Counts::default());
-        let gateway = Arc::new(Gateway::new(
-            Arc::new(keyring),
-            spool,
-            plan.fleet,
-            incarnation,
-            plan.edge,
-            vec![Arc::clone(&counts) as _],
-        ));
+        let (head, tracing) = trace::start(&plan.trace, "proxy-1", "here").unwrap();
+        let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
+        let tracing = tracing.map(|tracing| {
+            observers.push(tracing.tracer);
+            (tokio::spawn(tracing.exporter.run(stop_reporting.clone())), tracing.counters)
+        });
+        let (exporting, spans) = tracing.unzip();
+        let (keyring, edge) = (Arc::new(keyring), plan.edge);
+        let gateway = Gateway::new(keyring, spool, plan.fleet, incarnation, edge, observers);
+        let gateway = Arc::new(gateway.traced_by(head));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -174,6 +184,8 @@ impl Bench {
             stop,
             listening,
             reporting,
+            exporting,
+            spans,
             stop_reporting,
             events,
             known: HashSet::new(),
@@ -200,12 +212,20 @@ impl Bench {
         render(&self.counts)
     }
 
+    /// Stops exporting, as the end of a process does.
+    pub(super) async fn stop_exporting(&mut self) {
+        self.stop_reporting.cancel();
+        if let Some(exporting) = self.exporting.take() {
+            soon(exporting).await.unwrap();
+        }
+    }
+
     /// Drains everything; the places are given back, and no event is left that the test did not ask for.
     pub(super) async fn finish(mut self) {
         self.stop.cancel();
-        soon(self.listening).await.unwrap();
+        soon(&mut self.listening).await.unwrap();
         assert_eq!(self.gateway.in_flight(), 0, "places were not given back");
-        self.stop_reporting.cancel();
+        self.stop_exporting().await;
         let reporter = soon(self.reporting).await.unwrap();
         reporter.drain(Instant::now() + LIMIT).await.unwrap();
         while let Ok(event) = self.events.try_recv() {
