@@ -11,6 +11,7 @@ use wire::{Auth, DialectName, provider_row};
 use zeroize::Zeroizing;
 
 use crate::{
+    cloud::{AwsKeys, ServiceAccount},
     snapshot::{Credential, Endpoint, Key, Route, Scope, Sign, Snapshot, Tenant, Unknown, Usable},
     target::Scopes,
 };
@@ -245,9 +246,13 @@ fn signs_by(auth: Auth, secret: &str) -> Result<Sign, &'static str> {
         Auth::Bearer | Auth::Optional => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
         Auth::Header(name) => (http::HeaderName::from_static(name), secret.to_owned()),
         // Bedrock's API keys are bearer tokens; access keys are an object.
-        Auth::Aws if secret.starts_with('{') => return Ok(Sign::Aws),
+        Auth::Aws if secret.trim_start().starts_with('{') => {
+            return AwsKeys::parse(secret).map(|keys| Sign::Aws(Arc::new(keys)));
+        }
         Auth::Aws => (http::header::AUTHORIZATION, format!("Bearer {secret}")),
-        Auth::Google => return Ok(Sign::Google),
+        Auth::Google => {
+            return ServiceAccount::parse(secret).map(|account| Sign::Google(Arc::new(account)));
+        }
     };
     let value = Zeroizing::new(value);
     let mut value = http::HeaderValue::from_str(&value)

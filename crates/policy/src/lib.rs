@@ -1,6 +1,7 @@
 //! Pure decisions: the compiled snapshot, who a caller is, which targets are tried in which order, and when to stop.
 
 mod auth;
+mod cloud;
 mod compile;
 mod price;
 mod retry;
@@ -9,6 +10,7 @@ mod snapshot;
 mod target;
 
 pub use auth::{AuthError, Caller, identify};
+pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, Rows, compile};
 pub use price::{Bound, PricedAt, bound};
 pub use retry::{Verdict, verdict};

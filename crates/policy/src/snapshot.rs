@@ -5,7 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
 use wire::{DialectName, ProviderRow, Root, Speaks};
 
-use crate::target::Scopes;
+use crate::{
+    cloud::{AwsKeys, ServiceAccount},
+    target::Scopes,
+};
 
 /// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,9 +155,9 @@ pub enum Sign {
     /// By a header; its value is marked sensitive.
     Header(http::HeaderName, http::HeaderValue),
     /// By what the secret makes of the request: AWS Signature Version 4.
-    Aws,
-    /// By a token that the secret is exchanged for: Google's service accounts.
-    Google,
+    Aws(Arc<AwsKeys>),
+    /// By a token that the secret is exchanged for.
+    Google(Arc<ServiceAccount>),
 }
 
 impl fmt::Debug for Credential {
@@ -185,6 +188,13 @@ impl Snapshot {
     /// What a tenant sees.
     pub(crate) fn scopes(&self, tenant: ResourceId) -> Scopes<'_> {
         Scopes { own: self.tenants.get(&tenant), operator: Some(&self.operator) }
+    }
+
+    /// Every provider's credentials.
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        let scopes = self.tenants.values().chain([&self.operator]);
+        let endpoints = scopes.flat_map(|scope| scope.endpoints.values().flatten());
+        endpoints.flat_map(|endpoint| &endpoint.credentials)
     }
 
     /// How many keys it knows, for logs.

@@ -13,7 +13,8 @@ use secrets::Keyring;
 use tokio::sync::watch;
 
 use crate::{
-    observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, trace::Head, upstream::Upstream,
+    cloud::Tokens, observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, trace::Head,
+    upstream::Upstream,
 };
 
 /// Says whether the configuration is too old to serve by.
@@ -23,7 +24,8 @@ pub(crate) type Stale = Box<dyn Fn() -> bool + Send + Sync>;
 pub(crate) struct Gateway {
     snapshot: ArcSwapOption<Snapshot>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) tokens: Tokens,
     pub(crate) spool: Spool,
     pub(crate) fleet: Fleet,
     pub(crate) incarnation: IncarnationId,
@@ -74,7 +76,8 @@ impl Gateway {
         Self {
             snapshot: ArcSwapOption::empty(),
             keyring,
-            upstream: Upstream::new(edge.allow_private_networks.clone()),
+            upstream: Arc::new(Upstream::new(edge.allow_private_networks.clone())),
+            tokens: Tokens::default(),
             spool,
             fleet,
             incarnation,
@@ -107,6 +110,7 @@ impl Gateway {
             );
         }
         tracing::info!(version = %snapshot.version, keys = snapshot.key_count(), "configuration installed");
+        self.tokens.keep(&snapshot, &self.upstream);
         self.snapshot.store(Some(Arc::new(snapshot)));
         self.installed.send_replace(Some(rows.version));
         Ok(())

@@ -4,6 +4,7 @@ mod app;
 mod ask;
 mod attempt;
 mod body;
+mod cloud;
 pub mod config;
 mod gateway;
 mod http;

@@ -58,7 +58,11 @@ impl Failure {
             return trouble.param(Some(&unsupported.field));
         }
         let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
-        let lines: Vec<String> = attempts.iter().map(describe).collect();
+        let mut lines: Vec<String> = attempts.iter().map(describe).collect();
+        if lines.is_empty() {
+            // Nothing was sent; the gateway's own words say why.
+            lines.push(self.detail.clone());
+        }
         let (kind, text) = if all(AttemptOutcome::RateLimited) {
             (ErrorKind::RateLimited, "every target is rate limited by its provider")
         } else if all(AttemptOutcome::Timeout) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::ErrorKind;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
-use policy::{Planned, Sign};
+use policy::Planned;
 use wire::{Destination, DialectName, upstream_path};
 
 use super::Try;
@@ -69,11 +69,6 @@ pub(super) fn prepare(
         if let Some(beta) = beta {
             headers.insert(BETA, beta.clone());
         }
-    }
-    if let Some(credential) = tried.credential
-        && let Sign::Header(name, value) = &credential.sign
-    {
-        headers.insert(name.clone(), value.clone());
     }
     Ok(Prepared { request, talk })
 }

@@ -49,6 +49,13 @@ pub(crate) async fn try_once(
         Err(Unspeakable::Trouble(trouble)) => return Err(trouble),
         Err(Unspeakable::Field(field)) => return Ok(Err(Failure::unsupported(field))),
     };
+    if let Some(credential) = tried.credential {
+        let region = target.endpoint.region.as_deref();
+        let signed = gateway.tokens.sign(&mut request, credential, region, tried.first_content).await;
+        if let Err(why) = signed {
+            return Ok(Err(Failure::new(AttemptOutcome::NotSent, why)));
+        }
+    }
     if let Some(place) = meter.trace_out() {
         request.headers_mut().insert("traceparent", place);
     }
