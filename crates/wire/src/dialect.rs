@@ -55,7 +55,11 @@ impl DialectName {
     /// Its reader and writer; `None`: this version has none yet.
     #[must_use]
     pub fn codec(self) -> Option<&'static dyn Dialect> {
-        None
+        match self {
+            Self::Anthropic => Some(&crate::anthropic::Anthropic),
+            Self::Gemini => Some(&crate::gemini::Gemini),
+            _ => None,
+        }
     }
 
     /// What people call it.
@@ -96,7 +100,13 @@ pub trait Dialect: Send + Sync {
     /// A client's body for a provider of the same dialect: its bytes, with the splices that are needed.
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes;
 
-    /// Reads a client's call.
+    /// A client's body in which every member stands in a form that [`Self::decode_call`] can borrow as it is; nearly
+    /// always the body itself.
+    fn prepare(&self, body: &Bytes) -> Bytes {
+        body.clone()
+    }
+
+    /// Reads a client's call, prepared.
     ///
     /// # Errors
     /// It is no call of this dialect, by field.

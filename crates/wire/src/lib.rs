@@ -7,6 +7,7 @@ pub mod api;
 pub mod bound;
 pub mod canon;
 pub mod dialect;
+pub mod gemini;
 pub mod json;
 pub mod models;
 pub mod multipart;

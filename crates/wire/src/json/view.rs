@@ -207,6 +207,24 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The members under other names, where `rename` gives one.
+    ///
+    /// # Errors
+    /// Two members have the same name then.
+    pub(crate) fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Result<Self, JsonError> {
+        let mut any = false;
+        for member in &mut self.members {
+            if let Some(name) = rename(&member.key) {
+                member.key = Cow::Owned(name);
+                any = true;
+            }
+        }
+        if any {
+            unique(&self.members)?;
+        }
+        Ok(self)
+    }
+
     /// Takes a member; a null is as good as none.
     pub fn take(&mut self, key: &str) -> Option<Json<'a>> {
         let member = self.members.iter_mut().find(|member| member.key == key)?;

@@ -1,0 +1,155 @@
+//! Google's dialect: Gemini generateContent and streamGenerateContent.
+//!
+//! Field names after the official client's own types. The model and whether to stream stand in the path; members may
+//! be written in camelCase or in snake_case.
+
+mod call_in;
+mod call_out;
+mod error;
+mod finish;
+mod logprobs;
+mod part_in;
+mod part_out;
+mod reply_in;
+mod reply_out;
+mod scan;
+mod schema;
+mod seal;
+mod stream_in;
+mod stream_out;
+mod usage;
+
+use bytes::Bytes;
+
+use crate::{
+    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    dialect::{
+        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
+        StreamDecoder, StreamEncoder,
+    },
+    json::Json,
+    openai::error::ProviderError,
+    read::{Members, Place},
+    scan::{RequestFacts, ScanError},
+    splice::Edits,
+};
+
+/// Gemini generateContent.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini;
+
+impl Dialect for Gemini {
+    fn name(&self) -> DialectName {
+        DialectName::Gemini
+    }
+
+    fn scan(&self, path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+        scan::scan(path, body)
+    }
+
+    /// Model and stream are in the path and usage always comes: no byte has to change.
+    fn verbatim(&self, body: &Bytes, _facts: &RequestFacts, _edits: &Edits<'_>) -> Bytes {
+        body.clone()
+    }
+
+    fn prepare(&self, body: &Bytes) -> Bytes {
+        schema::prepare(body).map_or_else(|| body.clone(), Bytes::from)
+    }
+
+    fn decode_call<'a>(
+        &self,
+        path: InPath<'a>,
+        body: Json<'a>,
+        seal: &dyn Seal,
+    ) -> Result<Call<'a>, Malformed> {
+        call_in::decode(path, body, seal)
+    }
+
+    fn encode_call(
+        &self,
+        call: &Call<'_>,
+        target: &TargetFacts<'_>,
+        losses: Losses,
+    ) -> Result<Encoded, Unsupported> {
+        call_out::encode(call, target, losses)
+    }
+
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
+        reply_in::decode(body)
+    }
+
+    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
+        reply_out::encode(reply, envelope)
+    }
+
+    fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
+        Box::new(stream_in::Decoder::default())
+    }
+
+    fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
+        Box::new(stream_out::Encoder::new(envelope))
+    }
+
+    fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
+        error::decode(answer)
+    }
+
+    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+        error::encode(error)
+    }
+
+    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+        let mut event = b"data: ".to_vec();
+        event.extend_from_slice(&error::encode(error));
+        event.extend_from_slice(END_OF_EVENT);
+        event
+    }
+}
+
+/// What ends an event of Google's streams.
+const END_OF_EVENT: &[u8] = b"\r\n\r\n";
+
+/// Opens an object whose members may be written in either case; they are read in camelCase.
+fn open<'a, 'p>(json: Json<'a>, place: &'p Place<'p>) -> Result<Members<'a, 'p>, Malformed> {
+    Members::open_renamed(json, place, |key| key.contains('_').then(|| camel(key)))
+}
+
+/// `thought_signature` in camelCase.
+fn camel(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    let mut upper = false;
+    for letter in key.chars() {
+        match letter {
+            '_' if !out.is_empty() => upper = true,
+            letter if std::mem::take(&mut upper) => out.push(letter.to_ascii_uppercase()),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// Whether a model is of the third generation or later: it thinks by levels, wants its seals back and takes media in
+/// results. Aliases without a number (`gemini-flash-latest`) name new models.
+fn is_newer(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let Some(rest) = name.strip_prefix("gemini-") else { return false };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest[..digits].parse::<u32>().map_or(true, |generation| generation >= 3)
+}
+
+/// Arguments as an object; none at all are an empty one (DIALECTS §7.3).
+fn arguments(text: &str) -> Option<Json<'_>> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(Json::EMPTY_OBJECT);
+    }
+    let json = Json::parse(text.as_bytes()).ok()?;
+    match json.object() {
+        _ if json.is_null() => Some(Json::EMPTY_OBJECT),
+        Ok(Some(_)) => Some(json),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
