@@ -1,5 +1,6 @@
 //! The vocabulary of the gateway: ids, money, usage, resources, events and the closed list of errors.
 
+mod catalogue;
 mod error_kind;
 mod event;
 mod ids;
@@ -12,6 +13,7 @@ mod spec;
 mod time;
 mod usage;
 
+pub use catalogue::{Catalogue, CatalogueError};
 pub use error_kind::ErrorKind;
 pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};
 pub use ids::{IncarnationId, RequestId, ResourceId, StoreId, Version};

@@ -3,6 +3,7 @@
 //! One SQL text serves SQLite and PostgreSQL; what differs between them lives in `dialect`.
 
 mod audit;
+mod catalogue;
 mod dialect;
 mod error;
 mod migrations;
@@ -14,6 +15,7 @@ mod tx;
 mod usage;
 
 pub use audit::AuditEntry;
+pub use catalogue::{CatalogueModel, CatalogueQuery, Imported};
 pub use error::{Result, StoreError};
 pub use open::Store;
 pub use page::Page;

@@ -269,7 +269,7 @@ impl Tx {
         in_time(async { Ok(self.inner.rollback().await?) }).await
     }
 
-    fn connection(&mut self) -> &mut AnyConnection {
+    pub(crate) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.inner
     }
 }

@@ -6,6 +6,8 @@ mod requests;
 mod rollup;
 mod values;
 
+pub(crate) use values::placeholders;
+
 pub use insert::{MAX_ATTEMPTS, MAX_BATCH, check_event};
 pub use query::{Dimension, Totals, UsageQuery, UsageRow};
 pub use requests::RequestQuery;

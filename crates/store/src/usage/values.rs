@@ -37,7 +37,7 @@ pub(super) fn count_columns() -> String {
 }
 
 /// `($1, $2), ($3, $4), …`: placeholders for several rows of one statement.
-pub(super) fn placeholders(rows: usize, columns: usize) -> String {
+pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
     let row = |row: usize| {
         let numbers = (1..=columns).map(|column| format!("${}", row * columns + column));
         format!("({})", numbers.collect::<Vec<_>>().join(","))

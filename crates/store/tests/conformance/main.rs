@@ -9,5 +9,6 @@ mod config;
 mod fixture;
 mod history;
 mod listing;
+mod model_catalogue;
 mod usage;
 mod usage_sums;

@@ -19,6 +19,8 @@ mod fixture;
 mod history;
 #[path = "../conformance/listing.rs"]
 mod listing;
+#[path = "../conformance/model_catalogue.rs"]
+mod model_catalogue;
 #[path = "../conformance/usage.rs"]
 mod usage;
 #[path = "../conformance/usage_sums.rs"]
