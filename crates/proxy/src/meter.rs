@@ -1,16 +1,15 @@
 //! The account of one request: an intent before each attempt is sent, one usage event at the end, whatever ends it.
 
+mod running;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, PriceSpec, RequestId,
-    RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
+    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, RequestId, RequestOutcome,
+    Timestamp, Usage, UsageEvent,
 };
 use fleet::Grant;
 use http::HeaderValue;
@@ -18,6 +17,7 @@ use policy::Bound;
 use tokio::time::Instant;
 use wire::{DialectName, Seen};
 
+use self::running::Running;
 use crate::{
     gateway::Streaming,
     observe::{CLIENT_CLOSED, Passage, Times, Tried},
@@ -35,27 +35,6 @@ pub(crate) struct Opening {
     pub(crate) upload: Duration,
     /// Input tokens assumed where the provider does not report them.
     pub(crate) input_estimate: u64,
-}
-
-/// The attempt that runs now.
-struct Running {
-    number: u32,
-    provider: String,
-    model: String,
-    price: Option<(ResourceId, Arc<PriceSpec>)>,
-    at: Timestamp,
-    started: Instant,
-    /// Output tokens seen so far, for an estimate.
-    output_seen: u64,
-    /// Pieces of a stream so far, each of at least one token.
-    deltas: u64,
-    /// How many of them the reported usage can know of.
-    deltas_in_usage: u64,
-    /// Usage reported so far.
-    reported: Option<Usage>,
-    status: u32,
-    /// Set once the request's body was handed to a connection.
-    sent: Sent,
 }
 
 /// Whether a request went out; what never went out costs nothing.
@@ -324,55 +303,6 @@ impl Drop for Meter {
             self.end(AttemptOutcome::Cancelled);
             self.settle(RequestOutcome::Cancelled, u32::from(CLIENT_CLOSED));
         }
-    }
-}
-
-impl Running {
-    /// What an attempt is charged for: what was reported; else, if the provider may have worked, an estimate.
-    ///
-    /// Never sent or refused costs nothing; cancelled or cut costs its input and the output observed.
-    fn charged_usage(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
-        use AttemptOutcome as O;
-        let refused = self.status != 0 && !(200..300).contains(&self.status);
-        match outcome {
-            O::Connect
-            | O::Tls
-            | O::NotSent
-            | O::RateLimited
-            | O::ServerError
-            | O::BadCredential
-            | O::ClientFault => (Usage::default(), false),
-            _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
-            O::StreamError if self.output_seen == 0 && self.reported.is_none() => (Usage::default(), false),
-            O::Ok | O::Timeout | O::StreamError | O::Cut | O::Protocol | O::Cancelled | O::Orphaned => {
-                let (usage, raised) = self.at_least_seen(outcome, input_estimate);
-                // An answer that was cut may have reported its usage up to then; more may have followed.
-                (usage, raised || outcome != O::Ok)
-            }
-        }
-    }
-
-    /// What was reported, where that is less than what is known raised to it; and whether it had to be.
-    ///
-    /// Some providers report a usage before the answer, or zeros throughout. One that follows the last piece
-    /// is believed: text is a poor measure of tokens.
-    fn at_least_seen(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
-        let Some(mut usage) = self.reported else {
-            let (input_uncached, output_visible) = (input_estimate, self.output_seen);
-            return (Usage { input_uncached, output_visible, ..Usage::default() }, true);
-        };
-        let seen = match outcome {
-            _ if self.deltas == self.deltas_in_usage && usage.output() > 0 => 0,
-            AttemptOutcome::Ok => self.deltas,
-            _ => self.output_seen,
-        };
-        let missing = seen.saturating_sub(usage.output());
-        usage.output_visible = usage.output_visible.saturating_add(missing);
-        let no_input = usage.input() == 0 && input_estimate > 0;
-        if no_input {
-            usage.input_uncached = input_estimate;
-        }
-        (usage, missing > 0 || no_input)
     }
 }
 

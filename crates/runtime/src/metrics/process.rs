@@ -3,6 +3,7 @@
 use std::{fmt, fs};
 
 use super::{Collect, Exposition};
+use crate::telemetry;
 
 /// Length of the kernel's tick in nanoseconds: 1/100 s in everything that `/proc` shows.
 const TICK: u64 = 10_000_000;
@@ -14,6 +15,8 @@ impl Collect for Process {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let labels = [("version", env!("CARGO_PKG_VERSION"))];
         to.gauge("portcullis_build_info", "The version that runs; always 1.")?.put(&labels, 1.0)?;
+        to.counter("portcullis_log_lines_dropped_total", "Log lines that nobody read fast enough.")?
+            .put(&[], telemetry::dropped_lines())?;
         if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(Stat::parse) {
             to.counter("process_cpu_seconds_total", "Processor time used.")?
                 .put_nanos(&[], stat.cpu_ticks.saturating_mul(TICK))?;
