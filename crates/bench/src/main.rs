@@ -18,7 +18,7 @@ use std::{fs, path::Path, process::ExitCode, thread};
 
 use anyhow::Context;
 
-use crate::rounds::Scenario;
+use crate::{rounds::Scenario, subject::Telling};
 
 /// Where the table is kept, below the build's own directory.
 const LATEST: &str = "target/bench/latest.md";
@@ -64,9 +64,17 @@ fn bench(scenarios: &[Scenario]) -> anyhow::Result<()> {
     let figures = runtime.block_on(async {
         let provider = provider::start().await?;
         let nginx = subject::nginx(dir.path(), provider)?;
-        let (portcullis, key) = subject::portcullis(dir.path(), provider)?;
-        let run = rounds::run(provider, &nginx, &portcullis, &key, scenarios, |step| eprintln!("{step}"));
-        run.await
+        let control = subject::control(dir.path(), provider)?;
+        let proxy = |telling| subject::proxy(dir.path(), provider, &control, telling);
+        let mut more = Vec::new();
+        // Idle proxies cost nothing; those that nobody asks are not started.
+        if scenarios.contains(&Scenario::Busy) {
+            for telling in Telling::MORE {
+                more.push((telling, proxy(telling)?));
+            }
+        }
+        let subjects = rounds::Subjects { nginx, portcullis: proxy(Telling::Nothing)?, more };
+        rounds::run(provider, &subjects, &control.key, scenarios, |step| eprintln!("{step}")).await
     })?;
     let table = report::markdown(&machine, &figures);
     fs::write(latest, &table).with_context(|| LATEST.to_owned())?;

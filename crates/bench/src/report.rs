@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, process::Command, time::Duration};
 use crate::{
     provider::{PACE, PARTS},
     rounds::{Figures, Gateway, Results, Scenario},
+    subject::Telling,
 };
 
 /// What the figures depend on.
@@ -75,6 +76,26 @@ pub(crate) fn markdown(machine: &Machine, figures: &Figures) -> String {
          nginx only forwards.\n",
         PACE.as_millis()
     );
+    text + &telemetry(figures)
+}
+
+/// What it costs to tell of requests, unless that was not asked.
+fn telemetry(figures: &Figures) -> String {
+    let cell = |gateway: &Gateway| cpu(gateway, Scenario::Busy);
+    let (Some((nginx, a)), Some((off, b))) = (cell(&figures.nginx), cell(&figures.portcullis)) else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\n| CPU per request, 32 connections | | over nginx | over telemetry off |\n|---|---:|---:|---:|\n\
+         | nginx, no log | {a} | 1.00 | |\n| {} | {b} | {:.2} | 1.00 |\n",
+        Telling::Nothing.name(),
+        off / nginx
+    );
+    for (telling, gateway) in &figures.more {
+        if let Some((told, c)) = cell(gateway) {
+            let _ = writeln!(text, "| {} | {c} | {:.2} | {:.2} |", telling.name(), told / nginx, told / off);
+        }
+    }
     text
 }
 
@@ -82,13 +103,15 @@ type Row = [String; 4];
 
 /// A row, unless the scenario was not run.
 fn cost(name: &str, scenario: Scenario, figures: &Figures) -> Option<Row> {
-    let cell = |gateway: &Gateway| {
-        let all = sorted(&gateway.results.get(&scenario)?.cpu);
-        let (middle, first, last) = (median(&all), all.first()?, all.last()?);
-        Some((middle, format!("{middle:.1} µs ({first:.1}–{last:.1})")))
-    };
-    let ((nginx, a), (portcullis, b)) = (cell(&figures.nginx)?, cell(&figures.portcullis)?);
+    let ((nginx, a), (portcullis, b)) = (cpu(&figures.nginx, scenario)?, cpu(&figures.portcullis, scenario)?);
     Some([name.to_owned(), a, b, format!("{:.2}", portcullis / nginx)])
+}
+
+/// Microseconds per request: the median of the rounds, and as text with their range.
+fn cpu(gateway: &Gateway, scenario: Scenario) -> Option<(f64, String)> {
+    let all = sorted(&gateway.results.get(&scenario)?.cpu);
+    let (middle, first, last) = (median(&all), all.first()?, all.last()?);
+    Some((middle, format!("{middle:.1} µs ({first:.1}–{last:.1})")))
 }
 
 fn rate(figures: &Figures) -> Option<Row> {

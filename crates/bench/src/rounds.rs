@@ -6,7 +6,7 @@ use crate::{
     load::{self, Measured},
     process,
     provider::PACED,
-    subject::Subject,
+    subject::{Subject, Telling},
 };
 
 /// How often everything is repeated.
@@ -82,11 +82,20 @@ pub(crate) struct Gateway {
     pub(crate) loaded: u64,
 }
 
+/// Who is asked.
+pub(crate) struct Subjects {
+    pub(crate) nginx: Subject,
+    pub(crate) portcullis: Subject,
+    /// Proxies that tell more of their requests, in order; asked in the first scenario only.
+    pub(crate) more: Vec<(Telling, Subject)>,
+}
+
 /// Of the way without a gateway, of nginx, and of Portcullis.
 pub(crate) struct Figures {
     pub(crate) direct: Gateway,
     pub(crate) nginx: Gateway,
     pub(crate) portcullis: Gateway,
+    pub(crate) more: BTreeMap<Telling, Gateway>,
 }
 
 /// Runs all rounds.
@@ -95,15 +104,20 @@ pub(crate) struct Figures {
 /// When a request is not answered with success, or a gateway does not come to rest.
 pub(crate) async fn run(
     provider: SocketAddr,
-    nginx: &Subject,
-    portcullis: &Subject,
+    subjects: &Subjects,
     key: &str,
     scenarios: &[Scenario],
     mut say: impl FnMut(&str),
 ) -> anyhow::Result<Figures> {
-    let mut figures =
-        Figures { direct: Gateway::default(), nginx: begin(nginx)?, portcullis: begin(portcullis)? };
-    for subject in [nginx, portcullis] {
+    let Subjects { nginx, portcullis, more } = subjects;
+    let told = more.iter().map(|(telling, subject)| Ok((*telling, begin(subject)?)));
+    let mut figures = Figures {
+        direct: Gateway::default(),
+        nginx: begin(nginx)?,
+        portcullis: begin(portcullis)?,
+        more: told.collect::<anyhow::Result<_>>()?,
+    };
+    for subject in [nginx, portcullis].into_iter().chain(more.iter().map(|(_, subject)| subject)) {
         let (model, prompt, connections, _) = Scenario::Busy.load();
         let request = Arc::new(load::request(key, model, prompt));
         load::run(subject.addr, &request, connections, WARM_UP).await?;
@@ -118,7 +132,12 @@ pub(crate) async fn run(
                 let measured = load::run(provider, &request, connections, time).await?;
                 figures.direct.results.entry(scenario).or_default().take(measured);
             }
-            for (subject, figures) in [(nginx, &mut figures.nginx), (portcullis, &mut figures.portcullis)] {
+            let mut asked = vec![(nginx, &mut figures.nginx), (portcullis, &mut figures.portcullis)];
+            if scenario == Scenario::Busy {
+                let told = more.iter().map(|(_, subject)| subject).zip(figures.more.values_mut());
+                asked.extend(told);
+            }
+            for (subject, figures) in asked {
                 let results = figures.results.entry(scenario).or_default();
                 measure(subject, &request, connections, time, results).await?;
             }

@@ -22,7 +22,7 @@ pub(crate) struct Subject {
     pub(crate) addr: SocketAddr,
     pub(crate) pid: u32,
     /// Killed when dropped.
-    _processes: Vec<Box<dyn Send>>,
+    _process: Box<dyn Send>,
 }
 
 struct Nginx(Child);
@@ -66,37 +66,96 @@ pub(crate) fn nginx(dir: &Path, provider: SocketAddr) -> anyhow::Result<Subject>
     if !eventually(READY, || TcpStream::connect(addr).is_ok()) {
         bail!("nginx does not listen on {addr}");
     }
-    Ok(Subject { addr, pid, _processes: vec![Box::new(nginx)] })
+    Ok(Subject { addr, pid, _process: Box::new(nginx) })
 }
 
-/// Starts a control plane with a ledger on SQLite and a proxy that joins it; returns a tenant's key with it.
-pub(crate) fn portcullis(dir: &Path, provider: SocketAddr) -> anyhow::Result<(Subject, String)> {
-    let secrets = [
-        ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
-        ("PORTCULLIS_ADMIN_TOKEN", ADMIN_TOKEN),
-        ("PORTCULLIS_JOIN_TOKEN", JOIN_TOKEN),
-    ];
-    let common = ["--ops-listen", "127.0.0.1:0", "--allow-private-networks", "--output", "json"];
+/// What all proxies share.
+const SECRETS: [(&str, &str); 3] = [
+    ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
+    ("PORTCULLIS_ADMIN_TOKEN", ADMIN_TOKEN),
+    ("PORTCULLIS_JOIN_TOKEN", JOIN_TOKEN),
+];
+const COMMON: [&str; 5] = ["--ops-listen", "127.0.0.1:0", "--allow-private-networks", "--output", "json"];
+
+/// A control plane with a ledger on SQLite, for proxies to join.
+pub(crate) struct Control {
+    process: Process,
+    /// A tenant's.
+    pub(crate) key: String,
+}
+
+/// How much a proxy tells of its requests, and the flags for it. Metrics are always counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Telling {
+    /// Neither spans nor log lines.
+    Nothing,
+    /// The spans of one request in a hundred.
+    Sampled,
+    /// All spans.
+    Spans,
+    /// All spans, and a log line for each request.
+    Everything,
+}
+
+impl Telling {
+    pub(crate) const MORE: [Self; 3] = [Self::Sampled, Self::Spans, Self::Everything];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "telemetry off",
+            Self::Sampled => "spans of 1 % of the requests",
+            Self::Spans => "spans of every request",
+            Self::Everything => "spans and a log line of every request",
+        }
+    }
+
+    /// The provider serves as the collector: it reads and forgets whatever is posted to it.
+    fn flags(self, provider: SocketAddr) -> Vec<String> {
+        let (log, share) = match self {
+            Self::Nothing => return vec!["--log".to_owned(), "warn".to_owned()],
+            Self::Sampled => ("warn", "0.01"),
+            Self::Spans => ("warn", "1"),
+            Self::Everything => ("info", "1"),
+        };
+        let endpoint = format!("http://{provider}");
+        let flags =
+            ["--otlp-protocol", "http", "--otlp-endpoint", &endpoint, "--trace-sample", share, "--log", log];
+        flags.map(str::to_owned).to_vec()
+    }
+}
+
+/// Starts the control plane and makes a tenant's key.
+pub(crate) fn control(dir: &Path, provider: SocketAddr) -> anyhow::Result<Control> {
     let data = dir.join("control-plane");
     let ports = ["--admin-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
     // In production the ledger has machines of its own. Here it gives way, and takes what waits when the load is over:
     // until then the gateway does not rest, and all its reporting counts.
     let program = binary("portcullis")?;
     let args = ["-n", "19", text(&program)?, "control-plane", "--data-dir", text(&data)?];
-    let control = Process::spawn(Path::new("nice"), args.iter().chain(&ports).chain(&common), &secrets)?;
-    let ready = control.ready();
-    let key = configure(ready.admin.as_deref().context("no admin API")?, provider)?;
-    let grpc = ready.grpc.as_deref().context("no gRPC port")?;
-    let (program, data) = (binary("portcullis-proxy")?, dir.join("proxy"));
+    let process = Process::spawn(Path::new("nice"), args.iter().chain(&ports).chain(&COMMON), &SECRETS)?;
+    let key = configure(process.ready().admin.as_deref().context("no admin API")?, provider)?;
+    Ok(Control { process, key })
+}
+
+/// Starts a proxy that joins the control plane.
+pub(crate) fn proxy(
+    dir: &Path,
+    provider: SocketAddr,
+    control: &Control,
+    telling: Telling,
+) -> anyhow::Result<Subject> {
+    let grpc = control.process.ready().grpc.as_deref().context("no gRPC port")?;
+    let name = format!("proxy-{telling:?}").to_lowercase();
+    let (program, data) = (binary("portcullis-proxy")?, dir.join(&name));
     let pinned = ["-c", "0", text(&program)?];
-    let args = ["--listen", "127.0.0.1:0", "--control-plane", grpc, "--data-dir", text(&data)?];
-    let args = pinned.iter().chain(&args).chain(&common);
-    let proxy = Process::spawn(Path::new("taskset"), args, &secrets)?;
-    let url = proxy.ready().data_plane.as_deref().context("no data plane")?;
+    let args =
+        ["--listen", "127.0.0.1:0", "--control-plane", grpc, "--name", &name, "--data-dir", text(&data)?];
+    let args = pinned.iter().chain(&args).chain(&COMMON).map(|arg| (*arg).to_owned());
+    let args = args.chain(telling.flags(provider));
+    let process = Process::spawn(Path::new("taskset"), args, &SECRETS)?;
+    let url = process.ready().data_plane.as_deref().context("no data plane")?;
     let addr = url.trim_start_matches("http://").parse()?;
-    let pid = proxy.id();
-    let processes: Vec<Box<dyn Send>> = vec![Box::new(proxy), Box::new(control)];
-    Ok((Subject { addr, pid, _processes: processes }, key))
+    Ok(Subject { addr, pid: process.id(), _process: Box::new(process) })
 }
 
 /// What a governed application has: a provider with a credential, routes, prices, a tenant with a key and limits.
