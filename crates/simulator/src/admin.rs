@@ -3,7 +3,8 @@
 //! - `PUT /_sim/script/{model}`: a [`Behaviour`](crate::Behaviour) or a list of them, consumed in order, the last
 //!   one repeating; `?key=K` makes it the script for requests that carry that key; model `*` is every model without one.
 //! - `DELETE /_sim/script/{model}`, `DELETE /_sim/script`: back to normal.
-//! - `GET /_sim/requests`: `{received, served, cancelled, requests: [..]}`, oldest first. `DELETE` forgets them.
+//! - `GET /_sim/requests`: `{received, served, cancelled, requests: [..]}`, oldest first; `?model=M` keeps those for
+//!   one model. `DELETE` forgets them.
 //! - `GET /_sim/requests/{n}/body`: the bytes as they came.
 //! - `GET /_sim/requests/wait?received=R&served=S&cancelled=C&timeout_ms=T`: returns as soon as every counter has
 //!   reached what is asked, 408 when that takes longer than T (default 5,000, at most 60,000).
@@ -22,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::App;
-use crate::openai::sha256;
+use crate::digest::{hex, sha256};
 use crate::recorder::{Counts, Entry};
 
 /// Longest wait that a caller may ask for, in milliseconds.
@@ -71,11 +72,22 @@ async fn reset_scripts(State(app): State<Arc<App>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn requests(State(app): State<Arc<App>>) -> Json<Value> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    model: Option<String>,
+}
+
+async fn requests(State(app): State<Arc<App>>, filter: Result<Query<Filter>, QueryRejection>) -> Response {
+    let model = match filter {
+        Ok(Query(filter)) => filter.model,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
     let (counts, entries) = app.recorder.all();
     let mut out = json!(counts);
-    out["requests"] = entries.iter().map(describe).collect();
-    Json(out)
+    let wanted = entries.iter().filter(|entry| model.as_ref().is_none_or(|model| *model == entry.model));
+    out["requests"] = wanted.map(describe).collect();
+    Json(out).into_response()
 }
 
 async fn reset_requests(State(app): State<Arc<App>>) -> StatusCode {
@@ -126,8 +138,10 @@ fn describe(entry: &Entry) -> Value {
         "n": entry.n,
         "model": entry.model,
         "path": entry.path,
+        "query": entry.query,
         "outcome": entry.outcome,
-        "authorized": entry.key_digest.is_some(),
+        "authorized": entry.signed || entry.key_digest.is_some(),
+        "signed": entry.signed,
         "key_sha256": entry.key_digest.map(|digest| hex(&digest)),
         "body_sha256": hex(&entry.body_digest),
         "body_length": entry.body.len(),
@@ -143,8 +157,4 @@ fn header_map(headers: &HeaderMap) -> Map<String, Value> {
         values.join(", ")
     };
     headers.keys().map(|name| (name.to_string(), Value::from(joined(name)))).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,9 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::recorder::InFlight;
 
-const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
-const COMMENT_CRLF: Bytes = Bytes::from_static(b": keep-alive\r\n\r\n");
-
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -37,10 +34,8 @@ pub(crate) struct Manner {
     pub(crate) content_length: Option<u64>,
     /// Largest single write, in bytes.
     pub(crate) split_bytes: Option<usize>,
-    /// Time between SSE comments while waiting.
-    pub(crate) keepalive: Option<Duration>,
-    /// Whether those comments end in CRLF.
-    pub(crate) crlf: bool,
+    /// Time between comments while waiting, and such a comment.
+    pub(crate) keepalive: Option<(Duration, Bytes)>,
 }
 
 /// A plan being played to one client.
@@ -68,9 +63,9 @@ impl ScriptedBody {
     /// Waits for `time` or the shutdown; with comments on, only until the next comment is due.
     fn pause(&mut self, time: Duration) {
         let mut now = time;
-        if let Some(beat) = self.manner.keepalive.filter(|beat| *beat < time) {
+        if let Some((beat, comment)) = self.manner.keepalive.clone().filter(|(beat, _)| *beat < time) {
             self.steps.push_front(Step::Pause(time - beat));
-            self.steps.push_front(self.comment());
+            self.steps.push_front(Step::Write(comment));
             now = beat;
         }
         self.wait(now);
@@ -80,17 +75,13 @@ impl ScriptedBody {
         if self.shutdown.is_cancelled() {
             return;
         }
-        if let Some(beat) = self.manner.keepalive {
+        if let Some((beat, comment)) = self.manner.keepalive.clone() {
             self.steps.push_front(Step::Hang);
-            self.steps.push_front(self.comment());
+            self.steps.push_front(Step::Write(comment));
             self.wait(beat);
         } else {
             self.waiting = Some(Box::pin(self.shutdown.clone().cancelled_owned()));
         }
-    }
-
-    fn comment(&self) -> Step {
-        Step::Write(if self.manner.crlf { COMMENT_CRLF } else { COMMENT })
     }
 
     fn wait(&mut self, time: Duration) {

@@ -1,17 +1,39 @@
 //! A scripted, deterministic model provider: the demo's provider, the tests' adversary, the benchmarks' target.
 //!
-//! It speaks the OpenAI dialect on `/v1/chat/completions`, `/v1/embeddings` and `/v1/models`. What it answers is a
-//! documented function of the request (see [`echo`]), and how it misbehaves is a script that the caller puts under
+//! It speaks the dialects of OpenAI (chat completions, responses and the endpoints around them), Anthropic, Gemini
+//! (also behind Vertex's paths), Cohere and Bedrock, told apart by path, and refuses what those providers refuse; it
+//! shares no code with the gateway, so that the two check each other. What it answers is a documented function of the
+//! request (see [`echo`] and `docs/simulator.md`), and how it misbehaves is a script that the caller puts under
 //! `/_sim/script/{model}` (see [`Behaviour`]). Everything it was asked is kept, within bounds, under `/_sim/requests`.
 //! The `/_sim` endpoints are not authenticated: listen on a loopback address.
 
 mod admin;
+mod answer;
+mod anthropic;
 mod body;
+mod cache;
+mod crc;
+mod credential;
+mod digest;
 pub mod echo;
+mod endpoint;
+mod failure;
+mod frames;
+mod gzip;
+mod intent;
+mod models;
 mod openai;
+mod plan;
+mod problem;
 mod recorder;
 mod reply;
+mod schema;
 mod script;
+mod serve;
+mod shape;
+mod signature;
+mod sigv4;
+mod sse;
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -26,10 +48,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use script::{Behaviour, Hang, UsagePlace};
+pub use script::{AwsKey, Behaviour, Hang, LineEnd, UsagePlace};
 
 /// Model names that `/v1/models` lists; any other name is answered just as well.
 pub const MODELS: [&str; 3] = ["echo-large", "echo-small", "embed-small"];
+
+/// `created` in every answer: a fixed time, because answers depend on the request alone.
+const CREATED: u64 = 1_700_000_000;
 
 /// Largest request body taken, in bytes; a larger one is answered 413.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -47,6 +72,20 @@ pub struct Settings {
     /// Key that every request must carry as a bearer token; none is asked for when this is not set
     #[arg(long, env = "PORTCULLIS_SIMULATOR_KEY", hide_env_values = true)]
     pub key: Option<String>,
+    /// Access key id that requests to Bedrock's endpoints must be signed with; signatures are not checked without it
+    #[arg(long, env = "PORTCULLIS_SIMULATOR_AWS_ACCESS_KEY_ID", requires = "aws_secret_access_key")]
+    pub aws_access_key_id: Option<String>,
+    /// Secret of that access key
+    #[arg(long, env = "PORTCULLIS_SIMULATOR_AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    pub aws_secret_access_key: Option<String>,
+}
+
+impl Settings {
+    fn aws(&self) -> Option<AwsKey> {
+        let (access_key_id, secret_access_key) =
+            (self.aws_access_key_id.clone()?, self.aws_secret_access_key.clone()?);
+        Some(AwsKey { access_key_id, secret_access_key })
+    }
 }
 
 /// A running simulator.
@@ -75,7 +114,9 @@ impl Simulator {
 pub(crate) struct App {
     pub(crate) scripts: script::Scripts,
     pub(crate) recorder: Arc<recorder::Recorder>,
+    pub(crate) cache: cache::Cache,
     pub(crate) key: Option<String>,
+    pub(crate) aws: Option<AwsKey>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -84,7 +125,8 @@ pub(crate) struct App {
 /// # Errors
 /// When the address cannot be bound.
 pub async fn start(listen: SocketAddr, shutdown: CancellationToken) -> anyhow::Result<Simulator> {
-    start_with(Settings { listen, key: None }, shutdown).await
+    let settings = Settings { listen, key: None, aws_access_key_id: None, aws_secret_access_key: None };
+    start_with(settings, shutdown).await
 }
 
 /// Like [`start`], with every setting.
@@ -99,13 +141,14 @@ pub async fn start_with(settings: Settings, shutdown: CancellationToken) -> anyh
     let app = Arc::new(App {
         scripts: script::Scripts::default(),
         recorder: Arc::default(),
+        cache: cache::Cache::default(),
+        aws: settings.aws(),
         key: settings.key,
         shutdown: shutdown.clone(),
     });
     let router = Router::new()
-        .merge(openai::router())
         .merge(admin::router())
-        .fallback(openai::unknown_path)
+        .fallback(serve::serve)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app);
     let listener = listener.tap_io(|stream| {

@@ -44,9 +44,13 @@ impl Counts {
 pub(crate) struct Entry {
     pub(crate) n: u64,
     pub(crate) model: String,
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
+    /// Without a key that was in it.
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) key_digest: Option<[u8; 32]>,
+    /// Whether it came with an AWS signature instead of a key.
+    pub(crate) signed: bool,
     pub(crate) body: Bytes,
     pub(crate) body_digest: [u8; 32],
     pub(crate) outcome: Outcome,
@@ -55,7 +59,7 @@ pub(crate) struct Entry {
 impl Entry {
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(k, v)| k.as_str().len() + v.len()).sum();
-        headers + self.body.len()
+        headers + self.body.len() + self.path.len() + self.query.len()
     }
 }
 
@@ -198,9 +202,11 @@ mod tests {
         Entry {
             n: 0,
             model: "m".into(),
-            path: "/v1/chat/completions",
+            path: "/v1/chat/completions".into(),
+            query: String::new(),
             headers: HeaderMap::new(),
             key_digest: None,
+            signed: false,
             body,
             body_digest: [0; 32],
             outcome: Outcome::InFlight,

@@ -1,23 +1,26 @@
 //! Scripts: how the simulator behaves for a model, set by tests, one step per request.
 
+mod store;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer};
+
+pub(crate) use store::Scripts;
 
 /// Longest scripted wait, in milliseconds.
 const MAX_WAIT_MS: u64 = 600_000;
 /// Most content chunks that a script may ask for.
 const MAX_CHUNKS: usize = 10_000;
-/// Most steps of one script.
-const MAX_STEPS: usize = 10_000;
-/// Most models that may have a script at once, and most keys with their own script per model.
-const MAX_SCRIPTS: usize = 1_000;
+/// Largest event that a script may ask for, in bytes.
+const MAX_EVENT: usize = 64 * 1024 * 1024;
+/// Most blank lines before a plain answer.
+const MAX_BLANK_LINES: usize = 10_000;
 
 /// One step of a script. Every field may be left out; the empty object is the normal, healthy answer.
 ///
-/// Positions (`cut_after`, `error_event_after`, `hang.after_chunks`) count content chunks. At position 0 nothing
+/// Positions (`cut_after`, `end_after`, `error_event_after`, `hang.after_chunks`) count content chunks. At position 0 nothing
 /// has been sent after the headers, not even the opening role chunk; a position past the end means "before the
 /// closing chunk". At one position an error event wins over a hang and a hang over a cut.
 #[derive(Clone, Default, Deserialize)]
@@ -57,11 +60,55 @@ pub struct Behaviour {
     pub prompt_tokens: Option<u64>,
     /// Overrides the counted output tokens.
     pub completion_tokens: Option<u64>,
-    /// Adds `prompt_tokens_details.cached_tokens` to the usage.
+    /// Adds `prompt_tokens_details.cached_tokens` to the usage, or what the dialect calls it.
     pub cached_tokens: Option<u64>,
-    /// Adds `completion_tokens_details.reasoning_tokens` to the usage.
+    /// Input tokens written to a cache that lives five minutes, part of `prompt_tokens`.
+    pub cache_write_tokens: Option<u64>,
+    /// Input tokens written to a cache that lives an hour, part of `prompt_tokens`.
+    pub cache_write_1h_tokens: Option<u64>,
+    /// Adds `completion_tokens_details.reasoning_tokens` to the usage, or what the dialect calls it.
     pub reasoning_tokens: Option<u64>,
-    /// End lines of the stream with CRLF.
+    /// Replaces the answer's text.
+    pub text: Option<String>,
+    /// Replaces the finish reason, as the dialect's own word.
+    pub finish_reason: Option<String>,
+    /// Field that carries reasoning text in OpenAI chat, `reasoning_content` when left out; `""` leaves it away.
+    pub reasoning_field: Option<String>,
+    /// Give function calls of Gemini an `id`, as its newer models do.
+    pub call_ids: bool,
+    /// Take fields that the provider does not know.
+    pub allow_unknown: bool,
+    /// Content chunk of so many bytes in place of the second one.
+    pub huge_event: Option<usize>,
+    /// Put bytes that are not UTF-8 into the answer's text.
+    pub invalid_utf8: bool,
+    /// Fill deltas up with an `obfuscation` field (`p` in Bedrock's frames).
+    pub obfuscation: bool,
+    /// A comment (Anthropic: a `ping` event) after every so many content chunks.
+    pub pings: Option<usize>,
+    /// Leave out the event that ends the stream.
+    pub no_terminal: bool,
+    /// End the stream properly at this position, as if nothing were missing.
+    pub end_after: Option<usize>,
+    /// Abort the TCP connection in the middle of the content chunk at this position.
+    pub cut_inside: Option<usize>,
+    /// Write so many events at once.
+    pub packet_events: Option<usize>,
+    /// Spread the data of each event over several `data:` lines.
+    pub multi_line_data: bool,
+    /// Write no space after the colon of `data:`.
+    pub tight: bool,
+    /// Start the stream with a byte order mark.
+    pub bom: bool,
+    /// How lines of a stream end.
+    pub line_end: LineEnd,
+    /// Compress the body whether or not the request allows it.
+    pub gzip: bool,
+    /// So many blank lines before a plain answer, as some vendors send while they wait.
+    pub blank_lines: usize,
+    /// Answer 403 unless the request is signed (SigV4) with this key.
+    pub require_sigv4: Option<AwsKey>,
+    /// End lines of the stream with CRLF; the same as `line_end: crlf`.
     pub crlf: bool,
     /// Write the stream in pieces of at most so many bytes, each flushed by itself.
     pub split_bytes: Option<usize>,
@@ -85,6 +132,29 @@ pub enum Hang {
     AfterChunks(usize),
 }
 
+/// How lines of a stream end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineEnd {
+    /// `\n`
+    #[default]
+    Lf,
+    /// `\r\n`
+    Crlf,
+    /// `\r`
+    Cr,
+}
+
+/// An AWS access key that requests are checked against.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsKey {
+    /// Its public part, such as `AKIA…`.
+    pub access_key_id: String,
+    /// What signatures are made with.
+    pub secret_access_key: String,
+}
+
 /// Where a stream tells its usage, given that the request set `stream_options.include_usage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +164,10 @@ pub enum UsagePlace {
     OwnChunk,
     /// In the chunk that also carries the finish reason, as several compatible vendors do.
     LastChoice,
+    /// Inside that chunk's choice.
+    InChoice,
+    /// In every chunk, counting up.
+    EveryChunk,
     /// Nowhere, in plain answers neither.
     None,
 }
@@ -129,155 +203,32 @@ impl Behaviour {
         if self.chunks.is_some_and(|n| n > MAX_CHUNKS) {
             return Err(format!("chunks: at most {MAX_CHUNKS}"));
         }
-        if self.split_bytes == Some(0) {
-            return Err("split_bytes: at least 1".into());
+        let at_least_one =
+            [("split_bytes", self.split_bytes), ("packet_events", self.packet_events), ("pings", self.pings)];
+        if let Some((field, _)) = at_least_one.iter().find(|(_, n)| *n == Some(0)) {
+            return Err(format!("{field}: at least 1"));
+        }
+        if self.huge_event.is_some_and(|n| n > MAX_EVENT) {
+            return Err(format!("huge_event: at most {MAX_EVENT}"));
+        }
+        if self.blank_lines > MAX_BLANK_LINES {
+            return Err(format!("blank_lines: at most {MAX_BLANK_LINES}"));
         }
         if self.content_type.as_ref().is_some_and(|v| HeaderValue::try_from(v).is_err()) {
             return Err("content_type: not a valid header value".into());
         }
         Ok(())
     }
-}
 
-/// Steps as the admin endpoint takes them: one behaviour, or a list.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Steps(#[serde(deserialize_with = "one_or_many")] Vec<Behaviour>);
-
-/// Tells an object from a list by hand, because an untagged enum would swallow the reason of a refusal.
-fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Behaviour>, D::Error> {
-    let value = serde_json::Value::deserialize(from)?;
-    let steps = if value.is_array() { value } else { serde_json::Value::Array(vec![value]) };
-    serde_json::from_value(steps).map_err(serde::de::Error::custom)
-}
-
-/// Steps consumed in order, the last one repeating.
-struct Script {
-    steps: Vec<Arc<Behaviour>>,
-    next: usize,
-}
-
-impl Script {
-    fn parse(json: &[u8]) -> Result<Self, String> {
-        let Steps(steps) = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        if steps.is_empty() || steps.len() > MAX_STEPS {
-            return Err(format!("a script has between 1 and {MAX_STEPS} steps"));
-        }
-        for (index, step) in steps.iter().enumerate() {
-            step.check().map_err(|e| format!("step {index}: {e}"))?;
-        }
-        Ok(Self { steps: steps.into_iter().map(Arc::new).collect(), next: 0 })
-    }
-
-    fn step(&mut self) -> Option<Arc<Behaviour>> {
-        let last = self.steps.len().checked_sub(1)?;
-        let index = self.next.min(last);
-        self.next = index + 1;
-        self.steps.get(index).cloned()
-    }
-}
-
-/// The scripts of one model: for any key, and for particular ones.
-#[derive(Default)]
-struct ModelScripts {
-    any: Option<Script>,
-    by_key: HashMap<[u8; 32], Script>,
-}
-
-/// All scripts, by model; `*` stands for every model without one.
-#[derive(Default)]
-pub(crate) struct Scripts {
-    models: Mutex<HashMap<String, ModelScripts>>,
-}
-
-impl Scripts {
-    /// Puts a script in place of the one that `model` has (with this key digest, when one is given).
-    pub(crate) fn put(&self, model: &str, key: Option<[u8; 32]>, json: &[u8]) -> Result<(), String> {
-        let script = Script::parse(json)?;
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if models.len() >= MAX_SCRIPTS && !models.contains_key(model) {
-            return Err(format!("at most {MAX_SCRIPTS} models may have a script"));
-        }
-        let entry = models.entry(model.to_owned()).or_default();
-        match key {
-            None => entry.any = Some(script),
-            Some(digest) if entry.by_key.len() < MAX_SCRIPTS || entry.by_key.contains_key(&digest) => {
-                entry.by_key.insert(digest, script);
-            }
-            Some(_) => return Err(format!("at most {MAX_SCRIPTS} keys may have a script")),
-        }
-        Ok(())
-    }
-
-    /// Forgets the scripts of one model, or all of them.
-    pub(crate) fn reset(&self, model: Option<&str>) {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        match model {
-            Some(model) => drop(models.remove(model)),
-            None => models.clear(),
-        }
-    }
-
-    /// The behaviour for the next request: the key's script, else the model's, else that of `*`, else healthy.
-    pub(crate) fn next(&self, model: &str, key: Option<&[u8; 32]>) -> Arc<Behaviour> {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in [model, "*"] {
-            let Some(scripts) = models.get_mut(name) else { continue };
-            let keyed = key.and_then(|digest| scripts.by_key.get_mut(digest)).and_then(Script::step);
-            if let Some(step) = keyed.or_else(|| scripts.any.as_mut().and_then(Script::step)) {
-                return step;
-            }
-        }
-        Arc::default()
+    /// How lines of the stream end.
+    pub(crate) fn lines(&self) -> LineEnd {
+        if self.crlf { LineEnd::Crlf } else { self.line_end }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn latencies(scripts: &Scripts, model: &str, key: Option<&[u8; 32]>, n: usize) -> Vec<u64> {
-        (0..n).map(|_| scripts.next(model, key).latency_ms).collect()
-    }
-
-    #[test]
-    fn steps_are_consumed_in_order_and_the_last_repeats() {
-        let scripts = Scripts::default();
-        scripts.put("m", None, br#"[{"latency_ms":1},{"latency_ms":2}]"#).unwrap();
-        assert_eq!(latencies(&scripts, "m", None, 4), [1, 2, 2, 2]);
-        scripts.reset(Some("m"));
-        assert_eq!(latencies(&scripts, "m", None, 1), [0]);
-    }
-
-    #[test]
-    fn a_key_has_its_own_script_and_the_star_is_the_default() {
-        let scripts = Scripts::default();
-        scripts.put("*", None, br#"{"latency_ms":9}"#).unwrap();
-        scripts.put("m", Some([7; 32]), br#"{"latency_ms":7}"#).unwrap();
-        assert_eq!(latencies(&scripts, "m", Some(&[7; 32]), 1), [7]);
-        assert_eq!(latencies(&scripts, "m", Some(&[8; 32]), 1), [9]);
-        assert_eq!(latencies(&scripts, "other", None, 1), [9]);
-    }
-
-    #[test]
-    fn a_refused_script_names_the_field_and_keeps_the_old_one() {
-        let scripts = Scripts::default();
-        scripts.put("m", None, br#"{"latency_ms":3}"#).unwrap();
-        for (json, word) in [
-            (r#"{"latnecy_ms":1}"#, "latnecy_ms"),
-            (r#"{"latency_ms":600001}"#, "latency_ms"),
-            (r#"{"status":99}"#, "status"),
-            (r#"{"headers":{"a b":"c"}}"#, "headers"),
-            (r#"{"split_bytes":0}"#, "split_bytes"),
-            (r#"[{},{"keepalive_comments":0}]"#, "step 1: keepalive_comments"),
-            ("[]", "steps"),
-            ("nonsense", "expected"),
-        ] {
-            let error = scripts.put("m", None, json.as_bytes()).unwrap_err();
-            assert!(error.contains(word), "{json}: {error}");
-        }
-        assert_eq!(latencies(&scripts, "m", None, 1), [3]);
-    }
 
     #[test]
     fn hang_reads_all_three_forms() {

@@ -178,7 +178,7 @@ async fn bad_scripts_and_bad_requests_are_refused_with_a_reason() {
     assert_eq!(reply.status, 400);
     assert!(reply.json()["error"]["message"].as_str().unwrap().contains("model"));
     assert_eq!(sim.get("/nothing").await.status, 404);
-    assert_eq!(sim.get("/_sim/requests/wait?received=1&timeout_ms=1").await.status, 408);
+    assert_eq!(sim.get("/_sim/requests/wait?received=2&timeout_ms=1").await.status, 408);
     assert_eq!(sim.get("/v1/models").await.json()["data"][0]["id"], "echo-large");
 }
 

@@ -1,224 +1,217 @@
-//! Chat completions: reading the few fields that matter and writing the answer, plain or as chunks.
-
-use std::borrow::Cow;
+//! Chat completions: the answer, plain or as chunks.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CREATED, Refusal};
+use super::read::read;
+use super::{id, logprobs, usage};
+use crate::CREATED;
+use crate::answer::{Answer, Call, Finish, Reply, reply};
 use crate::echo;
-use crate::reply::{Payload, event};
+use crate::failure::Framing;
+use crate::plan::Events;
+use crate::problem::Problem;
+use crate::reply::Payload;
 use crate::script::{Behaviour, UsagePlace};
+use crate::serve::Ask;
+use crate::sse::Sse;
 
-/// A chat request; fields the simulator has no use for are ignored, as are parts that are not text.
-#[derive(Deserialize)]
-pub(super) struct Request<'a> {
-    #[serde(borrow)]
-    pub(super) model: Cow<'a, str>,
-    #[serde(borrow)]
-    messages: Vec<Message<'a>>,
-    #[serde(default)]
-    stream: Option<bool>,
-    #[serde(default)]
-    stream_options: Option<StreamOptions>,
-    #[serde(default)]
-    max_tokens: Option<u64>,
-    #[serde(default)]
-    max_completion_tokens: Option<u64>,
+/// Answers `POST /v1/chat/completions`.
+pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    let intent = read(ask)?;
+    let reply = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?;
+    let logprobs = (ask.json["logprobs"] == true).then(|| ask.json["top_logprobs"].as_u64().unwrap_or(0));
+    let told = usage(&reply.usage, ask.behaviour);
+    let chat = Chat {
+        behaviour: ask.behaviour,
+        logprobs,
+        id: id("chatcmpl-", ask.digest),
+        model: ask.model,
+        usage: told,
+    };
+    Ok(match intent.stream {
+        true => chat.events(reply, ask.json["stream_options"]["include_usage"] == true),
+        false => Payload::json(&chat.document(&reply)),
+    })
 }
 
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-    #[serde(borrow, default)]
-    content: Option<Content<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    #[serde(borrow)]
-    Text(Cow<'a, str>),
-    Parts(Vec<Part<'a>>),
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
-}
-
-impl Message<'_> {
-    fn text(&self) -> Cow<'_, str> {
-        match &self.content {
-            None => Cow::Borrowed(""),
-            Some(Content::Text(text)) => Cow::Borrowed(text.as_ref()),
-            Some(Content::Parts(parts)) => {
-                Cow::Owned(parts.iter().filter_map(|part| part.text.as_deref()).collect())
-            }
-        }
-    }
-}
-
-/// The answer before it is written.
-struct Answer {
+struct Chat<'a> {
+    behaviour: &'a Behaviour,
+    /// How many alternatives each token gets, when log probabilities are asked for.
+    logprobs: Option<u64>,
     id: String,
-    model: String,
-    chunks: Vec<String>,
-    finish_reason: &'static str,
+    model: &'a str,
     usage: Value,
 }
 
-impl<'a> Request<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|e| Refusal(format!("could not read the request: {e}")))
-    }
+fn call(call: &Call) -> Value {
+    json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
+}
 
-    /// The answer to the last user message; input tokens are those of all messages' text together, at least 1.
-    pub(super) fn answer(&self, digest: &[u8; 32], behaviour: &Behaviour) -> Payload {
-        let last = self.messages.iter().rev().find(|message| message.role == "user");
-        let text = echo::answer(&last.map(Message::text).unwrap_or_default());
-        let mut chunks = echo::chunks(&text, behaviour.chunks);
-        let limit = self.max_completion_tokens.or(self.max_tokens).map(|tokens| tokens.saturating_mul(4));
-        let limit = usize::try_from(limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX).min(echo::MAX_ANSWER);
-        let cut = echo::truncate(&mut chunks, limit);
-        let input: usize = self.messages.iter().map(|message| message.text().len()).sum();
-        let output: usize = chunks.iter().map(String::len).sum();
-        let id: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let answer = Answer {
-            id: format!("chatcmpl-{id}"),
-            model: self.model.to_string(),
-            chunks,
-            finish_reason: if cut { "length" } else { "stop" },
-            usage: usage(behaviour, echo::tokens(input).max(1), echo::tokens(output)),
+impl Chat<'_> {
+    fn finish(&self, answer: &Answer) -> String {
+        let word = match answer.finish {
+            Finish::End | Finish::Stop(_) | Finish::Refusal => "stop",
+            Finish::Length => "length",
+            Finish::Calls => "tool_calls",
+            Finish::Filter => "content_filter",
         };
-        if self.stream == Some(true) {
-            let include_usage = self.stream_options.as_ref().is_some_and(|options| options.include_usage);
-            answer.events(behaviour, include_usage)
-        } else {
-            answer.document(behaviour)
-        }
+        self.behaviour.finish_reason.clone().unwrap_or_else(|| word.to_owned())
     }
-}
 
-/// Counted or scripted usage, with details only where they are scripted.
-fn usage(behaviour: &Behaviour, input: u64, output: u64) -> Value {
-    let input = behaviour.prompt_tokens.unwrap_or(input);
-    let output = behaviour.completion_tokens.unwrap_or(output);
-    let mut usage = json!({
-        "prompt_tokens": input,
-        "completion_tokens": output,
-        "total_tokens": input.saturating_add(output),
-    });
-    if let Some(cached) = behaviour.cached_tokens {
-        usage["prompt_tokens_details"] = json!({ "cached_tokens": cached });
+    /// The field for reasoning text, which compatible vendors have and OpenAI has not.
+    fn reasoning_field(&self) -> Option<&str> {
+        let field = self.behaviour.reasoning_field.as_deref().unwrap_or("reasoning_content");
+        (!field.is_empty()).then_some(field)
     }
-    if let Some(reasoning) = behaviour.reasoning_tokens {
-        usage["completion_tokens_details"] = json!({ "reasoning_tokens": reasoning });
-    }
-    usage
-}
 
-impl Answer {
-    fn document(self, behaviour: &Behaviour) -> Payload {
+    fn document(&self, reply: &Reply) -> Value {
+        let choices: Vec<Value> =
+            reply.answers.iter().enumerate().map(|(index, answer)| self.choice(index, answer)).collect();
         let mut document = json!({
             "id": self.id,
             "object": "chat.completion",
             "created": CREATED,
             "model": self.model,
-            "choices": [{
-                "index": 0,
-                "message": {"role": "assistant", "content": self.chunks.concat(), "refusal": null},
-                "logprobs": null,
-                "finish_reason": self.finish_reason,
-            }],
+            "choices": choices,
         });
-        if behaviour.usage != UsagePlace::None {
-            document["usage"] = self.usage;
+        match self.behaviour.usage {
+            UsagePlace::None => {}
+            UsagePlace::InChoice => document["choices"][0]["usage"] = self.usage.clone(),
+            _ => document["usage"] = self.usage.clone(),
         }
-        Payload::Document(Bytes::from(document.to_string()))
+        document
     }
 
-    fn events(self, behaviour: &Behaviour, include_usage: bool) -> Payload {
-        let place = if include_usage { behaviour.usage } else { UsagePlace::None };
-        let head = format!(
-            r#"{{"id":"{}","object":"chat.completion.chunk","created":{CREATED},"model":{},"choices":["#,
-            self.id,
-            Value::from(self.model),
-        );
-        // OpenAI sends `usage: null` on all other chunks when usage comes in a chunk of its own.
-        let tail = if place == UsagePlace::OwnChunk { r#"],"usage":null}"# } else { "]}" };
-        let write = |choices: &str, tail: &str| event(&[&head, choices, tail].concat(), behaviour.crlf);
-        let content = self.chunks.into_iter().map(|chunk| {
-            let text = Value::from(chunk);
-            write(&format!(r#"{{"index":0,"delta":{{"content":{text}}},"finish_reason":null}}"#), tail)
-        });
-        let finish = format!(r#"{{"index":0,"delta":{{}},"finish_reason":"{}"}}"#, self.finish_reason);
-        let usage = format!(r#"],"usage":{}}}"#, self.usage);
-        let mut closing = match place {
-            UsagePlace::None => vec![write(&finish, tail)],
-            UsagePlace::LastChoice => vec![write(&finish, &usage)],
-            UsagePlace::OwnChunk => vec![write(&finish, tail), write("", &usage)],
+    fn choice(&self, index: usize, answer: &Answer) -> Value {
+        let text = answer.text.concat();
+        let (content, refusal) = match answer.finish {
+            Finish::Refusal => (Value::Null, Value::from(text)),
+            Finish::Calls if text.is_empty() => (Value::Null, Value::Null),
+            _ => (Value::from(text), Value::Null),
         };
-        closing.push(event("[DONE]", behaviour.crlf));
-        let role = r#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}"#;
-        Payload::Events { opening: write(role, tail), content: content.collect(), closing }
+        let mut message = json!({"role": "assistant", "content": content, "refusal": refusal});
+        if let Some(field) = self.reasoning_field().filter(|_| !answer.reasoning.is_empty()) {
+            message[field] = answer.reasoning.concat().into();
+        }
+        if !answer.calls.is_empty() {
+            message["tool_calls"] = answer.calls.iter().map(call).collect();
+        }
+        let logprobs =
+            self.logprobs.map(|top| json!({"content": logprobs(&answer.text, top), "refusal": null}));
+        json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": self.finish(answer)})
+    }
+
+    fn events(self, reply: Reply, include_usage: bool) -> Payload {
+        let sse = Sse::of(self.behaviour);
+        let place = if include_usage { self.behaviour.usage } else { UsagePlace::None };
+        let writer = Writer {
+            sse,
+            place,
+            head: format!(
+                r#"{{"id":"{}","object":"chat.completion.chunk","created":{CREATED},"model":{},"choices":["#,
+                self.id,
+                Value::from(self.model),
+            ),
+            usage: self.usage.clone(),
+            obfuscate: self.behaviour.obfuscation,
+        };
+        let mut events = Events::default();
+        let mut written = 0;
+        for (index, answer) in reply.answers.iter().enumerate() {
+            let role = r#"{"role":"assistant","content":""}"#;
+            events.opening.push(writer.delta(index, role, "null", &mut written, 0));
+            for (delta, logprobs, bytes) in self.deltas(answer) {
+                events.content.push(writer.delta(index, &delta, &logprobs, &mut written, bytes));
+            }
+            let last = index + 1 == reply.answers.len();
+            events.closing.push(writer.finish(index, &self.finish(answer), last));
+        }
+        if place == UsagePlace::OwnChunk {
+            events.closing.push(writer.chunk("", Some(&self.usage)));
+        }
+        events.closing.push(sse.data("[DONE]"));
+        Payload::Events(Framing::Chat(sse), events)
+    }
+
+    /// The deltas of an answer as JSON, their log probabilities, and the bytes of output in each.
+    fn deltas(&self, answer: &Answer) -> Vec<(String, String, usize)> {
+        let none = || "null".to_owned();
+        let mut deltas = Vec::new();
+        if let Some(field) = self.reasoning_field() {
+            deltas.extend(
+                answer.reasoning.iter().map(|text| (json!({field: text}).to_string(), none(), text.len())),
+            );
+        }
+        let field = if answer.finish == Finish::Refusal { "refusal" } else { "content" };
+        for text in &answer.text {
+            let logprobs = self.logprobs.map(|top| {
+                json!({"content": logprobs(std::slice::from_ref(text), top), "refusal": null}).to_string()
+            });
+            deltas.push((
+                format!(r#"{{"{field}":{}}}"#, Value::from(text.as_str())),
+                logprobs.unwrap_or_else(none),
+                text.len(),
+            ));
+        }
+        for (index, call) in answer.calls.iter().enumerate() {
+            let first = json!({"tool_calls": [{"index": index, "id": call.id, "type": "function",
+                "function": {"name": call.name, "arguments": ""}}]});
+            deltas.push((first.to_string(), none(), call.name.len()));
+            deltas.extend(call.pieces().iter().map(|piece| {
+                let delta = json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]});
+                (delta.to_string(), none(), piece.len())
+            }));
+        }
+        deltas
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Writes chunks, which differ in their choices only.
+struct Writer {
+    sse: Sse,
+    place: UsagePlace,
+    head: String,
+    usage: Value,
+    obfuscate: bool,
+}
 
-    fn document(body: &Value, behaviour: &str) -> Value {
-        let body = body.to_string();
-        let Ok(request) = Request::parse(body.as_bytes()) else { panic!("refused") };
-        match request.answer(&[0xab; 32], &serde_json::from_str(behaviour).unwrap()) {
-            Payload::Document(bytes) => serde_json::from_slice(&bytes).unwrap(),
-            Payload::Events { .. } => panic!("a stream"),
-        }
+impl Writer {
+    fn chunk(&self, choices: &str, usage: Option<&Value>) -> Bytes {
+        let usage = match usage {
+            Some(usage) => format!(r#","usage":{usage}"#),
+            // OpenAI sends `usage: null` on all other chunks when usage comes in a chunk of its own.
+            None if self.place == UsagePlace::OwnChunk => r#","usage":null"#.to_owned(),
+            None => String::new(),
+        };
+        let padding = if self.obfuscate { r#","obfuscation":"aGk3Zx9"}"# } else { "}" };
+        self.sse.data(&[&self.head, choices, "]", &usage, padding].concat())
     }
 
-    #[test]
-    fn the_last_user_message_is_echoed_and_tokens_are_quarter_bytes() {
-        let answer = document(
-            &json!({"model": "m", "messages": [
-                {"role": "user", "content": "first"},
-                {"role": "assistant", "content": null},
-                {"role": "user", "content": [{"type": "text", "text": "ein \"é\""}, {"type": "image_url"}]},
-            ]}),
-            "{}",
-        );
-        assert_eq!(answer["choices"][0]["message"]["content"], "echo: ein \"é\"");
-        assert_eq!(answer["usage"], json!({"prompt_tokens": 4, "completion_tokens": 4, "total_tokens": 8}));
-        assert_eq!(answer["id"], "chatcmpl-abababababababababababab");
+    fn delta(&self, index: usize, delta: &str, logprobs: &str, written: &mut usize, bytes: usize) -> Bytes {
+        *written += bytes;
+        let logprobs = if logprobs == "null" { String::new() } else { format!(r#","logprobs":{logprobs}"#) };
+        let choice = format!(r#"{{"index":{index},"delta":{delta}{logprobs},"finish_reason":null}}"#);
+        let so_far = (self.place == UsagePlace::EveryChunk).then(|| {
+            let mut usage = self.usage.clone();
+            let output = echo::tokens(*written).min(usage["completion_tokens"].as_u64().unwrap_or(u64::MAX));
+            usage["completion_tokens"] = output.into();
+            usage["total_tokens"] =
+                usage["prompt_tokens"].as_u64().map(|input| input.saturating_add(output)).into();
+            usage
+        });
+        self.chunk(&choice, so_far.as_ref())
     }
 
-    #[test]
-    fn the_output_limit_cuts_and_says_so() {
-        let body = json!({"model": "m", "max_tokens": 2, "messages": [{"role": "user", "content": "hello"}]});
-        let answer = document(&body, "{}");
-        assert_eq!(answer["choices"][0]["message"]["content"], "echo: he");
-        assert_eq!(answer["choices"][0]["finish_reason"], "length");
-        assert_eq!(answer["usage"]["completion_tokens"], 2);
-    }
-
-    #[test]
-    fn scripted_usage_replaces_the_counted_one() {
-        let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
-        let script = r#"{"prompt_tokens":100,"completion_tokens":7,"cached_tokens":64,"reasoning_tokens":5}"#;
-        let usage = document(&body, script)["usage"].clone();
-        assert_eq!(usage["total_tokens"], 107);
-        assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 64);
-        assert_eq!(usage["completion_tokens_details"]["reasoning_tokens"], 5);
-        assert!(document(&body, r#"{"usage":"none"}"#).get("usage").is_none());
+    /// The chunk with the finish reason; the last one may carry usage.
+    fn finish(&self, index: usize, reason: &str, last: bool) -> Bytes {
+        let inside = match self.place == UsagePlace::InChoice && last {
+            true => format!(r#","usage":{}"#, self.usage),
+            false => String::new(),
+        };
+        let reason = Value::from(reason);
+        let choice = format!(r#"{{"index":{index},"delta":{{}},"finish_reason":{reason}{inside}}}"#);
+        let here = last && matches!(self.place, UsagePlace::LastChoice | UsagePlace::EveryChunk);
+        self.chunk(&choice, here.then_some(&self.usage))
     }
 }

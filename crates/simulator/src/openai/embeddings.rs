@@ -1,16 +1,17 @@
 //! Embeddings: inputs as text or token ids, vectors as numbers or as base64 of little-endian floats.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::fits;
 use crate::echo;
+use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::script::{Behaviour, UsagePlace};
+use crate::script::UsagePlace;
+use crate::serve::Ask;
+use crate::shape::Shape::{self, Any, Either, Enum, Int, List, Object, Str};
 
 /// Most inputs of one request, OpenAI's own limit.
 const MAX_INPUTS: usize = 2048;
@@ -18,9 +19,7 @@ const MAX_INPUTS: usize = 2048;
 const MAX_DIMENSIONS: usize = 4096;
 
 #[derive(Deserialize)]
-pub(super) struct Request<'a> {
-    #[serde(borrow)]
-    pub(super) model: Cow<'a, str>,
+struct Request {
     input: Input,
     #[serde(default)]
     encoding_format: Option<Encoding>,
@@ -64,19 +63,32 @@ impl Input {
     }
 }
 
-impl<'a> Request<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|e| Refusal(format!("could not read the request: {e}")))
-    }
+static EMBEDDING: Shape = Object(&[
+    ("input!", Either(&[&Str, &List(&Any)])),
+    ("model", Str),
+    ("dimensions", Int),
+    ("encoding_format", Enum(&["float", "base64"])),
+    ("user", Str),
+]);
 
-    pub(super) fn answer(&self, behaviour: &Behaviour) -> Result<Payload, Refusal> {
+/// Answers `POST /v1/embeddings`.
+pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    fits(ask, &EMBEDDING)?;
+    let request: Request = serde_json::from_slice(ask.body)
+        .map_err(|e| Problem::bad(format!("could not read the request: {e}")))?;
+    let bytes = request.answer(ask.model, ask.behaviour.prompt_tokens, ask.behaviour.usage)?;
+    Ok(Payload::Document(Bytes::from(bytes)))
+}
+
+impl Request {
+    fn answer(&self, model: &str, scripted: Option<u64>, place: UsagePlace) -> Result<Vec<u8>, Problem> {
         let inputs = self.input.all();
         if inputs.is_empty() || inputs.len() > MAX_INPUTS {
-            return Err(Refusal(format!("input: between 1 and {MAX_INPUTS} entries")));
+            return Err(Problem::bad(format!("input: between 1 and {MAX_INPUTS} entries")));
         }
         let dimensions = self.dimensions.unwrap_or(echo::DEFAULT_DIMENSIONS);
         if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
-            return Err(Refusal(format!("dimensions: between 1 and {MAX_DIMENSIONS}")));
+            return Err(Problem::bad(format!("dimensions: between 1 and {MAX_DIMENSIONS}")));
         }
         let base64 = self.encoding_format == Some(Encoding::Base64);
         let datum = |(index, (bytes, _)): (usize, &(Vec<u8>, u64))| Datum {
@@ -85,16 +97,15 @@ impl<'a> Request<'a> {
             embedding: Vector::new(echo::embedding(bytes, dimensions), base64),
         };
         let counted: u64 = inputs.iter().map(|(_, tokens)| tokens).sum();
-        let tokens = behaviour.prompt_tokens.unwrap_or(counted);
+        let tokens = scripted.unwrap_or(counted);
         let document = Document {
             object: "list",
             data: inputs.iter().enumerate().map(datum).collect(),
-            model: &self.model,
-            usage: (behaviour.usage != UsagePlace::None)
+            model,
+            usage: (place != UsagePlace::None)
                 .then_some(Usage { prompt_tokens: tokens, total_tokens: tokens }),
         };
-        let bytes = serde_json::to_vec(&document).map_err(|e| Refusal(e.to_string()))?;
-        Ok(Payload::Document(Bytes::from(bytes)))
+        serde_json::to_vec(&document).map_err(|e| Problem::bad(e.to_string()))
     }
 }
 
@@ -144,12 +155,9 @@ mod tests {
     use super::*;
 
     fn answer(body: &Value) -> Result<Value, String> {
-        let body = body.to_string();
-        let request = Request::parse(body.as_bytes()).map_err(|Refusal(reason)| reason)?;
-        match request.answer(&Behaviour::default()).map_err(|Refusal(reason)| reason)? {
-            Payload::Document(bytes) => Ok(serde_json::from_slice(&bytes).unwrap()),
-            Payload::Events { .. } => panic!("a stream"),
-        }
+        let request: Request = serde_json::from_value(body.clone()).map_err(|e| e.to_string())?;
+        let bytes = request.answer("m", None, UsagePlace::OwnChunk).map_err(|problem| problem.message)?;
+        Ok(serde_json::from_slice(&bytes).unwrap())
     }
 
     #[test]
@@ -179,6 +187,5 @@ mod tests {
         assert!(answer(&json!({"model": "m", "input": []})).unwrap_err().contains("input"));
         let long = json!({"model": "m", "input": "a", "dimensions": 5000});
         assert!(answer(&long).unwrap_err().contains("dimensions"));
-        assert!(answer(&json!({"input": "a"})).unwrap_err().contains("model"));
     }
 }

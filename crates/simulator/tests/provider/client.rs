@@ -61,7 +61,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn extra_header(&mut self, line: &str) {
-        self.extra = format!("{line}\r\n");
+        self.extra.push_str(&format!("{line}\r\n"));
     }
 
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: &Value) {
