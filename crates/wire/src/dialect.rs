@@ -56,6 +56,7 @@ impl DialectName {
     #[must_use]
     pub fn codec(self) -> Option<&'static dyn Dialect> {
         match self {
+            Self::OpenAiChat => Some(&crate::openai::chat::Chat),
             Self::Anthropic => Some(&crate::anthropic::Anthropic),
             Self::Gemini => Some(&crate::gemini::Gemini),
             _ => None,
@@ -168,6 +169,14 @@ pub enum Framing {
     AwsEventStream,
 }
 
+impl Framing {
+    /// Whether a comment may stand between events; binary frames have none.
+    #[must_use]
+    pub const fn comments(self) -> bool {
+        matches!(self, Self::Sse)
+    }
+}
+
 /// Reads one provider's stream.
 pub trait StreamDecoder: Send {
     /// How the stream is cut.
@@ -187,6 +196,11 @@ pub trait StreamDecoder: Send {
 
 /// Writes one client's stream. Its bytes are whole frames.
 pub trait StreamEncoder: Send {
+    /// How the client's stream is cut.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
     /// Writes what an event makes necessary; [`Event::End`] is not given to it.
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>);
 

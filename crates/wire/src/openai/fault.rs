@@ -1,0 +1,135 @@
+//! Errors of OpenAI's dialects and their copies: whose fault they are, and how a client hears of the gateway's own.
+
+use super::error::{ProviderError, provider_error};
+use crate::dialect::{ErrorAnswer, ErrorClass};
+
+/// Reads an error answer.
+pub(crate) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
+    let said = provider_error(answer.body);
+    match said {
+        Some(said) => (class_of(answer.status, &said), Some(said)),
+        None => (by_status(answer.status), None),
+    }
+}
+
+/// Whose fault an error is; status 0: it stood inside an answer or a stream (DIALECTS §4).
+pub(crate) fn class_of(status: u16, said: &ProviderError) -> ErrorClass {
+    let word = |text: &Option<String>| text.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
+    let (code, kind) = (word(&said.code), word(&said.kind));
+    let known = by_word(&code).or_else(|| by_word(&kind));
+    if let Some(class) = known {
+        return class;
+    }
+    // Vendors that have no word for it say it in a sentence.
+    if matches!(status, 0 | 400 | 413 | 422) && context_phrase(&said.message) {
+        return ErrorClass::ContextTooLong;
+    }
+    // Errors inside a stream have no status; several vendors write one as the code.
+    let status = if status == 0 { code.parse().unwrap_or(0) } else { status };
+    match by_status(status) {
+        ErrorClass::ServerError if kind == "invalid_request_error" && status == 0 => ErrorClass::BadRequest,
+        class => class,
+    }
+}
+
+fn by_word(word: &str) -> Option<ErrorClass> {
+    Some(match word {
+        "context_length_exceeded" | "exceed_context_size_error" | "model_max_prompt_tokens_exceeded" => {
+            ErrorClass::ContextTooLong
+        }
+        "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "billing_not_active"
+        | "insufficient_balance" => ErrorClass::NoCredit,
+        "invalid_api_key" | "authentication_error" | "account_deactivated" => ErrorClass::BadCredential,
+        "rate_limit_exceeded" | "rate_limit_error" | "requests" | "tokens" => ErrorClass::RateLimited,
+        "content_policy_violation"
+        | "invalid_prompt"
+        | "content_filter"
+        | "responsibleaipolicyviolation"
+        | "bio_policy"
+        | "misalignment_policy_violation"
+        | "image_content_policy_violation" => ErrorClass::ContentBlocked,
+        "model_not_found" | "deploymentnotfound" => ErrorClass::NotFound,
+        "slow_down" | "overloaded" | "overloaded_error" | "engine_overloaded" => ErrorClass::Overloaded,
+        "server_error" | "internal_error" | "vector_store_timeout" => ErrorClass::ServerError,
+        _ => return None,
+    })
+}
+
+/// Sentences of compatible vendors for a prompt that does not fit.
+fn context_phrase(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let has = |phrase: &str| message.contains(phrase);
+    has("maximum context length is")
+        || has("longer than the model's context length")
+        || has("exceeds the available context size")
+        || has("inputs tokens + max_new_tokens must be")
+        || has("prompt is too long")
+        || (has("current length is") && has("while limit is"))
+}
+
+const fn by_status(status: u16) -> ErrorClass {
+    match status {
+        401 | 403 => ErrorClass::BadCredential,
+        402 => ErrorClass::NoCredit,
+        404 => ErrorClass::NotFound,
+        408 | 504 => ErrorClass::Timeout,
+        413 => ErrorClass::TooLarge,
+        429 => ErrorClass::RateLimited,
+        503 | 529 => ErrorClass::Overloaded,
+        400..=499 => ErrorClass::BadRequest,
+        _ => ErrorClass::ServerError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, body: &str) -> ErrorClass {
+        decode(&ErrorAnswer { status, error_type: None, body: body.as_bytes() }).0
+    }
+
+    #[test]
+    fn codes_speak_before_types_before_phrases_before_status() {
+        use ErrorClass as C;
+        let cases: [(u16, &str, C); 16] = [
+            (
+                429,
+                r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+                C::NoCredit,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"m","type":"requests","code":"rate_limit_exceeded"}}"#,
+                C::RateLimited,
+            ),
+            (429, r#"{"error":{"message":"m"}}"#, C::RateLimited),
+            (400, r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#, C::ContextTooLong),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":null}}"#,
+                C::ContextTooLong,
+            ),
+            (400, r#"{"message":"Current length is 9 while limit is 8"}"#, C::ContextTooLong),
+            (400, r#"{"error":{"message":"m","code":"string_above_max_length"}}"#, C::BadRequest),
+            (
+                400,
+                r#"{"error":{"message":"m","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+                C::ContentBlocked,
+            ),
+            (401, r#"{"error":{"message":"m","code":"invalid_api_key"}}"#, C::BadCredential),
+            (404, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::NotFound),
+            (503, r#"{"error":{"message":"m","type":"server_error","code":"slow_down"}}"#, C::Overloaded),
+            (422, r#"{"detail":[{"loc":["body"],"msg":"x"}]}"#, C::BadRequest),
+            (402, "Payment required", C::NoCredit),
+            (0, r#"{"error":{"message":"m","code":502}}"#, C::ServerError),
+            (0, r#"{"error":{"message":"m","code":429}}"#, C::RateLimited),
+            (0, r#"{"error":{"message":"m","type":"invalid_request_error"}}"#, C::BadRequest),
+        ];
+        for (status, body, expected) in cases {
+            assert_eq!(class(status, body), expected, "{status} {body}");
+        }
+    }
+}
