@@ -26,7 +26,7 @@ pub(crate) struct Counts {
 
 /// How a report ended.
 pub(crate) enum Outcome {
-    /// So many of its events were new, and so many known.
+    /// So many of its attempts were new, and so many known.
     Committed {
         /// New ones.
         inserted: u64,
@@ -73,12 +73,12 @@ impl Counts {
 impl Collect for Counts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let mut events = to.counter(
-            "portcullis_ledger_events_total",
-            "Usage events reported by proxies; duplicates count once in the ledger.",
+        let mut attempts = to.counter(
+            "portcullis_ledger_attempts_total",
+            "Attempts reported by proxies; one that comes again counts once in the ledger.",
         )?;
-        events.put(&[("result", "inserted")], read(&self.inserted))?;
-        events.put(&[("result", "duplicate")], read(&self.duplicates))?;
+        attempts.put(&[("result", "inserted")], read(&self.inserted))?;
+        attempts.put(&[("result", "duplicate")], read(&self.duplicates))?;
         let mut reports = to.counter("portcullis_ledger_reports_total", "Reports by proxies.")?;
         reports.put(&[("result", "committed")], read(&self.committed))?;
         reports.put(&[("result", "refused")], read(&self.refused))?;

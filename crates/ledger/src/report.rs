@@ -72,12 +72,12 @@ impl Ledger for LedgerService {
 }
 
 impl LedgerService {
-    /// How many events were reported, and how many of them were new.
+    /// How many attempts were reported, and how many of them were new.
     async fn commit(&self, peer: &Peer, request: ReportRequest) -> Result<(u64, u64), Status> {
         let events = read(request).inspect_err(|refusal| {
             tracing::warn!(proxy = %peer.name, reason = refusal.message(), "refused a usage report");
         })?;
-        let reported = events.len() as u64;
+        let reported = events.iter().map(|event| event.attempts.len() as u64).sum();
         let inserted = self.store.insert_usage(&events).await.map_err(|error| {
             tracing::error!(proxy = %peer.name, %error, "could not commit a usage report");
             refusal(&error)
