@@ -152,4 +152,25 @@ fn arguments(text: &str) -> Option<Json<'_>> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_both_cases() {
+        for (name, expected) in
+            [("max_output_tokens", "maxOutputTokens"), ("topP", "topP"), ("_x", "_x"), ("a__b_", "aB")]
+        {
+            assert_eq!(camel(name), expected);
+        }
+    }
+
+    #[test]
+    fn generations_are_told_from_names() {
+        for model in ["gemini-3-pro", "models/gemini-3.5-flash", "gemini-flash-latest", "gemini-12-x"] {
+            assert!(is_newer(model), "{model}");
+        }
+        for model in ["gemini-2.5-pro", "gemini-1.5-flash-002", "gemma-3", "tunedModels/mine"] {
+            assert!(!is_newer(model), "{model}");
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! The tricky cases that concern Gemini (DIALECTS §7, by number), from and to other dialects' calls.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests may fail the test"
+)]
+
+#[path = "support/dialect.rs"]
+mod dialect;
+
+use dialect::{Answer, Sum, codec, envelope, events, read, target, translated};
+use serde_json::{Value, json};
+use wire::{
+    DialectName::{self, Anthropic, Gemini, OpenAiChat},
+    canon::{
+        Call, Choice, Effort, Event, Family, Field, Finish, Image, Losses, Media, Part, PartKind, Reasoning,
+        ReasoningMode, Reply, Role, Signature, Tool, ToolCall, ToolChoice, ToolMode, ToolResult, Turn,
+    },
+    dialect::InPath,
+    json::Json,
+};
+
+const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(false) };
+const NEW: &str = "gemini-3-pro";
+const OLD: &str = "gemini-2.5-flash";
+
+fn tool_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {
+    let (id, name, arguments) = (id.into(), name.into(), arguments.into());
+    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
+}
+
+fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
+    let (id, name) = (id.into(), "".into());
+    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
+}
+
+fn user(text: &'static str) -> Turn<'static> {
+    Turn::new(Role::User, vec![Part::text(text)])
+}
+
+fn turns(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { turns, ..Call::default() }
+}
+
+fn seal(family: Family, text: &'static str) -> Signature<'static> {
+    Signature { family, text: text.into(), item: None }
+}
+
+fn thought(text: &'static str, signature: Option<Signature<'static>>) -> Part<'static> {
+    Part::new(PartKind::Reasoning { text: text.into(), signature })
+}
+
+fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {
+    let losses = Losses::new(OpenAiChat, Gemini, lenient);
+    let encoded =
+        codec(Gemini).encode_call(call, &target(model), losses).map_err(|error| error.to_string())?;
+    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+}
+
+fn contents(call: &Call<'_>, model: &str) -> Value {
+    write(call, model, false).unwrap().0["contents"].clone()
+}
+
+fn answer(parts: Vec<Part<'static>>, finish: Finish) -> Value {
+    let choice = Choice {
+        parts,
+        finish,
+        stop_sequence: None,
+        explanation: None,
+        logprobs: Vec::new(),
+        citations: None,
+    };
+    let reply = Reply { choices: vec![choice], ..Reply::default() };
+    serde_json::from_slice(&codec(Gemini).encode_reply(&reply, &envelope())).unwrap()
+}
+
+#[test]
+fn case_1_and_26_results_stand_alone_in_the_order_of_their_calls() {
+    let call = turns(vec![
+        user("a"),
+        user("b"),
+        Turn::new(
+            Role::Assistant,
+            vec![tool_call("x", "f", ""), tool_call("y", "f", "{}"), tool_call("z", "g", "null")],
+        ),
+        Turn::new(Role::Tool, vec![result("z", vec![Part::text("3")]), result("y", Vec::new())]),
+        Turn::new(Role::Tool, vec![result("x", vec![Part::text("1"), Part::text("one")])]),
+        user("go on"),
+    ]);
+    let expected = json!([
+        {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
+        {"role": "model", "parts": [
+            {"functionCall": {"name": "f", "args": {}}},
+            {"functionCall": {"name": "f", "args": {}}},
+            {"functionCall": {"name": "g", "args": {}}},
+        ]},
+        {"role": "user", "parts": [
+            {"functionResponse": {"name": "f", "response": {"output": "1\none"}}},
+            {"functionResponse": {"name": "f", "response": {"output": ""}}},
+            {"functionResponse": {"name": "g", "response": {"output": "3"}}},
+        ]},
+        {"role": "user", "parts": [{"text": "go on"}]},
+    ]);
+    assert_eq!(contents(&call, OLD), expected);
+}
+
+#[test]
+fn case_2_a_missing_or_unknown_result_is_refused() {
+    let calls = Turn::new(Role::Assistant, vec![tool_call("x", "f", "{}")]);
+    for (after, wanted) in [
+        (vec![user("hi")], "tool call \"x\""),
+        (vec![Turn::new(Role::Tool, vec![result("q", Vec::new())])], "tool call \"x\""),
+        (
+            vec![Turn::new(Role::Tool, vec![result("x", Vec::new()), result("q", Vec::new())])],
+            "tool result \"q\"",
+        ),
+    ] {
+        let call = turns([vec![user("a"), calls.clone()], after].concat());
+        let error = write(&call, NEW, true).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let response = |name: &str| json!({"functionResponse": {"name": name, "response": {}}});
+    for (parts, wanted) in [(json!([response("g")]), "\"g\""), (json!([{ "text": "hi" }]), "\"f\"")] {
+        let body = json!({"contents": [{"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+            {"role": "user", "parts": parts}]});
+        let error = translated((Gemini, PATH, &body.to_string()), Gemini, &target(NEW), true).unwrap_err();
+        assert!(error.contains(wanted) && error.starts_with("`contents[1]"), "{error}");
+    }
+}
+
+#[test]
+fn case_4_arguments_that_are_no_object_are_refused_by_name() {
+    for arguments in ["[1]", "{", "7", r#"{"a":1,"a":2}"#] {
+        let call =
+            turns(vec![user("a"), Turn::new(Role::Assistant, vec![tool_call("call-9", "f", arguments)])]);
+        assert!(write(&call, NEW, true).unwrap_err().contains("call-9"), "{arguments}");
+    }
+}
+
+#[test]
+fn case_5_calls_without_ids_find_their_results_by_name_and_order() {
+    let call = |name: &str| json!({"functionCall": {"name": name, "args": {"n": 1}}});
+    let answer =
+        |name: &str, text: &str| json!({"functionResponse": {"name": name, "response": {"output": text}}});
+    let body = json!({"contents": [
+        {"role": "user", "parts": [{"text": "a"}]},
+        {"role": "model", "parts": [call("f"), call("g"), call("f")]},
+        {"parts": [answer("g", "1"), answer("f", "2"), answer("f", "3")]},
+    ]})
+    .to_string();
+    let (written, _) = translated((Gemini, PATH, &body), Anthropic, &target("claude-x"), false).unwrap();
+    let ids = |list: &Value, key: &str| -> Vec<String> {
+        list["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|block| block[key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let calls = ids(&written["messages"][1], "id");
+    let results = ids(&written["messages"][2], "tool_use_id");
+    assert_eq!(results, [calls[1].clone(), calls[0].clone(), calls[2].clone()]);
+    assert_eq!(written["messages"][2]["content"][2]["content"], "3");
+    let (again, _) = translated((Gemini, PATH, &body), Gemini, &target(OLD), false).unwrap();
+    assert_eq!(again["contents"][1]["parts"], json!([call("f"), call("g"), call("f")]));
+    assert_eq!(again["contents"][2]["parts"], json!([answer("f", "2"), answer("g", "1"), answer("f", "3")]));
+}
+
+#[test]
+fn case_7_a_later_system_turn_is_refused_or_tagged() {
+    let system = Turn::new(Role::Developer, vec![Part::text("rules")]);
+    let call = turns(vec![system.clone(), user("a"), system]);
+    assert!(write(&call, NEW, false).unwrap_err().starts_with("`messages`"));
+    let (written, dropped) = write(&call, NEW, true).unwrap();
+    assert_eq!(written["systemInstruction"], json!({"parts": [{"text": "rules"}]}));
+    let parts = json!([{"text": "a"}, {"text": "<system>\nrules\n</system>"}]);
+    assert_eq!((&written["contents"][0]["parts"], dropped), (&parts, vec!["messages".to_owned()]));
+}
+
+#[test]
+fn case_8_seals_return_to_the_call_or_text_they_came_with() {
+    let google = |text| Some(seal(Family::Gemini, text));
+    let call = turns(vec![
+        user("a"),
+        Turn::new(
+            Role::Assistant,
+            vec![
+                thought("plan", google("czE=")),
+                Part::text("now"),
+                thought("", google("czI=")),
+                tool_call("x", "f", "{}"),
+            ],
+        ),
+        Turn::new(Role::Tool, vec![result("x", Vec::new())]),
+        Turn::new(Role::Assistant, vec![Part::text("done"), thought("", google("czM="))]),
+    ]);
+    let written = contents(&call, NEW);
+    let expected = json!([{"text": "plan", "thought": true, "thoughtSignature": "czE="}, {"text": "now"},
+        {"functionCall": {"id": "x", "name": "f", "args": {}}, "thoughtSignature": "czI="}]);
+    assert_eq!(written[1]["parts"], expected);
+    assert_eq!(written[3]["parts"], json!([{"text": "done", "thoughtSignature": "czM="}]));
+}
+
+#[test]
+fn case_9_foreign_seals_are_stripped_and_the_step_is_marked_for_new_models() {
+    let claude = Some(seal(Family::Anthropic, "c2Vh"));
+    let step = |id| {
+        Turn::new(
+            Role::Assistant,
+            vec![thought("plan", claude.clone()), tool_call(id, "f", "{}"), tool_call("z", "f", "{}")],
+        )
+    };
+    let done = |id| Turn::new(Role::Tool, vec![result(id, Vec::new()), result("z", Vec::new())]);
+    let call = turns(vec![user("a"), step("x"), done("x"), user("b"), step("y"), done("y")]);
+    let written = contents(&call, NEW);
+    let seals: Vec<_> = [1, 4]
+        .into_iter()
+        .flat_map(|at| written[at]["parts"].as_array().unwrap().clone())
+        .map(|part| part["thoughtSignature"].clone())
+        .collect();
+    let marker = json!("skip_thought_signature_validator");
+    assert_eq!(seals, [Value::Null, Value::Null, marker, Value::Null], "only the current turn's first call");
+    assert!(!contents(&call, OLD).to_string().contains("thoughtSignature"));
+}
+
+#[test]
+fn case_10_foreign_seals_pass_through_a_client_and_come_back() {
+    let body = answer(
+        vec![
+            thought("plan", Some(seal(Family::Anthropic, "c2Vh"))),
+            Part::new(PartKind::RedactedReasoning(seal(Family::Anthropic, "aGlk"))),
+            tool_call("toolu_1", "f", "{}"),
+        ],
+        Finish::ToolCalls,
+    );
+    let content = &body["candidates"][0]["content"];
+    assert!(!body.to_string().contains("c2Vh"), "the seal is wrapped");
+    let call = json!({"contents": [{"role": "user", "parts": [{"text": "a"}]}, content,
+        {"parts": [{"functionResponse": {"id": "toolu_1", "name": "f", "response": {}}}]}], "generationConfig": {"maxOutputTokens": 9}});
+    let (written, _) =
+        translated((Gemini, PATH, &call.to_string()), Anthropic, &target("claude-x"), false).unwrap();
+    let expected = json!([{"type": "thinking", "thinking": "plan", "signature": "c2Vh"},
+        {"type": "redacted_thinking", "data": "aGlk"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]);
+    assert_eq!(written["messages"][1]["content"], expected);
+}
+
+#[test]
+fn a_streamed_history_is_one_turn_again() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, choice) = (Vec::new(), 0);
+    for event in [
+        Event::Reasoning { choice, text: "pl".into() },
+        Event::Reasoning { choice, text: "an".into() },
+        Event::Signature { choice, signature: seal(Family::Anthropic, "c2Vh") },
+        Event::Text { choice, text: "He".into() },
+        Event::Text { choice, text: "llo".into() },
+    ] {
+        encoder.event(&event, &mut out);
+    }
+    let chunk =
+        |event: &[u8]| -> Value { serde_json::from_slice(event.strip_prefix(b"data: ").unwrap()).unwrap() };
+    let out = String::from_utf8(out).unwrap().replace("\r\n", "\n");
+    let mut contents: Vec<Value> = events(out.as_bytes())
+        .into_iter()
+        .map(|event| chunk(event)["candidates"][0]["content"].clone())
+        .collect();
+    contents.insert(0, json!({"parts": [{"text": "a"}]}));
+    let body = json!({ "contents": contents, "generationConfig": {"maxOutputTokens": 9} }).to_string();
+    let (written, _) = translated((Gemini, PATH, &body), Anthropic, &target("claude-x"), false).unwrap();
+    let expected = json!([{"type": "thinking", "thinking": "plan", "signature": "c2Vh"}, {"type": "text", "text": "Hello"}]);
+    assert_eq!(written["messages"][1]["content"], expected);
+}
+
+#[test]
+fn case_13_an_image_in_a_result_goes_behind_the_results_of_older_models() {
+    let media = Media::Base64 { mime: "image/png".into(), data: "iVBO".into() };
+    let image = Part::new(PartKind::Image(Image { media, detail: None }));
+    let call = turns(vec![
+        user("a"),
+        Turn::new(Role::Assistant, vec![tool_call("x", "f", "{}"), tool_call("y", "f", "{}")]),
+        Turn::new(Role::Tool, vec![result("x", vec![Part::text("lamp"), image])]),
+        Turn::new(Role::Tool, vec![result("y", Vec::new())]),
+    ]);
+    let blob = json!({"inlineData": {"mimeType": "image/png", "data": "iVBO"}});
+    let (written, dropped) = write(&call, OLD, false).unwrap();
+    let results = &written["contents"][2]["parts"];
+    assert_eq!(results[0]["functionResponse"]["response"], json!({"output": "lamp\nsee image 1"}));
+    assert_eq!(results.as_array().unwrap().len(), 2);
+    assert_eq!(written["contents"][3]["parts"], json!([{"text": "image 1:"}, blob]));
+    assert_eq!(dropped.len(), 1);
+    let newer = contents(&call, NEW);
+    assert_eq!(newer[2]["parts"][0]["functionResponse"]["parts"], json!([blob]));
+    assert_eq!(newer.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn case_15_a_call_that_was_cut_is_left_out() {
+    let cut = || vec![Part::text("so"), tool_call("x", "f", r#"{"a": "#)];
+    let body = answer(cut(), Finish::Length);
+    assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "so"}]));
+    assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
+    assert_eq!(answer(cut(), Finish::ToolCalls)["candidates"][0]["finishReason"], "MALFORMED_FUNCTION_CALL");
+    assert_eq!(answer(cut(), Finish::Refusal)["candidates"][0]["finishReason"], "SAFETY");
+}
+
+#[test]
+fn case_23_calls_that_grow_side_by_side_come_whole_and_in_order() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, mut last, choice) = (Vec::new(), Vec::new(), 0);
+    let start = |call, name: &'static str| Event::CallStart {
+        choice,
+        call,
+        id: "".into(),
+        name: name.into(),
+        signature: None,
+    };
+    let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
+    let finish = Event::Finish { choice, reason: Finish::ToolCalls, stop_sequence: None, explanation: None };
+    for event in [
+        start(0, "f"),
+        grow(0, "{\"a\":"),
+        start(1, "g"),
+        grow(1, "{}"),
+        Event::CallEnd { choice, call: 1 },
+        grow(0, "1}"),
+        finish,
+    ] {
+        encoder.event(&event, &mut out);
+    }
+    encoder.end(&mut out, &mut last);
+    out.extend_from_slice(&last);
+    let text = String::from_utf8(out).unwrap().replace("\r\n", "\n");
+    let answer = read(Gemini, events(text.as_bytes()));
+    assert_eq!(answer.parts, ["call  f {\"a\":1}", "call  g {}"]);
+    assert_eq!(answer.finish, Some(Finish::ToolCalls));
+}
+
+#[test]
+fn what_a_stream_keeps_is_bounded() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, mut last, choice, call) = (Vec::new(), Vec::new(), 0, 0);
+    encoder.event(
+        &Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None },
+        &mut out,
+    );
+    let fragment = "x".repeat(1 << 20);
+    for _ in 0..6 {
+        encoder.event(&Event::CallArguments { choice, call, fragment: fragment.as_str().into() }, &mut out);
+    }
+    encoder.end(&mut out, &mut last);
+    assert!(out.is_empty() && last.len() < 1000);
+    assert!(String::from_utf8(last).unwrap().contains("MALFORMED_FUNCTION_CALL"));
+}
+
+#[test]
+fn thinking_is_asked_for_by_level_or_budget() {
+    let config = |reasoning: Reasoning, model: &str| {
+        let call = Call { reasoning, max_output: Some(20_000), ..turns(vec![user("a")]) };
+        write(&call, model, false).unwrap().0["generationConfig"]["thinkingConfig"].clone()
+    };
+    let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
+    let mode = |mode| Reasoning { mode: Some(mode), ..Reasoning::default() };
+    let budget = |budget| Reasoning { budget: Some(budget), ..Reasoning::default() };
+    for (reasoning, new, old) in [
+        (Reasoning::default(), Value::Null, Value::Null),
+        (effort(Effort::None), json!({"thinkingLevel": "MINIMAL"}), json!({"thinkingBudget": 0})),
+        (effort(Effort::Medium), json!({"thinkingLevel": "MEDIUM"}), json!({"thinkingBudget": 8192})),
+        (effort(Effort::Max), json!({"thinkingLevel": "XHIGH"}), json!({"thinkingBudget": 19_999})),
+        (mode(ReasoningMode::Off), json!({"thinkingLevel": "MINIMAL"}), json!({"thinkingBudget": 0})),
+        (mode(ReasoningMode::Adaptive), Value::Null, json!({"thinkingBudget": -1})),
+        (budget(500), json!({"thinkingBudget": 500}), json!({"thinkingBudget": 500})),
+    ] {
+        assert_eq!((config(reasoning, NEW), config(reasoning, OLD)), (new, old), "{reasoning:?}");
+    }
+    let off = Call { reasoning: mode(ReasoningMode::Off), ..turns(vec![user("a")]) };
+    let (written, dropped) = write(&off, "gemini-2.5-pro", false).unwrap();
+    assert_eq!(written["generationConfig"]["thinkingConfig"]["thinkingBudget"], 128);
+    assert_eq!(dropped, [Field::Reasoning.name_in(OpenAiChat)]);
+}
+
+#[test]
+fn choices_of_tools_have_their_modes() {
+    let tool = |strict| Tool {
+        name: "f".into(),
+        description: None,
+        schema: None,
+        strict,
+        cache: None,
+        foreign: None,
+    };
+    let written = |mode: Option<ToolMode<'static>>, allowed: &[&'static str], strict| {
+        let tool_choice = mode
+            .map(|mode| ToolChoice { mode, allowed: allowed.iter().map(|name| (*name).into()).collect() });
+        let call = Call { tools: vec![tool(strict)], tool_choice, ..turns(vec![user("a")]) };
+        write(&call, NEW, false).unwrap().0["toolConfig"]["functionCallingConfig"].clone()
+    };
+    assert_eq!(written(None, &[], None), Value::Null);
+    assert_eq!(written(None, &[], Some(true)), json!({"mode": "VALIDATED"}));
+    assert_eq!(written(Some(ToolMode::Auto), &[], None), json!({"mode": "AUTO"}));
+    assert_eq!(
+        written(Some(ToolMode::Auto), &["f"], None),
+        json!({"mode": "VALIDATED", "allowedFunctionNames": ["f"]})
+    );
+    assert_eq!(written(Some(ToolMode::None), &[], None), json!({"mode": "NONE"}));
+    let named = json!({"mode": "ANY", "allowedFunctionNames": ["f"]});
+    assert_eq!(written(Some(ToolMode::Named("f".into())), &[], None), named);
+    let call = Call { tools: vec![tool(None)], parallel_tools: Some(false), ..turns(vec![user("a")]) };
+    assert!(write(&call, NEW, false).unwrap_err().starts_with("`parallel_tool_calls`"));
+    assert_eq!(write(&call, NEW, true).unwrap().1, ["parallel_tool_calls"]);
+}
+
+#[test]
+fn googles_own_schemas_become_json_schema_before_the_call_is_read() {
+    let schema = json!({"type": "OBJECT", "nullable": true, "propertyOrdering": ["a"], "properties": {
+        "a": {"type": "ARRAY", "items": {"type": "STRING", "maxLength": "8", "example": "x"}},
+        "type": {"anyOf": [{"type": "NUMBER"}], "nullable": true}}});
+    let expected = json!({"type": ["object", "null"], "properties": {
+        "a": {"type": "array", "items": {"type": "string", "maxLength": 8, "examples": ["x"]}},
+        "type": {"anyOf": [{"type": "number"}, {"type": "null"}]}}});
+    let body = json!({"contents": [{"parts": [{"text": "a"}]}],
+        "tools": [{"function_declarations": [{"name": "f", "parameters": schema}]}],
+        "generation_config": {"response_mime_type": "application/json", "response_schema": schema}});
+    let prepared = codec(Gemini).prepare(&body.to_string().into());
+    let (written, _) =
+        translated((Gemini, PATH, str::from_utf8(&prepared).unwrap()), Gemini, &target(NEW), false).unwrap();
+    assert_eq!(written["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"], expected);
+    assert_eq!(written["generationConfig"]["responseJsonSchema"], expected);
+    let untouched = bytes::Bytes::from_static(br#"{"contents":[]}"#);
+    assert_eq!(codec(Gemini).prepare(&untouched).as_ptr(), untouched.as_ptr());
+}
+
+#[test]
+fn what_gemini_knows_alone_is_refused_elsewhere_and_the_other_way_round() {
+    let body = json!({"contents": [{"parts": [{"text": "a"}]}], "safetySettings": [], "generationConfig": {"maxOutputTokens": 9}});
+    let refused =
+        translated((Gemini, PATH, &body.to_string()), Anthropic, &target("claude-x"), false).unwrap_err();
+    assert!(refused.starts_with("`safetySettings`"), "{refused}");
+    let code = json!({"contents": [{"parts": [{"executableCode": {"code": "1"}}]}], "generationConfig": {"maxOutputTokens": 9}});
+    assert!(translated((Gemini, PATH, &code.to_string()), Anthropic, &target("claude-x"), false).is_err());
+    let file = Part::new(PartKind::Image(Image { media: Media::File("file-1".into()), detail: None }));
+    let call = turns(vec![Turn::new(Role::User, vec![Part::text("a"), file])]);
+    assert!(write(&call, NEW, false).unwrap_err().contains("image"));
+    assert_eq!(write(&call, NEW, true).unwrap().0["contents"][0]["parts"], json!([{"text": "a"}]));
+}
+
+#[test]
+fn an_anthropic_call_becomes_googles() {
+    let body = json!({"model": "m", "max_tokens": 100, "system": "rules", "temperature": 0.5, "metadata": {"user_id": "u"},
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}], "tool_choice": {"type": "tool", "name": "f"},
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
+                {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"n": 1.50}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": "bad"},
+                {"type": "text", "text": "again"}]}]});
+    let from = (Anthropic, InPath::default(), &*body.to_string());
+    let (written, mut dropped) = translated(from, Gemini, &target(OLD), false).unwrap();
+    let expected = json!({
+        "systemInstruction": {"parts": [{"text": "rules"}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "a"}, {"fileData": {"mimeType": "image/png", "fileUri": "https://example.org/a.png"}}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"n": 1.50}}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"error": "bad"}}}]},
+            {"role": "user", "parts": [{"text": "again"}]},
+        ],
+        "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+        "generationConfig": {"maxOutputTokens": 100, "temperature": 0.5},
+    });
+    assert_eq!(written, expected);
+    dropped.sort();
+    assert_eq!(dropped, ["cache_control", "metadata.user_id"]);
+}
+
+#[test]
+fn dialects_without_streams_of_their_own_ends_end_here() {
+    // Google's stream has no terminal event: the end of the body and a reason for every candidate make it whole.
+    let chunk = |index: u32, reason: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"index\":{index},\"content\":{{\"parts\":[{{\"text\":\"x\"}}]}}{reason}}}]}}\n\n"
+        )
+    };
+    let stop = r#","finishReason":"STOP""#;
+    let open = [chunk(0, ""), chunk(1, ""), chunk(0, stop)];
+    assert!(!read(Gemini, open.iter().map(String::as_bytes)).ended);
+    let whole = [chunk(0, ""), chunk(1, stop), chunk(0, stop)];
+    assert!(read(Gemini, whole.iter().map(String::as_bytes)).ended);
+    let many = chunk(4_000_000, "");
+    let mut decoder = codec(DialectName::Gemini).stream_decoder();
+    assert!(decoder.event(many.as_bytes(), &mut |_| ()).is_err());
+    let _ = (Answer::default(), Json::NULL, Sum);
+}
