@@ -30,14 +30,20 @@ pub(crate) struct Traffic {
 /// The prefixes seen, oldest first.
 #[derive(Default)]
 pub(crate) struct Cache {
-    seen: Mutex<(HashSet<[u8; 32]>, VecDeque<[u8; 32]>)>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    set: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
 }
 
 impl Cache {
     /// Reads the longest prefix that was seen before and remembers the longer ones; `prefixes` grow.
     pub(crate) fn visit(&self, prefixes: &[Prefix]) -> Traffic {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (set, order) = &mut *seen;
+        let Seen { set, order } = &mut *seen;
         let known = prefixes.iter().rposition(|prefix| set.contains(&prefix.digest));
         let read = known.and_then(|index| prefixes.get(index)).map_or(0, |prefix| echo::tokens(prefix.bytes));
         let mut traffic = Traffic { read, ..Traffic::default() };

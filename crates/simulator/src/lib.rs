@@ -19,6 +19,7 @@ pub mod echo;
 mod endpoint;
 mod failure;
 mod frames;
+mod gemini;
 mod gzip;
 mod intent;
 mod models;

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::recorder::{Entry, Outcome};
 use crate::reply::{Payload, refuse, respond};
 use crate::script::{Behaviour, Hang};
-use crate::{App, anthropic, body, models, openai};
+use crate::{App, anthropic, body, gemini, models, openai};
 
 /// What an endpoint answers from.
 pub(crate) struct Ask<'a> {
@@ -169,6 +169,12 @@ impl Endpoint {
             E::RawPredict => anthropic::raw_predict(ask, false),
             E::StreamRawPredict => anthropic::raw_predict(ask, true),
             E::CountRawPredict => anthropic::count(ask),
+            E::Generate => gemini::answer(ask, false),
+            E::StreamGenerate => gemini::answer(ask, true),
+            E::CountContents => gemini::count(ask),
+            E::EmbedContent => gemini::embed::one(ask),
+            E::BatchEmbed => gemini::embed::batch(ask),
+            E::Predict => gemini::embed::predict(ask),
             _ => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "models are listed by GET")),
         }
     }

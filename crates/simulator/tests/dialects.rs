@@ -8,6 +8,8 @@ mod anthropic;
 mod chat;
 #[path = "provider/client.rs"]
 mod client;
+#[path = "dialects/gemini.rs"]
+mod gemini;
 #[path = "dialects/odd.rs"]
 mod odd;
 

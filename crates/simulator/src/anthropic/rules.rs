@@ -101,12 +101,10 @@ fn content(ask: &Ask<'_>, at: usize, message: &Value, version: &str) -> Result<(
                     return Err(Problem::bad(format!("{place}: Invalid `signature` in `thinking` block")));
                 }
             }
-            Some("redacted_thinking") => {
-                if !signature::fits(block["data"].as_str().unwrap_or_default(), DIALECT, ask.model, "") {
-                    return Err(Problem::bad(format!(
-                        "{place}: Invalid `data` in `redacted_thinking` block"
-                    )));
-                }
+            Some("redacted_thinking")
+                if !signature::fits(block["data"].as_str().unwrap_or_default(), DIALECT, ask.model, "") =>
+            {
+                return Err(Problem::bad(format!("{place}: Invalid `data` in `redacted_thinking` block")));
             }
             Some("document") if assistant && version == VERSION => {
                 return Err(Problem::bad(format!(

@@ -1,0 +1,74 @@
+//! Embeddings: one content, several, or Vertex's older `:predict`.
+
+use serde_json::{Value, json};
+
+use super::{check, fields};
+use crate::echo;
+use crate::problem::Problem;
+use crate::reply::Payload;
+use crate::serve::Ask;
+
+/// Most contents of one request.
+const MAX_CONTENTS: usize = 2_048;
+
+fn text(content: &Value) -> String {
+    let parts = content["parts"].as_array().into_iter().flatten();
+    parts.filter_map(|part| part["text"].as_str()).collect()
+}
+
+fn values(text: &str, dimensions: &Value) -> Vec<f32> {
+    let length =
+        dimensions.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(echo::DEFAULT_DIMENSIONS);
+    echo::embedding(text.as_bytes(), length)
+}
+
+/// The vector of one request, and its tokens.
+fn embed(request: &Value) -> (Value, u64) {
+    let text = text(&request["content"]);
+    let nested = &request["embedContentConfig"]["outputDimensionality"];
+    let dimensions = if nested.is_null() { &request["outputDimensionality"] } else { nested };
+    (json!({"values": values(&text, dimensions)}), echo::tokens(text.len()))
+}
+
+/// Answers `:embedContent`.
+pub(crate) fn one(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    check(ask, &fields::EMBED, ask.json)?;
+    let (embedding, tokens) = embed(ask.json);
+    Ok(Payload::json(&json!({"embedding": embedding, "usageMetadata": {"promptTokenCount": tokens,
+        "totalTokenCount": tokens}})))
+}
+
+/// Answers `:batchEmbedContents`.
+pub(crate) fn batch(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    check(ask, &fields::BATCH, ask.json)?;
+    let requests = bounded(&ask.json["requests"])?;
+    let (embeddings, tokens): (Vec<Value>, Vec<u64>) = requests.iter().map(embed).unzip();
+    let tokens: u64 = tokens.iter().sum();
+    Ok(Payload::json(&json!({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": tokens,
+        "totalTokenCount": tokens}})))
+}
+
+/// Answers Vertex's `:predict`.
+pub(crate) fn predict(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    check(ask, &fields::PREDICT, ask.json)?;
+    let instances = bounded(&ask.json["instances"])?;
+    let dimensions = &ask.json["parameters"]["outputDimensionality"];
+    let mut characters = 0;
+    let mut predictions = Vec::new();
+    for instance in instances {
+        let text = instance["content"].as_str().unwrap_or_default();
+        characters += text.chars().count();
+        predictions.push(json!({"embeddings": {"values": values(text, dimensions),
+            "statistics": {"token_count": echo::tokens(text.len()), "truncated": false}}}));
+    }
+    let metadata = json!({ "billableCharacterCount": characters });
+    Ok(Payload::json(&json!({"predictions": predictions, "metadata": metadata})))
+}
+
+fn bounded(list: &Value) -> Result<&[Value], Problem> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    match (1..=MAX_CONTENTS).contains(&list.len()) {
+        true => Ok(list),
+        false => Err(Problem::bad(format!("between 1 and {MAX_CONTENTS} contents are embedded at once"))),
+    }
+}
