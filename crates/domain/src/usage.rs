@@ -135,11 +135,14 @@ pub enum ServiceTier {
     Priority,
     /// Answered by faster machines (Anthropic's `speed: fast`).
     Fast,
+    /// Answered by the fastest machines (OpenAI's tier of this name).
+    Ultrafast,
 }
 
 impl ServiceTier {
     /// Every tier.
-    pub const ALL: [Self; 5] = [Self::Standard, Self::Batch, Self::Flex, Self::Priority, Self::Fast];
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::Batch, Self::Flex, Self::Priority, Self::Fast, Self::Ultrafast];
 
     /// The stable name in records and prices.
     #[must_use]
@@ -150,6 +153,7 @@ impl ServiceTier {
             Self::Flex => "flex",
             Self::Priority => "priority",
             Self::Fast => "fast",
+            Self::Ultrafast => "ultrafast",
         }
     }
 

@@ -106,7 +106,7 @@ pub(super) fn write(o: &mut ObjectOut<'_>, usage: Option<Usage>, estimate: u64) 
                 o.text("service_tier", usage.service_tier.as_str());
             }
             ServiceTier::Fast => o.text("speed", "fast"),
-            ServiceTier::Flex => {}
+            ServiceTier::Flex | ServiceTier::Ultrafast => {}
         }
     });
 }
