@@ -11,7 +11,7 @@ TOOLS := target/tools
 VENV := .venv
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench servers rust-test sdk-test advisories
+.PHONY: help run up down test lint bench servers rust-test sdk-test deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ up: servers ## start PostgreSQL, Redis, two control planes, two ledgers and thre
 down: ## stop what `make up` started; the data stays
 	scripts/services down
 
-test: rust-test sdk-test ## run all tests; installs the Python SDKs into .venv
+test: rust-test sdk-test deploy-test ## run all tests; installs the Python SDKs into .venv
 
 rust-test: servers ## run the Rust tests, those that start our binaries too
 	cargo build --workspace --bins
@@ -41,8 +41,15 @@ servers: ## install the Redis, PostgreSQL and Prometheus servers that tests star
 sdk-test: servers $(VENV)/.installed ## run the SDK tests against the binaries of the last build
 	$(VENV)/bin/python -m pytest tests/sdk
 
+deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build
+	$(VENV)/bin/python -m pytest -q tests/deploy
+
+compose-test: $(VENV)/.installed ## build the images and test docker-compose.yml on a real engine, as root on Debian; 20 minutes
+	scripts/compose-test
+
 # The stamp is newer than the requirements exactly when they are installed.
-$(VENV)/.installed: tests/sdk/requirements.txt
+REQUIREMENTS := tests/sdk/requirements.txt tests/deploy/requirements.txt
+$(VENV)/.installed: $(REQUIREMENTS)
 	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
 	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 	    echo 'make test needs Python 3 with venv and pip (on Debian: python3-venv)' >&2; exit 1; \
@@ -50,9 +57,9 @@ $(VENV)/.installed: tests/sdk/requirements.txt
 	  echo 'installing python3-venv with apt-get'; \
 	  apt-get update -q && apt-get install -qy python3-venv; \
 	fi
-	@echo 'installing into $(VENV):' && cat $<
+	@echo 'installing into $(VENV):' && cat $(REQUIREMENTS)
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	@touch $@
 
 lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) ## run every static check
