@@ -277,6 +277,9 @@ fn endpoint(
     let Some(table) = provider_row(&spec.kind) else {
         return Ok(Err(format!("this version knows no provider of kind {:?}", spec.kind)));
     };
+    if let Some(why) = table.retired {
+        return Ok(Err(format!("provider {} is of kind {}: {why}", row.name, spec.kind)));
+    }
     let dialect = match &spec.dialect {
         None => None,
         Some(name) => match DialectName::from_name(name) {

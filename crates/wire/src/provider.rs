@@ -1,8 +1,12 @@
 //! The provider table: a compatible vendor is one row, and nothing else in the gateway names a vendor.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
+use self::rows::{ROWS, at_base};
 use crate::dialect::DialectName;
+pub use crate::quirks::Quirks;
 
 /// How a provider wants its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +55,6 @@ pub enum Addressing {
     Vertex,
 }
 
-/// What is odd about a provider that speaks somebody else's dialect (DIALECTS §6); all false: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quirks {
-    /// Knows `max_tokens` and not `max_completion_tokens`.
-    pub old_limit_name: bool,
-}
-
-impl Quirks {
-    /// Nothing odd.
-    pub const NONE: Self = Self { old_limit_name: false };
-}
-
 /// What the gateway knows of one kind of provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderRow {
@@ -80,71 +72,9 @@ pub struct ProviderRow {
     pub quirks: Quirks,
     /// The value of `gen_ai.provider.name` in telemetry.
     pub genai_name: &'static str,
+    /// Why it cannot be used any more, since when.
+    pub retired: Option<&'static str>,
 }
-
-use DialectName::{Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses};
-
-/// A dialect behind the base URL.
-const fn at_base(dialect: DialectName) -> Speaks {
-    Speaks { dialect, root: Root::Base }
-}
-
-const CHAT: &[Speaks] = &[at_base(OpenAiChat)];
-const CHAT_AND_RESPONSES: &[Speaks] = &[at_base(OpenAiChat), at_base(OpenAiResponses)];
-
-/// A row that copied OpenAI Chat; others write what differs.
-const COMPATIBLE: ProviderRow = ProviderRow {
-    kind: "custom",
-    base_url: None,
-    auth: Auth::Bearer,
-    speaks: CHAT,
-    addressing: Addressing::Standard,
-    quirks: Quirks::NONE,
-    genai_name: "custom",
-};
-
-static ROWS: [ProviderRow; 7] = [
-    ProviderRow {
-        kind: "openai",
-        base_url: Some("https://api.openai.com/v1"),
-        speaks: CHAT_AND_RESPONSES,
-        genai_name: "openai",
-        ..COMPATIBLE
-    },
-    ProviderRow {
-        kind: "anthropic",
-        base_url: Some("https://api.anthropic.com"),
-        auth: Auth::Header("x-api-key"),
-        speaks: &[at_base(Anthropic)],
-        genai_name: "anthropic",
-        ..COMPATIBLE
-    },
-    ProviderRow {
-        kind: "gemini",
-        base_url: Some("https://generativelanguage.googleapis.com"),
-        auth: Auth::Header("x-goog-api-key"),
-        speaks: &[at_base(Gemini)],
-        genai_name: "gcp.gemini",
-        ..COMPATIBLE
-    },
-    ProviderRow {
-        kind: "cohere",
-        base_url: Some("https://api.cohere.com"),
-        speaks: &[at_base(Cohere)],
-        genai_name: "cohere",
-        ..COMPATIBLE
-    },
-    ProviderRow {
-        kind: "bedrock",
-        base_url: Some("https://bedrock-runtime.{region}.amazonaws.com"),
-        auth: Auth::Aws,
-        speaks: &[at_base(Bedrock)],
-        genai_name: "aws.bedrock",
-        ..COMPATIBLE
-    },
-    COMPATIBLE,
-    ProviderRow { kind: "simulator", genai_name: "simulator", ..COMPATIBLE },
-];
 
 impl ProviderRow {
     /// The base URL with its `{region}`, `{project}` and the like filled in.
@@ -178,10 +108,11 @@ impl ProviderRow {
     pub fn dialect_for(&self, client: DialectName, model: &str) -> Speaks {
         if self.addressing == Addressing::Vertex {
             // Model names there start with the family; the publisher decides the dialect.
-            return at_base(if model.starts_with("claude") { Anthropic } else { Gemini });
+            let claude = model.starts_with("claude");
+            return at_base(if claude { DialectName::Anthropic } else { DialectName::Gemini });
         }
         let own = self.speaks.iter().find(|speaks| speaks.dialect == client);
-        own.or(self.speaks.first()).copied().unwrap_or(at_base(OpenAiChat))
+        own.or(self.speaks.first()).copied().unwrap_or(at_base(DialectName::OpenAiChat))
     }
 }
 

@@ -28,6 +28,8 @@ pub fn provider_error(body: &[u8]) -> Option<ProviderError> {
         .and_then(error_member)
         .or_else(|| described(fields, "message"))
         .or_else(|| described(fields, "detail"))
+        // Cloudflare's own errors.
+        .or_else(|| described(fields.get("errors")?.get(0)?.as_object()?, "message"))
 }
 
 /// Reads the value of an `error` member; `None` when it is empty, which clients read as "no error".
