@@ -1,6 +1,7 @@
 //! The document that users write and the REST bodies: one definition for control plane, CLI and editors.
 
 mod body;
+mod catalogue;
 mod diff;
 mod document;
 mod field;
@@ -12,6 +13,7 @@ mod secret;
 mod text;
 
 pub use body::{Item, ReadOnly, ShownOnce, Written, merge, read_item};
+pub use catalogue::{CatalogueItem, CatalogueReply, read_catalogue};
 pub use diff::{Change, DiffEntry, changed_fields};
 pub use document::{
     ApiVersion, CredentialEntry, Desired, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec,

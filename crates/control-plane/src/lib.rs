@@ -1,5 +1,6 @@
 //! The control plane: the REST admin API with its OpenAPI document, and Watch, which feeds the proxies.
 
+mod catalogue;
 pub mod node;
 mod plan;
 pub mod rest;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
 use crate::{
+    catalogue,
     rest::{self, AdminSettings, AdminState},
     watch::{JoinToken, Proxies, WatchService, WatchSettings},
 };
@@ -210,6 +211,7 @@ impl ControlNode {
         let admin_token = database.token(planes.admin_token.as_ref(), &ADMIN)?;
         let join_token = database.token(planes.join_token.as_ref(), &JOIN)?.text;
         let store = database.open().await?;
+        catalogue::load(&store).await.context("loading the model catalogue")?;
         let proxies = Arc::new(Proxies::default());
         let admin_token_digests = vec![keyring.digest(&admin_token.text)];
         let settings = AdminSettings { admin_token_digests, outbound: Filter::new(allow) };
@@ -318,9 +320,9 @@ pub async fn run(
     };
     tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks.spawn(
-        async move { runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port") },
-    );
+    tasks.spawn(async move {
+        runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port")
+    });
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

@@ -4,6 +4,7 @@ mod apply;
 mod at_start;
 mod auth;
 mod call;
+mod catalogue;
 mod counts;
 mod error;
 mod items;
@@ -144,6 +145,9 @@ async fn dispatch(state: &AdminState, call: &Call, action: Action) -> Result<Res
         Action::Export => apply::export(state).await,
         Action::Usage => reports::usage(state, call).await,
         Action::Requests => reports::requests(state, call).await,
+        Action::Catalogue => catalogue::list(state, call).await,
+        Action::CatalogueModel => catalogue::get(state, call).await,
+        Action::ImportCatalogue => catalogue::import(state, call).await,
         Action::Audit => reports::audit(state, call).await,
         Action::Proxies => Ok(reports::proxies(state)),
         Action::OpenApi => Ok(axum::Json(openapi::document()).into_response()),

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, made from the table of operations and the types that parse and answer.
 
-use admin_api::{ApplyReply, Direction, Document, List, Problem, item_schema};
-use domain::Kind;
+use admin_api::{ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, List, Problem, item_schema};
+use domain::{Catalogue, Kind};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -54,7 +54,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     if operation.route.contains("name}") {
         parameters.push(json!({
             "name": "name", "in": "path", "required": true, "schema": { "type": "string" },
-            "description": "Name or id; slashes within the names of models, prices and credentials stay as they are.",
+            "description": "Name or id; slashes within the names of models, prices and credentials stay as they are. Of the catalogue: `kind/model`.",
         }));
     }
     if matches!(operation.method, Method::Put | Method::Patch | Method::Delete) {
@@ -113,6 +113,10 @@ fn schema(shape: Shape, generator: &mut SchemaGenerator) -> Value {
         Shape::Applied => generator.subschema_for::<ApplyReply>().to_value(),
         Shape::Usage => generator.subschema_for::<List<UsageItem>>().to_value(),
         Shape::Requests => generator.subschema_for::<List<RequestItem>>().to_value(),
+        Shape::Catalogue => generator.subschema_for::<List<CatalogueItem>>().to_value(),
+        Shape::CatalogueModel => generator.subschema_for::<CatalogueItem>().to_value(),
+        Shape::CatalogueFile => generator.subschema_for::<Catalogue>().to_value(),
+        Shape::CatalogueImported => generator.subschema_for::<CatalogueReply>().to_value(),
         Shape::Audit => generator.subschema_for::<List<AuditItem>>().to_value(),
         Shape::Proxies => generator.subschema_for::<List<ProxyStatus>>().to_value(),
     }

@@ -18,6 +18,9 @@ pub(super) enum Action {
     Export,
     Usage,
     Requests,
+    Catalogue,
+    CatalogueModel,
+    ImportCatalogue,
     Audit,
     Proxies,
     OpenApi,
@@ -73,6 +76,10 @@ pub(super) enum Shape {
     Applied,
     Usage,
     Requests,
+    Catalogue,
+    CatalogueModel,
+    CatalogueFile,
+    CatalogueImported,
     Audit,
     Proxies,
     OpenApi,
@@ -146,6 +153,8 @@ const USAGE: &[Param] = &[
     OF_TENANT,
 ];
 const REQUESTS: &[Param] = &[LIMIT, CURSOR, OF_TENANT, param("request_id", "This request only.")];
+const CATALOGUE: &[Param] =
+    &[LIMIT, CURSOR, param("kind", "Only of this kind of provider, such as `openai`.")];
 const AUDIT: &[Param] = &[LIMIT, CURSOR];
 
 /// The whole table.
@@ -167,6 +176,15 @@ pub(super) fn operations() -> Vec<Operation> {
             .giving(&[], Shape::Document),
         get("usage", "Sums of usage and cost", Action::Usage).giving(USAGE, Shape::Usage),
         get("requests", "The request log, newest first", Action::Requests).giving(REQUESTS, Shape::Requests),
+        get("catalogue", "What is known of models by kind of provider", Action::Catalogue)
+            .giving(CATALOGUE, Shape::Catalogue),
+        get("catalogue/{*name}", "One model of the catalogue", Action::CatalogueModel)
+            .giving(&[], Shape::CatalogueModel),
+        post("catalogue", "Import a catalogue file", Action::ImportCatalogue).with(
+            &[],
+            Shape::CatalogueFile,
+            Shape::CatalogueImported,
+        ),
         get("audit", "The audit log, newest first", Action::Audit).giving(AUDIT, Shape::Audit),
         get("proxies", "Connected proxies and what they serve", Action::Proxies).giving(&[], Shape::Proxies),
         get("openapi.json", "This document", Action::OpenApi).giving(&[], Shape::OpenApi),

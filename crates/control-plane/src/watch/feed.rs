@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Kind, Timestamp, Version};
+use domain::{Kind, Resource, Timestamp, Version};
 use proto::v1::{Heartbeat, Hello, Nack, WatchReply, WatchRequest, watch_reply, watch_request::Message};
 use runtime::peer::Peer;
 use store::StoreError;
@@ -138,13 +138,14 @@ impl Feed {
     /// Sends what leads from the version that the proxy holds to the newest, unless it answered for that already.
     async fn push(&mut self) -> Result<(), Status> {
         let Some(held) = self.held else { return self.push_snapshot().await };
-        let changes =
+        let mut changes =
             self.shared.store.changes_since(held.revision).await.map_err(|error| unavailable(&error))?;
         if Some(changes.to) == self.settled {
             return self.say_newest(changes.to).await;
         }
         // A revision below the one it holds: the store was restored from a backup, and nothing follows from it.
         let follows = changes.to.store == held.store && changes.to.revision >= held.revision;
+        changes.upserts.extend(self.catalogue_since(held.revision).await?);
         match pack::delta(held, &changes).filter(|_| follows) {
             Some(delta) => {
                 self.send(delta).await?;
@@ -158,15 +159,22 @@ impl Feed {
     async fn push_snapshot(&mut self) -> Result<(), Status> {
         let shared = Arc::clone(&self.shared);
         let _permit = self.permit(&shared).await?;
-        let (version, rows) = shared.store.load().await.map_err(|error| unavailable(&error))?;
+        let (version, mut rows) = shared.store.load().await.map_err(|error| unavailable(&error))?;
         if Some(version) == self.settled {
             return self.say_newest(version).await;
         }
+        rows.extend(self.catalogue_since(0).await?);
         for chunk in pack::chunks(version, rows) {
             self.send(chunk).await?;
         }
         self.ask(version);
         Ok(())
+    }
+
+    /// Read after the version: what is newer than it comes once more with the next delta, which changes nothing.
+    async fn catalogue_since(&self, revision: u64) -> Result<Vec<Resource>, Status> {
+        let rows = self.shared.store.catalogue_since(revision, Timestamp::now()).await;
+        rows.map_err(|error| unavailable(&error))
     }
 
     /// Waits for its turn; the proxy hears that it is not forgotten.
