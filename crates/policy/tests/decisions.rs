@@ -4,7 +4,7 @@
 
 use domain::{ErrorKind, Kind, ModelRef, Resource, ResourceId, Spec, StoreId, Timestamp, Version};
 use policy::{
-    AuthError, Caller, Refusal, Rows, Snapshot, Unknown, bound, compile, identify, plan, visible_models,
+    AuthError, Caller, Refusal, Rows, Sign, Snapshot, Unknown, bound, compile, identify, plan, visible_models,
 };
 use secrets::{Binding, KeySeal, KeyText, Keyring, MasterKey};
 
@@ -73,7 +73,8 @@ fn a_chain_is_tried_in_its_order_with_opened_credentials() {
     let plan = plan(&snapshot, &caller, "chat", 0).unwrap();
     let order: Vec<String> = plan.attempts.iter().map(|planned| planned.target.model.to_string()).collect();
     assert_eq!(order, ["a/m", "b/m"]);
-    assert_eq!(plan.attempts[0].credentials[0].header, "Bearer secret-a/main");
+    let Sign::Header(name, value) = &plan.attempts[0].credentials[0].sign else { panic!("no header") };
+    assert_eq!((name.as_str(), value.to_str().unwrap()), ("authorization", "Bearer secret-a/main"));
     assert_eq!(plan.attempts[0].target.endpoint.prefix, "/v1");
     assert!(!format!("{snapshot:?}").contains("secret-a"), "a debug print shows a secret");
 }
