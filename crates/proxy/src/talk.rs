@@ -99,7 +99,8 @@ fn translate(
         let field = Some(field).filter(|field| !field.is_empty());
         Unspeakable::Trouble(Trouble::new(ErrorKind::InvalidRequest, text).param(field))
     };
-    let body = Json::parse(&ask.body).map_err(|error| wrong(error.to_string(), ""))?;
+    let prepared = client.prepare(&ask.body);
+    let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let call = client
         .decode_call(ask.in_path.borrowed(), body, &*seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;

@@ -1,0 +1,237 @@
+//! What Gemini's clients send and get where another dialect answers them (DIALECTS §7, by number).
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests may fail the test"
+)]
+
+#[path = "support/dialect.rs"]
+mod dialect;
+
+use dialect::{codec, envelope, events, read, target, translated};
+use serde_json::{Value, json};
+use wire::{
+    DialectName::{Anthropic, Gemini, OpenAiChat},
+    canon::{
+        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role,
+        Signature, ToolCall, ToolResult, Turn,
+    },
+    dialect::InPath,
+};
+
+const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(false) };
+const NEW: &str = "gemini-3-pro";
+const OLD: &str = "gemini-2.5-flash";
+
+fn tool_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {
+    let (id, name, arguments) = (id.into(), name.into(), arguments.into());
+    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
+}
+
+fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
+    let (id, name) = (id.into(), "".into());
+    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
+}
+
+fn user(text: &'static str) -> Turn<'static> {
+    Turn::new(Role::User, vec![Part::text(text)])
+}
+
+fn turns(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { turns, ..Call::default() }
+}
+
+fn seal(family: Family, text: &'static str) -> Signature<'static> {
+    Signature { family, text: text.into(), item: None }
+}
+
+fn thought(text: &'static str, signature: Option<Signature<'static>>) -> Part<'static> {
+    Part::new(PartKind::Reasoning { text: text.into(), signature })
+}
+
+fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {
+    let losses = Losses::new(OpenAiChat, Gemini, lenient);
+    let encoded =
+        codec(Gemini).encode_call(call, &target(model), losses).map_err(|error| error.to_string())?;
+    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+}
+
+fn contents(call: &Call<'_>, model: &str) -> Value {
+    write(call, model, false).unwrap().0["contents"].clone()
+}
+
+fn answer(parts: Vec<Part<'static>>, finish: Finish) -> Value {
+    let choice = Choice {
+        parts,
+        finish,
+        stop_sequence: None,
+        explanation: None,
+        logprobs: Vec::new(),
+        citations: None,
+    };
+    let reply = Reply { choices: vec![choice], ..Reply::default() };
+    serde_json::from_slice(&codec(Gemini).encode_reply(&reply, &envelope())).unwrap()
+}
+
+#[test]
+fn case_10_foreign_seals_pass_through_a_client_and_come_back() {
+    let body = answer(
+        vec![
+            thought("plan", Some(seal(Family::Anthropic, "c2Vh"))),
+            Part::new(PartKind::RedactedReasoning(seal(Family::Anthropic, "aGlk"))),
+            tool_call("toolu_1", "f", "{}"),
+        ],
+        Finish::ToolCalls,
+    );
+    let content = &body["candidates"][0]["content"];
+    assert!(!body.to_string().contains("c2Vh"), "the seal is wrapped");
+    let call = json!({"contents": [{"role": "user", "parts": [{"text": "a"}]}, content,
+        {"parts": [{"functionResponse": {"id": "toolu_1", "name": "f", "response": {}}}]}], "generationConfig": {"maxOutputTokens": 9}});
+    let (written, _) =
+        translated((Gemini, PATH, &call.to_string()), Anthropic, &target("claude-x"), false).unwrap();
+    let expected = json!([{"type": "thinking", "thinking": "plan", "signature": "c2Vh"},
+        {"type": "redacted_thinking", "data": "aGlk"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]);
+    assert_eq!(written["messages"][1]["content"], expected);
+}
+
+#[test]
+fn a_streamed_history_is_one_turn_again() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, choice) = (Vec::new(), 0);
+    for event in [
+        Event::Reasoning { choice, text: "pl".into() },
+        Event::Reasoning { choice, text: "an".into() },
+        Event::Signature { choice, signature: seal(Family::Anthropic, "c2Vh") },
+        Event::Text { choice, text: "He".into() },
+        Event::Text { choice, text: "llo".into() },
+    ] {
+        encoder.event(&event, &mut out);
+    }
+    let chunk =
+        |event: &[u8]| -> Value { serde_json::from_slice(event.strip_prefix(b"data: ").unwrap()).unwrap() };
+    let out = String::from_utf8(out).unwrap().replace("\r\n", "\n");
+    let mut contents: Vec<Value> = events(out.as_bytes())
+        .into_iter()
+        .map(|event| chunk(event)["candidates"][0]["content"].clone())
+        .collect();
+    contents.insert(0, json!({"parts": [{"text": "a"}]}));
+    let body = json!({ "contents": contents, "generationConfig": {"maxOutputTokens": 9} }).to_string();
+    let (written, _) = translated((Gemini, PATH, &body), Anthropic, &target("claude-x"), false).unwrap();
+    let expected = json!([{"type": "thinking", "thinking": "plan", "signature": "c2Vh"}, {"type": "text", "text": "Hello"}]);
+    assert_eq!(written["messages"][1]["content"], expected);
+}
+
+#[test]
+fn case_15_a_call_that_was_cut_is_left_out() {
+    let cut = || vec![Part::text("so"), tool_call("x", "f", r#"{"a": "#)];
+    let body = answer(cut(), Finish::Length);
+    assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "so"}]));
+    assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
+    assert_eq!(answer(cut(), Finish::ToolCalls)["candidates"][0]["finishReason"], "MALFORMED_FUNCTION_CALL");
+    assert_eq!(answer(cut(), Finish::Refusal)["candidates"][0]["finishReason"], "SAFETY");
+}
+
+#[test]
+fn case_23_calls_that_grow_side_by_side_come_whole_and_in_order() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, mut last, choice) = (Vec::new(), Vec::new(), 0);
+    let start = |call, name: &'static str| Event::CallStart {
+        choice,
+        call,
+        id: "".into(),
+        name: name.into(),
+        signature: None,
+    };
+    let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
+    let finish = Event::Finish { choice, reason: Finish::ToolCalls, stop_sequence: None, explanation: None };
+    for event in [
+        start(0, "f"),
+        grow(0, "{\"a\":"),
+        start(1, "g"),
+        grow(1, "{}"),
+        Event::CallEnd { choice, call: 1 },
+        grow(0, "1}"),
+        finish,
+    ] {
+        encoder.event(&event, &mut out);
+    }
+    encoder.end(&mut out, &mut last);
+    out.extend_from_slice(&last);
+    let text = String::from_utf8(out).unwrap().replace("\r\n", "\n");
+    let answer = read(Gemini, events(text.as_bytes()));
+    assert_eq!(answer.parts, ["call  f {\"a\":1}", "call  g {}"]);
+    assert_eq!(answer.finish, Some(Finish::ToolCalls));
+}
+
+#[test]
+fn what_a_stream_keeps_is_bounded() {
+    let mut encoder = codec(Gemini).stream_encoder(envelope());
+    let (mut out, mut last, choice, call) = (Vec::new(), Vec::new(), 0, 0);
+    encoder.event(
+        &Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None },
+        &mut out,
+    );
+    let fragment = "x".repeat(1 << 20);
+    for _ in 0..6 {
+        encoder.event(&Event::CallArguments { choice, call, fragment: fragment.as_str().into() }, &mut out);
+    }
+    encoder.end(&mut out, &mut last);
+    assert!(out.is_empty() && last.len() < 1000);
+    assert!(String::from_utf8(last).unwrap().contains("MALFORMED_FUNCTION_CALL"));
+}
+
+#[test]
+fn googles_own_schemas_become_json_schema_before_the_call_is_read() {
+    let schema = json!({"type": "OBJECT", "nullable": true, "propertyOrdering": ["a"], "properties": {
+        "a": {"type": "ARRAY", "items": {"type": "STRING", "maxLength": "8", "example": "x"}},
+        "type": {"anyOf": [{"type": "NUMBER"}], "nullable": true}}});
+    let expected = json!({"type": ["object", "null"], "properties": {
+        "a": {"type": "array", "items": {"type": "string", "maxLength": 8, "examples": ["x"]}},
+        "type": {"anyOf": [{"type": "number"}, {"type": "null"}]}}});
+    let body = json!({"contents": [{"parts": [{"text": "a"}]}],
+        "tools": [{"function_declarations": [{"name": "f", "parameters": schema}]}],
+        "generation_config": {"response_mime_type": "application/json", "response_schema": schema}});
+    let prepared = codec(Gemini).prepare(&body.to_string().into());
+    let (written, _) =
+        translated((Gemini, PATH, str::from_utf8(&prepared).unwrap()), Gemini, &target(NEW), false).unwrap();
+    assert_eq!(written["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"], expected);
+    assert_eq!(written["generationConfig"]["responseJsonSchema"], expected);
+    let untouched = bytes::Bytes::from_static(br#"{"contents":[]}"#);
+    assert_eq!(codec(Gemini).prepare(&untouched).as_ptr(), untouched.as_ptr());
+}
+
+#[test]
+fn what_gemini_knows_alone_is_refused_elsewhere_and_the_other_way_round() {
+    let body = json!({"contents": [{"parts": [{"text": "a"}]}], "safetySettings": [], "generationConfig": {"maxOutputTokens": 9}});
+    let refused =
+        translated((Gemini, PATH, &body.to_string()), Anthropic, &target("claude-x"), false).unwrap_err();
+    assert!(refused.starts_with("`safetySettings`"), "{refused}");
+    let code = json!({"contents": [{"parts": [{"executableCode": {"code": "1"}}]}], "generationConfig": {"maxOutputTokens": 9}});
+    assert!(translated((Gemini, PATH, &code.to_string()), Anthropic, &target("claude-x"), false).is_err());
+    let file = Part::new(PartKind::Image(Image { media: Media::File("file-1".into()), detail: None }));
+    let call = turns(vec![Turn::new(Role::User, vec![Part::text("a"), file])]);
+    assert!(write(&call, NEW, false).unwrap_err().contains("image"));
+    assert_eq!(write(&call, NEW, true).unwrap().0["contents"][0]["parts"], json!([{"text": "a"}]));
+}
+
+#[test]
+fn dialects_without_streams_of_their_own_ends_end_here() {
+    // Google's stream has no terminal event: the end of the body and a reason for every candidate make it whole.
+    let chunk = |index: u32, reason: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"index\":{index},\"content\":{{\"parts\":[{{\"text\":\"x\"}}]}}{reason}}}]}}\n\n"
+        )
+    };
+    let stop = r#","finishReason":"STOP""#;
+    let open = [chunk(0, ""), chunk(1, ""), chunk(0, stop)];
+    assert!(!read(Gemini, open.iter().map(String::as_bytes)).ended);
+    let whole = [chunk(0, ""), chunk(1, stop), chunk(0, stop)];
+    assert!(read(Gemini, whole.iter().map(String::as_bytes)).ended);
+    let many = chunk(4_000_000, "");
+    let mut decoder = codec(Gemini).stream_decoder();
+    assert!(decoder.event(many.as_bytes(), &mut |_| ()).is_err());
+}
