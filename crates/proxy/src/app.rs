@@ -53,6 +53,7 @@ impl App {
     /// [`ConfigError`] for what the operator has to change.
     pub async fn build(settings: Settings, keyring: Arc<Keyring>) -> anyhow::Result<Self> {
         settings.edge.check()?;
+        let (head, tracing) = trace::start(&settings.trace, &settings.link.name, &settings.link.region)?;
         let session = settings.link.session()?;
         let data_plane = listen::bind(settings.listen, "--listen").await?;
         let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
@@ -60,7 +61,6 @@ impl App {
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
         let (metrics, counts) = (Metrics::default(), Arc::new(Counts::default()));
-        let (head, tracing) = trace::start(&settings.trace, &settings.link.name, &settings.link.region)?;
         let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
             observers.push(Arc::clone(&tracing.tracer) as _);

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
@@ -34,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) head: Head,
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
+    /// The drain time is over: what is broken off now is broken off by this side.
+    cutting: AtomicBool,
     in_flight: AtomicUsize,
     streams: AtomicUsize,
     draws: AtomicU64,
@@ -86,6 +88,7 @@ impl Gateway {
             head: Head::default(),
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),
+            cutting: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             draws: AtomicU64::new(incarnation.0.as_u64_pair().1),
@@ -153,6 +156,15 @@ impl Gateway {
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// From now on requests that are dropped are cut by this side.
+    pub(crate) fn begin_cutting(&self) {
+        self.cutting.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.cutting.load(Ordering::Relaxed)
     }
 
     /// Streams that run.

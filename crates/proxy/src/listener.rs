@@ -147,6 +147,7 @@ impl Server {
             left = self.gateway.in_flight(),
             "the drain time is over; cutting the remaining requests"
         );
+        self.gateway.begin_cutting();
         self.cut.cancel();
         // Cut requests are booked by their meters; the spool is reported after this.
         let _ = timeout(AFTER_THE_CUT, places.acquire_many(all)).await;

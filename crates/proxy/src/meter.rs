@@ -40,7 +40,8 @@ pub(crate) struct Opening {
 /// Whether a request went out; what never went out costs nothing.
 pub(crate) type Sent = Arc<AtomicBool>;
 
-/// Meters one request. Dropped unsettled, it books a client that hung up and does no more than that.
+/// Meters one request. Dropped unsettled, it books a client that hung up, or a process that stops, and does
+/// no more than that.
 pub(crate) struct Meter {
     passage: Passage,
     opening: Opening,
@@ -301,7 +302,12 @@ impl Drop for Meter {
     fn drop(&mut self) {
         if !self.settled {
             self.end(AttemptOutcome::Cancelled);
-            self.settle(RequestOutcome::Cancelled, u32::from(CLIENT_CLOSED));
+            match (self.passage.gateway.is_cutting(), self.overhead) {
+                (false, _) => self.settle(RequestOutcome::Cancelled, u32::from(CLIENT_CLOSED)),
+                // The process stops and did not wait for the end; the client may have its head already.
+                (true, Some(_)) => self.settle(RequestOutcome::Cut, 200),
+                (true, None) => self.settle(RequestOutcome::Cut, u32::from(ErrorKind::Overloaded.status())),
+            };
         }
     }
 }

@@ -117,6 +117,8 @@ async fn what_outlives_the_drain_time_is_cut_and_booked() {
     bench.stop.cancel();
     assert!(soon(response.into_body().collect()).await.is_err(), "a cut stream looks whole");
     let event = bench.event().await;
+    // The client did not hang up.
+    assert_eq!((event.outcome, event.status), (RequestOutcome::Cut, 200));
     assert!(event.attempts[0].estimated && event.attempts[0].cost.nanos() > 0, "{event:?}");
     bench.finish().await;
 }

@@ -182,10 +182,11 @@ async fn a_collector_that_refuses_gets_them_later_or_they_are_counted() {
     assert!(tokio::task::spawn_blocking(move || busy.wait_for_exports(2, SOON)).await.unwrap());
     collector.refuse(None);
     assert_eq!(trace(&collector, event.request.0.as_bytes(), 2).await.len(), 2);
+    let so_far = collector.exports();
     collector.refuse(Some(Refusal::Never));
     assert_eq!(bench.client.say("hi").await.status, 200);
     bench.event().await;
-    let (never, so_far) = (Arc::clone(&collector), collector.exports());
+    let never = Arc::clone(&collector);
     assert!(tokio::task::spawn_blocking(move || never.wait_for_exports(so_far + 1, SOON)).await.unwrap());
     bench.stop_exporting().await;
     let spans = bench.spans.clone().unwrap();
