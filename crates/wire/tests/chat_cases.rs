@@ -1,0 +1,450 @@
+//! The tricky cases of DIALECTS §7 that concern Chat Completions, by number, and every quirk of its copies.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests may fail the test"
+)]
+
+#[path = "support/dialect.rs"]
+mod dialect;
+
+use dialect::{Sum, codec, envelope, events, read, target};
+use serde_json::{Value, json};
+use wire::{
+    DialectName::{self, Anthropic, OpenAiChat, OpenAiResponses},
+    Quirks,
+    canon::{
+        CacheTtl, Call, Choice, Effort, Event, Family, Finish, Image, Losses, Media, OutputFormat, Part,
+        PartKind, Reasoning, Reply, Role, Sampling, Schema, Signature, Tool, ToolCall, ToolChoice, ToolMode,
+        ToolResult, Turn,
+    },
+    dialect::InPath,
+    json::Json,
+    quirks::{CacheMarks, Efforts, Seed, Thinking, ThoughtsBack, ToolChoices},
+};
+
+fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
+    let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
+    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
+}
+
+fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
+    let (id, name) = (id.into(), "f".into());
+    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
+}
+
+fn sealed(family: Family) -> Option<Signature<'static>> {
+    Some(Signature { family, text: "c2VhbA==".into(), item: None })
+}
+
+fn thought(family: Option<Family>) -> Part<'static> {
+    Part::new(PartKind::Reasoning { text: "hm".into(), signature: family.and_then(sealed) })
+}
+
+fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { model: "m".into(), turns, ..Call::default() }
+}
+
+fn said(text: &'static str) -> Vec<Turn<'static>> {
+    vec![Turn::new(Role::User, vec![Part::text(text)])]
+}
+
+fn written(
+    call: &Call<'_>,
+    quirks: &Quirks,
+    client: DialectName,
+    lenient: bool,
+) -> Result<(Value, Vec<String>), String> {
+    let losses = Losses::new(client, OpenAiChat, lenient);
+    let target = wire::canon::TargetFacts { quirks, ..target("m") };
+    let encoded = codec(OpenAiChat).encode_call(call, &target, losses).map_err(|error| error.to_string())?;
+    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+}
+
+fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
+    written(call, quirks, Anthropic, false).map(|(body, _)| body)
+}
+
+fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
+    let (logprobs, citations) = (Vec::new(), None);
+    let choice = Choice { parts, finish, stop_sequence: None, explanation: None, logprobs, citations };
+    Reply { choices: vec![choice], ..Reply::default() }
+}
+
+fn answered(reply: &Reply<'_>) -> Value {
+    serde_json::from_slice(&codec(OpenAiChat).encode_reply(reply, &envelope())).unwrap()
+}
+
+fn streamed(said: &[Event<'_>]) -> Vec<u8> {
+    let mut encoder = codec(OpenAiChat).stream_encoder(envelope());
+    let (mut out, mut terminal) = (Vec::new(), Vec::new());
+    said.iter().for_each(|event| encoder.event(event, &mut out));
+    encoder.end(&mut out, &mut terminal);
+    out.extend(terminal);
+    out
+}
+
+fn finish(reason: Finish) -> Event<'static> {
+    Event::Finish { choice: 0, reason, stop_sequence: None, explanation: None }
+}
+
+fn decoded(body: &Value) -> Result<String, String> {
+    let text = body.to_string();
+    let call = codec(OpenAiChat).decode_call(InPath::default(), Json::parse(text.as_bytes()).unwrap(), &Sum);
+    call.map(|call| format!("{:?}", call.turns)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn case_2_every_call_has_its_result_and_every_result_its_call() {
+    let calls = json!({"role": "assistant", "tool_calls": [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": ""}}]});
+    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "x"});
+    let with = |rest: &[Value]| {
+        let messages: Vec<_> = std::iter::once(&calls).chain(rest).collect();
+        decoded(&json!({"model": "m", "messages": messages}))
+    };
+    assert!(with(&[result("b"), result("a")]).is_ok());
+    assert_eq!(with(&[result("b")]).unwrap_err(), "`messages` holds no result for the call `a`");
+    let user = json!({"role": "user", "content": "x"});
+    assert!(with(&[result("a"), user, result("b")]).unwrap_err().contains("`b`"));
+    let error = with(&[result("a"), result("b"), result("c")]).unwrap_err();
+    assert_eq!(error, "`messages` holds a result for `c`, a call that is not open");
+}
+
+#[test]
+fn case_3_and_15_empty_arguments_are_an_object_and_cut_ones_stay_cut() {
+    let turns = vec![
+        Turn::new(Role::Assistant, vec![tool_call("a", ""), tool_call("b", "{\"x\": \"un")]),
+        Turn::new(Role::Tool, vec![result("a", Vec::new()), result("b", Vec::new())]),
+    ];
+    let body = strict(&call(turns), &Quirks::NONE).unwrap();
+    let calls = &body["messages"][0]["tool_calls"];
+    assert_eq!(calls[0]["function"]["arguments"], "{}");
+    assert_eq!(calls[1]["function"]["arguments"], "{\"x\": \"un");
+    let parts = vec![tool_call("a", ""), tool_call("b", "{\"x\": \"un")];
+    let answer = answered(&reply(parts, Finish::Length));
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+    assert_eq!(answer["choices"][0]["message"]["tool_calls"][1]["function"]["arguments"], "{\"x\": \"un");
+    let start = |call| Event::CallStart { choice: 0, call, id: "".into(), name: "f".into(), signature: None };
+    let ended = streamed(&[start(0), start(1), finish(Finish::ToolCalls)]);
+    let expected = ["call call_0192aa_0_0 f ", "call call_0192aa_0_1 f {}{}"];
+    assert_eq!(read(OpenAiChat, events(&ended)).parts.len(), expected.len());
+    assert_eq!(String::from_utf8(ended).unwrap().matches(r#""arguments":"{}""#).count(), 2);
+    let cut = streamed(&[start(0), finish(Finish::Length)]);
+    assert!(!String::from_utf8(cut).unwrap().contains("{}\"}"));
+}
+
+#[test]
+fn case_5_and_6_ids_are_minted_or_made_legal_on_both_sides() {
+    let long: &'static str = "x".repeat(41).leak();
+    let turns = vec![
+        Turn::new(
+            Role::Assistant,
+            vec![tool_call("", "{}"), tool_call(long, "{}"), tool_call("abc123XYZ", "{}")],
+        ),
+        Turn::new(Role::Tool, ["", long, "abc123XYZ"].map(|id| result(id, Vec::new())).into()),
+    ];
+    for (nine, legal) in [(false, 40), (true, 9)] {
+        let quirks = Quirks { nine_letter_ids: nine, ..Quirks::NONE };
+        let body = strict(&call(turns.clone()), &quirks).unwrap();
+        for at in 0..3 {
+            let id = body["messages"][0]["tool_calls"][at]["id"].as_str().unwrap();
+            assert_eq!(body["messages"][1 + at]["tool_call_id"], id);
+            assert!(if nine {
+                id.len() == legal && id.bytes().all(|b| b.is_ascii_alphanumeric())
+            } else {
+                id.len() <= legal
+            });
+        }
+        assert_eq!(body["messages"][0]["tool_calls"][2]["id"], "abc123XYZ");
+    }
+}
+
+#[test]
+fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
+    let redacted = Part::new(PartKind::RedactedReasoning(sealed(Family::Anthropic).unwrap()));
+    let parts = vec![
+        thought(Some(Family::Anthropic)),
+        redacted,
+        Part::text("so"),
+        tool_call("call_1", "{}"),
+        tool_call("call_2", "{}"),
+    ];
+    let answer = answered(&reply(parts.clone(), Finish::ToolCalls));
+    let message = &answer["choices"][0]["message"];
+    assert_eq!(
+        (&message["reasoning_content"], &message["tool_calls"][1]["id"]),
+        (&json!("hm"), &json!("call_2"))
+    );
+    let results: Vec<Value> = (0..2)
+        .map(|at| json!({"role": "tool", "tool_call_id": message["tool_calls"][at]["id"], "content": "x"}))
+        .collect();
+    for (keeps_thoughts, text) in [(true, "hm"), (false, "")] {
+        let mut message = message.clone();
+        if !keeps_thoughts {
+            message.as_object_mut().unwrap().remove("reasoning_content");
+        }
+        let body = json!({"model": "m", "messages": [message, results[0], results[1]]}).to_string();
+        let json = Json::parse(body.as_bytes()).unwrap();
+        let call = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum).unwrap();
+        let mut expected = parts.clone();
+        expected[0] =
+            Part::new(PartKind::Reasoning { text: text.into(), signature: sealed(Family::Anthropic) });
+        assert_eq!(call.turns[0].parts, expected);
+        assert!(
+            matches!(&call.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1")
+        );
+    }
+    let events = [
+        Event::Reasoning { choice: 0, text: "hm".into() },
+        Event::Signature { choice: 0, signature: sealed(Family::Anthropic).unwrap() },
+        Event::CallStart { choice: 0, call: 0, id: "call_1".into(), name: "f".into(), signature: None },
+    ];
+    let carried = streamed(&events);
+    let id = streamed(&events[2..]);
+    assert!(String::from_utf8(carried).unwrap().contains("call_1.pc1a"));
+    assert!(!String::from_utf8(id).unwrap().contains(".pc1"));
+}
+
+#[test]
+fn case_9_thoughts_go_back_to_their_own_family_only() {
+    let with = |family, back| {
+        let turns = vec![Turn::new(Role::Assistant, vec![thought(family), Part::text("so")])];
+        let quirks = Quirks { thoughts_back: back, ..Quirks::NONE };
+        strict(&call(turns), &quirks).unwrap()["messages"][0].take()
+    };
+    let plain = json!({"role": "assistant", "content": "so"});
+    assert_eq!(with(Some(Family::Anthropic), ThoughtsBack::Reasoning), plain);
+    assert_eq!(with(None, ThoughtsBack::Nowhere), plain);
+    assert_eq!(with(None, ThoughtsBack::Reasoning)["reasoning"], "hm");
+    assert_eq!(with(None, ThoughtsBack::ReasoningContent)["reasoning_content"], "hm");
+    assert_eq!(with(None, ThoughtsBack::ThinkingPart)["content"][0]["thinking"][0]["text"], "hm");
+    let details = r#"[{"type":"reasoning.text","text":"hm"}]"#;
+    let signature = Some(Signature { family: Family::Compatible, text: details.into(), item: None });
+    let part = Part::new(PartKind::Reasoning { text: "hm".into(), signature });
+    let quirks = Quirks { thoughts_back: ThoughtsBack::ReasoningDetails, ..Quirks::NONE };
+    let body = strict(&call(vec![Turn::new(Role::Assistant, vec![part])]), &quirks).unwrap();
+    assert_eq!(body["messages"][0]["reasoning_details"], serde_json::from_str::<Value>(details).unwrap());
+}
+
+#[test]
+fn case_12_and_32_refusals_and_filters_are_no_empty_success() {
+    let refused = answered(&reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
+    let choice = &refused["choices"][0];
+    assert_eq!((&choice["message"]["refusal"], &choice["finish_reason"]), (&json!("No."), &json!("stop")));
+    let mut blocked = reply(Vec::new(), Finish::ContentFilter);
+    let choice = answered(&blocked)["choices"][0].take();
+    assert_eq!(
+        (&choice["message"]["content"], &choice["finish_reason"]),
+        (&Value::Null, &json!("content_filter"))
+    );
+    assert!(choice["message"]["refusal"].is_string());
+    blocked.choices[0].explanation = Some("Because.".into());
+    assert_eq!(answered(&blocked)["choices"][0]["message"]["refusal"], "Because.");
+    let stream = streamed(&[Event::Start { id: None, model: None }, finish(Finish::ContentFilter)]);
+    assert_eq!(read(OpenAiChat, events(&stream)).finish, Some(Finish::ContentFilter));
+    let body = r#"{"choices":[{"message":{"refusal":"No."},"finish_reason":"stop"}]}"#;
+    let read = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    assert_eq!(read.choices[0].finish, Finish::Refusal);
+}
+
+#[test]
+fn case_13_images_of_results_are_shown_behind_all_of_them() {
+    let image = Part::new(PartKind::Image(Image {
+        media: Media::Base64 { mime: "image/png".into(), data: "AA==".into() },
+        detail: None,
+    }));
+    let turns = vec![
+        Turn::new(Role::Assistant, vec![tool_call("a", "{}"), tool_call("b", "{}")]),
+        Turn::new(Role::Tool, vec![result("a", vec![image]), result("b", vec![Part::text("39")])]),
+    ];
+    let (body, dropped) = written(&call(turns), &Quirks::NONE, Anthropic, false).unwrap();
+    let messages = body["messages"].as_array().unwrap();
+    let roles: Vec<_> = messages.iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["assistant", "tool", "tool", "user"]);
+    assert_eq!((&messages[1]["content"], &messages[2]["content"]), (&json!("see image 1"), &json!("39")));
+    assert_eq!(messages[3]["content"][1]["image_url"]["url"], "data:image/png;base64,AA==");
+    assert_eq!(dropped, ["messages[].content[] (image in a tool result)"]);
+}
+
+#[test]
+fn case_18_usage_is_told_to_who_asked_for_it() {
+    let usage = domain::Usage { input_uncached: 3, ..domain::Usage::default() };
+    let all = [Event::Text { choice: 0, text: "x".into() }, Event::Usage(usage), finish(Finish::End)];
+    assert!(String::from_utf8(streamed(&all)).unwrap().contains(r#""prompt_tokens":3"#));
+    let mut quiet = envelope();
+    quiet.stream_usage = false;
+    let mut encoder = codec(OpenAiChat).stream_encoder(quiet);
+    let (mut out, mut terminal) = (Vec::new(), Vec::new());
+    all.iter().for_each(|event| encoder.event(event, &mut out));
+    encoder.end(&mut out, &mut terminal);
+    assert!(!String::from_utf8(out).unwrap().contains("usage"));
+}
+
+#[test]
+fn case_23_and_24_calls_grow_side_by_side_and_text_around_them_is_one() {
+    let start = |call, id: &'static str| Event::CallStart {
+        choice: 0,
+        call,
+        id: id.into(),
+        name: "f".into(),
+        signature: None,
+    };
+    let more =
+        |call, fragment: &'static str| Event::CallArguments { choice: 0, call, fragment: fragment.into() };
+    let all = [start(0, "a"), start(1, "b"), more(0, "{"), more(1, "["), more(0, "}"), more(1, "]")];
+    let stream = String::from_utf8(streamed(&all)).unwrap();
+    let indices: Vec<_> = stream
+        .match_indices(r#""tool_calls":[{"index":"#)
+        .map(|(at, key)| &stream[at + key.len()..=at + key.len()])
+        .collect();
+    assert_eq!(indices, ["0", "1", "0", "1", "0", "1"]);
+    let parts = || vec![Part::text("one "), Part::text("two"), tool_call("a", "{}"), Part::text("three")];
+    let turns =
+        vec![Turn::new(Role::Assistant, parts()), Turn::new(Role::Tool, vec![result("a", Vec::new())])];
+    let body = strict(&call(turns), &Quirks::NONE).unwrap();
+    assert_eq!(body["messages"][0]["content"], "one two\nthree");
+}
+
+#[test]
+fn what_cannot_be_said_is_refused_or_told() {
+    let number = |text: &'static str| Some(Json::parse(text.as_bytes()).unwrap());
+    let mut asked = call(said("hi"));
+    asked.sampling.top_k = number("5");
+    assert_eq!(
+        strict(&asked, &Quirks::NONE).unwrap_err(),
+        "`top_k` cannot be expressed by OpenAI Chat Completions"
+    );
+    assert_eq!(written(&asked, &Quirks::NONE, Anthropic, true).unwrap().1, ["top_k"]);
+    assert_eq!(strict(&asked, &Quirks { top_k: true, ..Quirks::NONE }).unwrap()["top_k"], 5);
+    let file = Part::new(PartKind::Image(Image { media: Media::File("f1".into()), detail: None }));
+    let refused = strict(&call(vec![Turn::new(Role::User, vec![file])]), &Quirks::NONE).unwrap_err();
+    assert!(refused.starts_with("`messages[].content[] (image)`"), "{refused}");
+    let mut cached = call(said("hi"));
+    cached.turns[0].parts[0].cache = Some(CacheTtl::OneHour);
+    let (body, dropped) = written(&cached, &Quirks::NONE, Anthropic, false).unwrap();
+    assert_eq!((&body["messages"][0]["content"], &*dropped[0]), (&json!("hi"), "cache_control"));
+    for (marks, key, ttl) in [
+        (CacheMarks::Breakpoint, "prompt_cache_breakpoint", "12h"),
+        (CacheMarks::CacheControl, "cache_control", "1h"),
+    ] {
+        let body = strict(&cached, &Quirks { cache_marks: marks, ..Quirks::NONE }).unwrap();
+        assert_eq!(body["messages"][0]["content"][0][key]["ttl"], ttl);
+    }
+}
+
+#[test]
+fn tools_are_chosen_as_the_provider_knows_it() {
+    let tool = |name: &'static str| Tool {
+        name: name.into(),
+        description: None,
+        schema: Some(Json::parse(br#"{"$schema":"s","$id":"i","type":"object"}"#).unwrap()),
+        strict: Some(false),
+        cache: None,
+        foreign: None,
+    };
+    let with = |mode: ToolMode<'static>, allowed: &[&'static str], known| {
+        let allowed = allowed.iter().map(|name| (*name).into()).collect();
+        let mut asked = call(said("hi"));
+        asked.tools = vec![tool("f"), tool("g")];
+        asked.tool_choice = Some(ToolChoice { mode, allowed });
+        let quirks = Quirks { tool_choice: known, no_schema_keywords: true, no_strict: true, ..Quirks::NONE };
+        let body = strict(&asked, &quirks)?;
+        assert_eq!(body["tools"][0]["function"]["parameters"], json!({"type": "object"}));
+        assert_eq!(body["tools"][0]["function"].get("strict"), None);
+        Ok::<_, String>((body["tools"].as_array().unwrap().len(), body["tool_choice"].clone()))
+    };
+    use ToolChoices as T;
+    assert_eq!(with(ToolMode::Required, &[], T::Any).unwrap(), (2, json!("any")));
+    assert_eq!(with(ToolMode::Required, &["g"], T::NoAllowed).unwrap(), (1, json!("required")));
+    assert_eq!(with(ToolMode::Named("f".into()), &[], T::NoNamed).unwrap(), (1, json!("required")));
+    assert_eq!(with(ToolMode::Auto, &[], T::Unknown).unwrap(), (2, Value::Null));
+    for known in [T::NoRequired, T::AutoNone, T::Auto, T::Unknown] {
+        assert!(with(ToolMode::Required, &[], known).is_err(), "{known:?}");
+    }
+    assert!(with(ToolMode::None, &[], T::Auto).is_err());
+}
+
+#[test]
+fn every_provider_is_told_to_think_in_its_own_way() {
+    let with = |effort, budget, thinking, efforts| {
+        let mut asked = call(said("hi"));
+        asked.reasoning = Reasoning { effort, budget, ..Reasoning::default() };
+        strict(&asked, &Quirks { thinking, efforts, ..Quirks::NONE }).unwrap()
+    };
+    let max = Some(Effort::Max);
+    assert_eq!(with(max, None, Thinking::Effort, Efforts::ToXHigh)["reasoning_effort"], "xhigh");
+    assert_eq!(with(None, Some(9_000), Thinking::Effort, Efforts::All)["reasoning_effort"], "medium");
+    let deepseek = with(Some(Effort::Medium), None, Thinking::TypeAndEffort, Efforts::LowHighMax);
+    assert_eq!(
+        (&deepseek["thinking"]["type"], &deepseek["reasoning_effort"]),
+        (&json!("enabled"), &json!("high"))
+    );
+    assert_eq!(with(Some(Effort::None), None, Thinking::Type, Efforts::All)["thinking"]["type"], "disabled");
+    let qwen = with(None, Some(9_000), Thinking::Enable, Efforts::All);
+    assert_eq!((&qwen["enable_thinking"], &qwen["thinking_budget"]), (&json!(true), &json!(9_000)));
+    assert_eq!(
+        with(None, Some(9_000), Thinking::Object, Efforts::All)["reasoning"],
+        json!({"max_tokens": 9_000})
+    );
+    let mut asked = call(said("hi"));
+    asked.reasoning.effort = max;
+    assert!(strict(&asked, &Quirks { thinking: Thinking::None, ..Quirks::NONE }).is_err());
+}
+
+#[test]
+fn the_other_quirks_change_what_they_say() {
+    let mut asked = Call {
+        turns: vec![
+            Turn::new(Role::Developer, vec![Part::text("a"), Part::text("b")]),
+            Turn { name: Some("ana".into()), ..said("hi").remove(0) },
+            Turn::new(Role::Assistant, vec![Part::text("so")]),
+        ],
+        stream: true,
+        max_output: Some(9),
+        user: Some("u".into()),
+        store: Some(true),
+        verbosity: Some("low".into()),
+        format: OutputFormat::Json,
+        sampling: Sampling {
+            seed: Json::parse(b"7").ok(),
+            choices: 2,
+            logprobs: true,
+            ..Sampling::default()
+        },
+        ..call(Vec::new())
+    };
+    asked.parallel_tools = Some(true);
+    let quirks = Quirks {
+        old_limit_name: true,
+        no_stream_options: true,
+        no_developer_role: true,
+        no_names: true,
+        string_content: true,
+        prefix_flag: true,
+        no_json_object: true,
+        seed: Seed::RandomSeed,
+        no_logprobs: true,
+        no_choices: true,
+        no_account_fields: true,
+        no_verbosity: true,
+        always: &[("reasoning_split", "true")],
+        ..Quirks::NONE
+    };
+    assert!(strict(&asked, &quirks).is_err());
+    let (body, dropped) = written(&asked, &quirks, OpenAiResponses, true).unwrap();
+    let expected = json!({"model": "m", "max_tokens": 9, "stream": true, "random_seed": 7, "reasoning_split": true,
+        "messages": [{"role": "system", "content": "a\nb"}, {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "so", "prefix": true}]});
+    assert_eq!(body, expected);
+    let named = ["messages[].name", "text.format", "include", "n", "text.verbosity", "user", "store"];
+    assert_eq!(dropped, named);
+    let schema = Schema { name: None, description: None, schema: Json::EMPTY_OBJECT, strict: Some(true) };
+    let asked = Call { format: OutputFormat::Schema(schema), ..call(said("hi")) };
+    let format = strict(&asked, &Quirks::NONE).unwrap()["response_format"]["json_schema"].take();
+    assert_eq!(format, json!({"name": "answer", "schema": {}, "strict": true}));
+}
