@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "rest/catalogue.rs"]
+mod catalogue;
 #[path = "rest/documents.rs"]
 mod documents;
 #[path = "rest/edges.rs"]

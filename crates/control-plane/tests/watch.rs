@@ -1,6 +1,8 @@
 //! Join and Watch over a real socket with a real store: what a proxy is sent, message by message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "watch/catalogue.rs"]
+mod catalogue;
 #[path = "watch/fixture.rs"]
 mod fixture;
 #[path = "watch/refusals.rs"]
