@@ -7,7 +7,7 @@ use testkit::{JOIN_TOKEN, MASTER_KEY, binary};
 use crate::world::{World, admin, apply, chat, client, secrets, text};
 
 /// Runs a binary that must not start; its one line.
-fn refused(binary_name: &str, args: &[&str], more: &[(&str, &str)]) -> String {
+pub(crate) fn refused(binary_name: &str, args: &[&str], more: &[(&str, &str)]) -> String {
     let mut command = Command::new(binary(binary_name).unwrap());
     command.args(args).envs(secrets()).envs(more.iter().copied());
     let output = command.output().unwrap();
