@@ -4,10 +4,12 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use arc_swap::ArcSwap;
 
 /// Longest label value, in bytes; longer names are cut, and those with the same start are one.
 const MAX_VALUE: usize = 128;
@@ -21,17 +23,18 @@ pub const OTHER: Name = Name(0);
 /// The empty value, which Prometheus takes for no label at all.
 const EMPTY: Name = Name(1);
 
-/// The values of one label: the first so many, all others as one.
+/// The values of one label: the first so many, all others as one. Lookups take no lock; a new value copies the table.
 #[derive(Debug)]
 pub struct Names {
-    known: RwLock<Known>,
+    known: ArcSwap<Known>,
+    growing: Mutex<()>,
     most: usize,
     overflow: AtomicU64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
-    by_text: HashMap<Box<str>, Name>,
+    by_text: HashMap<Arc<str>, Name>,
     texts: Vec<Arc<str>>,
 }
 
@@ -39,9 +42,9 @@ impl Names {
     /// Takes up to `most` values.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let texts = vec!["other".into(), "".into()];
-        let known = RwLock::new(Known { by_text: HashMap::new(), texts });
-        Self { known, most, overflow: AtomicU64::new(0) }
+        let known = Known { by_text: HashMap::new(), texts: vec!["other".into(), "".into()] };
+        let known = ArcSwap::from_pointee(known);
+        Self { known, growing: Mutex::default(), most, overflow: AtomicU64::new(0) }
     }
 
     /// The number of a value; no allocation for one that is known.
@@ -50,36 +53,37 @@ impl Names {
             return EMPTY;
         }
         let text = &text[..text.floor_char_boundary(MAX_VALUE)];
-        {
-            let known = self.read();
-            match known.by_text.get(text) {
-                Some(name) => return *name,
-                None if known.by_text.len() >= self.most => return self.other(),
-                None => {}
+        self.find(text).unwrap_or_else(|| {
+            let _turn = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.find(text).unwrap_or_else(|| self.add(text))
+        })
+    }
+
+    /// `None`: unknown, and there is room for it.
+    fn find(&self, text: &str) -> Option<Name> {
+        let known = self.known.load();
+        match known.by_text.get(text) {
+            None if known.by_text.len() >= self.most => {
+                self.overflow.fetch_add(1, Ordering::Relaxed);
+                Some(OTHER)
             }
+            name => name.copied(),
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = known.by_text.get(text) {
-            return *name;
-        }
-        if known.by_text.len() >= self.most {
-            return self.other();
-        }
+    }
+
+    fn add(&self, text: &str) -> Name {
+        let mut known = Known::clone(&self.known.load());
         let name = Name(u32::try_from(known.texts.len()).unwrap_or(OTHER.0));
         known.texts.push(clean(text));
         known.by_text.insert(text.into(), name);
+        self.known.store(Arc::new(known));
         name
-    }
-
-    fn other(&self) -> Name {
-        self.overflow.fetch_add(1, Ordering::Relaxed);
-        OTHER
     }
 
     /// The text of a number that came from here.
     #[must_use]
     pub fn text(&self, name: Name) -> Arc<str> {
-        let known = self.read();
+        let known = self.known.load();
         let text = usize::try_from(name.0).ok().and_then(|index| known.texts.get(index));
         text.map_or_else(|| "other".into(), Arc::clone)
     }
@@ -88,10 +92,6 @@ impl Names {
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow.load(Ordering::Relaxed)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,10 +114,12 @@ impl SeriesKey for &'static str {
     }
 }
 
-/// The series of one metric: the first so many, all others in those of [`OTHER`].
+/// The series of one metric: the first so many, all others in those of [`OTHER`]. Recording takes no lock, so that a
+/// scrape, which reads for milliseconds, holds nobody up; a new series copies the table.
 #[derive(Debug)]
 pub struct Family<K, V> {
-    series: RwLock<HashMap<K, V>>,
+    series: ArcSwap<HashMap<K, Arc<V>>>,
+    growing: Mutex<()>,
     most: usize,
     make: fn() -> V,
     overflow: AtomicU64,
@@ -127,26 +129,36 @@ impl<K: SeriesKey, V> Family<K, V> {
     /// Takes up to `most` series, besides those of [`OTHER`].
     #[must_use]
     pub fn new(most: usize, make: fn() -> V) -> Self {
-        Self { series: RwLock::default(), most, make, overflow: AtomicU64::new(0) }
+        let series = ArcSwap::default();
+        Self { series, growing: Mutex::default(), most, make, overflow: AtomicU64::new(0) }
     }
 
-    /// Records in one series. Writers share the lock unless the series is new.
+    /// Records in one series.
     pub fn record(&self, key: K, write: impl FnOnce(&V)) {
         {
-            let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-            let other = || {
-                let value = (series.len() >= self.most).then(|| series.get(&key.overflow())).flatten();
-                value.inspect(|_| _ = self.overflow.fetch_add(1, Ordering::Relaxed))
-            };
-            if let Some(value) = series.get(&key).or_else(other) {
+            let series = self.series.load();
+            if let Some(value) = series.get(&key) {
+                return write(value);
+            }
+            let other = (series.len() >= self.most).then(|| series.get(&key.overflow())).flatten();
+            if let Some(value) = other {
+                self.overflow.fetch_add(1, Ordering::Relaxed);
                 return write(value);
             }
         }
-        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        write(&self.grown(key));
+    }
+
+    /// The series, made if it is still missing.
+    fn grown(&self, key: K) -> Arc<V> {
+        let _turn = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut series = HashMap::clone(&self.series.load());
         let full = series.len() >= self.most && !series.contains_key(&key);
-        let key = if full { key.overflow() } else { key };
         self.overflow.fetch_add(u64::from(full), Ordering::Relaxed);
-        write(series.entry(key).or_insert_with(self.make));
+        let key = if full { key.overflow() } else { key };
+        let value = Arc::clone(series.entry(key).or_insert_with(|| Arc::new((self.make)())));
+        self.series.store(Arc::new(series));
+        value
     }
 
     /// Shows every series to `read`; stops at the first error.
@@ -154,8 +166,7 @@ impl<K: SeriesKey, V> Family<K, V> {
     /// # Errors
     /// What `read` returned.
     pub fn each<E>(&self, mut read: impl FnMut(K, &V) -> Result<(), E>) -> Result<(), E> {
-        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        series.iter().try_for_each(|(key, value)| read(*key, value))
+        self.series.load().iter().try_for_each(|(key, value)| read(*key, value))
     }
 
     /// How often something was recorded that found no room.
