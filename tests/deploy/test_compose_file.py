@@ -15,6 +15,7 @@ SERVICES = {
     "ledger": ("portcullis-ledger",),
     "simulator": ("portcullis", "simulator"),
     "cli": ("portcullis", "apply"),
+    "mark-restored": ("portcullis", "migrate"),
 }
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
@@ -85,7 +86,7 @@ def test_settings_of_the_images_are_known_to_the_binaries():
             assert name in binaries.variables(*names, *role), (stage, name)
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES])
+@pytest.mark.parametrize("service", SERVICES)
 def test_ours_run_without_rights(service):
     each = COMPOSE["services"][service]
     assert each["read_only"] and each["cap_drop"] == ["ALL"] and each["security_opt"] == ["no-new-privileges:true"]
