@@ -28,6 +28,7 @@ mod plan;
 mod problem;
 mod recorder;
 mod reply;
+mod responses;
 mod schema;
 mod script;
 mod serve;

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::recorder::{Entry, Outcome};
 use crate::reply::{Payload, refuse, respond};
 use crate::script::{Behaviour, Hang};
-use crate::{App, anthropic, body, gemini, models, openai};
+use crate::{App, anthropic, body, gemini, models, openai, responses};
 
 /// What an endpoint answers from.
 pub(crate) struct Ask<'a> {
@@ -164,6 +164,8 @@ impl Endpoint {
             E::Speech => openai::media::speech(ask),
             E::Transcriptions => openai::media::transcriptions(ask),
             E::Moderations => openai::media::moderations(ask),
+            E::Responses => responses::answer(ask),
+            E::InputTokens => responses::count(ask),
             E::Messages => anthropic::answer(ask),
             E::CountMessages => anthropic::count(ask),
             E::RawPredict => anthropic::raw_predict(ask, false),

@@ -12,6 +12,8 @@ mod client;
 mod gemini;
 #[path = "dialects/odd.rs"]
 mod odd;
+#[path = "dialects/responses.rs"]
+mod responses;
 
 use client::{Reply, Sim};
 use serde_json::Value;

@@ -1,0 +1,221 @@
+//! What OpenAI's responses take, after the types of the official Python client 3.54.0.
+
+use crate::shape::Shape::{self, Any, Bool, Either, Enum, List, Map, Num, Object, Ref, Str, Tagged};
+
+static BREAKPOINT: Shape = Object(&[("mode!", Enum(&["explicit"])), ("ttl", Enum(&["30m", "12h"]))]);
+static DETAIL: Shape = Enum(&["low", "high", "auto", "original"]);
+static TEXT: Shape = Object(&[("type!", Str), ("text!", Str), ("prompt_cache_breakpoint", Ref(&BREAKPOINT))]);
+static IMAGE: Shape = Object(&[
+    ("type!", Str),
+    ("detail", Ref(&DETAIL)),
+    ("file_id", Str),
+    ("image_url", Str),
+    ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
+]);
+static FILE: Shape = Object(&[
+    ("type!", Str),
+    ("detail", Ref(&DETAIL)),
+    ("file_data", Str),
+    ("file_id", Str),
+    ("file_url", Str),
+    ("filename", Str),
+    ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
+]);
+static OUTPUT_TEXT: Shape =
+    Object(&[("type!", Str), ("text!", Str), ("annotations", List(&Any)), ("logprobs", List(&Any))]);
+static REFUSAL: Shape = Object(&[("type!", Str), ("refusal!", Str)]);
+static INPUT_PARTS: Shape =
+    List(&Tagged("type", &[("input_text", &TEXT), ("input_image", &IMAGE), ("input_file", &FILE)]));
+static OUTPUT_PARTS: Shape = List(&Tagged("type", &[("output_text", &OUTPUT_TEXT), ("refusal", &REFUSAL)]));
+static INPUT_CONTENT: Shape = Either(&[&Str, &INPUT_PARTS]);
+static OUTPUT_CONTENT: Shape = Either(&[&Str, &OUTPUT_PARTS]);
+
+static INPUT_MESSAGE: Shape = Object(&[
+    ("role!", Str),
+    ("content!", Ref(&INPUT_CONTENT)),
+    ("type", Str),
+    ("status", Str),
+    ("phase", Str),
+    ("id", Str),
+]);
+static OUTPUT_MESSAGE: Shape = Object(&[
+    ("role!", Str),
+    ("content!", Ref(&OUTPUT_CONTENT)),
+    ("type", Str),
+    ("status", Str),
+    ("phase", Str),
+    ("id", Str),
+]);
+static MESSAGE: Shape = Tagged(
+    "role",
+    &[
+        ("user", &INPUT_MESSAGE),
+        ("assistant", &OUTPUT_MESSAGE),
+        ("system", &INPUT_MESSAGE),
+        ("developer", &INPUT_MESSAGE),
+    ],
+);
+static CALL: Shape = Object(&[
+    ("type!", Str),
+    ("arguments!", Str),
+    ("call_id!", Str),
+    ("name!", Str),
+    ("id", Str),
+    ("status", Str),
+    ("async", Bool),
+    ("caller", Map),
+    ("namespace", Str),
+]);
+static CALL_OUTPUT: Shape = Object(&[
+    ("type!", Str),
+    ("output!", Ref(&INPUT_CONTENT)),
+    ("call_id!", Str),
+    ("id", Str),
+    ("status", Str),
+    ("caller", Map),
+    ("name", Str),
+    ("namespace", Str),
+]);
+static REASONING: Shape = Object(&[
+    ("type!", Str),
+    ("id!", Str),
+    ("summary!", List(&Object(&[("type!", Enum(&["summary_text"])), ("text!", Str)]))),
+    ("content", List(&Map)),
+    ("encrypted_content", Str),
+    ("status", Str),
+]);
+/// One item of a conversation; those that only OpenAI's own tools make are not looked into.
+static ITEM: Shape = Tagged(
+    "type",
+    &[
+        ("message", &MESSAGE),
+        ("function_call", &CALL),
+        ("function_call_output", &CALL_OUTPUT),
+        ("reasoning", &REASONING),
+        ("item_reference", &Map),
+        ("custom_tool_call", &Map),
+        ("custom_tool_call_output", &Map),
+        ("file_search_call", &Map),
+        ("web_search_call", &Map),
+        ("computer_call", &Map),
+        ("computer_call_output", &Map),
+        ("image_generation_call", &Map),
+        ("code_interpreter_call", &Map),
+        ("compaction", &Map),
+        ("mcp_call", &Map),
+        ("mcp_list_tools", &Map),
+    ],
+);
+
+static FUNCTION: Shape = Object(&[
+    ("type!", Str),
+    ("name!", Str),
+    ("description", Str),
+    ("parameters", Map),
+    ("strict", Bool),
+    ("allowed_callers", List(&Str)),
+    ("async", Bool),
+    ("defer_loading", Bool),
+    ("output_schema", Map),
+]);
+static TOOL: Shape = Tagged(
+    "type",
+    &[
+        ("function", &FUNCTION),
+        ("custom", &Map),
+        ("file_search", &Map),
+        ("web_search", &Map),
+        ("web_search_preview", &Map),
+        ("computer", &Map),
+        ("code_interpreter", &Map),
+        ("image_generation", &Map),
+        ("mcp", &Map),
+    ],
+);
+static NAMED: Shape = Object(&[("type!", Str), ("name!", Str)]);
+static ALLOWED: Shape =
+    Object(&[("type!", Str), ("mode!", Enum(&["auto", "required"])), ("tools!", List(&Map))]);
+static CHOICE: Shape = Either(&[
+    &Enum(&["none", "auto", "required"]),
+    &Tagged(
+        "type",
+        &[
+            ("function", &NAMED),
+            ("custom", &NAMED),
+            ("allowed_tools", &ALLOWED),
+            ("file_search", &Map),
+            ("web_search_preview", &Map),
+            ("image_generation", &Map),
+            ("code_interpreter", &Map),
+            ("mcp", &Map),
+        ],
+    ),
+]);
+static BARE: Shape = Object(&[("type!", Str)]);
+static SCHEMA: Shape =
+    Object(&[("type!", Str), ("name!", Str), ("schema!", Map), ("description", Str), ("strict", Bool)]);
+static TEXT_CONFIG: Shape = Object(&[
+    ("format", Tagged("type", &[("text", &BARE), ("json_object", &BARE), ("json_schema", &SCHEMA)])),
+    ("verbosity", Enum(&["low", "medium", "high"])),
+]);
+static REASONING_CONFIG: Shape = Object(&[
+    ("context", Enum(&["auto", "current_turn", "all_turns"])),
+    ("effort", Enum(&["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+    ("generate_summary", Enum(&["auto", "concise", "detailed"])),
+    ("mode", Str),
+    ("summary", Enum(&["auto", "concise", "detailed"])),
+]);
+
+/// The body of `POST /v1/responses`.
+pub(super) static CREATE: Shape = Object(&[
+    ("access_programs", Map),
+    ("background", Bool),
+    ("background_options", Map),
+    ("context_management", List(&Map)),
+    ("conversation", Any),
+    ("image", Map),
+    ("include", List(&Str)),
+    ("input!", Either(&[&Str, &List(&ITEM)])),
+    ("instructions", Str),
+    ("max_output_tokens", Num(16.0, 1e9)),
+    ("max_tool_calls", Num(1.0, 1e9)),
+    ("metadata", Map),
+    ("model", Str),
+    ("moderation", Map),
+    ("parallel_tool_calls", Bool),
+    ("previous_response_id", Str),
+    ("prompt", Map),
+    ("prompt_cache_key", Str),
+    ("prompt_cache_options", Map),
+    ("prompt_cache_retention", Enum(&["in_memory", "24h"])),
+    ("reasoning", Ref(&REASONING_CONFIG)),
+    ("safety_identifier", Str),
+    ("service_tier", Enum(&["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"])),
+    ("store", Bool),
+    ("stream", Bool),
+    ("stream_options", Object(&[("include_obfuscation", Bool)])),
+    ("temperature", Num(0.0, 2.0)),
+    ("text", Ref(&TEXT_CONFIG)),
+    ("tool_choice", Ref(&CHOICE)),
+    ("tools", List(&TOOL)),
+    ("top_logprobs", Num(0.0, 20.0)),
+    ("top_p", Num(0.0, 1.0)),
+    ("truncation", Enum(&["auto", "disabled"])),
+    ("user", Str),
+]);
+
+/// The body of `POST /v1/responses/input_tokens`.
+pub(super) static COUNT: Shape = Object(&[
+    ("conversation", Any),
+    ("input", Either(&[&Str, &List(&ITEM)])),
+    ("instructions", Str),
+    ("model", Str),
+    ("parallel_tool_calls", Bool),
+    ("personality", Str),
+    ("previous_response_id", Str),
+    ("reasoning", Ref(&REASONING_CONFIG)),
+    ("text", Ref(&TEXT_CONFIG)),
+    ("tool_choice", Ref(&CHOICE)),
+    ("tools", List(&TOOL)),
+    ("truncation", Enum(&["auto", "disabled"])),
+]);
