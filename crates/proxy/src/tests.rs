@@ -5,6 +5,7 @@ mod bounds;
 mod canary;
 mod client_errors;
 mod connections;
+mod dialects;
 mod failover;
 mod failures;
 mod hangup;

@@ -62,6 +62,8 @@ pub(super) async fn soon<T>(wait: impl Future<Output = T>) -> T {
 pub(super) struct Plan {
     /// How many simulators: the providers `a`, `b`, ….
     pub(super) simulators: usize,
+    /// Their kinds; `custom` where none is said.
+    pub(super) kinds: &'static [&'static str],
     /// More providers behind them, by URL.
     pub(super) others: Vec<String>,
     /// The route's timeouts, as JSON.
@@ -93,7 +95,8 @@ impl Default for Plan {
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
         let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
         let (others, limits, trace) = (Vec::new(), &[][..], TraceSettings::default());
-        Self { simulators: 1, others, timeouts, credentials: 1, edge, fleet, limits, trace }
+        let kinds = &[][..];
+        Self { simulators: 1, kinds, others, timeouts, credentials: 1, edge, fleet, limits, trace }
     }
 }
 
@@ -146,7 +149,8 @@ impl Bench {
             sims.push(Sim::start().await);
         }
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
-        let (rows, keyring, keys) = rows::build(&urls, plan.timeouts, plan.credentials, plan.limits);
+        let (rows, keyring, keys) =
+            rows::build((&urls, plan.kinds), plan.timeouts, plan.credentials, plan.limits);
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
         let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();

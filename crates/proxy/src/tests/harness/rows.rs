@@ -56,8 +56,10 @@ impl Builder {
         self.rows.known.last_mut().unwrap().sealed = Some(sealed);
     }
 
-    fn provider(&mut self, name: &str, number: usize, url: &str, credentials: usize) {
-        let provider = format!(r#"{{"kind":"custom","base_url":"{url}/v1"}}"#);
+    fn provider(&mut self, name: &str, (number, kind): (usize, &str), url: &str, credentials: usize) {
+        // Only OpenAI's dialect has the version in its base URL.
+        let version = if kind == "custom" { "/v1" } else { "" };
+        let provider = format!(r#"{{"kind":"{kind}","base_url":"{url}{version}"}}"#);
         self.add(None, Kind::Provider, name, &provider);
         for n in 0..credentials {
             let json = format!(r#"{{"provider":"{name}","weight":1}}"#);
@@ -89,7 +91,7 @@ impl Builder {
 
 /// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
 pub(crate) fn build(
-    urls: &[String],
+    (urls, kinds): (&[String], &[&str]),
     timeouts: &str,
     credentials: usize,
     limits: &[&str],
@@ -100,7 +102,8 @@ pub(crate) fn build(
     let tenant = builder.add(None, Kind::Tenant, "acme", "{}");
     let mut targets = Vec::new();
     for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
-        builder.provider(name, number, url, credentials);
+        let kind = kinds.get(number).unwrap_or(&"custom");
+        builder.provider(name, (number, kind), url, credentials);
         targets.push(format!("\"{name}/m\""));
     }
     let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts}}}"#, targets.join(","));

@@ -1,0 +1,170 @@
+//! Clients of one dialect before providers of another, and of the same: what is translated, and what stays as it was.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::harness::{Bench, Plan, Reply};
+
+/// The n-th provider's kind is the n-th of these.
+async fn bench(kinds: &'static [&'static str]) -> Bench {
+    Bench::start(Plan { simulators: kinds.len(), kinds, ..Plan::default() }).await
+}
+
+async fn post(bench: &Bench, path: &str, body: &str, headers: &[(&'static str, &str)]) -> Reply {
+    let mut request = bench.client.request(Method::POST, path, body);
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    bench.client.plain.send(request).await
+}
+
+const MESSAGES: &str =
+    r#"{ "max_tokens":64, "model" : "chat", "messages":[{"role":"user","content":"one two"}] }"#;
+const STREAMED: &str =
+    r#"{"max_tokens":64,"model":"chat","stream":true,"messages":[{"role":"user","content":"one two"}]}"#;
+const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+#[tokio::test]
+async fn the_same_dialect_passes_as_bytes() {
+    let mut bench = bench(&["anthropic"]).await;
+    let reply = post(&bench, "/v1/messages", MESSAGES, &[VERSION]).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let sent = bench.sim().body(1).await;
+    assert_eq!(sent, MESSAGES.replace("\"chat\"", "\"echo-large\"").as_bytes());
+    assert_eq!(reply.json()["content"][0]["text"], "echo: one two");
+    let seen = &bench.sim().requests().await[0];
+    assert_eq!(seen["headers"]["anthropic-version"], "2023-06-01", "{seen}");
+    let event = bench.event().await;
+    let usage = &event.attempts[0].usage;
+    assert_eq!(reply.header("x-portcullis-tokens-out"), usage.output().to_string());
+    assert!(!event.attempts[0].estimated && usage.input() > 0, "{usage:?}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_chat_client_talks_to_anthropic() {
+    let mut bench = bench(&["anthropic"]).await;
+    let plain = bench.client.say("one two").await;
+    assert_eq!(plain.status, 200, "{plain:?}");
+    let json = plain.json();
+    assert_eq!(json["choices"][0]["message"]["content"], "echo: one two", "{json}");
+    assert_eq!(json["choices"][0]["finish_reason"], "stop");
+    assert_eq!(json["usage"]["completion_tokens"].to_string(), plain.header("x-portcullis-tokens-out"));
+    bench.event().await;
+    let stream = bench.client.stream("one two").await;
+    assert_eq!(super::harness::text_of(stream.text()), "echo: one two", "{}", stream.text());
+    let account = super::harness::account(stream.text());
+    let event = bench.event().await;
+    assert_eq!(account["tokens_out"], event.attempts[0].usage.output());
+    assert_eq!(account["estimated"], false);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn an_anthropic_client_talks_to_chat() {
+    let mut bench = bench(&["custom"]).await;
+    let plain = post(&bench, "/v1/messages", MESSAGES, &[VERSION]).await;
+    let json = plain.json();
+    assert_eq!((&json["type"], &json["stop_reason"]), (&json!("message"), &json!("end_turn")), "{json}");
+    assert_eq!(json["content"], json!([{ "type": "text", "text": "echo: one two" }]));
+    bench.event().await;
+    let stream = post(&bench, "/v1/messages", STREAMED, &[VERSION]).await;
+    let events: Vec<&str> = stream.text().lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(
+        (events.first(), events.last()),
+        (Some(&"message_start"), Some(&"message_stop")),
+        "{events:?}"
+    );
+    let (_, after) = stream.text().split_once("\n: portcullis ").unwrap();
+    assert!(after.contains("event: message_stop"), "the account stands before the terminal event: {after}");
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn gemini_clients_and_providers_take_part() {
+    let mut bench = bench(&["gemini"]).await;
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"one two"}]}]}"#;
+    let plain = post(&bench, "/v1beta/models/chat:generateContent", body, &[]).await;
+    assert_eq!(plain.json()["candidates"][0]["content"]["parts"][0]["text"], "echo: one two", "{plain:?}");
+    assert_eq!(bench.sim().body(1).await, body.as_bytes());
+    bench.event().await;
+    let stream = post(&bench, "/gemini/v1/models/chat:streamGenerateContent?alt=sse", body, &[]).await;
+    assert!(stream.text().contains("portcullis") && stream.text().contains("usageMetadata"), "{stream:?}");
+    bench.event().await;
+    let chat = bench.client.stream("one two").await;
+    assert_eq!(super::harness::text_of(chat.text()), "echo: one two", "{}", chat.text());
+    bench.event().await;
+    let messages = post(&bench, "/v1/messages", MESSAGES, &[VERSION]).await;
+    assert_eq!(messages.json()["content"][0]["text"], "echo: one two", "{messages:?}");
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_target_cannot_express_is_refused_by_name_or_let_go_and_said() {
+    let mut bench = bench(&["anthropic"]).await;
+    let body = r#"{"model":"chat","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi"}]}"#;
+    let strict = bench.client.chat(body).await;
+    assert_eq!((strict.status, strict.code().as_str()), (400, "unsupported_by_target"));
+    assert_eq!(strict.json()["error"]["param"], "logit_bias");
+    assert!(bench.sim().requests().await.is_empty(), "nothing was sent");
+    let lenient = bench.client.plain.send(bench.client.asking(body, &[("x-portcullis-lenient", "1")])).await;
+    assert_eq!(lenient.status, 200, "{lenient:?}");
+    assert!(lenient.header("x-portcullis-dropped").contains("logit_bias"), "{lenient:?}");
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn another_target_may_express_it() {
+    let mut bench = bench(&["anthropic", "custom"]).await;
+    let body = r#"{"model":"chat","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi"}]}"#;
+    let reply = bench.client.chat(body).await;
+    assert_eq!((reply.status, reply.header("x-portcullis-provider")), (200, "b"), "{reply:?}");
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn troubles_are_told_in_the_clients_words() {
+    let mut bench = bench(&["custom", "anthropic"]).await;
+    let mut request = bench.client.request(Method::POST, "/v1/messages", MESSAGES);
+    request.headers_mut().insert("authorization", "Bearer wrong".parse().unwrap());
+    let refused = bench.client.plain.send(request).await;
+    let json: Value = refused.json();
+    assert_eq!(
+        (refused.status, &json["type"], &json["error"]["type"]),
+        (401, &json!("error"), &json!("authentication_error"))
+    );
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+    let unknown = post(&bench, "/v1beta/models/none:generateContent", body, &[]).await;
+    assert_eq!(
+        (unknown.status, &unknown.json()["error"]["status"]),
+        (404, &json!("NOT_FOUND")),
+        "{unknown:?}"
+    );
+    // The provider's own words about a request at fault arrive in the client's.
+    bench.sims[0].script(r#"{"status":529}"#).await;
+    bench.sims[1].script(r#"{"status":400,"error_message":"max_tokens: too many"}"#).await;
+    let fault = post(&bench, "/v1/messages", MESSAGES, &[VERSION]).await;
+    assert_eq!(
+        (fault.status, &fault.json()["error"]["type"]),
+        (400, &json!("invalid_request_error")),
+        "{fault:?}"
+    );
+    assert_eq!(bench.event().await.attempts.len(), 2);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_content_ends_in_the_clients_words() {
+    let mut bench = bench(&["custom"]).await;
+    bench.sim().script(r#"{"chunks":4,"cut_after":2}"#).await;
+    let stream = post(&bench, "/v1/messages", STREAMED, &[VERSION]).await;
+    let last = stream.text().rsplit("event: ").next().unwrap();
+    assert!(last.starts_with("error\n"), "{}", stream.text());
+    assert!(!stream.text().contains("message_stop"), "{}", stream.text());
+    bench.event().await;
+    bench.finish().await;
+}
