@@ -145,6 +145,48 @@ pub enum AdminCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// What is known of models and their prices by kind of provider.
+    Catalogue {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: CatalogueCommand,
+    },
     /// Print the JSON Schema of the document, for editors.
     Schema,
+}
+
+/// Verbs of the catalogue.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// Import a catalogue file: what it names is known from now on, what it does not name stays.
+    Import {
+        /// The file, JSON or YAML; `-`: standard input.
+        file: PathBuf,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List models with the prices in force.
+    List {
+        /// Only of this kind of provider, such as `openai`.
+        #[arg(short, long)]
+        kind: Option<String>,
+        /// How to show them.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show one model with all its prices.
+    Show {
+        /// `kind/model`, such as `openai/gpt-4o-mini`.
+        model: String,
+        /// How to show it.
+        #[arg(short, long, value_enum, default_value = "yaml")]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use admin_api::{Document, Format, Invalid, MAX_DOCUMENT_BYTES};
+use domain::Catalogue;
 
 use crate::CliError;
 
@@ -14,14 +15,27 @@ const MAX_SECRET_BYTES: usize = 64 << 10;
 
 /// Reads and checks a document, secrets still by reference.
 pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
+    read_with(path, "--filename", Document::read)
+}
+
+/// Reads and checks a catalogue file.
+pub(crate) fn read_catalogue(path: &Path) -> Result<Catalogue, CliError> {
+    read_with(path, "FILE", admin_api::read_catalogue)
+}
+
+fn read_with<T>(
+    path: &Path,
+    flag: &str,
+    read: impl FnOnce(&str, Format) -> Result<T, Invalid>,
+) -> Result<T, CliError> {
     let shown = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    let text = read_text(path).map_err(|error| CliError::Config(format!("--filename: {shown}: {error}")))?;
+    let text = read_text(path).map_err(|error| CliError::Config(format!("{flag}: {shown}: {error}")))?;
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => Format::Json,
         Some("yaml" | "yml") => Format::Yaml,
         _ => Format::sniff(&text),
     };
-    Document::read(&text, format).map_err(|error| CliError::Config(format!("{shown}: {}", line(&error))))
+    read(&text, format).map_err(|error| CliError::Config(format!("{shown}: {}", line(&error))))
 }
 
 /// Reads a document and resolves its secrets from this machine's environment and files.

@@ -1,5 +1,7 @@
 //! What each verb does.
 
+mod catalogue;
+
 use std::{io::Write, path::Path};
 
 use admin_api::ApplyReply;
@@ -59,6 +61,7 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             ]);
             usage(&Client::new(&connection)?, &format!("/usage{query}"), output, out)
         }
+        AdminCommand::Catalogue { command } => catalogue::run(command, out),
         AdminCommand::Schema => Ok(render::structured(out, &admin_api::schema(), Output::Json)?),
     }
 }
@@ -117,21 +120,25 @@ fn list(
     out: &mut impl Write,
 ) -> Result<(), CliError> {
     let (kind, _) = plural(kind)?;
+    rendered(pages(client, kind, &[("tenant", tenant)])?, output, out)
+}
+
+/// All pages of a listing.
+fn pages(client: &Client, path: &str, only: &[(&str, Option<&str>)]) -> Result<Vec<Value>, CliError> {
     let mut rows: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let query = query(&[("limit", Some(PAGE)), ("tenant", tenant), ("cursor", cursor.as_deref())]);
-        let mut page = client.get(&format!("/{kind}{query}"))?;
+        let query = query(&[&[("limit", Some(PAGE))], only, &[("cursor", cursor.as_deref())]].concat());
+        let mut page = client.get(&format!("/{path}{query}"))?;
         if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
             rows.extend(items);
         }
         let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if next.is_none() || next == cursor {
-            break;
+            return Ok(rows);
         }
         cursor = next;
     }
-    rendered(rows, output, out)
 }
 
 fn usage(client: &Client, path: &str, output: Output, out: &mut impl Write) -> Result<(), CliError> {

@@ -146,6 +146,49 @@ fn delete_rotate_and_usage_ask_the_right_paths() {
 }
 
 #[test]
+fn a_catalogue_file_is_checked_here_and_imported_there() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(br#"{"version":"2027-01-01","models":{"openai/m":{"context":8}}}"#).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let version = json!({ "store": "019aa8b7-d400-7000-8000-000000000000", "revision": 7 });
+    let answer = json!({ "catalogue": "2027-01-01", "version": version, "models": 1, "prices": 0 });
+    let (result, shown, asked) = ask(&["catalogue", "import", &path], vec![(200, answer)]);
+    result.unwrap();
+    assert_eq!(shown, "catalogue 2027-01-01: 1 models and 0 prices changed\nconfiguration revision 7\n");
+    assert!(
+        asked[0].starts_with("POST /api/v1/catalogue ") && asked[0].contains(r#""openai/m":{"context":8}"#)
+    );
+
+    file.write_all(b"{").unwrap();
+    let wrong =
+        ["portcullis", "catalogue", "import", &path, "--token", "t", "--server", "http://127.0.0.1:1"];
+    let error = run(Cli::try_parse_from(wrong).unwrap().command, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.exit_code(), 64, "{error}");
+}
+
+#[test]
+fn a_listed_model_without_a_price_says_so() {
+    let price =
+        json!({ "model": "openai/a", "input": "1", "output": "2", "effective_from": "2027-01-01T00:00:00Z" });
+    let items = json!({ "items": [
+        { "model": "openai/a", "facts": { "context": 8, "task": "chat" }, "price": price, "prices": [price] },
+        { "model": "openai/b", "facts": {}, "price": null, "prices": [] },
+    ] });
+    let (_, shown, asked) = ask(&["catalogue", "list", "--kind", "openai"], vec![(200, items)]);
+    assert!(asked[0].starts_with("GET /api/v1/catalogue?limit=500&kind=openai "), "{}", asked[0]);
+    assert_eq!(
+        shown,
+        "MODEL      TASK   CONTEXT   INPUT     CACHED-INPUT   OUTPUT\n\
+         openai/a   chat   8         1                        2\n\
+         openai/b                    unknown   unknown        unknown\n"
+    );
+    let (_, shown, asked) =
+        ask(&["catalogue", "show", "openai/a"], vec![(200, json!({ "model": "openai/a" }))]);
+    assert!(asked[0].starts_with("GET /api/v1/catalogue/openai"), "{}", asked[0]);
+    assert!(shown.contains("openai/a"));
+}
+
+#[test]
 fn failures_are_one_line_with_the_right_status() {
     let (result, _, _) = ask(&["get", "routes"], vec![(502, Value::Null)]);
     let error = result.unwrap_err();

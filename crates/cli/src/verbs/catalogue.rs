@@ -1,0 +1,60 @@
+//! The verbs of the catalogue.
+
+use std::io::Write;
+
+use admin_api::CatalogueReply;
+use serde_json::{Map, Value};
+
+use super::{pages, rendered, show};
+use crate::{
+    CatalogueCommand, CliError, Output,
+    client::{Client, encode},
+    local,
+};
+
+/// What a table shows of a price; the rest is for `show`.
+const RATES: [&str; 3] = ["input", "cached_input", "output"];
+
+pub(super) fn run(command: CatalogueCommand, out: &mut impl Write) -> Result<(), CliError> {
+    match command {
+        CatalogueCommand::Import { file, connection } => {
+            let catalogue = local::read_catalogue(&file)?;
+            let body =
+                serde_json::to_value(&catalogue).map_err(|error| CliError::Config(error.to_string()))?;
+            let answer = Client::new(&connection)?.post("/catalogue", Some(&body))?;
+            let reply: CatalogueReply = serde_json::from_value(answer)
+                .map_err(|error| CliError::Failed(format!("unexpected answer: {error}")))?;
+            let CatalogueReply { catalogue, version, models, prices } = reply;
+            writeln!(out, "catalogue {catalogue}: {models} models and {prices} prices changed")?;
+            writeln!(out, "configuration revision {}", version.revision)?;
+            Ok(())
+        }
+        CatalogueCommand::List { kind, output, connection } => {
+            let client = Client::new(&connection)?;
+            let mut rows = pages(&client, "catalogue", &[("kind", kind.as_deref())])?;
+            if output == Output::Table {
+                rows = rows.iter().map(line).collect();
+            }
+            rendered(rows, output, out)
+        }
+        CatalogueCommand::Show { model, output, connection } => {
+            let path = format!("/catalogue/{}", encode(&model));
+            show(&Client::new(&connection)?.get(&path)?, output, out)
+        }
+    }
+}
+
+/// The columns of a model; a price that nobody knows is said.
+fn line(item: &Value) -> Value {
+    let mut line = Map::new();
+    line.insert("model".to_owned(), item["model"].clone());
+    for name in ["task", "context", "max_output", "deprecation"] {
+        line.insert(name.to_owned(), item["facts"][name].clone());
+    }
+    for name in RATES {
+        let rate = &item["price"][name];
+        let rate = if item["price"].is_null() { Value::from("unknown") } else { rate.clone() };
+        line.insert(name.to_owned(), rate);
+    }
+    Value::Object(line)
+}
