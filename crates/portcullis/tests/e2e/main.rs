@@ -12,6 +12,7 @@ mod failover;
 mod faults;
 mod followed;
 mod full_disk;
+mod metrics;
 mod peers;
 mod shared_limits;
 mod telemetry;

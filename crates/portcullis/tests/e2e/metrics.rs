@@ -1,0 +1,170 @@
+//! A real Prometheus scrapes the services and knows what the ledger knows, to the nano-dollar.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use serde_json::{Value, json};
+use testkit::{ADMIN_TOKEN, Http, Process, Prometheus, eventually};
+
+use crate::world::{SOON, World, admin, apply, chat, client};
+
+/// Valid in a model's name, and everything but easy in a label.
+const MODEL: &str = "m\"{x=\\y},é";
+
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn host_port(url: Option<&String>) -> &str {
+    url.unwrap().strip_prefix("http://").unwrap()
+}
+
+/// A dead first target, a second one of that name, a price for it, and none for a third.
+fn document(world: &World) -> Value {
+    let mut document = world.document();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    document["providers"]["dead"] = json!({
+        "kind": "custom",
+        "base_url": format!("http://{free}/v1"),
+        "credentials": [{ "name": "main", "secret": { "value": "another-secret-0123456789" } }],
+    });
+    let target = format!("sim/{MODEL}");
+    document["models"] = json!({ &target: { "upstream": "echo-large" } });
+    document["prices"] = json!([{
+        "model": target, "effective_from": "2026-01-01", "input": "$1.234567", "output": "$7.654321",
+    }]);
+    document["routes"] = json!({
+        "chat": { "targets": [target] },
+        "fallback": { "targets": ["dead/m", target] },
+        "free": { "targets": ["sim/unpriced"] },
+    });
+    document["tenants"]["acme"]["limits"] = json!([{ "name": "few", "requests": "12/min" }]);
+    document
+}
+
+/// Twelve requests that are served, streams among them, and three that are refused.
+fn traffic(http: &Http) {
+    let ask = |model: &str, stream: bool, text: &str| {
+        let mut body = chat(text);
+        (body["model"], body["stream"]) = (json!(model), json!(stream));
+        http.post("/v1/chat/completions", &body).unwrap().status
+    };
+    for n in 0..4 {
+        let text = "words ".repeat(n * 7 + 1);
+        assert_eq!((ask("chat", false, &text), ask("chat", true, &text)), (200, 200));
+    }
+    for model in ["fallback", "fallback", "free", "free"] {
+        assert_eq!(ask(model, model == "free", "hi"), 200);
+    }
+    assert_eq!(ask("nobody's", false, "hi"), 404);
+    assert_eq!(ask("chat", false, "one too many"), 429);
+    assert_eq!(http.get("/v1/models").unwrap().status, 200);
+}
+
+/// Nano-dollars of a decimal text.
+fn nanos(usd: &Value) -> i64 {
+    let (whole, part) = usd.as_str().unwrap().split_once('.').unwrap_or((usd.as_str().unwrap(), ""));
+    format!("{whole}{part:0<9}").parse().unwrap()
+}
+
+#[test]
+fn prometheus_agrees_with_the_ledger_to_the_nano_dollar() {
+    let world = World::new();
+    let control = world.control_plane(None);
+    let admin = admin(&control);
+    let key = apply(&admin, &document(&world)).unwrap();
+    // A collector that is not there: what concerns it is measured too.
+    let traced = ["--otlp-endpoint", "http://127.0.0.1:1"];
+    let proxy = world.proxy_with(control.ready().grpc.as_ref().unwrap(), "proxy-1", &traced);
+    let targets = [
+        ("proxy", host_port(proxy.ready().ops.as_ref())),
+        ("control-plane", host_port(control.ready().ops.as_ref())),
+    ];
+    let rules = repository("deploy/prometheus/rules.yml");
+    let prometheus = Prometheus::start(&targets, Some(&rules)).unwrap();
+    traffic(&client(&proxy, &key));
+
+    let ledger = |group: &str| -> Vec<Value> {
+        let reply = admin.get(&format!("/api/v1/usage?group_by={group}")).unwrap();
+        reply.json().unwrap()["items"].as_array().unwrap().clone()
+    };
+    let value = |expression: &str| prometheus.value(expression).unwrap();
+    assert!(eventually(SOON, || ledger("tenant").first().is_some_and(|all| all["requests"] == 12)));
+    let scraped = eventually(SOON, || value("sum(portcullis_requests_total)") == 15.0);
+    assert!(scraped, "{:?}", prometheus.failing());
+    let scraped =
+        eventually(SOON, || value(r#"portcullis_ledger_attempts_total{result="inserted"}"#) == 14.0);
+    assert!(scraped, "{:?} {:?}", prometheus.failing(), prometheus.query("portcullis_requests_total"));
+    assert!(eventually(SOON, || value("portcullis_usage_spool_events") == 0.0));
+
+    for group in ledger("provider,model") {
+        let [provider, model] = ["provider", "model"].map(|name| group[name].as_str().unwrap());
+        let of_it = format!("provider={provider:?},model={model:?}");
+        let number = |field: &str| group[field].as_f64().unwrap();
+        assert_eq!(
+            value(&format!("sum(portcullis_requests_total{{{of_it}}})")),
+            number("requests"),
+            "{group}"
+        );
+        assert_eq!(
+            value(&format!("sum(portcullis_attempts_total{{{of_it}}})")),
+            number("attempts"),
+            "{group}"
+        );
+        let tokens = number("tokens_in") + number("tokens_out");
+        assert_eq!(value(&format!("sum(portcullis_tokens_total{{{of_it}}})")), tokens, "{group}");
+        let output = value(&format!(r#"portcullis_tokens_total{{{of_it},kind="output"}}"#));
+        assert_eq!(output, number("tokens_out"), "{group}");
+        let unpriced = value(&format!("portcullis_unpriced_attempts_total{{{of_it}}}"));
+        assert_eq!(unpriced, number("unpriced"), "{group}");
+        let cost = value(&format!(r#"portcullis_cost_usd_total{{{of_it},tenant="acme"}}"#));
+        let told = if group["cost_usd"].is_null() { 0 } else { nanos(&group["cost_usd"]) };
+        assert_eq!((cost * 1e9).round() as i64, told, "{group}");
+    }
+    for (expression, want) in [
+        (
+            r#"portcullis_requests_total{route="fallback",fallback="connect",outcome="ok",api="chat",cache="off"}"#,
+            2.0,
+        ),
+        (r#"sum(portcullis_requests_total{outcome="client_error"})"#, 2.0),
+        (r#"portcullis_limit_rejections_total{kind="requests"}"#, 1.0),
+        (r#"portcullis_refusals_total{kind="route_not_found"}"#, 1.0),
+        ("sum(portcullis_request_duration_seconds_count)", 15.0),
+        ("sum(portcullis_time_to_first_token_seconds_count)", 12.0),
+        ("portcullis_overhead_seconds_count", 12.0),
+        ("portcullis_active_streams + portcullis_requests_in_flight", 0.0),
+        ("portcullis_proxies_connected - portcullis_proxies_behind", 1.0),
+        ("sum(portcullis_snapshot_version) - sum(portcullis_control_revision)", 0.0),
+        ("sum(portcullis_ready)", 2.0),
+        (r#"sum(portcullis_admin_requests_total{method="POST",status="200"})"#, 1.0),
+    ] {
+        assert_eq!(value(expression), want, "{expression}");
+    }
+    let evaluated = eventually(SOON, || {
+        let rules = prometheus.rules().unwrap();
+        rules.len() > 10 && rules.iter().all(|(_, health)| health == "ok")
+    });
+    assert!(evaluated, "{:?}", prometheus.rules());
+    documented(&[&control, &proxy]);
+}
+
+/// What is measured is in the manual, and nothing else is; the rules ask for what is measured.
+fn documented(services: &[&Process]) {
+    let scrape = |service: &&Process| {
+        let ops = Http::new(service.ready().ops.as_ref().unwrap(), Some(ADMIN_TOKEN));
+        ops.get("/metrics").unwrap().text()
+    };
+    let text: String = services.iter().map(scrape).collect();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let measured: BTreeSet<String> =
+        types.filter(|name| name.starts_with("portcullis_")).map(str::to_owned).collect();
+    let manual = std::fs::read_to_string(repository("docs/metrics.md")).unwrap();
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| `portcullis_")?.split('`').next());
+    let listed: BTreeSet<String> =
+        rows.map(|name| format!("portcullis_{}", name.split('{').next().unwrap())).collect();
+    assert_eq!(listed, measured);
+    let rules = std::fs::read_to_string(repository("deploy/prometheus/rules.yml")).unwrap();
+    let words = rules.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    for asked in words.filter(|word| word.starts_with("portcullis_")) {
+        assert!(measured.contains(asked.trim_end_matches("_bucket")), "{asked} is measured nowhere");
+    }
+}
