@@ -186,7 +186,7 @@ impl LinkSettings {
             None => Ok(Fleet::memory(Clock::monotonic())),
             Some(url) => {
                 let fleet = Fleet::redis(fleet::Settings::new(url.as_str())).await;
-                fleet.map_err(|error| ConfigError::new("--redis-url", error))
+                fleet.map_err(|error| ConfigError::new(error.field, error.message))
             }
         }
     }
