@@ -20,8 +20,8 @@ const DIALECT: &str = "anthropic";
 const VERSION: &str = "2026-10-21";
 /// What the header may say.
 const VERSIONS: [&str; 2] = ["2023-06-01", VERSION];
-/// What the body may say behind Google's paths.
-const VERTEX_VERSIONS: [&str; 3] = ["vertex-2023-10-16", "2023-06-01", VERSION];
+/// What the body may say behind Google's and AWS's paths.
+const CLOUD_VERSIONS: [&str; 4] = ["vertex-2023-10-16", "bedrock-2023-05-31", "2023-06-01", VERSION];
 
 /// Answers `POST /v1/messages`.
 pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
@@ -32,7 +32,7 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
     respond(ask, stream)
 }
 
-/// Answers the same behind Google's paths, where the path names the model and whether the answer is a stream.
+/// Answers the same behind Google's and AWS's paths, where the path names the model and whether the answer is a stream.
 pub(crate) fn raw_predict(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
     if !ask.json["model"].is_null() {
         return Err(Problem::bad("model: Extra inputs are not permitted"));
@@ -59,7 +59,7 @@ pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
 fn version<'a>(ask: &Ask<'a>) -> Result<&'a str, Problem> {
     let in_header = ask.headers.get("anthropic-version").and_then(|value| value.to_str().ok());
     if let Some(version) = ask.json["anthropic_version"].as_str() {
-        return match VERTEX_VERSIONS.contains(&version) {
+        return match CLOUD_VERSIONS.contains(&version) {
             true => Ok(version),
             false => Err(Problem::bad(format!("anthropic_version: \"{version}\" is not a valid version"))),
         };

@@ -75,7 +75,7 @@ impl Credential {
         let aws = behaviour.require_sigv4.as_ref().or(app.aws.as_ref());
         match self {
             Self::Signature => match aws {
-                Some(key) => sigv4::verify(request, key).map_err(|why| signature(why)),
+                Some(key) => sigv4::verify(request, key).map_err(signature),
                 None => Ok(()),
             },
             Self::Key(key) if wanted.is_none_or(|wanted| wanted == key) => match behaviour.require_sigv4 {

@@ -10,8 +10,10 @@
 mod admin;
 mod answer;
 mod anthropic;
+mod bedrock;
 mod body;
 mod cache;
+mod cohere;
 mod crc;
 mod credential;
 mod digest;

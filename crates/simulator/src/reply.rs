@@ -26,6 +26,8 @@ pub(crate) enum Payload {
     Document(Bytes),
     /// Something else in one piece, with its content type.
     File(&'static str, Bytes),
+    /// One JSON document, with a number that is told in this header.
+    Counted(&'static str, u64, Bytes),
     Events(Framing, Events),
 }
 
@@ -62,6 +64,10 @@ pub(crate) fn respond(
         (None, Payload::Document(bytes)) => plan::document(&bytes, behaviour),
         (None, Payload::File(file, bytes)) => {
             kind = file;
+            plan::document(&bytes, behaviour)
+        }
+        (None, Payload::Counted(name, number, bytes)) => {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
             plan::document(&bytes, behaviour)
         }
         (None, Payload::Events(framing, events)) => plan::stream(behaviour, framing, events),

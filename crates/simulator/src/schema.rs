@@ -93,7 +93,7 @@ fn string(schema: &Value) -> Value {
     };
     let least = size(&schema["minLength"]).unwrap_or(0);
     let most = schema["maxLength"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(MAX_SIZE);
-    let padded = text.chars().chain(std::iter::repeat('x').take(least.saturating_sub(text.len())));
+    let padded = text.chars().chain(std::iter::repeat_n('x', least.saturating_sub(text.len())));
     json!(padded.take(most.max(least)).collect::<String>())
 }
 

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::recorder::{Entry, Outcome};
 use crate::reply::{Payload, refuse, respond};
 use crate::script::{Behaviour, Hang};
-use crate::{App, anthropic, body, gemini, models, openai, responses};
+use crate::{App, anthropic, bedrock, body, cohere, gemini, models, openai, responses};
 
 /// What an endpoint answers from.
 pub(crate) struct Ask<'a> {
@@ -164,6 +164,7 @@ impl Endpoint {
             E::Speech => openai::media::speech(ask),
             E::Transcriptions => openai::media::transcriptions(ask),
             E::Moderations => openai::media::moderations(ask),
+            E::Rerank => cohere::search::rerank(ask),
             E::Responses => responses::answer(ask),
             E::InputTokens => responses::count(ask),
             E::Messages => anthropic::answer(ask),
@@ -177,7 +178,15 @@ impl Endpoint {
             E::EmbedContent => gemini::embed::one(ask),
             E::BatchEmbed => gemini::embed::batch(ask),
             E::Predict => gemini::embed::predict(ask),
-            _ => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "models are listed by GET")),
+            E::CohereChat => cohere::answer(ask),
+            E::CohereEmbed => cohere::search::embed(ask),
+            E::CohereRerank => cohere::search::rerank(ask),
+            E::Tokenize => cohere::search::tokenize(ask),
+            E::Converse => bedrock::answer(ask, false),
+            E::ConverseStream => bedrock::answer(ask, true),
+            E::Invoke => bedrock::invoke::answer(ask),
+            E::CountConverse => bedrock::count(ask),
+            E::Models => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "models are listed by GET")),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The simulator over real sockets: healthy answers, scripted trouble, and what it remembers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests count as tests
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests count as tests
 
 #[path = "provider/client.rs"]
 mod client;
+#[path = "provider/dialects.rs"]
+mod dialects;
 
 use client::Sim;
 use serde_json::{Value, json};

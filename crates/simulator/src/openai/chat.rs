@@ -30,7 +30,7 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
         usage: told,
     };
     Ok(match intent.stream {
-        true => chat.events(reply, ask.json["stream_options"]["include_usage"] == true),
+        true => chat.events(&reply, ask.json["stream_options"]["include_usage"] == true),
         false => Payload::json(&chat.document(&reply)),
     })
 }
@@ -102,7 +102,7 @@ impl Chat<'_> {
         json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": self.finish(answer)})
     }
 
-    fn events(self, reply: Reply, include_usage: bool) -> Payload {
+    fn events(&self, reply: &Reply, include_usage: bool) -> Payload {
         let sse = Sse::of(self.behaviour);
         let place = if include_usage { self.behaviour.usage } else { UsagePlace::None };
         let writer = Writer {

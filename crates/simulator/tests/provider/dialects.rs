@@ -1,13 +1,13 @@
 //! The simulator's dialects over real sockets: what each answers, streams and refuses, steered by the prompt alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests count as tests
-
 #[path = "dialects/anthropic.rs"]
 mod anthropic;
+#[path = "dialects/bedrock.rs"]
+mod bedrock;
 #[path = "dialects/chat.rs"]
 mod chat;
-#[path = "provider/client.rs"]
-mod client;
+#[path = "dialects/cohere.rs"]
+mod cohere;
 #[path = "dialects/gemini.rs"]
 mod gemini;
 #[path = "dialects/odd.rs"]
@@ -15,8 +15,9 @@ mod odd;
 #[path = "dialects/responses.rs"]
 mod responses;
 
-use client::{Reply, Sim};
 use serde_json::Value;
+
+use crate::client::{Reply, Sim};
 
 /// Base64 of an image as far as the simulator looks, which is its bytes.
 const IMAGE: &str = "iVBORw0KGgo=";

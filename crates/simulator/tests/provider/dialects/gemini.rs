@@ -98,7 +98,7 @@ async fn calls_are_signed_and_their_signature_must_come_back() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_refused() {
-    let mut config = |value: Value| {
+    let config = |value: Value| {
         let mut body = user("hi");
         body["generationConfig"] = value;
         body

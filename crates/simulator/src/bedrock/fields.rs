@@ -1,0 +1,188 @@
+//! What Bedrock takes, after the service model `bedrock-runtime` of botocore 1.44.5.
+
+use crate::shape::NUM;
+use crate::shape::Shape::{
+    self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, OneOf, Ref, Str, Text,
+};
+
+static S3: Shape = Object(&[("uri!", Str), ("bucketOwner", Str)]);
+static IMAGE: Shape = Object(&[
+    ("format!", Enum(&["png", "jpeg", "gif", "webp"])),
+    ("source!", OneOf(&[("bytes", Str), ("s3Location", Ref(&S3))])),
+]);
+static DOCUMENT: Shape = Object(&[
+    ("format", Enum(&["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"])),
+    ("name!", Str),
+    (
+        "source!",
+        OneOf(&[
+            ("bytes", Str),
+            ("s3Location", Ref(&S3)),
+            ("text", Str),
+            ("content", List(&OneOf(&[("text", Str)]))),
+        ]),
+    ),
+    ("context", Str),
+    ("citations", Object(&[("enabled!", Bool)])),
+]);
+static MEDIA: Shape =
+    Object(&[("format!", Str), ("source!", OneOf(&[("bytes", Str), ("s3Location", Ref(&S3))]))]);
+static SEARCH_RESULT: Shape = Object(&[
+    ("source!", Str),
+    ("title!", Str),
+    ("content!", List(&Object(&[("text!", Str)]))),
+    ("citations", Map),
+]);
+static CACHE_POINT: Shape = Object(&[("type!", Enum(&["default"])), ("ttl", Enum(&["5m", "1h"]))]);
+static TOOL_USE: Shape = Object(&[("toolUseId!", Str), ("name!", Str), ("input!", Any), ("type", Str)]);
+static TOOL_RESULT: Shape = Object(&[
+    ("toolUseId!", Str),
+    (
+        "content!",
+        List(&OneOf(&[
+            ("json", Any),
+            ("text", Str),
+            ("image", Ref(&IMAGE)),
+            ("document", Ref(&DOCUMENT)),
+            ("video", Ref(&MEDIA)),
+            ("searchResult", Ref(&SEARCH_RESULT)),
+        ])),
+    ),
+    ("status", Enum(&["success", "error"])),
+    ("type", Str),
+]);
+static REASONING: Shape =
+    OneOf(&[("reasoningText", Object(&[("text!", Str), ("signature", Str)])), ("redactedContent", Str)]);
+static BLOCK: Shape = OneOf(&[
+    ("text", Text),
+    ("image", Ref(&IMAGE)),
+    ("document", Ref(&DOCUMENT)),
+    ("video", Ref(&MEDIA)),
+    ("audio", Ref(&MEDIA)),
+    ("toolUse", Ref(&TOOL_USE)),
+    ("toolResult", Ref(&TOOL_RESULT)),
+    ("guardContent", Map),
+    ("cachePoint", Ref(&CACHE_POINT)),
+    ("reasoningContent", Ref(&REASONING)),
+    ("citationsContent", Map),
+    ("searchResult", Ref(&SEARCH_RESULT)),
+    ("toolAddition", Map),
+    ("toolRemoval", Map),
+]);
+static MESSAGES: Shape =
+    List(&Object(&[("role!", Enum(&["user", "assistant", "system"])), ("content!", List(&BLOCK))]));
+static SYSTEM: Shape =
+    List(&OneOf(&[("text", Text), ("guardContent", Map), ("cachePoint", Ref(&CACHE_POINT))]));
+static TOOL: Shape = OneOf(&[
+    (
+        "toolSpec",
+        Object(&[
+            ("name!", Str),
+            ("description", Text),
+            ("inputSchema!", OneOf(&[("json", Map)])),
+            ("strict", Bool),
+        ]),
+    ),
+    ("systemTool", Object(&[("name!", Str)])),
+    ("cachePoint", Ref(&CACHE_POINT)),
+]);
+static NOTHING: Shape = Object(&[]);
+static TOOL_CONFIG: Shape = Object(&[
+    ("tools!", List(&TOOL)),
+    (
+        "toolChoice",
+        OneOf(&[("auto", Ref(&NOTHING)), ("any", Ref(&NOTHING)), ("tool", Object(&[("name!", Str)]))]),
+    ),
+]);
+// What Claude and Nova take beyond the common fields.
+static MORE: Shape = Object(&[
+    (
+        "thinking",
+        Object(&[
+            ("type!", Enum(&["enabled", "disabled", "adaptive"])),
+            ("budget_tokens", Num(1024.0, 1e9)),
+            ("display", Str),
+        ]),
+    ),
+    ("reasoningConfig", Map),
+    ("output_config", Map),
+    ("top_k", Int),
+    ("inferenceConfig", Map),
+    ("tool_choice", Map),
+    ("anthropic_beta", List(&Str)),
+    ("anthropic_version", Str),
+]);
+static OUTPUT: Shape = Object(&[
+    (
+        "textFormat",
+        Object(&[
+            ("type!", Enum(&["json_schema"])),
+            (
+                "structure!",
+                OneOf(&[("jsonSchema", Object(&[("schema!", Str), ("name", Str), ("description", Str)]))]),
+            ),
+        ]),
+    ),
+    ("effort", Enum(&["low", "medium", "high", "xhigh", "max"])),
+]);
+
+/// The body of `converse` and `converse-stream`.
+pub(super) static CONVERSE: Shape = Object(&[
+    ("messages!", Ref(&MESSAGES)),
+    ("system", Ref(&SYSTEM)),
+    (
+        "inferenceConfig",
+        Object(&[
+            ("maxTokens", Num(1.0, 1e9)),
+            ("temperature", Num(0.0, 1.0)),
+            ("topP", Num(0.0, 1.0)),
+            ("stopSequences", List(&Text)),
+        ]),
+    ),
+    ("toolConfig", Ref(&TOOL_CONFIG)),
+    ("guardrailConfig", Map),
+    ("additionalModelRequestFields", Ref(&MORE)),
+    ("promptVariables", Map),
+    ("additionalModelResponseFieldPaths", List(&Str)),
+    ("requestMetadata", Map),
+    ("performanceConfig", Object(&[("latency", Enum(&["standard", "optimized"]))])),
+    ("serviceTier", Object(&[("type!", Enum(&["priority", "default", "flex", "reserved"]))])),
+    ("outputConfig", Ref(&OUTPUT)),
+]);
+
+/// The body of `count-tokens`.
+pub(super) static COUNT: Shape = Object(&[(
+    "input!",
+    OneOf(&[
+        (
+            "converse",
+            Object(&[
+                ("messages", Ref(&MESSAGES)),
+                ("system", Ref(&SYSTEM)),
+                ("toolConfig", Ref(&TOOL_CONFIG)),
+                ("additionalModelRequestFields", Map),
+            ]),
+        ),
+        ("invokeModel", Object(&[("body!", Str)])),
+    ]),
+)]);
+
+/// The body of `invoke` for Amazon's Titan embeddings.
+pub(super) static TITAN: Shape = Object(&[
+    ("inputText!", Text),
+    ("dimensions", Num(1.0, 4096.0)),
+    ("normalize", Bool),
+    ("embeddingTypes", List(&Enum(&["float", "binary"]))),
+]);
+
+/// The body of `invoke` for Cohere's embeddings.
+pub(super) static COHERE: Shape = Object(&[
+    ("texts", List(&Str)),
+    ("images", List(&Str)),
+    ("inputs", List(&Map)),
+    ("input_type!", Enum(&["search_document", "search_query", "classification", "clustering", "image"])),
+    ("truncate", Either(&[&Enum(&["NONE", "START", "END", "LEFT", "RIGHT"])])),
+    ("embedding_types", List(&Str)),
+    ("output_dimension", Num(1.0, 4096.0)),
+    ("max_tokens", NUM),
+]);

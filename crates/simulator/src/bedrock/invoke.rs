@@ -1,0 +1,61 @@
+//! `invoke`: the bodies of each vendor's models, as their path says: embeddings of Titan and Cohere, Claude's messages.
+
+use serde_json::{Value, json};
+
+use super::{check, fields};
+use crate::echo;
+use crate::problem::Problem;
+use crate::reply::Payload;
+use crate::serve::Ask;
+use crate::{anthropic, cohere};
+
+/// Answers `POST /model/{id}/invoke`.
+pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    if ask.model.contains("titan") {
+        titan(ask)
+    } else if ask.model.contains("cohere") {
+        embed(ask)
+    } else if ask.model.contains("anthropic") {
+        anthropic::raw_predict(ask, false)
+    } else {
+        Err(Problem::bad("The provided model identifier is invalid."))
+    }
+}
+
+fn dimensions(value: &Value) -> usize {
+    value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(echo::DEFAULT_DIMENSIONS)
+}
+
+fn titan(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    check(ask, &fields::TITAN)?;
+    let text = ask.json["inputText"].as_str().unwrap_or_default();
+    let vector = echo::embedding(text.as_bytes(), dimensions(&ask.json["dimensions"]));
+    let binary: Vec<u8> = vector.iter().map(|x| u8::from(*x >= 0.0)).collect();
+    let types = ask.json["embeddingTypes"].as_array();
+    let wanted = |name: &str| types.is_none_or(|types| types.iter().any(|kind| kind == name));
+    let mut by_type = json!({});
+    if wanted("float") {
+        by_type["float"] = json!(vector);
+    }
+    if types.is_some() && wanted("binary") {
+        by_type["binary"] = json!(binary);
+    }
+    let tokens = ask.behaviour.prompt_tokens.unwrap_or_else(|| echo::tokens(text.len()));
+    let mut document = json!({"embeddingsByType": by_type, "inputTextTokenCount": tokens});
+    if wanted("float") {
+        document["embedding"] = json!(vector);
+    }
+    Ok(Payload::json(&document))
+}
+
+/// Cohere's tokens are told in a header only.
+fn embed(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    check(ask, &fields::COHERE)?;
+    let (mut document, tokens) = cohere::search::embeddings(ask.json, ask.digest)?;
+    if ask.json["embedding_types"].is_null() {
+        document["embeddings"] = document["embeddings"]["float"].take();
+        document["response_type"] = "embeddings_floats".into();
+    }
+    let tokens = ask.behaviour.prompt_tokens.unwrap_or(tokens);
+    Ok(Payload::Counted("x-amzn-bedrock-input-token-count", tokens, document.to_string().into()))
+}
