@@ -11,6 +11,19 @@ mod stream_in;
 mod stream_out;
 mod usage;
 
+/// What Bedrock's Claude shares with Anthropic's.
+pub(crate) mod shared {
+    pub(crate) use super::{
+        call_in::thinking,
+        call_out::{
+            Thinking, arguments, display, effort_name, none_of, object, one_of, plan, write_thinking,
+        },
+        content::Content,
+        error::by_status,
+        reply_out::{call_id, sealed},
+    };
+}
+
 use bytes::Bytes;
 
 use crate::{

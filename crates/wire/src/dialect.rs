@@ -58,6 +58,7 @@ impl DialectName {
         match self {
             Self::OpenAiChat => Some(&crate::openai::chat::Chat),
             Self::Anthropic => Some(&crate::anthropic::Anthropic),
+            Self::Bedrock => Some(&crate::bedrock::Bedrock),
             Self::Gemini => Some(&crate::gemini::Gemini),
             _ => None,
         }

@@ -4,6 +4,7 @@
 
 pub mod anthropic;
 pub mod api;
+pub mod bedrock;
 pub mod bound;
 pub mod canon;
 pub mod dialect;

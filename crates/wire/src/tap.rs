@@ -37,6 +37,16 @@ impl Tap {
         }
     }
 
+    /// Whether a comment may stand in front of the terminal event that the client gets.
+    #[must_use]
+    pub fn comments(&self) -> bool {
+        match self {
+            Self::Chat(_) => true,
+            Self::Verbatim(tap) => tap.framing().comments(),
+            Self::Translation(tap) => tap.framing().comments(),
+        }
+    }
+
     /// Takes the next bytes from the provider and appends what may go to the client.
     ///
     /// # Errors

@@ -307,7 +307,7 @@ fn thinking_is_asked_for_in_the_models_words() {
     let adaptive = json!({"type": "adaptive"});
     let enabled = |budget: u64| json!({"type": "enabled", "budget_tokens": budget});
     let high = Some(Effort::High);
-    assert_eq!(ask(OpenAiChat, None, high, None, 9_000).unwrap(), (adaptive.clone(), json!("high"), none()));
+    assert_eq!(ask(OpenAiChat, None, high, None, 9_000).unwrap(), (adaptive, json!("high"), none()));
     assert_eq!(
         ask(OpenAiChat, Some(true), high, None, 9_000).unwrap(),
         (enabled(8_999), Value::Null, none())

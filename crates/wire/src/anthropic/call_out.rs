@@ -4,7 +4,10 @@ mod content;
 mod options;
 
 use self::content::Writer;
-pub(crate) use self::content::object;
+pub(crate) use self::{
+    content::{arguments, object},
+    options::{Thinking, display, effort_name, none_of, one_of, plan, write_thinking},
+};
 use super::API_VERSION_WITH_SAMPLING;
 use crate::{
     canon::{
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// The output limit where neither the client nor the catalogue knows one: all current models allow it.
-pub(crate) const FALLBACK_LIMIT: u64 = 8_192;
+const FALLBACK_LIMIT: u64 = 8_192;
 
 /// Writes a call.
 pub(super) fn encode(

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Reads blocks, and collects members that the canonical call has no place for.
-pub(super) struct Content<'a, 's> {
-    pub(super) seal: &'s dyn Seal,
-    pub(super) extra: Vec<Extra<'a>>,
+pub(crate) struct Content<'a, 's> {
+    pub(crate) seal: &'s dyn Seal,
+    pub(crate) extra: Vec<Extra<'a>>,
 }
 
 impl<'a> Content<'a, '_> {
@@ -80,21 +80,22 @@ impl<'a> Content<'a, '_> {
     }
 
     /// An id without the seal of another family that the gateway hid in it.
-    fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
-        match &id {
-            Text::Borrowed(id) => {
-                let (own, signature) = carry::open(id, self.seal);
-                (own.into(), signature)
+    pub(crate) fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
+        let (own, signature) = carry::open(&id, self.seal);
+        let len = own.len();
+        // The id's own part stands in front of what was hidden in it.
+        let own = match id {
+            Text::Borrowed(id) => Text::Borrowed(&id[..len]),
+            Text::Owned(mut id) => {
+                id.truncate(len);
+                Text::Owned(id)
             }
-            Text::Owned(owned) => {
-                let (own, signature) = carry::open(owned, self.seal);
-                (own.to_owned().into(), signature)
-            }
-        }
+        };
+        (own, signature)
     }
 
     /// A seal: Anthropic's own, or another family's that the gateway wrapped.
-    fn signature(&self, text: Text<'a>) -> Signature<'a> {
+    pub(crate) fn signature(&self, text: Text<'a>) -> Signature<'a> {
         match carry::open(&text, self.seal) {
             ("", Some(signature)) => signature,
             _ => Signature { family: Family::Anthropic, text, item: None },
@@ -102,7 +103,7 @@ impl<'a> Content<'a, '_> {
     }
 
     /// Keeps what nobody took: other dialects cannot place it.
-    pub(super) fn keep(&mut self, members: Members<'a, '_>) {
+    pub(crate) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {
             self.extra.push(Extra { name: place.key(&name).to_string().into(), value, known: true });

@@ -85,7 +85,7 @@ fn tool_use(call: &ToolCall<'_>, at: usize, envelope: &Envelope, a: &mut ArrayOu
 }
 
 /// The id of a call: the provider's or a minted one, with the seal of another family inside (DIALECTS §7.8).
-pub(super) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, envelope: &Envelope) -> String {
+pub(crate) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, envelope: &Envelope) -> String {
     let own = if id.is_empty() { format!("toolu_{}_{at}", envelope.request) } else { id.to_owned() };
     match signature {
         Some(signature) => carry::carry(&own, signature, &*envelope.seal),
@@ -94,7 +94,7 @@ pub(super) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, en
 }
 
 /// A seal as this dialect's clients carry it: Anthropic's as it is, another family's wrapped.
-pub(super) fn sealed<'s>(signature: &'s Signature<'_>, envelope: &Envelope) -> Cow<'s, str> {
+pub(crate) fn sealed<'s>(signature: &'s Signature<'_>, envelope: &Envelope) -> Cow<'s, str> {
     match signature.family {
         Family::Anthropic => (&*signature.text).into(),
         _ => carry::carry("", signature, &*envelope.seal).into(),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{frames::Frames, note::note};
 use crate::{
     canon::{Event, Finish},
-    dialect::{StreamDecoder, StreamEncoder},
+    dialect::{Framing, StreamDecoder, StreamEncoder},
     openai::{
         error::ProviderError,
         stream::{Piece, Seen, TapError},
@@ -28,6 +28,10 @@ impl Translation {
     pub fn new(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
         let frames = Frames::new(decoder.framing());
         Self { frames, decoder, encoder, seen: Seen::default(), ended: false }
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        self.encoder.framing()
     }
 
     pub(super) const fn seen(&self) -> &Seen {

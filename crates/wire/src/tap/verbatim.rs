@@ -25,6 +25,10 @@ impl Verbatim {
         Self { frames: Frames::new(framing), framing, decoder, seen: Seen::default() }
     }
 
+    pub(super) const fn framing(&self) -> Framing {
+        self.framing
+    }
+
     pub(super) const fn seen(&self) -> &Seen {
         &self.seen
     }

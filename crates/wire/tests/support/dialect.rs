@@ -53,7 +53,8 @@ pub fn translated(
     target: &TargetFacts<'_>,
     lenient: bool,
 ) -> Result<(serde_json::Value, Vec<String>), String> {
-    let json = Json::parse(body.as_bytes()).unwrap();
+    let body = codec(client).prepare(&Bytes::copy_from_slice(body.as_bytes()));
+    let json = Json::parse(&body).unwrap();
     let call = codec(client).decode_call(path, json, &Sum).map_err(|error| error.to_string())?;
     let losses = Losses::new(client, server, lenient);
     let encoded = codec(server).encode_call(&call, target, losses).map_err(|error| error.to_string())?;
@@ -177,6 +178,17 @@ pub fn events(stream: &[u8]) -> Vec<&[u8]> {
     }
     assert!(rest.is_empty());
     events
+}
+
+/// The frames of a binary stream.
+pub fn frames(mut stream: &[u8]) -> Vec<&[u8]> {
+    let mut frames = Vec::new();
+    while let Some(len) = stream.first_chunk::<4>() {
+        let (frame, rest) = stream.split_at(u32::from_be_bytes(*len) as usize);
+        frames.push(frame);
+        stream = rest;
+    }
+    frames
 }
 
 /// What a client gets of a provider's stream that arrives in these pieces.

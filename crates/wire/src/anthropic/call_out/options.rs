@@ -111,7 +111,7 @@ pub(super) fn sampling(
 }
 
 /// A number whose default is 1.
-fn one_of(
+pub(crate) fn one_of(
     (name, field): (&str, Field),
     value: Option<Json<'_>>,
     taken: bool,
