@@ -4,7 +4,7 @@ use testkit::{Http, Process, binary};
 
 use crate::world::{SOON, World, chat, client, text};
 
-fn standalone(world: &World) -> Process {
+pub(crate) fn standalone(world: &World) -> Process {
     let dir = world.path("demo");
     let any = "127.0.0.1:0";
     let args = [

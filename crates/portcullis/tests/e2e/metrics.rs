@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 use serde_json::{Value, json};
 use testkit::{ADMIN_TOKEN, Http, Process, Prometheus, eventually};
 
-use crate::world::{SOON, World, admin, apply, chat, client};
+use crate::{
+    demo,
+    world::{SOON, World, admin, apply, chat, client},
+};
 
 /// Valid in a model's name, and everything but easy in a label.
 const MODEL: &str = "m\"{x=\\y},é";
@@ -61,9 +64,19 @@ fn traffic(http: &Http) {
 }
 
 /// Nano-dollars of a decimal text.
-fn nanos(usd: &Value) -> i64 {
+fn nanos(usd: &Value) -> f64 {
     let (whole, part) = usd.as_str().unwrap().split_once('.').unwrap_or((usd.as_str().unwrap(), ""));
     format!("{whole}{part:0<9}").parse().unwrap()
+}
+
+/// The expression comes to the value: one scrape after the other.
+fn reaches(prometheus: &Prometheus, expression: &str, want: f64) {
+    let mut value = f64::NAN;
+    let reached = eventually(SOON, || {
+        value = prometheus.value(expression).unwrap();
+        value == want
+    });
+    assert!(reached, "{expression} is {value}, not {want}; {:?}", prometheus.failing());
 }
 
 #[test]
@@ -82,69 +95,84 @@ fn prometheus_agrees_with_the_ledger_to_the_nano_dollar() {
     let rules = repository("deploy/prometheus/rules.yml");
     let prometheus = Prometheus::start(&targets, Some(&rules)).unwrap();
     traffic(&client(&proxy, &key));
-
-    let ledger = |group: &str| -> Vec<Value> {
-        let reply = admin.get(&format!("/api/v1/usage?group_by={group}")).unwrap();
-        reply.json().unwrap()["items"].as_array().unwrap().clone()
-    };
-    let value = |expression: &str| prometheus.value(expression).unwrap();
-    assert!(eventually(SOON, || ledger("tenant").first().is_some_and(|all| all["requests"] == 12)));
-    let scraped = eventually(SOON, || value("sum(portcullis_requests_total)") == 15.0);
-    assert!(scraped, "{:?}", prometheus.failing());
-    let scraped =
-        eventually(SOON, || value(r#"portcullis_ledger_attempts_total{result="inserted"}"#) == 14.0);
-    assert!(scraped, "{:?} {:?}", prometheus.failing(), prometheus.query("portcullis_requests_total"));
-    assert!(eventually(SOON, || value("portcullis_usage_spool_events") == 0.0));
-
-    for group in ledger("provider,model") {
-        let [provider, model] = ["provider", "model"].map(|name| group[name].as_str().unwrap());
-        let of_it = format!("provider={provider:?},model={model:?}");
-        let number = |field: &str| group[field].as_f64().unwrap();
-        assert_eq!(
-            value(&format!("sum(portcullis_requests_total{{{of_it}}})")),
-            number("requests"),
-            "{group}"
-        );
-        assert_eq!(
-            value(&format!("sum(portcullis_attempts_total{{{of_it}}})")),
-            number("attempts"),
-            "{group}"
-        );
-        let tokens = number("tokens_in") + number("tokens_out");
-        assert_eq!(value(&format!("sum(portcullis_tokens_total{{{of_it}}})")), tokens, "{group}");
-        let output = value(&format!(r#"portcullis_tokens_total{{{of_it},kind="output"}}"#));
-        assert_eq!(output, number("tokens_out"), "{group}");
-        let unpriced = value(&format!("portcullis_unpriced_attempts_total{{{of_it}}}"));
-        assert_eq!(unpriced, number("unpriced"), "{group}");
-        let cost = value(&format!(r#"portcullis_cost_usd_total{{{of_it},tenant="acme"}}"#));
-        let told = if group["cost_usd"].is_null() { 0 } else { nanos(&group["cost_usd"]) };
-        assert_eq!((cost * 1e9).round() as i64, told, "{group}");
+    for (expression, want) in EXPECTED {
+        reaches(&prometheus, expression, want);
     }
-    for (expression, want) in [
-        (
-            r#"portcullis_requests_total{route="fallback",fallback="connect",outcome="ok",api="chat",cache="off"}"#,
-            2.0,
-        ),
-        (r#"sum(portcullis_requests_total{outcome="client_error"})"#, 2.0),
-        (r#"portcullis_limit_rejections_total{kind="requests"}"#, 1.0),
-        (r#"portcullis_refusals_total{kind="route_not_found"}"#, 1.0),
-        ("sum(portcullis_request_duration_seconds_count)", 15.0),
-        ("sum(portcullis_time_to_first_token_seconds_count)", 12.0),
-        ("portcullis_overhead_seconds_count", 12.0),
-        ("portcullis_active_streams + portcullis_requests_in_flight", 0.0),
-        ("portcullis_proxies_connected - portcullis_proxies_behind", 1.0),
-        ("sum(portcullis_snapshot_version) - sum(portcullis_control_revision)", 0.0),
-        ("sum(portcullis_ready)", 2.0),
-        (r#"sum(portcullis_admin_requests_total{method="POST",status="200"})"#, 1.0),
-    ] {
-        assert_eq!(value(expression), want, "{expression}");
-    }
+    agrees_with(&admin, &prometheus);
     let evaluated = eventually(SOON, || {
         let rules = prometheus.rules().unwrap();
         rules.len() > 10 && rules.iter().all(|(_, health)| health == "ok")
     });
     assert!(evaluated, "{:?}", prometheus.rules());
     documented(&[&control, &proxy]);
+}
+
+/// What the traffic comes to.
+const EXPECTED: [(&str, f64); 14] = [
+    ("sum(portcullis_requests_total)", 15.0),
+    (
+        r#"portcullis_requests_total{route="fallback",fallback="connect",outcome="ok",api="chat",cache="off"}"#,
+        2.0,
+    ),
+    (r#"sum(portcullis_requests_total{outcome="client_error"})"#, 2.0),
+    (r#"portcullis_limit_rejections_total{kind="requests"}"#, 1.0),
+    (r#"portcullis_refusals_total{kind="route_not_found"}"#, 1.0),
+    ("sum(portcullis_request_duration_seconds_count)", 15.0),
+    ("sum(portcullis_time_to_first_token_seconds_count)", 12.0),
+    ("portcullis_overhead_seconds_count", 12.0),
+    ("portcullis_active_streams + portcullis_requests_in_flight + portcullis_usage_spool_events", 0.0),
+    (r#"portcullis_ledger_attempts_total{result="inserted"}"#, 14.0),
+    ("portcullis_proxies_connected - portcullis_proxies_behind", 1.0),
+    ("sum(portcullis_snapshot_version) - sum(portcullis_control_revision)", 0.0),
+    ("sum(portcullis_ready)", 2.0),
+    (r#"sum(portcullis_admin_requests_total{method="POST",status="200"})"#, 1.0),
+];
+
+/// Requests, attempts, tokens and cost of every target are those of `/api/v1/usage`.
+fn agrees_with(admin: &Http, prometheus: &Prometheus) {
+    let reply = admin.get("/api/v1/usage?group_by=provider,model").unwrap().json().unwrap();
+    let groups = reply["items"].as_array().unwrap();
+    assert_eq!(groups.len(), 3, "{reply}");
+    for group in groups {
+        let [provider, model] = ["provider", "model"].map(|name| group[name].as_str().unwrap());
+        let of_it = format!("provider={provider:?},model={model:?}");
+        let number = |field: &str| group[field].as_f64().unwrap();
+        let cost = if group["cost_usd"].is_null() { 0.0 } else { nanos(&group["cost_usd"]) };
+        for (expression, want) in [
+            (format!("sum(portcullis_requests_total{{{of_it}}})"), number("requests")),
+            (format!("sum(portcullis_attempts_total{{{of_it}}})"), number("attempts")),
+            (format!("sum(portcullis_tokens_total{{{of_it}}})"), number("tokens_in") + number("tokens_out")),
+            (format!(r#"portcullis_tokens_total{{{of_it},kind="output"}}"#), number("tokens_out")),
+            (format!("portcullis_unpriced_attempts_total{{{of_it}}}"), number("unpriced")),
+            (format!(r#"round(1e9 * portcullis_cost_usd_total{{{of_it},tenant="acme"}})"#), cost),
+        ] {
+            assert_eq!(prometheus.value(&expression).unwrap(), want, "{expression} {group}");
+        }
+    }
+}
+
+#[test]
+fn standalone_has_one_page_for_all_its_parts_and_each_metric_once() {
+    let world = World::new();
+    let process = demo::standalone(&world);
+    let key = process.ready().key.clone().unwrap();
+    assert_eq!(client(&process, &key).post("/v1/chat/completions", &chat("hi")).unwrap().status, 200);
+    let ops = Http::new(process.ready().ops.as_ref().unwrap(), None);
+    let sample = |name: &str| {
+        let text = ops.get("/metrics").unwrap().text();
+        text.lines().any(|line| {
+            line.starts_with(name) && line.rsplit(' ').next().is_some_and(|value| value.parse() == Ok(1.0))
+        })
+    };
+    // Of the data plane, the control plane and the ledger.
+    for name in
+        ["portcullis_requests_total{", "portcullis_proxies_connected", "portcullis_ledger_attempts_total{"]
+    {
+        assert!(eventually(SOON, || sample(name)), "{name}");
+    }
+    let text = ops.get("/metrics").unwrap().text();
+    let types: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert_eq!(types.iter().collect::<BTreeSet<_>>().len(), types.len(), "{types:?}");
 }
 
 /// What is measured is in the manual, and nothing else is; the rules ask for what is measured.
