@@ -80,6 +80,8 @@ pub(crate) struct Gateway {
     /// Resident memory before and after the load, in KiB.
     pub(crate) idle: u64,
     pub(crate) loaded: u64,
+    /// The share of spans that did not reach the collector.
+    pub(crate) lost_spans: Option<f64>,
 }
 
 /// Who is asked.
@@ -145,6 +147,9 @@ pub(crate) async fn run(
     }
     figures.nginx.loaded = process::resident(nginx.pid)?;
     figures.portcullis.loaded = process::resident(portcullis.pid)?;
+    for ((_, subject), figures) in more.iter().zip(figures.more.values_mut()) {
+        figures.lost_spans = subject.lost_spans()?;
+    }
     Ok(figures)
 }
 

@@ -21,8 +21,27 @@ const READY: Duration = Duration::from_secs(10);
 pub(crate) struct Subject {
     pub(crate) addr: SocketAddr,
     pub(crate) pid: u32,
+    /// The ops port of a proxy.
+    ops: Option<String>,
     /// Killed when dropped.
     _process: Box<dyn Send>,
+}
+
+impl Subject {
+    /// The share of its spans that never arrived at the collector; `None`: it had none.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn lost_spans(&self) -> anyhow::Result<Option<f64>> {
+        let Some(ops) = &self.ops else { return Ok(None) };
+        let text = Http::new(ops, None).get("/metrics")?.text();
+        let sum = |metric: &str| -> f64 {
+            let samples = text.lines().filter(|line| line.starts_with(metric));
+            samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        let (arrived, lost) = (sum("portcullis_spans_exported_total"), sum("portcullis_spans_dropped_total"));
+        Ok((arrived + lost > 0.0).then(|| lost / (arrived + lost)))
+    }
 }
 
 struct Nginx(Child);
@@ -66,7 +85,7 @@ pub(crate) fn nginx(dir: &Path, provider: SocketAddr) -> anyhow::Result<Subject>
     if !eventually(READY, || TcpStream::connect(addr).is_ok()) {
         bail!("nginx does not listen on {addr}");
     }
-    Ok(Subject { addr, pid, _process: Box::new(nginx) })
+    Ok(Subject { addr, pid, ops: None, _process: Box::new(nginx) })
 }
 
 /// What all proxies share.
@@ -155,7 +174,8 @@ pub(crate) fn proxy(
     let process = Process::spawn(Path::new("taskset"), args, &SECRETS)?;
     let url = process.ready().data_plane.as_deref().context("no data plane")?;
     let addr = url.trim_start_matches("http://").parse()?;
-    Ok(Subject { addr, pid: process.id(), _process: Box::new(process) })
+    let ops = process.ready().ops.clone();
+    Ok(Subject { addr, pid: process.id(), ops, _process: Box::new(process) })
 }
 
 /// What a governed application has: a provider with a credential, routes, prices, a tenant with a key and limits.

@@ -22,7 +22,10 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message as _;
-use tonic::{Request, Response, Status};
+use tonic::{
+    Request, Response, Status,
+    transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
+};
 
 /// A running collector; it ends when it is dropped.
 pub struct Collector {
@@ -62,15 +65,30 @@ impl Collector {
     /// # Errors
     /// When it cannot listen.
     pub fn start() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
-        let (addr, inbox) = (listener.local_addr()?, Inbox::default());
+        let (runtime, listener, addr) = listen()?;
+        let inbox = Inbox::default();
         let grpc = tonic::service::Routes::new(TraceServiceServer::new(inbox.clone())).prepare();
         let http = Router::new().route("/v1/traces", post(take)).with_state(inbox.clone());
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             axum::serve(listener, grpc.into_axum_router().merge(http)).await
+        });
+        Ok(Self { addr, inbox, runtime: Some(runtime) })
+    }
+
+    /// Starts one that speaks gRPC over TLS only, by this certificate and key (PEM).
+    ///
+    /// # Errors
+    /// When it cannot listen, or the certificate is of no use.
+    pub fn start_tls(certificate: &str, key: &str) -> anyhow::Result<Self> {
+        let (runtime, listener, addr) = listen()?;
+        let inbox = Inbox::default();
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+        let router = Server::builder().tls_config(tls)?.add_service(TraceServiceServer::new(inbox.clone()));
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let serving = router.serve_with_incoming(TcpIncoming::from(listener)).await;
+            serving.map_err(std::io::Error::other)
         });
         Ok(Self { addr, inbox, runtime: Some(runtime) })
     }
@@ -136,6 +154,14 @@ impl Collector {
         let waited = arrived.wait_timeout_while(self.inbox.mail(), deadline, |mail| !enough(mail));
         enough(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
+}
+
+fn listen() -> anyhow::Result<(tokio::runtime::Runtime, std::net::TcpListener, SocketAddr)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let addr = listener.local_addr()?;
+    Ok((runtime, listener, addr))
 }
 
 impl Drop for Collector {

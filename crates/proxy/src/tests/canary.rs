@@ -127,3 +127,25 @@ async fn nothing_secret_is_logged_at_any_level() {
         assert!(secret == PROMPT || !told.contains(&secret), "{secret} in what clients were told");
     }
 }
+
+#[tokio::test]
+async fn no_client_writes_a_line_of_its_own_into_the_log() {
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(lines);
+    let _capturing = tracing::subscriber::set_default(subscriber);
+    let mut bench = Bench::one().await;
+    let user = r"eve\n2026-01-01T00:00:00Z ERROR forged\u001b[2J";
+    let body = format!(r#"{{"model":"chat","user":"{user}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+    assert_eq!(bench.client.chat(&body).await.status, 200);
+    bench.event().await;
+    bench.client.chat(&body.replace("chat", r"nowhere\nforged")).await;
+    bench.finish().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("portcullis::request")).count(), 2, "{log}");
+    assert!(
+        log.lines().all(|line| line.contains("portcullis::request") || !line.contains("forged")),
+        "{log}"
+    );
+    assert!(log.contains("eve") && !log.contains('\u{1b}'), "{log}");
+}

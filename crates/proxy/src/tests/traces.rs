@@ -172,6 +172,38 @@ async fn hostile_trace_headers_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_collector_is_reached_over_tls_by_its_own_authority() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let collector = Collector::start_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).unwrap();
+    let collector = Arc::new(collector);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    let url = format!("https://localhost:{}", collector.addr.port());
+    let mut bench = start(1, TraceSettings { otlp_ca: Some(ca), ..to(url.clone(), 1.0) }).await;
+    bench.client.say("hi").await;
+    let event = bench.event().await;
+    assert_eq!(trace(&collector, event.request.0.as_bytes(), 2).await.len(), 2);
+    bench.finish().await;
+    // Without it nobody vouches for the collector.
+    let mut bench = start(1, to(url, 1.0)).await;
+    assert_eq!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    bench.stop_exporting().await;
+    let spans = bench.spans.clone().unwrap();
+    assert_eq!((spans.exported(), spans.dropped(Dropped::Shutdown)), (0, 2));
+    bench.finish().await;
+    for (text, name) in
+        [("", "empty"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "bad")]
+    {
+        let ca = dir.path().join(name);
+        std::fs::write(&ca, text).unwrap();
+        let settings = TraceSettings { otlp_ca: Some(ca), ..to("https://c".to_owned(), 1.0) };
+        assert_eq!(crate::trace::start(&settings, "", "").err().unwrap().field, "--otlp-ca", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_collector_that_refuses_gets_them_later_or_they_are_counted() {
     let collector = Arc::new(Collector::start().unwrap());
     collector.refuse(Some(Refusal::Busy));

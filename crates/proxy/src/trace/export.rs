@@ -28,8 +28,10 @@ use super::{send::Sender, span::Record};
 
 /// Most requests whose spans wait for the collector.
 pub(super) const QUEUE: usize = 4_096;
-/// Largest export, in bytes of spans: collectors take 4 MiB, and one request may have many attempts.
-const MAX_EXPORT: usize = 2 << 20;
+/// Largest export, in bytes of spans: collectors take 4 MiB, and writing half a MiB takes less than a millisecond.
+const MAX_EXPORT: usize = 512 << 10;
+/// After so many requests others get their turn on the thread.
+const TURN: usize = 32;
 /// How long spans wait for company.
 const LINGER: Duration = Duration::from_millis(200);
 /// The pause after the first failure; it doubles up to `MAX_PAUSE`.
@@ -161,7 +163,7 @@ impl Exporter {
                 () = stop.cancelled() => {}
             }
             let mut next = Some(first);
-            while let Some(export) = self.batch(&mut next) {
+            while let Some(export) = self.batch(&mut next).await {
                 self.deliver(&export, stop).await;
                 self.in_hand = 0;
             }
@@ -177,16 +179,20 @@ impl Exporter {
     }
 
     /// The spans that wait, as many as one export takes.
-    fn batch(&mut self, next: &mut Option<Record>) -> Option<Bytes> {
-        let (mut spans, mut size) = (Vec::new(), 0);
+    async fn batch(&mut self, next: &mut Option<Record>) -> Option<Bytes> {
+        let (mut spans, mut size, mut taken) = (Vec::new(), 0, 0);
         while size < MAX_EXPORT
             && let Some(record) = next.take().or_else(|| self.queue.try_recv().ok())
         {
+            self.in_hand += record.span_count();
             let of_record = record.spans();
             size += of_record.iter().map(Span::encoded_len).sum::<usize>();
             spans.extend(of_record);
+            taken += 1;
+            if taken % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
         }
-        self.in_hand = spans.len() as u64;
         (!spans.is_empty()).then(|| self.export(spans))
     }
 
