@@ -57,9 +57,11 @@ impl DialectName {
     pub fn codec(self) -> Option<&'static dyn Dialect> {
         match self {
             Self::OpenAiChat => Some(&crate::openai::chat::Chat),
+            Self::OpenAiResponses => Some(&crate::responses::Responses),
             Self::Anthropic => Some(&crate::anthropic::Anthropic),
             Self::Bedrock => Some(&crate::bedrock::Bedrock),
             Self::Gemini => Some(&crate::gemini::Gemini),
+            Self::Cohere => Some(&crate::cohere::Cohere),
             _ => None,
         }
     }
