@@ -141,6 +141,12 @@ impl ModelRef {
     pub fn of_kind(kind: &str, model: &str) -> Self {
         Self { provider: format!("kind:{kind}"), model: model.to_owned() }
     }
+
+    /// Whether it is such a name, which clients neither see nor use.
+    #[must_use]
+    pub fn is_of_kind(&self) -> bool {
+        self.provider.starts_with("kind:")
+    }
 }
 
 impl FromStr for ModelRef {

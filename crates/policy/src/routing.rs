@@ -144,7 +144,8 @@ pub fn visible_models(snapshot: &Snapshot, caller: &Caller) -> BTreeSet<String> 
     let own = snapshot.tenants.get(&caller.key.tenant.id);
     let scopes = || own.into_iter().chain([&snapshot.operator]);
     let routes = scopes().flat_map(|scope| scope.routes.keys().cloned());
-    let models = scopes().flat_map(|scope| scope.models.keys().map(ToString::to_string));
+    let models = scopes().flat_map(|scope| scope.models.keys());
+    let models = models.filter(|model| !model.is_of_kind()).map(ToString::to_string);
     let allowed = caller.key.spec.routes.as_ref();
     let may = |name: &String| allowed.is_none_or(|allowed| allowed.contains(name));
     routes.chain(models).filter(may).collect()

@@ -27,17 +27,16 @@ impl<'a> Scopes<'a> {
             let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
             let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
             let known = ModelRef::of_kind(endpoint.row.kind, &upstream);
-            let prices = |scope: Option<&Scope>, model| {
+            let prices = |scope: Option<&Scope>| {
                 let list = scope.and_then(|scope| scope.prices.get(model)).cloned().transpose();
                 list.map(|list| list.unwrap_or_else(|| Arc::new([])))
             };
+            // What a newer version knows of a model disables nothing here: it is as if the catalogue were silent.
+            let facts = self.operator.and_then(|scope| scope.models.get(&known)?.as_ref().ok());
+            let of_kind = self.operator.and_then(|scope| scope.prices.get(&known)?.clone().ok());
             // All lists: a tenant's price that is not in force yet leaves the operator's in force.
-            let prices =
-                [prices(self.own, model)?, prices(self.operator, model)?, prices(self.operator, &known)?];
-            let spec = match self.operator.and_then(|scope| scope.models.get(&known)).cloned().transpose()? {
-                Some(known) => Arc::new(spec.or(&known)),
-                None => spec,
-            };
+            let prices = [prices(self.own)?, prices(self.operator)?, of_kind.unwrap_or_else(|| Arc::new([]))];
+            let spec = facts.map_or_else(|| Arc::clone(&spec), |facts| Arc::new(spec.or(facts)));
             Ok(Target { model: model.clone(), endpoint, upstream, spec, prices })
         }))
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use std::sync::Arc;
+
 use domain::{ErrorKind, Kind, ModelRef, Resource, ResourceId, Spec, StoreId, Timestamp, Version};
 use policy::{
     AuthError, Caller, Refusal, Rows, Sign, Snapshot, Unknown, bound, compile, identify, plan, visible_models,
@@ -288,4 +290,52 @@ fn prices_apply_from_their_moment_and_bounds_take_the_dearest_rate() {
     assert!(unpriced.price_at(now).is_none());
     assert_eq!(bound(unpriced, now, 10, Some(5), 1).cost.nanos(), 0);
     assert_eq!(unpriced.model, "b/m".parse::<ModelRef>().unwrap());
+}
+
+#[test]
+fn the_catalogue_knows_what_nobody_wrote_and_admins_go_before_it() {
+    let (mut world, tenant) = world();
+    let price = |model: &str, input: &str| {
+        format!(r#"{{"model":"{model}","effective_from":"1970-01-01","input":"{input}","output":"$1"}}"#)
+    };
+    let catalogue = |world: &mut World, model: &str, input: &str| {
+        let name = format!("kind:custom/{model}");
+        let facts = r#"{"context":1000,"max_output":7,"capabilities":{"sampling_fields":false}}"#;
+        world.add(None, Kind::Model, &name, facts);
+        world.add(None, Kind::Price, &format!("{name}@1970"), &price(&name, input));
+    };
+    catalogue(&mut world, "m", "$5");
+    catalogue(&mut world, "real", "$6");
+    world.add(None, Kind::Model, "b/alias", r#"{"upstream":"real","context":50}"#);
+    world.add(None, Kind::Price, "a/m@1970", &price("a/m", "$2"));
+    let key = world.key(tenant, "{}");
+    let snapshot = world.compile();
+    let caller = world.caller(&snapshot, &key).unwrap();
+    let now = Timestamp::from_micros(1_000);
+    let target = |model: &str| plan(&snapshot, &caller, model, 0).unwrap().attempts.remove(0).target;
+    let input = |model: &str| target(model).price_at(now).map(|priced| priced.price.input.to_string());
+    assert_eq!(input("a/m").unwrap(), "2", "an admin's price");
+    assert_eq!(input("b/m").unwrap(), "5", "the catalogue's");
+    assert_eq!(input("b/alias").unwrap(), "6", "by the name that the provider knows");
+    assert_eq!(input("b/unheard-of"), None);
+    let alias = Arc::clone(&target("b/alias").spec);
+    assert_eq!((alias.context, alias.max_output), (Some(50), Some(7)), "field by field");
+    assert_eq!(alias.capabilities.sampling_fields, Some(false));
+    // The window bounds the input: 50 × $6 + 7 × $1 per million.
+    assert_eq!(bound(&target("b/alias"), now, 1_000_000, None, 1).cost.nanos(), 50 * 6_000 + 7 * 1_000);
+    assert_eq!(visible_models(&snapshot, &caller).into_iter().collect::<Vec<_>>(), ["b/alias", "chat"]);
+    assert!(plan(&snapshot, &caller, "kind:custom/m", 0).is_err());
+
+    // Rows of a newer catalogue that this version cannot read take nothing out of service.
+    for kind in ["model", "price"] {
+        let (kind, name) =
+            (kind.to_owned(), format!("kind:custom/m{}", if kind == "price" { "@1970" } else { "" }));
+        world.rows.unknown.push(Unknown { kind, name, tenant: None, reason: "of the future".into() });
+    }
+    let snapshot = world.compile();
+    let plan = plan(&snapshot, &caller, "chat", 0).unwrap();
+    assert_eq!((plan.attempts.len(), plan.passed_over.len()), (2, 0));
+    assert!(
+        plan.attempts[0].target.price_at(now).is_some() && plan.attempts[1].target.price_at(now).is_none()
+    );
 }
