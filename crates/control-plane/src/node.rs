@@ -186,6 +186,8 @@ pub struct ControlNode {
     pub admin_token: Token,
     /// The token that proxies join by.
     pub join_token: String,
+    /// Whether nobody had written any configuration before this start.
+    pub new: bool,
     /// The admin API, to be used from within.
     pub state: Arc<AdminState>,
     listener: TcpListener,
@@ -211,13 +213,15 @@ impl ControlNode {
         let admin_token = database.token(planes.admin_token.as_ref(), &ADMIN)?;
         let join_token = database.token(planes.join_token.as_ref(), &JOIN)?.text;
         let store = database.open().await?;
+        // Asked before the catalogue is written.
+        let new = store.version().await?.revision == 0;
         catalogue::load(&store).await.context("loading the model catalogue")?;
         let proxies = Arc::new(Proxies::default());
         let admin_token_digests = vec![keyring.digest(&admin_token.text)];
         let settings = AdminSettings { admin_token_digests, outbound: Filter::new(allow) };
         let state = AdminState::new(store.clone(), Arc::clone(&keyring), Arc::clone(&proxies), settings)?;
         let admin = listen::bound(&listener, "--admin-listen")?;
-        Ok(Self { keyring, admin, admin_token, join_token, state, listener, port, store, proxies })
+        Ok(Self { keyring, admin, admin_token, join_token, new, state, listener, port, store, proxies })
     }
 
     /// The newest version of the configuration.

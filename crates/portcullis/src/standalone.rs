@@ -145,7 +145,7 @@ async fn build_proxy(
 /// Sets the demo up in an empty database; later starts leave what users made of it, but for the simulator's port.
 async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) -> anyhow::Result<Shown> {
     let admin_token = node.admin_token.text.clone();
-    if node.version().await?.revision > 0 {
+    if !node.new {
         node.state.move_provider("demo", "simulator", &demo::base_url(simulator), "demo").await?;
         let key = match demo::read(data)?.map(|kept| kept.key) {
             Some(key) if node.state.is_key("demo", "demo", &key).await.unwrap_or(false) => Some(key),
