@@ -197,8 +197,9 @@ impl StreamBody {
             account["attempts"] = explain(self.meter.attempts());
         }
         let dialect = self.meter.dialect();
-        // A binary stream has no comments; its account is asked for by request id.
-        if dialect != DialectName::Bedrock {
+        // A binary stream has no comments, and Google's clients take one for data: there the account is asked for
+        // by request id.
+        if !matches!(dialect, DialectName::Bedrock | DialectName::Gemini) {
             self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
         }
         let missing = if dialect == DialectName::OpenAiChat { DONE } else { Bytes::new() };

@@ -91,7 +91,7 @@ fn media<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Malf
             let place = place.key("inlineData");
             let mut blob = super::open(blob, &place)?;
             let mime = blob.need_text("mimeType")?;
-            let media = Media::Base64 { mime: mime.clone(), data: blob.need_text("data")? };
+            let media = Media::Base64 { mime: mime.clone(), data: standard(blob.need_text("data")?) };
             (mime, blob.text("displayName")?, media)
         }
         (None, Some(file)) => {
@@ -199,4 +199,17 @@ fn response_in<'a>(response: Json<'a>, place: &Place<'_>) -> Result<Answered<'a>
         return Ok((vec![Part::text(text)], None, error));
     }
     Ok((Vec::new(), Some(response), error))
+}
+
+/// Base64 in the alphabet that every other dialect wants, padded: Google's clients write the one for addresses.
+fn standard(data: Text<'_>) -> Text<'_> {
+    let plain = !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
+    if plain && data.len().is_multiple_of(4) {
+        return data;
+    }
+    let mut data = data.replace('-', "+").replace('_', "/");
+    while !data.len().is_multiple_of(4) {
+        data.push('=');
+    }
+    data.into()
 }
