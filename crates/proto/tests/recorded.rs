@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
-    Resource, ResourceId, Spec, StoreId, Timestamp, Usage, UsageEvent, Version,
+    Resource, ResourceId, ServiceTier, Spec, StoreId, Timestamp, Usage, UsageEvent, Version,
 };
 use prost::Message as _;
 use proto::v1;
@@ -23,11 +23,18 @@ fn rows() -> Vec<v1::Resource> {
         (Kind::Tenant, "acme", r#"{"tier":"pro"}"#),
         (Kind::Provider, "sim", r#"{"kind":"custom","base_url":"https://sim.example/v1","region":"eu"}"#),
         (Kind::Credential, "sim/main", r#"{"provider":"sim","weight":3,"disabled":true}"#),
-        (Kind::Model, "sim/m", r#"{"context":128000,"max_output":4096,"upstream":"m-2026"}"#),
+        (
+            Kind::Model,
+            "sim/m",
+            r#"{"context":128000,"max_output":4096,"upstream":"m-2026","task":"chat","modalities_in":["text","image"],
+                "capabilities":{"tools":true,"sampling_fields":false},"deprecation":"2099-01-01","successor":"n"}"#,
+        ),
         (
             Kind::Price,
             "sim/m@2026-01-01T00:00:00Z",
-            r#"{"model":"sim/m","effective_from":"2026-01-01","input":"$1","output":"$2","cached_input":"$0.5"}"#,
+            r#"{"model":"sim/m","effective_from":"2026-01-01","input":"$1","output":"$2","cached_input":"$0.5",
+                "cache_write_1h":"$3","web_search":"$0.01","long_context":[{"above":200000,"input":"$2"}],
+                "service_tiers":{"batch":{"input":"$0.5"}},"source":"https://sim.example"}"#,
         ),
         (Kind::Route, "chat", r#"{"targets":["sim/m"],"timeouts":{"total":"10s"}}"#),
         (Kind::Key, "backend", r#"{"routes":["chat"],"expires":"2099-12-31","user":"u","feature":"f"}"#),
@@ -79,14 +86,8 @@ fn report() -> v1::ReportRequest {
         at: Timestamp::from_micros(1_763_800_000_000_000),
         duration_us: 1_000,
         usage: Usage {
-            input_uncached: 1,
-            cache_read: 2,
-            cache_write: 3,
-            output_visible: 4,
-            reasoning: 5,
-            audio_in: 6,
-            audio_out: 7,
-            ..Usage::default()
+            service_tier: ServiceTier::Priority,
+            ..Usage::from_counts(std::array::from_fn(|index| index as u64 + 1))
         },
         cost: Money::from_nanos(42),
         price: Some(id(4)),
@@ -156,6 +157,7 @@ fn every_recorded_message_is_understood_whole() {
             v1::ReportRequest::decode(fs::read(folder.join("report.pb")).unwrap().as_slice()).unwrap();
         let event = proto::event_from(report.events[0].clone()).unwrap();
         assert_eq!((event.attempts.len(), event.attempts[1].cost.nanos()), (2, 42), "{}", folder.display());
+        assert!(event.attempts[1].usage.cache_written() > 0, "{}", folder.display());
     }
 }
 
