@@ -62,7 +62,6 @@ impl DialectName {
             Self::Bedrock => Some(&crate::bedrock::Bedrock),
             Self::Gemini => Some(&crate::gemini::Gemini),
             Self::Cohere => Some(&crate::cohere::Cohere),
-            _ => None,
         }
     }
 

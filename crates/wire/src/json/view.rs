@@ -32,6 +32,8 @@ pub enum JsonKind {
 impl<'a> Json<'a> {
     /// The null value.
     pub const NULL: Json<'static> = Json("null");
+    /// The empty array.
+    pub const EMPTY_ARRAY: Json<'static> = Json("[]");
     /// The empty object.
     pub const EMPTY_OBJECT: Json<'static> = Json("{}");
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 pub(crate) use self::{
     call_in::{effort, metadata, mode, schema},
+    finish::FILTERED,
     reply_in::{text, token_list},
     reply_out::logprobs,
 };

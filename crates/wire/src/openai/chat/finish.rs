@@ -34,4 +34,4 @@ pub(super) const fn write(finish: Finish) -> &'static str {
 }
 
 /// What a client reads where a filter left nothing else and nobody said why.
-pub(super) const FILTERED: &str = "The provider's filter stopped this answer.";
+pub(crate) const FILTERED: &str = "The provider's filter stopped this answer.";
