@@ -8,6 +8,7 @@ import openai
 import pytest
 
 import processes
+from simulator_alone import script, simulator  # noqa: F401: fixtures of the tests in simulator/
 
 # Ours answer in milliseconds; the bound is there so that a hang fails instead of hanging the run.
 TIMEOUT_SECONDS = 30

@@ -1,5 +1,6 @@
 //! The Gemini dialect: content generated plain and streamed, counted and embedded, also behind Vertex's paths.
 
+mod camel;
 pub(crate) mod embed;
 mod fields;
 mod read;
@@ -21,6 +22,8 @@ const DIALECT: &str = "gemini";
 
 /// Answers `:generateContent` and `:streamGenerateContent`; a stream is server-sent events only with `alt=sse`.
 pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
+    let json = camel::case(ask.json).map_err(Problem::bad)?;
+    let ask = &Ask { json: &json, ..*ask };
     let intent = read::read(ask)?;
     let reply = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?;
     let config = &ask.json["generationConfig"];
@@ -41,6 +44,8 @@ pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
 
 /// Answers `:countTokens`.
 pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    let json = camel::case(ask.json).map_err(Problem::bad)?;
+    let ask = &Ask { json: &json, ..*ask };
     check(ask, &fields::COUNT, ask.json)?;
     let whole = &ask.json["generateContentRequest"];
     let request = if whole.is_null() { ask.json } else { whole };

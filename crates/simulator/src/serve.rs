@@ -20,6 +20,7 @@ use crate::script::{Behaviour, Hang};
 use crate::{App, anthropic, bedrock, body, cohere, gemini, models, openai, responses};
 
 /// What an endpoint answers from.
+#[derive(Clone, Copy)]
 pub(crate) struct Ask<'a> {
     pub(crate) app: &'a App,
     pub(crate) behaviour: &'a Behaviour,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check, fields};
+use super::{camel, check, fields};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
@@ -32,6 +32,8 @@ fn embed(request: &Value) -> (Value, u64) {
 
 /// Answers `:embedContent`.
 pub(crate) fn one(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    let json = camel::case(ask.json).map_err(Problem::bad)?;
+    let ask = &Ask { json: &json, ..*ask };
     check(ask, &fields::EMBED, ask.json)?;
     let (embedding, tokens) = embed(ask.json);
     Ok(Payload::json(&json!({"embedding": embedding, "usageMetadata": {"promptTokenCount": tokens,
@@ -40,6 +42,8 @@ pub(crate) fn one(ask: &Ask<'_>) -> Result<Payload, Problem> {
 
 /// Answers `:batchEmbedContents`.
 pub(crate) fn batch(ask: &Ask<'_>) -> Result<Payload, Problem> {
+    let json = camel::case(ask.json).map_err(Problem::bad)?;
+    let ask = &Ask { json: &json, ..*ask };
     check(ask, &fields::BATCH, ask.json)?;
     let requests = bounded(&ask.json["requests"])?;
     let (embeddings, tokens): (Vec<Value>, Vec<u64>) = requests.iter().map(embed).unzip();

@@ -112,7 +112,7 @@ async fn what_does_not_fit_is_refused() {
             "one initialized field",
         ),
         (json!({"contents": [{"role": "assistant", "parts": [{"text": "a"}]}]}), "contents[0].role"),
-        (config(json!({"max_tokens": 1})), "Unknown name \"max_tokens\" at 'generationConfig'"),
+        (config(json!({"max_tokens": 1})), "Unknown name \"maxTokens\" at 'generationConfig'"),
         (config(json!({"responseJsonSchema": {}})), "requires response_mime_type"),
         (config(json!({"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}})), "only one of"),
     ] {
