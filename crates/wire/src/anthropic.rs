@@ -10,6 +10,22 @@ mod scan;
 mod stream_in;
 mod stream_out;
 mod usage;
+mod vertex;
+
+use bytes::Bytes;
+
+pub use self::vertex::vertex_body;
+use crate::{
+    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    dialect::{
+        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
+        StreamDecoder, StreamEncoder,
+    },
+    json::Json,
+    openai::error::ProviderError,
+    scan::{RequestFacts, ScanError},
+    splice::{Edits, splice},
+};
 
 /// What Bedrock's Claude shares with Anthropic's.
 pub(crate) mod shared {
@@ -23,20 +39,6 @@ pub(crate) mod shared {
         reply_out::{call_id, sealed},
     };
 }
-
-use bytes::Bytes;
-
-use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
-    dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
-    },
-    json::Json,
-    openai::error::ProviderError,
-    scan::{RequestFacts, ScanError},
-    splice::{Edits, splice},
-};
 
 /// The version of the API since October 2026: it refuses sampling fields.
 pub const API_VERSION: &str = "2026-10-21";
