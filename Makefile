@@ -39,7 +39,7 @@ servers: ## install the Redis, PostgreSQL and Prometheus servers that tests star
 	@command -v prometheus >/dev/null || scripts/install-quietly prometheus
 
 sdk-test: servers $(VENV)/.installed ## run the SDK tests against the binaries of the last build
-	$(VENV)/bin/python -m pytest tests/sdk
+	$(VENV)/bin/python -m pytest tests/sdk tools
 
 deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build
 	$(VENV)/bin/python -m pytest -q tests/deploy
