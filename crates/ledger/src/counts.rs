@@ -87,3 +87,39 @@ impl Collect for Counts {
             .put(&[], &self.duration)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use runtime::metrics::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn reports_are_counted_by_their_end_and_attempts_by_their_novelty() {
+        let counts = Arc::new(Counts::default());
+        let outcomes = [
+            Outcome::Committed { inserted: 7, duplicates: 2 },
+            Outcome::Committed { inserted: 0, duplicates: 9 },
+            Outcome::Refused,
+            Outcome::Failed,
+        ];
+        for outcome in outcomes {
+            counts.report(&outcome, Duration::from_millis(3));
+        }
+        let metrics = Metrics::default();
+        metrics.register(counts);
+        let text = metrics.render().unwrap();
+        for line in [
+            "portcullis_ledger_attempts_total{result=\"inserted\"} 7\n",
+            "portcullis_ledger_attempts_total{result=\"duplicate\"} 11\n",
+            "portcullis_ledger_reports_total{result=\"committed\"} 2\n",
+            "portcullis_ledger_reports_total{result=\"refused\"} 1\n",
+            "portcullis_ledger_reports_total{result=\"failed\"} 1\n",
+            "portcullis_ledger_report_duration_seconds_bucket{le=\"0.005\"} 4\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -66,3 +66,27 @@ impl Collect for Counts {
             .put(&[], &self.duration)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use runtime::metrics::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn methods_that_clients_invent_are_one() {
+        let counts = Arc::new(Counts::default());
+        for method in ["GET", "get", "BREW", "X\u{21}"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            counts.answered(&method, StatusCode::METHOD_NOT_ALLOWED, Duration::from_millis(2));
+        }
+        let metrics = Metrics::default();
+        metrics.register(counts);
+        let text = metrics.render().unwrap();
+        let line = |method, count| format!("{{method=\"{method}\",status=\"405\"}} {count}\n");
+        assert!(text.contains(&line("GET", 1)) && text.contains(&line("other", 3)), "{text}");
+        assert!(text.contains("portcullis_admin_request_duration_seconds_count 4\n"), "{text}");
+    }
+}

@@ -52,8 +52,11 @@ const FIRST_TOKEN: Buckets = &[
 pub(super) const OVERHEAD: Buckets =
     &[25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 1_000_000];
 
-/// What a kind of token is called, and how many an attempt used: disjoint, so that they sum up to all of them.
-pub(super) const TOKENS: [(&str, fn(&Usage) -> u64); 5] = [
+/// What a kind of token is called, and how many of them were used.
+type TokenKind = (&'static str, fn(&Usage) -> u64);
+
+/// Disjoint, so that they sum up to all tokens.
+const TOKENS: [TokenKind; 5] = [
     ("input", |usage| usage.input().saturating_sub(usage.cache_read).saturating_sub(usage.cache_written())),
     ("cached_input", |usage| usage.cache_read),
     ("cache_write", |usage| usage.cache_written()),
