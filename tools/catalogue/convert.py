@@ -61,6 +61,9 @@ PROVIDERS = {
     "nebius": ("nebius/", "nebius"),
 }
 
+# Kinds that differ in how they are reached and not in what they serve.
+SAME_MODELS = {"azure-openai": "azure-openai-classic"}
+
 TASKS = {
     "chat": "chat",
     "responses": "chat",
@@ -353,6 +356,12 @@ def convert(table, version, table_name):
         for field in sorted(row):
             if "cost" in field and not taken(field):
                 left_out[f"no place for {field}"].append(name)
+    for kind, other in SAME_MODELS.items():
+        for key in [key for key in models if key.startswith(f"{kind}/")]:
+            twin = other + key.removeprefix(kind)
+            models[twin] = models[key]
+            if key in prices:
+                prices[twin] = {**prices[key], "model": twin}
     catalogue = {"version": version, "notice": notice(table_name), "models": models}
     return {**catalogue, "prices": [prices[key] for key in sorted(prices)]}, left_out
 

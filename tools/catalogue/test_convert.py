@@ -111,6 +111,13 @@ class Models(unittest.TestCase):
         expected = ["gemini/gemini-x", "openai/gpt-x", "together/meta/llama", "vertex/claude-x@2027"]
         self.assertEqual(sorted(catalogue["models"]), expected)
 
+    def test_are_the_same_at_both_kinds_of_azure(self):
+        row = {"litellm_provider": "azure", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
+        catalogue, _ = converted({"azure/gpt-x": row})
+        self.assertEqual([*catalogue["models"]], ["azure-openai/gpt-x", "azure-openai-classic/gpt-x"])
+        self.assertEqual([price["model"] for price in catalogue["prices"]],
+                         ["azure-openai-classic/gpt-x", "azure-openai/gpt-x"])
+
     def test_that_are_retired_are_left_out_and_those_to_come_keep_their_date(self):
         row = {"litellm_provider": "openai", "mode": "chat"}
         catalogue, left_out = converted({

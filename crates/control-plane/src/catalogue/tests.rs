@@ -1,5 +1,7 @@
 //! The file within the binary is one that can be imported, and is loaded once.
 
+use std::collections::BTreeSet;
+
 use domain::ModelRef;
 
 use super::*;
@@ -36,6 +38,12 @@ async fn a_database_with_a_newer_file_keeps_it() {
 fn the_file_holds_the_kinds_of_the_provider_table_each_with_a_source_for_every_row() {
     let catalogue = built_in().unwrap();
     catalogue.check().unwrap();
+    for kind in catalogue.models.keys().map(|model| model.provider.as_str()).collect::<BTreeSet<_>>() {
+        assert!(
+            wire::provider_kinds().any(|known| known == kind),
+            "nobody can have a provider of kind {kind}"
+        );
+    }
     for (model, facts) in &catalogue.models {
         assert!(facts.source.is_some(), "{model} has no source");
     }
