@@ -99,7 +99,10 @@ impl State {
                 }
                 for logprob in logprobs {
                     self.delta("content-delta", self.blocks, out, |o| {
-                        o.object("delta", |_| ());
+                        // Clients reach for the text without asking whether there is any.
+                        o.object("delta", |o| {
+                            o.object("message", |o| o.object("content", |o| o.text("text", "")));
+                        });
                         o.object("logprobs", |o| logprobs::item(logprob, o));
                     });
                 }

@@ -28,7 +28,8 @@ fn read(body: Json<'_>) -> Result<Reply<'_>, Malformed> {
     }
     let searches = answer.searches;
     let usage = answer.usage.map(|usage| domain::Usage { web_searches: searches, ..usage });
-    let service_tier = answer.tier;
+    let tier = usage.map(|usage| usage.service_tier).filter(|tier| !tier.is_standard());
+    let service_tier = tier.map(|tier| tier.as_str().into());
     Ok(Reply { id: answer.id, model: answer.model, created: None, choices, usage, service_tier })
 }
 
@@ -53,7 +54,6 @@ pub(super) struct Answer<'a> {
     pub(super) usage: Option<domain::Usage>,
     /// Searches that the candidates' grounding names.
     pub(super) searches: u64,
-    tier: Option<Text<'a>>,
 }
 
 /// One candidate, or what a chunk adds to it.
@@ -83,7 +83,6 @@ impl<'a> Answer<'a> {
             blocked: feedback.map(blocked).transpose()?.flatten(),
             usage: metadata.and_then(usage::read),
             searches: candidates.iter().map(|candidate| candidate.searches).fold(0, u64::saturating_add),
-            tier: metadata.and_then(|json| super::open(json, &Place::ROOT).ok()?.text("trafficType").ok()?),
             candidates,
         })
     }

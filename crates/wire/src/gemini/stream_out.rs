@@ -133,7 +133,10 @@ impl Encoder {
         };
         match event {
             Event::Logprobs { logprobs, .. } => {
-                self.candidate(choice, out, |o| logprobs::write(logprobs, o));
+                self.candidate(choice, out, |o| {
+                    reply_out::content(o, |a| a.object(|o| o.text("text", "")));
+                    logprobs::write(logprobs, o);
+                });
             }
             Event::Part { part, .. } if matches!(part.kind, PartKind::Foreign { .. }) => {}
             _ => self.parts(choice, out, |a| match event {

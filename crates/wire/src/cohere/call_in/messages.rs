@@ -129,13 +129,13 @@ fn result<'a>(message: &mut Members<'a, '_>, seal: &dyn Seal) -> Result<Part<'a>
 
 /// An id without the seal of a provider that the gateway hid in it.
 fn opened<'a>(id: Text<'a>, seal: &dyn Seal) -> (Text<'a>, Option<Signature<'a>>) {
-    match &id {
+    match id {
         Text::Borrowed(id) => {
             let (own, signature) = carry::open(id, seal);
             (own.into(), signature)
         }
-        Text::Owned(owned) => {
-            let (own, signature) = carry::open(owned, seal);
+        Text::Owned(id) => {
+            let (own, signature) = carry::open(&id, seal);
             (own.to_owned().into(), signature)
         }
     }

@@ -119,7 +119,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         let (texts, others): (Vec<&Part<'_>>, Vec<&Part<'_>>) = parts
             .iter()
             .filter(|part| !matches!(part.kind, PartKind::ToolCall(_)))
-            .partition(|part| !calls.is_empty() && is_text(&part));
+            .partition(|part| !calls.is_empty() && is_text(part));
         if !others.is_empty() {
             content(&others, o);
         }
