@@ -161,6 +161,7 @@ impl Trouble {
     /// As a whole answer.
     pub(crate) fn response(&self, mut notes: Notes) -> Response<ReplyBody> {
         notes.route = notes.route.or_else(|| self.0.route.clone());
+        let dialect = notes.dialect;
         let extra = self.extra(notes.request);
         let body = self.said(&notes.request, &extra, |error| match notes.dialect.codec() {
             Some(codec) => codec.encode_error(error),
@@ -169,6 +170,11 @@ impl Trouble {
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
+        if dialect == DialectName::Bedrock {
+            // boto3 takes the exception's name from here.
+            let name = HeaderValue::from_static(wire::bedrock::error_type(self.0.kind));
+            headers.insert(HeaderName::from_static("x-amzn-errortype"), name);
+        }
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

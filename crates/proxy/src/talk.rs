@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{ErrorKind, RequestId, Usage};
-use policy::Planned;
+use policy::{Planned, Target};
 use secrets::Keyring;
 use wire::{
-    ChatTap, DialectName, Edits, Tap,
+    Api, ChatTap, DialectName, Edits, Tap,
     canon::{Losses, TargetFacts, Unsupported},
     dialect::{Dialect, Envelope, ErrorClass, InPath, NoReply, Seal},
+    embed::EmbedCall,
     json::Json,
     tap::{Translation, Verbatim},
 };
@@ -24,6 +25,15 @@ pub(crate) enum Talk {
     Same(&'static dyn Dialect),
     /// Two dialects.
     Translated(Box<Translated>),
+    /// Embeddings of a provider with words of its own; how the vectors go back.
+    Embeddings {
+        /// The provider's dialect.
+        from: DialectName,
+        /// The model to name in the answer.
+        model: String,
+        /// Whether the client wants them packed.
+        base64: bool,
+    },
 }
 
 /// Two dialects, and what the client's needs to have said around an answer.
@@ -60,6 +70,9 @@ pub(crate) fn speak(
     let from = ask.api.dialect();
     let target = &planned.target;
     let edits = Edits { model: &target.upstream, want_usage: ask.facts.stream, output_limit: None };
+    if ask.api == Api::Embeddings && to != from {
+        return embed(ask, target, to);
+    }
     if !ask.api.generates() && to != from {
         let target = format!("{} at {}", to.title(), target.model.provider);
         return Err(Unspeakable::Field(Unsupported { field: ask.api.name().to_owned(), target }));
@@ -95,10 +108,6 @@ fn translate(
 ) -> Result<Spoken, Unspeakable> {
     let target = &planned.target;
     let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
-    let wrong = |text: String, field: &str| {
-        let field = Some(field).filter(|field| !field.is_empty());
-        Unspeakable::Trouble(Trouble::new(ErrorKind::InvalidRequest, text).param(field))
-    };
     let prepared = client.prepare(&ask.body);
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let call = client
@@ -107,7 +116,7 @@ fn translate(
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
-        sampling: None,
+        sampling: target.spec.capabilities.sampling_fields,
         quirks: &target.endpoint.row.quirks,
     };
     let losses = Losses::new(client.name(), provider.name(), ask.options.lenient);
@@ -125,6 +134,21 @@ fn translate(
     Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped })
 }
 
+fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeakable> {
+    let body = Json::parse(&ask.body).map_err(|error| wrong(error.to_string(), ""))?;
+    let call = EmbedCall::decode(body).map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
+    let losses = Losses::new(ask.api.dialect(), to, ask.options.lenient);
+    let encoded = call.encode(to, &target.upstream, losses).map_err(Unspeakable::Field)?;
+    let talk = Talk::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
+    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped })
+}
+
+/// The request is at fault.
+fn wrong(text: String, field: &str) -> Unspeakable {
+    let field = Some(field).filter(|field| !field.is_empty());
+    Unspeakable::Trouble(Trouble::new(ErrorKind::InvalidRequest, text).param(field))
+}
+
 fn missing(dialect: DialectName) -> Trouble {
     Trouble::new(ErrorKind::Internal, format!("this version does not speak {}", dialect.title()))
 }
@@ -139,7 +163,8 @@ impl Talk {
     /// The tap of the answer's stream.
     pub(crate) fn tap(&self, ask: &Ask) -> Tap {
         match self {
-            Self::OpenAi => Tap::Chat(ChatTap::new(!ask.facts.include_usage)),
+            // Embeddings are never streamed; were they, they would be in OpenAI's words.
+            Self::OpenAi | Self::Embeddings { .. } => Tap::Chat(ChatTap::new(!ask.facts.include_usage)),
             Self::Same(dialect) => Tap::Verbatim(Verbatim::new(dialect.stream_decoder())),
             Self::Translated(talk) => Tap::Translation(Translation::new(
                 talk.provider.stream_decoder(),
@@ -154,6 +179,11 @@ impl Talk {
             Self::OpenAi => return None,
             Self::Same(dialect) => *dialect,
             Self::Translated(talk) => talk.provider,
+            Self::Embeddings { from, model, base64 } => {
+                let read = Json::parse(body).map_err(NoReply::from);
+                let read = read.and_then(|json| wire::embed::translate(*from, json, model, *base64));
+                return Some(read.map(|(body, usage)| Heard { body: Bytes::from(body), usage }));
+            }
         };
         let read = Json::parse(body).map_err(NoReply::from).and_then(|json| dialect.decode_reply(json));
         Some(read.map(|reply| {
@@ -167,7 +197,7 @@ impl Talk {
 
     /// Whether the answer must be whole before any of it can go to the client.
     pub(crate) const fn needs_whole(&self) -> bool {
-        matches!(self, Self::Translated(_))
+        matches!(self, Self::Translated(_) | Self::Embeddings { .. })
     }
 
     /// The dialect in which the provider says what went wrong.
@@ -176,6 +206,7 @@ impl Talk {
             Self::OpenAi => DialectName::OpenAiChat.codec(),
             Self::Same(dialect) => Some(*dialect),
             Self::Translated(talk) => Some(talk.provider),
+            Self::Embeddings { from, .. } => from.codec(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod bound;
 pub mod canon;
 pub mod cohere;
 pub mod dialect;
+pub mod embed;
 pub mod gemini;
 pub mod json;
 pub mod models;

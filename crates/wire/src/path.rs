@@ -44,6 +44,9 @@ pub fn upstream_path(base: &str, root: Root, to: &Destination<'_>) -> String {
 }
 
 fn standard(to: &Destination<'_>) -> String {
+    if to.api == Api::Embeddings {
+        return crate::embed::path(to.dialect, to.model);
+    }
     if !to.api.generates() {
         return to.api.openai_path().to_owned();
     }
@@ -78,7 +81,7 @@ const fn verb(stream: bool) -> &'static str {
 
 /// One segment of a path (RFC 3986 §3.3): all but unreserved characters percent-encoded, `:` of Bedrock's and
 /// Google's names as well, because their routers decode it.
-fn encoded(segment: &str) -> String {
+pub(crate) fn encoded(segment: &str) -> String {
     let mut out = String::with_capacity(segment.len());
     for &byte in segment.as_bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {

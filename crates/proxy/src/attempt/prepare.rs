@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::ErrorKind;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use policy::Planned;
-use wire::{Destination, DialectName, upstream_path};
+use wire::{Addressing, Destination, DialectName, upstream_path};
 
 use super::Try;
 use crate::{
@@ -25,6 +25,9 @@ pub(super) struct Prepared {
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
+/// Anthropic's version in a body for Vertex (DIALECTS §1.6).
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
+
 /// Prepares one attempt.
 pub(super) fn prepare(
     gateway: &Gateway,
@@ -38,6 +41,8 @@ pub(super) fn prepare(
     let Spoken { body, talk, dropped } =
         talk::speak(ask, tried.planned, to, &gateway.keyring, meter.request())?;
     meter.dropped(dropped);
+    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == DialectName::Anthropic;
+    let body = if vertex { wire::anthropic::vertex_body(&body, VERTEX_VERSION) } else { body };
     let path = upstream_path(
         &target.endpoint.prefix,
         speaks.root,

@@ -199,7 +199,7 @@ impl StreamBody {
         let dialect = self.meter.dialect();
         // A binary stream has no comments, and Google's clients take one for data: there the account is asked for
         // by request id.
-        if !matches!(dialect, DialectName::Bedrock | DialectName::Gemini) {
+        if self.source.tap.comments() && dialect != DialectName::Gemini {
             self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
         }
         let missing = if dialect == DialectName::OpenAiChat { DONE } else { Bytes::new() };
