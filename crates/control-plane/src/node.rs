@@ -42,7 +42,7 @@ pub struct Settings {
     /// Settings that `standalone` shares.
     #[command(flatten)]
     pub planes: PlaneSettings,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
     pub ops_listen: SocketAddr,
     /// Private addresses that providers may have: `true`, `false`, or networks (`10.0.0.0/8,127.0.0.1`).

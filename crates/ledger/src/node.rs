@@ -33,7 +33,7 @@ pub struct Settings {
     /// The port that proxies connect to.
     #[command(flatten)]
     pub grpc: GrpcSettings,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
     pub ops_listen: SocketAddr,
 }
@@ -101,9 +101,9 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     };
     tokio::spawn(database.follow(probe, shutdown.clone()));
     let stop = shutdown.clone();
-    tasks.spawn(
-        async move { runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port") },
-    );
+    tasks.spawn(async move {
+        runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port")
+    });
     announce(output, &json, &text);
     join_all(tasks, &shutdown).await
 }

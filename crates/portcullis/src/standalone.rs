@@ -28,7 +28,7 @@ pub(crate) struct Settings {
     /// Where applications connect.
     #[arg(long, env = "PORTCULLIS_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
     ops_listen: SocketAddr,
     /// Database, keys, snapshot and usage spool live here.

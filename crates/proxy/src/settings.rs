@@ -17,7 +17,7 @@ pub struct Settings {
     /// Where applications connect.
     #[arg(long, env = "PORTCULLIS_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where `/healthz` and `/readyz` are served.
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
     #[arg(long, env = "PORTCULLIS_OPS_LISTEN", default_value = "127.0.0.1:8083")]
     pub ops_listen: SocketAddr,
     /// The proxy's own directory: last good snapshot and usage spool. Keep it over restarts; never share it.
