@@ -83,7 +83,12 @@ pub(crate) struct Usage {
 impl Usage {
     /// Input that no cache had a part in.
     pub(crate) fn fresh(&self) -> u64 {
-        self.input.saturating_sub(self.cache_read + self.write_5m + self.write_1h)
+        self.input.saturating_sub(self.cache_read).saturating_sub(self.written())
+    }
+
+    /// Input written to the cache, whatever its lifetime.
+    pub(crate) fn written(&self) -> u64 {
+        self.write_5m.saturating_add(self.write_1h)
     }
 }
 
@@ -245,12 +250,12 @@ fn usage(
 ) -> Usage {
     let traffic = cache.visit(&intent.prefixes);
     let ordered = commands.cached();
-    let counted = echo::tokens(intent.input_bytes).max(1) + ordered;
+    let counted = echo::tokens(intent.input_bytes).max(1).saturating_add(ordered);
     let reasoning = behaviour.reasoning_tokens.unwrap_or_else(|| answers.iter().map(Answer::reasoned).sum());
     let output: u64 = answers.iter().map(|answer| answer.reasoned() + answer.spoken()).sum();
     Usage {
         input: behaviour.prompt_tokens.unwrap_or(counted),
-        cache_read: behaviour.cached_tokens.unwrap_or(traffic.read + ordered),
+        cache_read: behaviour.cached_tokens.unwrap_or(traffic.read.saturating_add(ordered)),
         write_5m: behaviour.cache_write_tokens.unwrap_or(traffic.write_5m),
         write_1h: behaviour.cache_write_1h_tokens.unwrap_or(traffic.write_1h),
         output: behaviour.completion_tokens.unwrap_or(output),

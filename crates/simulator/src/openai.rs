@@ -54,7 +54,7 @@ pub(crate) fn usage(usage: &Usage, behaviour: &Behaviour) -> Value {
         "completion_tokens": usage.output,
         "total_tokens": usage.input.saturating_add(usage.output),
     });
-    let written = usage.write_5m + usage.write_1h;
+    let written = usage.written();
     if usage.cache_read > 0 || behaviour.cached_tokens.is_some() || written > 0 {
         told["prompt_tokens_details"] = json!({ "cached_tokens": usage.cache_read });
     }

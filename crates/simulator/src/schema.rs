@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 const FULL_DEPTH: usize = 4;
 /// Nesting at which everything becomes null.
 const MAX_DEPTH: usize = 32;
+/// Most values in one document; further ones are null.
+const MAX_VALUES: usize = 10_000;
 /// Most items and most characters that `minItems` and `minLength` are followed to.
 const MAX_SIZE: usize = 1_000;
 
@@ -13,52 +15,77 @@ const MAX_SIZE: usize = 1_000;
 /// `required`, `items`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, `$ref` within the schema, `minItems`,
 /// `minLength`, `minimum`, `exclusiveMinimum`, `maximum` and the formats `date`, `date-time`, `email`, `uri`, `uuid`.
 pub(crate) fn example(schema: &Value) -> Value {
-    build(schema, schema, 0)
+    Builder { root: schema, left: MAX_VALUES }.build(schema, 0)
 }
 
-fn build(root: &Value, schema: &Value, depth: usize) -> Value {
-    if depth > MAX_DEPTH {
-        return Value::Null;
-    }
-    if let Some(target) = schema["$ref"].as_str().and_then(|r| r.strip_prefix('#')) {
-        return build(root, root.pointer(target).unwrap_or(&Value::Null), depth + 1);
-    }
-    if let Some(value) = schema.get("const") {
-        return value.clone();
-    }
-    if let Some(value) = schema["enum"].as_array().and_then(|values| values.first()) {
-        return value.clone();
-    }
-    for choice in ["anyOf", "oneOf"] {
-        if let Some(first) = schema[choice].as_array().and_then(|schemas| schemas.first()) {
-            return build(root, first, depth + 1);
-        }
-    }
-    if let Some(parts) = schema["allOf"].as_array() {
-        return merged(root, parts, depth);
-    }
-    match kind(schema).as_str() {
-        "object" => object(root, schema, depth),
-        "array" => {
-            let items = size(&schema["minItems"]).unwrap_or(1);
-            (0..items).map(|_| build(root, &schema["items"], depth + 1)).collect()
-        }
-        "string" => string(schema),
-        "integer" => json!(least(schema).ceil()).as_f64().map_or(json!(0), whole),
-        "number" => json!(least(schema)),
-        "boolean" => json!(true),
-        _ => Value::Null,
-    }
+struct Builder<'a> {
+    root: &'a Value,
+    /// How many values may still be made: a few nested arrays can ask for more than memory holds.
+    left: usize,
 }
 
-/// Objects of all parts together; the first part's value when they are not objects.
-fn merged(root: &Value, parts: &[Value], depth: usize) -> Value {
-    let values: Vec<Value> = parts.iter().map(|part| build(root, part, depth + 1)).collect();
-    if values.iter().all(Value::is_object) {
-        let maps = values.into_iter().filter_map(|value| value.as_object().cloned());
-        return Value::Object(maps.flatten().collect());
+impl Builder<'_> {
+    fn build(&mut self, schema: &Value, depth: usize) -> Value {
+        if self.left == 0 {
+            return Value::Null;
+        }
+        self.left -= 1;
+        if depth > MAX_DEPTH {
+            return Value::Null;
+        }
+        if let Some(target) = schema["$ref"].as_str().and_then(|r| r.strip_prefix('#')) {
+            return self.build(self.root.pointer(target).unwrap_or(&Value::Null), depth + 1);
+        }
+        if let Some(value) = schema.get("const") {
+            return value.clone();
+        }
+        if let Some(value) = schema["enum"].as_array().and_then(|values| values.first()) {
+            return value.clone();
+        }
+        for choice in ["anyOf", "oneOf"] {
+            if let Some(first) = schema[choice].as_array().and_then(|schemas| schemas.first()) {
+                return self.build(first, depth + 1);
+            }
+        }
+        if let Some(parts) = schema["allOf"].as_array() {
+            return self.merged(parts, depth);
+        }
+        match kind(schema).as_str() {
+            "object" => self.object(schema, depth),
+            "array" => {
+                let items = size(&schema["minItems"]).unwrap_or(1);
+                (0..items)
+                    .map_while(|_| (self.left > 0).then(|| self.build(&schema["items"], depth + 1)))
+                    .collect()
+            }
+            "string" => string(schema),
+            "integer" => json!(least(schema).ceil()).as_f64().map_or(json!(0), whole),
+            "number" => json!(least(schema)),
+            "boolean" => json!(true),
+            _ => Value::Null,
+        }
     }
-    values.into_iter().next().unwrap_or(Value::Null)
+
+    /// Objects of all parts together; the first part's value when they are not objects.
+    fn merged(&mut self, parts: &[Value], depth: usize) -> Value {
+        let values: Vec<Value> = parts.iter().map(|part| self.build(part, depth + 1)).collect();
+        if values.iter().all(Value::is_object) {
+            let maps = values.into_iter().filter_map(|value| value.as_object().cloned());
+            return Value::Object(maps.flatten().collect());
+        }
+        values.into_iter().next().unwrap_or(Value::Null)
+    }
+
+    fn object(&mut self, schema: &Value, depth: usize) -> Value {
+        let Some(properties) = schema["properties"].as_object() else { return json!({}) };
+        let required = |name: &String| {
+            schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)))
+        };
+        let wanted = properties.iter().filter(|(name, _)| depth < FULL_DEPTH || required(name));
+        let fields: Map<String, Value> =
+            wanted.map(|(name, schema)| (name.clone(), self.build(schema, depth + 1))).collect();
+        Value::Object(fields)
+    }
 }
 
 /// The type in lower case (Google writes it in upper case); the first that is not null of several.
@@ -69,17 +96,6 @@ fn kind(schema: &Value) -> String {
     };
     let guess = if schema["properties"].is_object() { "object" } else { "string" };
     named.unwrap_or(guess).to_lowercase()
-}
-
-fn object(root: &Value, schema: &Value, depth: usize) -> Value {
-    let Some(properties) = schema["properties"].as_object() else { return json!({}) };
-    let required = |name: &String| {
-        schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n.as_str() == Some(name)))
-    };
-    let wanted = properties.iter().filter(|(name, _)| depth < FULL_DEPTH || required(name));
-    let fields: Map<String, Value> =
-        wanted.map(|(name, schema)| (name.clone(), build(root, schema, depth + 1))).collect();
-    Value::Object(fields)
 }
 
 fn string(schema: &Value) -> Value {
@@ -138,6 +154,12 @@ mod tests {
         assert!(example(&schema).to_string().len() < 200);
         let forced = json!({"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#"}}});
         assert!(example(&forced).to_string().ends_with("null}}}}}}}}}}}}}}}}}"));
+    }
+
+    #[test]
+    fn greedy_schemas_are_bounded() {
+        let wide = json!({"minItems": 1000, "type": "array", "items": {"$ref": "#"}});
+        assert!(example(&wide).to_string().len() < 100 * MAX_VALUES);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Writer<'_> {
         let usage = &self.usage;
         let mut told = json!({
             "input_tokens": usage.fresh(),
-            "cache_creation_input_tokens": usage.write_5m + usage.write_1h,
+            "cache_creation_input_tokens": usage.written(),
             "cache_read_input_tokens": usage.cache_read,
             "cache_creation": {
                 "ephemeral_5m_input_tokens": usage.write_5m,

@@ -37,11 +37,13 @@ impl Writer<'_> {
     /// Input without what the cache had a part in, as AWS documents it.
     fn usage(&self) -> Value {
         let usage = &self.usage;
-        let written = usage.write_5m + usage.write_1h;
+        let written = usage.written();
+        let parts = [usage.fresh(), usage.cache_read, written, usage.output];
+        let total = parts.into_iter().fold(0, u64::saturating_add);
         let mut told = json!({
             "inputTokens": usage.fresh(),
             "outputTokens": usage.output,
-            "totalTokens": usage.fresh() + usage.cache_read + written + usage.output,
+            "totalTokens": total,
         });
         if usage.cache_read > 0 || written > 0 {
             told["cacheReadInputTokens"] = usage.cache_read.into();

@@ -48,7 +48,7 @@ impl<'a> Writer<'a> {
             "input_tokens": usage.input,
             "input_tokens_details": {
                 "cached_tokens": usage.cache_read,
-                "cache_write_tokens": usage.write_5m + usage.write_1h,
+                "cache_write_tokens": usage.written(),
                 "cache_write_tokens_details": {"ttl_30m_tokens": usage.write_5m, "ttl_12h_tokens": usage.write_1h},
             },
             "output_tokens": usage.output,

@@ -10,6 +10,8 @@ mod chat;
 mod cohere;
 #[path = "dialects/gemini.rs"]
 mod gemini;
+#[path = "dialects/junk.rs"]
+mod junk;
 #[path = "dialects/odd.rs"]
 mod odd;
 #[path = "dialects/responses.rs"]
