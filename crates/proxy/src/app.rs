@@ -63,7 +63,7 @@ impl App {
         let (metrics, counts) = (Metrics::default(), Arc::new(Counts::default()));
         let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
-            observers.push(Arc::clone(&tracing.tracer) as _);
+            observers.extend(tracing.observers.iter().map(Arc::clone));
             metrics.register(Arc::clone(&tracing.counters) as _);
         }
         let gateway = Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge, observers);
@@ -136,7 +136,7 @@ impl App {
         let stop = shutdown.child_token();
         let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, stop.clone()));
         let mut parts = JoinSet::new();
-        let (exporter, sampling) = tracing.map(|tracing| (tracing.exporter, tracing.sampling)).unzip();
+        let (exporting, sampling) = tracing.map(|tracing| (tracing.exporting, tracing.sampling)).unzip();
         let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
         let running = Box::pin(config.run(after.clone()));
@@ -150,11 +150,11 @@ impl App {
             reporting.await;
             ("usage reports", Ok(()))
         });
-        if let Some(exporter) = exporter {
-            let exporting = exporter.run(after.clone());
+        if let Some(exporting) = exporting {
+            let exporting = exporting.run(after.clone());
             parts.spawn(async {
                 exporting.await;
-                ("spans", Ok(()))
+                ("OTLP", Ok(()))
             });
         }
         let (sharing, unneeded) = (Arc::clone(&gateway), after.clone());

@@ -1,6 +1,8 @@
-//! A request's place in a distributed trace: W3C Trace Context, read strictly, continued by policy; and its spans.
+//! A request's place in a distributed trace: W3C Trace Context, read strictly, continued by policy; and what a
+//! collector is told.
 
 mod export;
+mod measures;
 mod names;
 mod send;
 mod settings;

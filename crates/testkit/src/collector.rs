@@ -14,11 +14,18 @@ use axum::{
     routing::post,
 };
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value::Value},
+    metrics::v1::Metric,
     trace::v1::Span,
 };
 use prost::Message as _;
@@ -42,6 +49,8 @@ struct Inbox(Arc<(Mutex<Mail>, Condvar)>);
 #[derive(Default)]
 struct Mail {
     spans: Vec<Span>,
+    /// Of the last export that was taken.
+    metrics: Vec<Metric>,
     resource: Vec<KeyValue>,
     exports: usize,
     /// Of the last export.
@@ -67,8 +76,13 @@ impl Collector {
     pub fn start() -> anyhow::Result<Self> {
         let (runtime, listener, addr) = listen()?;
         let inbox = Inbox::default();
-        let grpc = tonic::service::Routes::new(TraceServiceServer::new(inbox.clone())).prepare();
-        let http = Router::new().route("/v1/traces", post(take)).with_state(inbox.clone());
+        let grpc = tonic::service::Routes::new(TraceServiceServer::new(inbox.clone()))
+            .add_service(MetricsServiceServer::new(inbox.clone()))
+            .prepare();
+        let http = Router::new()
+            .route("/v1/traces", post(take))
+            .route("/v1/metrics", post(take_metrics))
+            .with_state(inbox.clone());
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             axum::serve(listener, grpc.into_axum_router().merge(http)).await
@@ -113,6 +127,12 @@ impl Collector {
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.inbox.mail().spans.clone()
+    }
+
+    /// The metrics of the last export.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.inbox.mail().metrics.clone()
     }
 
     /// The resource of the last spans.
@@ -192,6 +212,13 @@ impl Inbox {
     }
 }
 
+impl Inbox {
+    fn take_metrics(&self, export: ExportMetricsServiceRequest) {
+        let scopes = export.resource_metrics.into_iter().flat_map(|of_resource| of_resource.scope_metrics);
+        self.mail().metrics = scopes.flat_map(|scope| scope.metrics).collect();
+    }
+}
+
 #[tonic::async_trait]
 impl TraceService for Inbox {
     async fn export(
@@ -206,6 +233,25 @@ impl TraceService for Inbox {
             Err(Refusal::Never) => Err(Status::permission_denied("never")),
         }
     }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Inbox {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.take_metrics(request.into_inner());
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
+
+async fn take_metrics(State(inbox): State<Inbox>, body: Bytes) -> StatusCode {
+    match ExportMetricsServiceRequest::decode(body) {
+        Ok(export) => inbox.take_metrics(export),
+        Err(_) => return StatusCode::BAD_REQUEST,
+    }
+    StatusCode::OK
 }
 
 async fn take(State(inbox): State<Inbox>, headers: HeaderMap, body: Bytes) -> (StatusCode, Vec<u8>) {

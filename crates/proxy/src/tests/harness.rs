@@ -166,8 +166,8 @@ impl Bench {
         let (head, tracing) = trace::start(&plan.trace, "proxy-1", "here").unwrap();
         let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         let tracing = tracing.map(|tracing| {
-            observers.push(tracing.tracer);
-            (tokio::spawn(tracing.exporter.run(stop_reporting.clone())), tracing.counters)
+            observers.extend(tracing.observers);
+            (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
         let (keyring, edge) = (Arc::new(keyring), plan.edge);

@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::UsageEvent;
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
+use opentelemetry_proto::tonic::{
+    metrics::v1::{HistogramDataPoint, metric::Data, number_data_point},
+    trace::v1::{Span, span::SpanKind},
+};
 use testkit::{Collector, FaultProxy, Refusal, attribute};
 
 use super::harness::{Bench, Plan, account, soon};
@@ -169,6 +172,53 @@ async fn hostile_trace_headers_change_nothing() {
         );
     }
     bench.finish().await;
+}
+
+#[tokio::test]
+async fn the_conventions_metrics_are_sent_where_they_are_asked_for() {
+    for otlp_protocol in [OtlpProtocol::Grpc, OtlpProtocol::Http] {
+        let collector = Collector::start().unwrap();
+        let trace = TraceSettings { otlp_metrics: true, otlp_protocol, ..to(collector.url(), 0.0) };
+        let mut bench = start(2, trace).await;
+        bench.sim().script(r#"{"status":503}"#).await;
+        bench.client.stream("hi").await;
+        let event = bench.event().await;
+        bench.stop_exporting().await;
+        let metrics = collector.metrics();
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+        let client = "gen_ai.client";
+        let [duration, first, tokens] =
+            ["operation.duration", "operation.time_to_first_chunk", "token.usage"]
+                .map(|name| format!("{client}.{name}"));
+        assert_eq!(names, [duration.as_str(), &first, &tokens, "portcullis.cost.usd"]);
+        let points: Vec<_> = metrics[..3]
+            .iter()
+            .map(|metric| match metric.data.as_ref().unwrap() {
+                Data::Histogram(histogram) => histogram.data_points.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        // Two attempts, one of which had content and tokens, of two kinds.
+        assert_eq!(points.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 2]);
+        let failed = |point: &HistogramDataPoint| attribute(&point.attributes, "error.type");
+        assert_eq!(points[0].iter().filter_map(failed).collect::<Vec<_>>(), ["server_error"]);
+        let usage = event.attempts[1].usage;
+        for (point, (kind, count)) in
+            points[2].iter().zip([("input", usage.input()), ("output", usage.output())])
+        {
+            assert_eq!(attribute(&point.attributes, "gen_ai.token.type").as_deref(), Some(kind));
+            assert_eq!((point.count, point.sum), (1, Some(count as f64)));
+            assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+        }
+        let Data::Sum(cost) = metrics[3].data.as_ref().unwrap() else { panic!("{metrics:?}") };
+        let cost = cost.data_points.iter().map(|point| match point.value {
+            Some(number_data_point::Value::AsDouble(dollars)) => dollars,
+            ref other => panic!("{other:?}"),
+        });
+        let nanos = event.cost().unwrap().nanos();
+        assert_eq!(format!("{:.0}", cost.sum::<f64>() * 1e9), nanos.to_string());
+        bench.finish().await;
+    }
 }
 
 #[tokio::test]

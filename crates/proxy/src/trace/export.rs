@@ -118,7 +118,7 @@ impl Collect for Counters {
 }
 
 /// Takes records from the queue and sends their spans; one per process.
-pub(crate) struct Exporter {
+pub(super) struct Exporter {
     pub(super) queue: mpsc::Receiver<Record>,
     /// The queue is half full.
     pub(super) pressing: Arc<Notify>,
@@ -139,7 +139,7 @@ pub(super) struct Outage {
 
 impl Exporter {
     /// Exports until the token is cancelled, and after that what is left, for at most five seconds.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let late = async {
             stop.cancelled().await;
             sleep(LAST_SPANS).await;

@@ -1,4 +1,4 @@
-//! Names of attributes: OpenTelemetry's conventions for generative AI (repository `semantic-conventions-genai`, status
+//! Names of attributes and metrics: OpenTelemetry's conventions for generative AI (repository `semantic-conventions-genai`, status
 //! Development, read on 2026-11-22), its stable ones for HTTP, and our own under `portcullis.`.
 
 pub(super) const ERROR_TYPE: &str = "error.type";
@@ -21,7 +21,12 @@ pub(super) const GEN_AI_PROVIDER: &str = "gen_ai.provider.name";
 pub(super) const GEN_AI_REASONING: &str = "gen_ai.usage.reasoning.output_tokens";
 pub(super) const GEN_AI_REQUEST_MODEL: &str = "gen_ai.request.model";
 pub(super) const GEN_AI_STREAM: &str = "gen_ai.request.stream";
+pub(super) const GEN_AI_TOKEN_TYPE: &str = "gen_ai.token.type";
 pub(super) const GEN_AI_TTFC: &str = "gen_ai.response.time_to_first_chunk";
+
+pub(super) const FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
+pub(super) const OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
+pub(super) const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
 
 pub(super) const API: &str = "portcullis.api";
 pub(super) const ATTEMPT: &str = "portcullis.attempt";

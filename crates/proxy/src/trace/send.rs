@@ -30,6 +30,25 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// gRPC's status codes after which the same export may be sent again, by the OTLP specification.
 const TRANSIENT: [u32; 7] = [1, 4, 8, 10, 11, 14, 15];
 
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// The gRPC method and the HTTP path.
+    const fn paths(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Traces => ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", "/v1/traces"),
+            Self::Metrics => {
+                ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/v1/metrics")
+            }
+        }
+    }
+}
+
 /// The way to the collector.
 pub(super) struct Sender {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -59,16 +78,14 @@ impl SendError {
 impl Sender {
     /// # Errors
     /// Names the setting that cannot work.
-    pub(super) fn new(endpoint: &Uri, settings: &TraceSettings) -> Result<Self, ConfigError> {
+    pub(super) fn new(endpoint: &Uri, settings: &TraceSettings, signal: Signal) -> Result<Self, ConfigError> {
         let protocol = settings.otlp_protocol;
         let path = endpoint.path().trim_end_matches('/');
+        // Vendors print their address in both forms.
+        let path = path.strip_suffix("/v1/traces").unwrap_or(path);
         let path = match protocol {
-            OtlpProtocol::Grpc => {
-                format!("{path}/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-            }
-            // Vendors print their address in both forms.
-            OtlpProtocol::Http if path.ends_with("/v1/traces") => path.to_owned(),
-            OtlpProtocol::Http => format!("{path}/v1/traces"),
+            OtlpProtocol::Grpc => format!("{path}{}", signal.paths().0),
+            OtlpProtocol::Http => format!("{path}{}", signal.paths().1),
         };
         let mut parts = endpoint.clone().into_parts();
         parts.path_and_query =
@@ -93,7 +110,8 @@ impl Sender {
         Ok(Self { client, protocol, uri, headers: settings.headers()? })
     }
 
-    /// Sends an encoded `ExportTraceServiceRequest`; gives how many spans the collector turned down.
+    /// Sends an encoded `ExportTraceServiceRequest` or `ExportMetricsServiceRequest`; gives how many spans or data
+    /// points the collector turned down, which both answers say in the same place.
     pub(super) async fn send(&self, export: &Bytes) -> Result<u64, SendError> {
         let answer = async {
             let response = self.client.request(self.request(export)).await;

@@ -21,6 +21,9 @@ pub struct TraceSettings {
     /// Certificate authority of the collector, PEM; without it Mozilla's.
     #[arg(long, env = "PORTCULLIS_OTLP_CA")]
     pub otlp_ca: Option<PathBuf>,
+    /// Sends OpenTelemetry's metrics of generative AI as well, once a minute; `/metrics` has more.
+    #[arg(long, env = "PORTCULLIS_OTLP_METRICS")]
+    pub otlp_metrics: bool,
     /// The share of requests that are traced, 0.0 to 1.0; errors and fallbacks always are.
     #[arg(long, env = "PORTCULLIS_TRACE_SAMPLE", default_value_t = 0.01)]
     pub trace_sample: f64,
@@ -88,6 +91,7 @@ impl Default for TraceSettings {
             otlp_protocol: OtlpProtocol::Grpc,
             otlp_headers: None,
             otlp_ca: None,
+            otlp_metrics: false,
             trace_sample: 0.01,
             trace_context_in: ContextIn::Continue,
             trace_context_out: ContextOut::Off,

@@ -12,34 +12,54 @@ use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Head,
     export::{Counters, Dropped, Exporter, QUEUE},
+    measures::{MeasureExporter, Measures},
     names as n,
-    send::Sender,
+    send::{Sender, Signal},
     settings::TraceSettings,
     span::{End, Record, Unmetered, attribute},
 };
-use crate::observe::{self, Observer, Passage, Settled};
+use crate::observe::{self, Observer, Observers, Passage, Settled};
 
 /// Refused requests that are traced each second: they cost nobody anything, so anybody may send floods of them.
 const REFUSALS: u32 = 20;
 
 /// Hands requests that are traced to the exporter; never waits.
-pub(crate) struct Tracer {
+struct Tracer {
     queue: mpsc::Sender<Record>,
     pressing: Arc<Notify>,
     refusals: Refusals,
     counters: Arc<Counters>,
 }
 
-/// Everything of a process that traces.
+/// Everything of a process that tells a collector.
 pub(crate) struct Tracing {
-    pub(crate) tracer: Arc<Tracer>,
-    pub(crate) exporter: Exporter,
+    pub(crate) observers: Observers,
+    pub(crate) exporting: Exporting,
     pub(crate) counters: Arc<Counters>,
     pub(crate) sampling: Sampling,
+}
+
+/// What sends.
+pub(crate) struct Exporting {
+    spans: Exporter,
+    measures: Option<MeasureExporter>,
+}
+
+impl Exporting {
+    /// Until the token is cancelled, and what is left after that, for at most five seconds.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let measures = async {
+            if let Some(measures) = self.measures {
+                measures.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(self.spans.run(stop.clone()), measures);
+    }
 }
 
 /// Prepares tracing: how requests find their place, and, where a collector is configured, what exports their spans.
@@ -64,19 +84,31 @@ pub(crate) fn start(
         attribute(n::SERVICE_INSTANCE, name),
         attribute(n::REGION, region),
     ];
-    let exporter = Exporter {
+    let resource = Resource { attributes, ..Resource::default() };
+    let measures = match settings.otlp_metrics {
+        true => {
+            let sender = Sender::new(&endpoint, settings, Signal::Metrics)?;
+            let measures = Arc::new(Measures::new());
+            Some(MeasureExporter { measures, sender, resource: resource.clone() })
+        }
+        false => None,
+    };
+    let spans = Exporter {
         queue: receiver,
         pressing: Arc::clone(&pressing),
-        sender: Sender::new(&endpoint, settings)?,
-        resource: Resource { attributes, ..Resource::default() },
+        sender: Sender::new(&endpoint, settings, Signal::Traces)?,
+        resource,
         counters: Arc::clone(&counters),
         in_hand: 0,
         outage: None,
     };
     let refusals = Refusals::default();
-    let tracer = Arc::new(Tracer { queue: sender, pressing, refusals, counters: Arc::clone(&counters) });
+    let tracer = Tracer { queue: sender, pressing, refusals, counters: Arc::clone(&counters) };
+    let mut observers: Observers = vec![Arc::new(tracer)];
+    observers.extend(measures.as_ref().map(|exporter| Arc::clone(&exporter.measures) as _));
     let head = Head::new(settings, Some(sampling.clone()));
-    Ok((head, Some(Tracing { tracer, exporter, counters, sampling })))
+    let exporting = Exporting { spans, measures };
+    Ok((head, Some(Tracing { observers, exporting, counters, sampling })))
 }
 
 impl Tracer {
