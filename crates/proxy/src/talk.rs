@@ -49,6 +49,8 @@ pub(crate) struct Spoken {
     pub(crate) talk: Talk,
     /// What was lost on the way, in the client's words; only in lenient mode, and hints.
     pub(crate) dropped: Vec<String>,
+    /// Anthropic's version of what the gateway wrote itself.
+    pub(crate) version: Option<&'static str>,
 }
 
 /// Why a request cannot be said to a target.
@@ -80,7 +82,7 @@ pub(crate) fn speak(
     if from == to {
         let same = |dialect: &'static dyn Dialect| {
             let body = dialect.verbatim(&ask.body, &ask.facts, &edits);
-            Spoken { body, talk: Talk::Same(dialect), dropped: Vec::new() }
+            Spoken { body, talk: Talk::Same(dialect), dropped: Vec::new(), version: None }
         };
         return match from {
             DialectName::OpenAiChat => {
@@ -88,7 +90,7 @@ pub(crate) fn speak(
                     true => Bytes::from(wire::multipart::with_model(&ask.body, &ask.facts, &target.upstream)),
                     false => wire::splice(&ask.body, &ask.facts, &edits),
                 };
-                Ok(Spoken { body, talk: Talk::OpenAi, dropped: Vec::new() })
+                Ok(Spoken { body, talk: Talk::OpenAi, dropped: Vec::new(), version: None })
             }
             _ => from.codec().map(same).ok_or_else(|| Unspeakable::Trouble(missing(from))),
         };
@@ -131,7 +133,9 @@ fn translate(
         seal,
     };
     let talk = Talk::Translated(Box::new(Translated { provider, client, envelope }));
-    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped })
+    let anthropic = provider.name() == DialectName::Anthropic;
+    let version = anthropic.then(|| wire::anthropic::api_version(&facts, &call));
+    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
 }
 
 fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeakable> {
@@ -140,7 +144,7 @@ fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeaka
     let losses = Losses::new(ask.api.dialect(), to, ask.options.lenient);
     let encoded = call.encode(to, &target.upstream, losses).map_err(Unspeakable::Field)?;
     let talk = Talk::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
-    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped })
+    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version: None })
 }
 
 /// The request is at fault.

@@ -25,8 +25,8 @@ pub(super) struct Prepared {
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
-/// Anthropic's version in a body for Vertex (DIALECTS §1.6).
-const VERTEX_VERSION: &str = "vertex-2023-10-16";
+/// What Vertex calls Anthropic's older version, in the body (DIALECTS §1.6).
+const VERTEX_WITH_SAMPLING: &str = "vertex-2023-10-16";
 
 /// Prepares one attempt.
 pub(super) fn prepare(
@@ -38,11 +38,11 @@ pub(super) fn prepare(
     let Planned { target, .. } = tried.planned;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
-    let Spoken { body, talk, dropped } =
+    let Spoken { body, talk, dropped, version } =
         talk::speak(ask, tried.planned, to, &gateway.keyring, meter.request())?;
     meter.dropped(dropped);
     let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == DialectName::Anthropic;
-    let body = if vertex { wire::anthropic::vertex_body(&body, VERTEX_VERSION) } else { body };
+    let body = if vertex { for_vertex(ask, &body, version) } else { body };
     let path = upstream_path(
         &target.endpoint.prefix,
         speaks.root,
@@ -68,14 +68,23 @@ pub(super) fn prepare(
         HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
     );
     if to == DialectName::Anthropic {
-        let [version, beta] = &ask.options.anthropic;
-        // The version that knows every field the gateway writes; a client of the dialect says its own.
-        headers.insert(VERSION, version.clone().unwrap_or(HeaderValue::from_static("2023-06-01")));
-        if let Some(beta) = beta {
+        // A client of the dialect says its own version; what the gateway wrote has the one it was written for.
+        let [said, beta] = &ask.options.anthropic;
+        let own = HeaderValue::from_static(version.unwrap_or(wire::anthropic::API_VERSION));
+        headers.insert(VERSION, said.clone().filter(|_| version.is_none()).unwrap_or(own));
+        if let (Some(beta), None) = (beta, version) {
             headers.insert(BETA, beta.clone());
         }
     }
     Ok(Prepared { request, talk })
+}
+
+/// Claude's body as Vertex wants it: no model, and the version inside.
+fn for_vertex(ask: &Ask, body: &Bytes, version: Option<&str>) -> Bytes {
+    let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
+    let older = version.or(said) == Some(wire::anthropic::API_VERSION_WITH_SAMPLING);
+    let version = if older { VERTEX_WITH_SAMPLING } else { wire::anthropic::API_VERSION };
+    wire::anthropic::vertex_body(body, version)
 }
 
 fn address(planned: &Planned, path: String) -> Result<Uri, Trouble> {
