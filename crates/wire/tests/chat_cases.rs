@@ -14,16 +14,15 @@ mod dialect;
 use dialect::{Sum, codec, envelope, events, read, target};
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic, OpenAiChat, OpenAiResponses},
+    DialectName::{self, Anthropic, OpenAiChat},
     Quirks,
     canon::{
-        CacheTtl, Call, Choice, Effort, Event, Family, Finish, Image, Losses, Media, OutputFormat, Part,
-        PartKind, Reasoning, Reply, Role, Sampling, Schema, Signature, Tool, ToolCall, ToolChoice, ToolMode,
-        ToolResult, Turn,
+        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role, Signature,
+        ToolCall, ToolResult, Turn,
     },
     dialect::InPath,
     json::Json,
-    quirks::{CacheMarks, Efforts, Seed, Thinking, ThoughtsBack, ToolChoices},
+    quirks::ThoughtsBack,
 };
 
 fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
@@ -308,143 +307,4 @@ fn case_23_and_24_calls_grow_side_by_side_and_text_around_them_is_one() {
         vec![Turn::new(Role::Assistant, parts()), Turn::new(Role::Tool, vec![result("a", Vec::new())])];
     let body = strict(&call(turns), &Quirks::NONE).unwrap();
     assert_eq!(body["messages"][0]["content"], "one two\nthree");
-}
-
-#[test]
-fn what_cannot_be_said_is_refused_or_told() {
-    let number = |text: &'static str| Some(Json::parse(text.as_bytes()).unwrap());
-    let mut asked = call(said("hi"));
-    asked.sampling.top_k = number("5");
-    assert_eq!(
-        strict(&asked, &Quirks::NONE).unwrap_err(),
-        "`top_k` cannot be expressed by OpenAI Chat Completions"
-    );
-    assert_eq!(written(&asked, &Quirks::NONE, Anthropic, true).unwrap().1, ["top_k"]);
-    assert_eq!(strict(&asked, &Quirks { top_k: true, ..Quirks::NONE }).unwrap()["top_k"], 5);
-    let file = Part::new(PartKind::Image(Image { media: Media::File("f1".into()), detail: None }));
-    let refused = strict(&call(vec![Turn::new(Role::User, vec![file])]), &Quirks::NONE).unwrap_err();
-    assert!(refused.starts_with("`messages[].content[] (image)`"), "{refused}");
-    let mut cached = call(said("hi"));
-    cached.turns[0].parts[0].cache = Some(CacheTtl::OneHour);
-    let (body, dropped) = written(&cached, &Quirks::NONE, Anthropic, false).unwrap();
-    assert_eq!((&body["messages"][0]["content"], &*dropped[0]), (&json!("hi"), "cache_control"));
-    for (marks, key, ttl) in [
-        (CacheMarks::Breakpoint, "prompt_cache_breakpoint", "12h"),
-        (CacheMarks::CacheControl, "cache_control", "1h"),
-    ] {
-        let body = strict(&cached, &Quirks { cache_marks: marks, ..Quirks::NONE }).unwrap();
-        assert_eq!(body["messages"][0]["content"][0][key]["ttl"], ttl);
-    }
-}
-
-#[test]
-fn tools_are_chosen_as_the_provider_knows_it() {
-    let tool = |name: &'static str| Tool {
-        name: name.into(),
-        description: None,
-        schema: Some(Json::parse(br#"{"$schema":"s","$id":"i","type":"object"}"#).unwrap()),
-        strict: Some(false),
-        cache: None,
-        foreign: None,
-    };
-    let with = |mode: ToolMode<'static>, allowed: &[&'static str], known| {
-        let allowed = allowed.iter().map(|name| (*name).into()).collect();
-        let mut asked = call(said("hi"));
-        asked.tools = vec![tool("f"), tool("g")];
-        asked.tool_choice = Some(ToolChoice { mode, allowed });
-        let quirks = Quirks { tool_choice: known, no_schema_keywords: true, no_strict: true, ..Quirks::NONE };
-        let body = strict(&asked, &quirks)?;
-        assert_eq!(body["tools"][0]["function"]["parameters"], json!({"type": "object"}));
-        assert_eq!(body["tools"][0]["function"].get("strict"), None);
-        Ok::<_, String>((body["tools"].as_array().unwrap().len(), body["tool_choice"].clone()))
-    };
-    use ToolChoices as T;
-    assert_eq!(with(ToolMode::Required, &[], T::Any).unwrap(), (2, json!("any")));
-    assert_eq!(with(ToolMode::Required, &["g"], T::NoAllowed).unwrap(), (1, json!("required")));
-    assert_eq!(with(ToolMode::Named("f".into()), &[], T::NoNamed).unwrap(), (1, json!("required")));
-    assert_eq!(with(ToolMode::Auto, &[], T::Unknown).unwrap(), (2, Value::Null));
-    for known in [T::NoRequired, T::AutoNone, T::Auto, T::Unknown] {
-        assert!(with(ToolMode::Required, &[], known).is_err(), "{known:?}");
-    }
-    assert!(with(ToolMode::None, &[], T::Auto).is_err());
-}
-
-#[test]
-fn every_provider_is_told_to_think_in_its_own_way() {
-    let with = |effort, budget, thinking, efforts| {
-        let mut asked = call(said("hi"));
-        asked.reasoning = Reasoning { effort, budget, ..Reasoning::default() };
-        strict(&asked, &Quirks { thinking, efforts, ..Quirks::NONE }).unwrap()
-    };
-    let max = Some(Effort::Max);
-    assert_eq!(with(max, None, Thinking::Effort, Efforts::ToXHigh)["reasoning_effort"], "xhigh");
-    assert_eq!(with(None, Some(9_000), Thinking::Effort, Efforts::All)["reasoning_effort"], "medium");
-    let deepseek = with(Some(Effort::Medium), None, Thinking::TypeAndEffort, Efforts::LowHighMax);
-    assert_eq!(
-        (&deepseek["thinking"]["type"], &deepseek["reasoning_effort"]),
-        (&json!("enabled"), &json!("high"))
-    );
-    assert_eq!(with(Some(Effort::None), None, Thinking::Type, Efforts::All)["thinking"]["type"], "disabled");
-    let qwen = with(None, Some(9_000), Thinking::Enable, Efforts::All);
-    assert_eq!((&qwen["enable_thinking"], &qwen["thinking_budget"]), (&json!(true), &json!(9_000)));
-    assert_eq!(
-        with(None, Some(9_000), Thinking::Object, Efforts::All)["reasoning"],
-        json!({"max_tokens": 9_000})
-    );
-    let mut asked = call(said("hi"));
-    asked.reasoning.effort = max;
-    assert!(strict(&asked, &Quirks { thinking: Thinking::None, ..Quirks::NONE }).is_err());
-}
-
-#[test]
-fn the_other_quirks_change_what_they_say() {
-    let mut asked = Call {
-        turns: vec![
-            Turn::new(Role::Developer, vec![Part::text("a"), Part::text("b")]),
-            Turn { name: Some("ana".into()), ..said("hi").remove(0) },
-            Turn::new(Role::Assistant, vec![Part::text("so")]),
-        ],
-        stream: true,
-        max_output: Some(9),
-        user: Some("u".into()),
-        store: Some(true),
-        verbosity: Some("low".into()),
-        format: OutputFormat::Json,
-        sampling: Sampling {
-            seed: Json::parse(b"7").ok(),
-            choices: 2,
-            logprobs: true,
-            ..Sampling::default()
-        },
-        ..call(Vec::new())
-    };
-    asked.parallel_tools = Some(true);
-    let quirks = Quirks {
-        old_limit_name: true,
-        no_stream_options: true,
-        no_developer_role: true,
-        no_names: true,
-        string_content: true,
-        prefix_flag: true,
-        no_json_object: true,
-        seed: Seed::RandomSeed,
-        no_logprobs: true,
-        no_choices: true,
-        no_account_fields: true,
-        no_verbosity: true,
-        always: &[("reasoning_split", "true")],
-        ..Quirks::NONE
-    };
-    assert!(strict(&asked, &quirks).is_err());
-    let (body, dropped) = written(&asked, &quirks, OpenAiResponses, true).unwrap();
-    let expected = json!({"model": "m", "max_tokens": 9, "stream": true, "random_seed": 7, "reasoning_split": true,
-        "messages": [{"role": "system", "content": "a\nb"}, {"role": "user", "content": "hi"},
-            {"role": "assistant", "content": "so", "prefix": true}]});
-    assert_eq!(body, expected);
-    let named = ["messages[].name", "text.format", "include", "n", "text.verbosity", "user", "store"];
-    assert_eq!(dropped, named);
-    let schema = Schema { name: None, description: None, schema: Json::EMPTY_OBJECT, strict: Some(true) };
-    let asked = Call { format: OutputFormat::Schema(schema), ..call(said("hi")) };
-    let format = strict(&asked, &Quirks::NONE).unwrap()["response_format"]["json_schema"].take();
-    assert_eq!(format, json!({"name": "answer", "schema": {}, "strict": true}));
 }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 pub(crate) use self::{
     call_in::{effort, metadata, mode, schema},
     finish::FILTERED,
-    reply_in::{text, token_list},
+    reply_in::{text, tier, token_list},
     reply_out::logprobs,
 };
 use super::{
@@ -97,6 +97,3 @@ impl Dialect for Chat {
         error_event(error.message, error.kind, error.code, error.param, error.extra)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,6 +27,11 @@ pub(crate) fn service_tier(tier: &str, client: DialectName) -> Option<&str> {
     }
 }
 
+/// The tier that an answer was served from, in OpenAI's words.
+pub(crate) fn served_tier(tier: &str) -> &str {
+    if matches!(tier, "standard" | "on_demand") { "default" } else { tier }
+}
+
 /// Documented fields that both dialects have and the canonical call has not.
 const SHARED: [&str; 4] =
     ["moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];

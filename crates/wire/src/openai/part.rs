@@ -36,6 +36,17 @@ fn mime(head: &str) -> &str {
     if mime.is_empty() { "text/plain" } else { mime }
 }
 
+/// The first `len` bytes of a text, without a copy.
+pub(crate) fn shortened(text: Text<'_>, len: usize) -> Text<'_> {
+    match text {
+        Text::Borrowed(text) => Text::Borrowed(&text[..len]),
+        Text::Owned(mut text) => {
+            text.truncate(len);
+            Text::Owned(text)
+        }
+    }
+}
+
 /// Reads a mark for the cache; thirty minutes where no lifetime is said.
 pub(crate) fn cache_in(part: &mut Members<'_, '_>) -> Result<Option<CacheTtl>, Malformed> {
     const KEY: &str = "prompt_cache_breakpoint";

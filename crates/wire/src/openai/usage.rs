@@ -12,6 +12,8 @@ struct Reported {
     total: Option<u64>,
     cached: Option<u64>,
     cache_write: Option<u64>,
+    write_30m: Option<u64>,
+    write_12h: Option<u64>,
     audio_in: Option<u64>,
     audio_out: Option<u64>,
     image_in: Option<u64>,
@@ -40,6 +42,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
                     match key {
                         b"cached_tokens" => reported.cached = number(reader)?.max(reported.cached),
                         b"cache_write_tokens" => reported.cache_write = number(reader)?,
+                        b"cache_write_tokens_details" => reported.lifetimes(reader)?,
                         b"audio_tokens" => reported.audio_in = number(reader)?,
                         b"image_tokens" => reported.image_in = number(reader)?,
                         _ => reader.ignore()?,
@@ -65,6 +68,18 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
 }
 
 impl Reported {
+    /// Reads the cache's writes by how long they live.
+    fn lifetimes(&mut self, reader: &mut Reader<'_>) -> Result<(), Fault> {
+        reader.members_if_object(|reader, key| {
+            match key {
+                b"ttl_30m_tokens" => self.write_30m = number(reader)?,
+                b"ttl_12h_tokens" => self.write_12h = number(reader)?,
+                _ => reader.ignore()?,
+            }
+            Ok(())
+        })
+    }
+
     /// Splits the totals into disjoint parts whose sums are the totals again, whatever the details claim.
     ///
     /// Where details overlap or exceed their total the dearer kind keeps its count, so that a provider's
@@ -92,7 +107,11 @@ impl Reported {
         };
         let audio_in = take(&mut input, self.audio_in);
         let image_in = take(&mut input, self.image_in);
-        let cache_write = take(&mut input, self.cache_write);
+        let write_12h = take(&mut input, self.write_12h);
+        let write_30m = take(&mut input, self.write_30m);
+        // The sum holds those with a lifetime as well.
+        let others = self.cache_write.map(|all| all.saturating_sub(write_12h).saturating_sub(write_30m));
+        let cache_write = take(&mut input, others);
         let cache_read = take(&mut input, self.cached);
         let audio_out = take(&mut output, self.audio_out);
         let image_out = take(&mut output, self.image_out);
@@ -101,6 +120,8 @@ impl Reported {
             input_uncached: input,
             cache_read,
             cache_write,
+            write_30m,
+            write_12h,
             output_visible: output,
             reasoning,
             audio_in,

@@ -7,7 +7,7 @@ use crate::{
     },
     dialect::Seal,
     json::Json,
-    openai::part::{cache_in, media},
+    openai::part::{cache_in, media, shortened},
     read::{Members, Place},
 };
 
@@ -170,16 +170,9 @@ impl<'a, 's> Items<'a, 's> {
 
     /// An id without the seal of another family that the gateway hid in it.
     fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
-        match &id {
-            Text::Borrowed(id) => {
-                let (own, signature) = carry::open(id, self.seal);
-                (own.into(), signature)
-            }
-            Text::Owned(owned) => {
-                let (own, signature) = carry::open(owned, self.seal);
-                (own.to_owned().into(), signature)
-            }
-        }
+        let (own, signature) = carry::open(&id, self.seal);
+        let len = own.len();
+        (shortened(id, len), signature)
     }
 
     /// Keeps what nobody took: other dialects cannot place it.

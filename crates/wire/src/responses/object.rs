@@ -4,13 +4,13 @@ use domain::Usage;
 
 use super::{echo, finish, items_in};
 use crate::{
-    canon::{Call, Finish, Logprob, Signature, carry},
+    canon::{Call, Family, Finish, Logprob, Signature, carry},
     dialect::Envelope,
     json::{
         Json,
         out::{self, ArrayOut, ObjectOut},
     },
-    openai::chat::logprobs,
+    openai::{chat::logprobs, options::served_tier},
 };
 
 /// One item of the output.
@@ -130,6 +130,9 @@ pub(super) fn summary(text: &str, o: &mut ObjectOut<'_>) {
 
 /// A seal as `encrypted_content`: OpenAI's own as it is, another's wrapped; `None`: too long to be carried.
 pub(super) fn sealed(signature: &Signature<'_>, redacted: bool, envelope: &Envelope) -> Option<String> {
+    if signature.family == Family::OpenAi {
+        return Some(signature.text.to_string());
+    }
     let kind = if redacted { items_in::REDACTED } else { items_in::THOUGHTS };
     Some(carry::carry(kind, signature, &*envelope.seal)).filter(|carried| carried != kind)
 }
@@ -187,7 +190,7 @@ pub(super) fn response(
     if let Some(fields) = echo.and_then(|echo| echo.object().ok().flatten()) {
         fields.all().for_each(|(key, value)| o.raw(key, value));
     }
-    o.text_if("service_tier", state.service_tier);
+    o.text_if("service_tier", state.service_tier.map(served_tier));
     match &state.usage {
         Some(used) => o.object("usage", |o| usage(used, o)),
         None => o.null("usage"),

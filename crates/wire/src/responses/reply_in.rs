@@ -8,7 +8,7 @@ use crate::{
     dialect::NoReply,
     json::{Fields, Json, JsonError, Reader},
     openai::{
-        chat::{text, token_list},
+        chat::{text, tier, token_list},
         error::{ProviderError, error_member},
         fault, usage,
     },
@@ -73,6 +73,7 @@ pub(super) fn unexplained() -> ProviderError {
 pub(super) fn read_usage(response: &mut Fields<'_>) -> Option<Usage> {
     let used = response.take("usage")?;
     let mut used = usage::read(&mut Reader::new(used.raw().as_bytes())).ok().flatten()?;
+    used.service_tier = tier(response.peek("service_tier").and_then(Json::text).as_deref());
     used.web_searches = searches(response).unwrap_or(0);
     Some(used)
 }

@@ -4,6 +4,7 @@
 use crate::{
     canon::{Family, Signature, Text, carry},
     dialect::Seal,
+    openai::part::shortened,
 };
 
 /// What a seal is on.
@@ -88,16 +89,6 @@ pub(super) fn open<'a>(id: Text<'a>, seal: &dyn Seal) -> (Text<'a>, Vec<(On, Sig
     let seals = carried.text.lines().filter_map(read).collect();
     let len = own.len();
     (shortened(id, len), seals)
-}
-
-fn shortened(id: Text<'_>, len: usize) -> Text<'_> {
-    match id {
-        Text::Borrowed(id) => Text::Borrowed(&id[..len]),
-        Text::Owned(mut id) => {
-            id.truncate(len);
-            Text::Owned(id)
-        }
-    }
 }
 
 #[cfg(test)]

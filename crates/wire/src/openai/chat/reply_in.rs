@@ -36,13 +36,17 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, NoReply> {
         let error = ProviderError { message, kind: None, code: None, param: None };
         return Err(NoReply::Error(ErrorClass::ServerError, error));
     }
+    let service_tier = text(&mut fields, "service_tier");
+    if let Some(used) = &mut used {
+        used.service_tier = tier(service_tier.as_deref());
+    }
     Ok(Reply {
         id: text(&mut fields, "id"),
         model: text(&mut fields, "model").filter(|model| !model.is_empty()),
         created: fields.take("created").and_then(Json::u64),
         choices,
         usage: used,
-        service_tier: text(&mut fields, "service_tier"),
+        service_tier,
     })
 }
 
@@ -58,6 +62,11 @@ pub(super) fn inner_error(fields: &mut Fields<'_>) -> Option<ProviderError> {
     let code = base.take("status_code").and_then(Json::u64).filter(|code| *code != 0)?;
     let message = base.take("status_msg").and_then(Json::text).unwrap_or_default().into_owned();
     Some(ProviderError { message, kind: None, code: Some(code.to_string()), param: None })
+}
+
+/// The tier that chooses the rates; OpenAI's `default` is the usual one.
+pub(crate) fn tier(said: Option<&str>) -> domain::ServiceTier {
+    said.and_then(|tier| tier.parse().ok()).unwrap_or_default()
 }
 
 /// Reads a usage object.

@@ -10,6 +10,7 @@ use crate::{
     canon::{Choice, Finish, Logprob, PartKind, Reply, ToolCall},
     dialect::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
+    openai::options::served_tier,
 };
 
 /// Writes an answer.
@@ -28,7 +29,7 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         if let Some(used) = &reply.usage {
             o.object("usage", |o| usage(used, o));
         }
-        o.text_if("service_tier", reply.service_tier.as_deref());
+        o.text_if("service_tier", reply.service_tier.as_deref().map(served_tier));
     });
     out
 }

@@ -7,7 +7,7 @@ use super::{
     finish,
     reply_in::{
         arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, picture, read_usage,
-        text,
+        text, tier,
     },
 };
 use crate::{
@@ -27,6 +27,7 @@ const MOST_CHOICES: usize = 128;
 pub(super) struct Decoder {
     begun: bool,
     started: bool,
+    tier: domain::ServiceTier,
     calls: Vec<Open>,
     choices: Vec<Answer>,
 }
@@ -97,7 +98,11 @@ impl Decoder {
             used = used.or(read_usage(choice.take("usage")));
             self.choice(&mut choice, sink)?;
         }
-        if let Some(used) = used {
+        if let Some(said) = text(chunk, "service_tier") {
+            self.tier = tier(Some(&said));
+        }
+        if let Some(mut used) = used {
+            used.service_tier = self.tier;
             sink(Event::Usage(used));
         }
         Ok(())
@@ -124,8 +129,8 @@ impl Decoder {
         // Some relays say it twice, the second time with the usage.
         if !std::mem::replace(&mut answer.finished, true) {
             let reason = finish::settled(finish::read(&reason), answer.calls > 0, answer.refused);
-            let explanation =
-                None.or((reason == Finish::Error).then(|| text(fields, "native_finish_reason")).flatten());
+            let native = text(fields, "native_finish_reason");
+            let explanation = native.filter(|_| reason == Finish::Error);
             sink(Event::Finish { choice, reason, stop_sequence: None, explanation });
         }
         Ok(())

@@ -95,3 +95,12 @@ proptest! {
         prop_assert!(usage.audio_in == audio_in.min(p) && usage.cache_read <= cached);
     }
 }
+
+#[test]
+fn writes_to_the_cache_are_told_apart_by_lifetime() {
+    let json = r#"{"input_tokens":100,"output_tokens":1,"input_tokens_details":{"cached_tokens":10,"cache_write_tokens":50,
+        "cache_write_tokens_details":{"ttl_30m_tokens":20,"ttl_12h_tokens":25}}}"#;
+    let usage = usage(json).unwrap();
+    assert_eq!((usage.write_30m, usage.write_12h, usage.cache_write), (20, 25, 5));
+    assert_eq!((usage.cache_read, usage.input()), (10, 100));
+}

@@ -1,0 +1,301 @@
+//! The tricky cases of DIALECTS §7 that concern OpenAI Responses, by number, also across dialects.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests may fail the test"
+)]
+
+#[path = "support/dialect.rs"]
+mod dialect;
+
+use dialect::{Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use serde_json::{Value, json};
+use wire::{
+    DialectName::{Anthropic, OpenAiChat, OpenAiResponses},
+    canon::{
+        Call, Choice, Event, Family, Finish, Losses, Part, PartKind, Reply, Role, Signature, Tool, ToolCall,
+        ToolResult, Turn,
+    },
+    dialect::InPath,
+    json::Json,
+};
+
+fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
+    let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
+    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
+}
+
+fn result(id: &'static str) -> Part<'static> {
+    let (id, name, content) = (id.into(), "f".into(), vec![Part::text("ok")]);
+    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
+}
+
+fn sealed(family: Family) -> Signature<'static> {
+    Signature { family, text: "c2VhbA==".into(), item: None }
+}
+
+fn thought(family: Family) -> Part<'static> {
+    Part::new(PartKind::Reasoning { text: "hm".into(), signature: Some(sealed(family)) })
+}
+
+fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { model: "m".into(), turns, ..Call::default() }
+}
+
+fn strict(call: &Call<'_>) -> Result<Value, String> {
+    let losses = Losses::new(Anthropic, OpenAiResponses, false);
+    let encoded = codec(OpenAiResponses).encode_call(call, &target("m"), losses);
+    encoded.map(|encoded| serde_json::from_slice(&encoded.body).unwrap()).map_err(|error| error.to_string())
+}
+
+fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
+    let (logprobs, citations) = (Vec::new(), None);
+    let choice = Choice { parts, finish, stop_sequence: None, explanation: None, logprobs, citations };
+    Reply { choices: vec![choice], ..Reply::default() }
+}
+
+fn answered(reply: &Reply<'_>) -> Value {
+    serde_json::from_slice(&codec(OpenAiResponses).encode_reply(reply, &envelope())).unwrap()
+}
+
+fn streamed(said: &[Event<'_>]) -> Vec<Value> {
+    let mut encoder = codec(OpenAiResponses).stream_encoder(envelope());
+    let (mut out, mut terminal) = (Vec::new(), Vec::new());
+    said.iter().for_each(|event| encoder.event(event, &mut out));
+    encoder.end(&mut out, &mut terminal);
+    out.extend(terminal);
+    let data = |event: &[u8]| {
+        let (_, data) = str::from_utf8(event).unwrap().split_once("\ndata: ").unwrap();
+        serde_json::from_str(data).unwrap()
+    };
+    events(&out).into_iter().map(data).collect()
+}
+
+fn finish(reason: Finish) -> Event<'static> {
+    Event::Finish { choice: 0, reason, stop_sequence: None, explanation: None }
+}
+
+#[test]
+fn case_2_a_result_belongs_to_a_call() {
+    let items = |items: Value| {
+        let body = json!({"model": "m", "input": items}).to_string();
+        let json = Json::parse(body.as_bytes()).unwrap();
+        codec(OpenAiResponses)
+            .decode_call(InPath::default(), json, &Sum)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    };
+    let call = json!({"type": "function_call", "call_id": "a", "name": "f", "arguments": ""});
+    let output = json!({"type": "function_call_output", "call_id": "a", "output": ""});
+    let user = json!({"role": "user", "content": "x"});
+    assert!(items(json!([call, user, output])).is_ok());
+    assert!(items(json!([call, user])).unwrap_err().contains("no result for the call `a`"));
+    assert!(items(json!([output])).unwrap_err().contains("`a`, a call that is not open"));
+}
+
+#[test]
+fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
+    let mut calling = tool_call("call_1", "{}");
+    let PartKind::ToolCall(inner) = &mut calling.kind else { panic!() };
+    inner.signature = Some(sealed(Family::Gemini));
+    let redacted = Part::new(PartKind::RedactedReasoning(sealed(Family::Gemini)));
+    let parts = vec![thought(Family::Gemini), redacted, calling];
+    let mut answer = answered(&reply(parts.clone(), Finish::ToolCalls));
+    assert_eq!(answer["output"][0]["summary"][0]["text"], "hm");
+    let mut input = answer["output"].take();
+    let id = input[2]["call_id"].clone();
+    input
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"type": "function_call_output", "call_id": id, "output": "ok"}));
+    let body = json!({"model": "m", "input": input}).to_string();
+    let json = Json::parse(body.as_bytes()).unwrap();
+    let again = codec(OpenAiResponses).decode_call(InPath::default(), json, &Sum).unwrap();
+    assert_eq!(again.turns[0].parts, parts);
+    assert!(matches!(&again.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1"));
+    // Case 9: OpenAI itself gets none of it, and its own as it was.
+    let body = strict(&again).unwrap();
+    assert_eq!(body["input"][0]["type"], "function_call");
+    let turns = vec![Turn::new(Role::Assistant, vec![thought(Family::OpenAi), Part::text("so")])];
+    let expected = json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "c2VhbA=="});
+    assert_eq!(strict(&call(turns)).unwrap()["input"][0], expected);
+    let minted = answered(&reply(vec![tool_call("", "")], Finish::ToolCalls));
+    assert_eq!(
+        (&minted["output"][0]["call_id"], &minted["output"][0]["arguments"]),
+        (&json!("call_0192aa_0"), &json!("{}"))
+    );
+}
+
+#[test]
+fn case_12_and_15_refusals_filters_and_limits_have_their_status() {
+    let refused = answered(&reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
+    assert_eq!(
+        (&refused["status"], &refused["output"][0]["content"][0]["refusal"]),
+        (&json!("completed"), &json!("No."))
+    );
+    let mut blocked = reply(vec![Part::text("So")], Finish::ContentFilter);
+    blocked.choices[0].explanation = Some("Because.".into());
+    let answer = answered(&blocked);
+    assert_eq!(answer["incomplete_details"]["reason"], "content_filter");
+    assert_eq!(answer["output"][0]["content"][1]["refusal"], "Because.");
+    let cut = answered(&reply(vec![tool_call("a", "{\"x\": \"un")], Finish::Length));
+    assert_eq!(
+        (&cut["status"], &cut["output"][0]["arguments"]),
+        (&json!("incomplete"), &json!("{\"x\": \"un"))
+    );
+    let start = Event::CallStart { choice: 0, call: 0, id: "a".into(), name: "f".into(), signature: None };
+    let last = streamed(&[start.clone(), finish(Finish::Length)]).pop().unwrap();
+    assert_eq!(
+        (&last["type"], &last["response"]["output"][0]["arguments"]),
+        (&json!("response.incomplete"), &json!(""))
+    );
+    let last = streamed(&[start, finish(Finish::ToolCalls)]).pop().unwrap();
+    assert_eq!(last["response"]["output"][0]["arguments"], "{}");
+    let last = streamed(&[finish(Finish::ContentFilter)]).pop().unwrap();
+    assert!(last["response"]["output"][0]["content"][0]["refusal"].is_string());
+}
+
+#[test]
+fn case_21_nothing_is_stored_and_it_is_told() {
+    let body =
+        json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "store": true}).to_string();
+    let (written, dropped) =
+        translated((OpenAiChat, InPath::default(), &body), OpenAiResponses, &target("m"), false).unwrap();
+    assert_eq!((&written["store"], &*dropped), (&json!(false), &["store".to_owned()][..]));
+    let body = json!({"model": "m", "input": "hi", "store": true}).to_string();
+    let (written, dropped) =
+        translated((OpenAiResponses, InPath::default(), &body), Anthropic, &target("m"), false).unwrap();
+    assert!(written.get("store").is_none() && dropped.contains(&"store".to_owned()), "{dropped:?}");
+}
+
+#[test]
+fn case_22_a_schema_is_not_strict_unless_it_was() {
+    let tool = |strict| Tool {
+        name: "f".into(),
+        description: None,
+        schema: None,
+        strict,
+        cache: None,
+        foreign: None,
+    };
+    let mut asked = call(vec![Turn::new(Role::User, vec![Part::text("hi")])]);
+    asked.tools = vec![tool(None), tool(Some(true))];
+    let tools = strict(&asked).unwrap()["tools"].take();
+    assert_eq!((&tools[0]["strict"], &tools[1]["strict"]), (&json!(false), &json!(true)));
+    assert_eq!(tools[0]["parameters"], json!({"type": "object", "properties": {}}));
+}
+
+#[test]
+fn case_23_calls_grow_side_by_side() {
+    let start = |call, id: &'static str| {
+        let (id, name) = (id.into(), "f".into());
+        Event::CallStart { choice: 0, call, id, name, signature: None }
+    };
+    let more = |call, text: &'static str| Event::CallArguments { choice: 0, call, fragment: text.into() };
+    let all = [
+        start(0, "a"),
+        start(1, "b"),
+        more(0, "{"),
+        more(1, "["),
+        more(0, "}"),
+        more(1, "]"),
+        finish(Finish::ToolCalls),
+    ];
+    let written = streamed(&all);
+    let deltas = written.iter().filter(|event| event["delta"].is_string());
+    let deltas: Vec<_> = deltas
+        .map(|event| (event["output_index"].as_u64().unwrap(), event["delta"].as_str().unwrap()))
+        .collect();
+    assert_eq!(deltas, [(0, "{"), (1, "["), (0, "}"), (1, "]")]);
+    let output = &written.last().unwrap()["response"]["output"];
+    assert_eq!((&output[0]["arguments"], &output[1]["arguments"]), (&json!("{}"), &json!("[]")));
+}
+
+#[test]
+fn case_24_order_is_kept() {
+    let parts = || vec![Part::text("one"), tool_call("a", "{}"), Part::text("two")];
+    let turns = vec![Turn::new(Role::Assistant, parts()), Turn::new(Role::Tool, vec![result("a")])];
+    let input = strict(&call(turns)).unwrap()["input"].take();
+    let kinds: Vec<_> = input.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["message", "function_call", "message", "function_call_output"]);
+    let output = answered(&reply(parts(), Finish::ToolCalls))["output"].take();
+    let kinds: Vec<_> =
+        output.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["message", "function_call", "message"]);
+}
+
+#[test]
+fn what_cannot_be_said_is_refused_in_the_clients_words() {
+    for (field, value) in [
+        ("stop", json!(["END"])),
+        ("seed", json!(7)),
+        ("n", json!(2)),
+        ("frequency_penalty", json!(1)),
+        ("logit_bias", json!({"1": 2})),
+    ] {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        body[field] = value;
+        let asked = (OpenAiChat, InPath::default(), &*body.to_string());
+        let refused = translated(asked, OpenAiResponses, &target("m"), false).unwrap_err();
+        assert_eq!(refused, format!("`{field}` cannot be expressed by OpenAI Responses"));
+        let (written, dropped) = translated(asked, OpenAiResponses, &target("m"), true).unwrap();
+        assert_eq!((written.get(field), &*dropped), (None, &[field.to_owned()][..]));
+    }
+}
+
+#[test]
+fn a_conversation_crosses_openais_two_dialects_and_comes_back() {
+    let body = String::from_utf8(fixture("responses", "request.json").to_vec()).unwrap();
+    let asked = (OpenAiResponses, InPath::default(), &*body);
+    let (chat, dropped) = translated(asked, OpenAiChat, &target("m"), true).unwrap();
+    let roles: Vec<_> = chat["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
+    let expected =
+        ["system", "developer", "user", "assistant", "tool", "tool", "tool", "user", "assistant", "user"];
+    assert_eq!(roles, expected);
+    assert_eq!(chat["messages"][3]["tool_calls"][2]["custom"]["input"], "not json");
+    assert_eq!((&chat["reasoning_effort"], &chat["prompt_cache_key"]), (&json!("xhigh"), &json!("k1")));
+    assert!(dropped.iter().any(|place| place.starts_with("tools[")), "{dropped:?}");
+    let mut chat = chat;
+    chat["messages"][3]["tool_calls"][2]["type"] = "custom".into();
+    let text = chat.to_string();
+    let (again, _) =
+        translated((OpenAiChat, InPath::default(), &text), OpenAiResponses, &target("m"), true).unwrap();
+    assert_eq!(again["instructions"], "Be brief.");
+    assert_eq!(again["text"], serde_json::from_str::<Value>(&body).unwrap()["text"]);
+    assert_eq!(again["tool_choice"], serde_json::from_str::<Value>(&body).unwrap()["tool_choice"]);
+}
+
+#[test]
+fn every_stream_is_retold_between_the_two_and_anthropic() {
+    let sources = [(OpenAiChat, "chat"), (OpenAiResponses, "responses"), (Anthropic, "anthropic")];
+    for (server, folder) in sources {
+        let stream = fixture(folder, "stream.sse");
+        let told = read(server, events(&stream));
+        let words = |parts: &[String]| -> Vec<String> {
+            let plain = |part: &&String| part.starts_with("text ") || part.starts_with("thought ");
+            parts.iter().filter(plain).cloned().collect()
+        };
+        let arguments = |parts: &[String]| -> Vec<String> {
+            let calls = parts.iter().filter(|part| part.starts_with("call "));
+            calls.map(|part| part.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+        };
+        for (client, _) in sources {
+            let (written, seen) = retell(server, client, [&stream[..]]);
+            let retold = read(client, events(&written));
+            assert!(seen.done, "{server:?} to {client:?}");
+            assert_eq!(words(&retold.parts), words(&told.parts), "{server:?} to {client:?}");
+            assert_eq!(arguments(&retold.parts), arguments(&told.parts), "{server:?} to {client:?}");
+            assert_eq!(retold.finish, told.finish, "{server:?} to {client:?}");
+            let totals = |answer: &dialect::Answer| answer.usage.map(|usage| (usage.input(), usage.output()));
+            assert_eq!(totals(&retold), totals(&told), "{server:?} to {client:?}");
+        }
+    }
+}
