@@ -106,6 +106,9 @@ impl Dialect for Gemini {
     }
 }
 
+/// Most calls of one turn: each result looks for its own among them.
+const MOST_CALLS: usize = 1_024;
+
 /// What ends an event of Google's streams.
 const END_OF_EVENT: &[u8] = b"\r\n\r\n";
 

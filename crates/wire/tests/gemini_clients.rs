@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, Gemini, OpenAiChat},
     canon::{
-        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role,
-        Signature, ToolCall, ToolResult, Turn,
+        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role, Signature,
+        ToolCall, ToolResult, Turn,
     },
     dialect::InPath,
 };
@@ -182,6 +182,10 @@ fn what_a_stream_keeps_is_bounded() {
     encoder.end(&mut out, &mut last);
     assert!(out.is_empty() && last.len() < 1000);
     assert!(String::from_utf8(last).unwrap().contains("MALFORMED_FUNCTION_CALL"));
+    let call = json!({"functionCall": {"name": "f"}});
+    let body = json!({"contents": [{"role": "model", "parts": vec![call; 1025]}]}).to_string();
+    let refused = translated((Gemini, PATH, &body), Gemini, &target(NEW), false).unwrap_err();
+    assert!(refused.starts_with("`contents[0].parts[1024]`"), "{refused}");
 }
 
 #[test]

@@ -127,6 +127,9 @@ fn pair_up<'a>(
 ) -> Result<(), Malformed> {
     for part in parts {
         match &part.kind {
+            PartKind::ToolCall(_) if unanswered.len() >= super::MOST_CALLS => {
+                return Err(place.malformed("is one of more than 1024 calls at once"));
+            }
             PartKind::ToolCall(call) => unanswered.push((call.id.clone(), call.name.clone())),
             PartKind::ToolResult(result) => {
                 let same = |(id, name): &(Text<'_>, Text<'_>)| {

@@ -10,6 +10,7 @@ use crate::{
     dialect::{Envelope, StreamEncoder},
     json::out::{self, ArrayOut, ObjectOut},
     openai::stream::MAX_EVENT,
+    scan::MAX_CHOICES,
 };
 
 /// Writes one stream.
@@ -33,6 +34,14 @@ struct Pending {
     whole: bool,
 }
 
+impl Pending {
+    /// Bytes it takes, its frame included, so that empty ones are bounded as well.
+    const fn size(&self) -> usize {
+        const FRAME: usize = 256;
+        FRAME + self.id.len() + self.name.len() + self.arguments.len()
+    }
+}
+
 #[derive(Default)]
 struct End {
     reason: Option<Finish>,
@@ -50,6 +59,7 @@ impl StreamEncoder for Encoder {
                 };
                 (self.id, self.model) = (owned(id), owned(model));
             }
+            Event::CallStart { choice, .. } if u64::from(*choice) >= MAX_CHOICES => {}
             Event::CallStart { .. } | Event::CallArguments { .. } => self.grow(event),
             Event::CallEnd { choice, call } => {
                 if let Some(pending) = self.calls.get_mut(&(*choice, *call)) {
@@ -58,13 +68,13 @@ impl StreamEncoder for Encoder {
                 self.flush(*choice, false, out);
             }
             Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Finish { choice, reason, explanation, .. } => {
+            Event::Finish { choice, reason, explanation, .. } if u64::from(*choice) < MAX_CHOICES => {
                 self.flush(*choice, true, out);
                 let end = self.ends.entry(*choice).or_default();
                 end.reason = Some(*reason);
                 end.explanation = explanation.as_deref().map(str::to_owned);
             }
-            Event::Error(_) | Event::End => {}
+            Event::Finish { .. } | Event::Error(_) | Event::End => {}
             _ => self.content(event, out),
         }
     }
@@ -156,7 +166,6 @@ impl Encoder {
     fn grow(&mut self, event: &Event<'_>) {
         match event {
             Event::CallStart { choice, call, id, name, signature } => {
-                self.size = self.size.saturating_add(id.len() + name.len());
                 let pending = Pending {
                     id: id.to_string(),
                     name: name.to_string(),
@@ -164,6 +173,7 @@ impl Encoder {
                     arguments: String::new(),
                     whole: false,
                 };
+                self.size = self.size.saturating_add(pending.size());
                 self.calls.insert((*choice, *call), pending);
             }
             Event::CallArguments { choice, call, fragment } => {
@@ -191,8 +201,7 @@ impl Encoder {
                 return;
             }
             let Some(pending) = self.calls.remove(&key) else { return };
-            self.size =
-                self.size.saturating_sub(pending.arguments.len() + pending.id.len() + pending.name.len());
+            self.size = self.size.saturating_sub(pending.size());
             let call = ToolCall {
                 id: pending.id.into(),
                 name: pending.name.into(),

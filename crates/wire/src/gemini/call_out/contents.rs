@@ -133,6 +133,12 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
                 }),
                 PartKind::ToolCall(call) => {
                     let first = self.calls.is_empty();
+                    if self.calls.len() >= super::super::MOST_CALLS {
+                        return Err(Unsupported {
+                            field: format!("tool call {:?}", call.id),
+                            target: "Gemini generateContent: it is one of more than 1024 at once".to_owned(),
+                        });
+                    }
                     self.calls.push(call);
                     let seal = seals.call(call).or((first && current).then_some(SKIP));
                     a.object(|o| self.call(call, seal, o))?;
