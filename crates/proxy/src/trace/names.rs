@@ -1,6 +1,8 @@
 //! Names of attributes and metrics: OpenTelemetry's conventions for generative AI (repository `semantic-conventions-genai`, status
 //! Development, read on 2026-11-22), its stable ones for HTTP, and our own under `portcullis.`.
 
+use wire::Api;
+
 pub(super) const ERROR_TYPE: &str = "error.type";
 pub(super) const HTTP_METHOD: &str = "http.request.method";
 pub(super) const HTTP_ROUTE: &str = "http.route";
@@ -51,22 +53,52 @@ pub(super) const TAGS: &str = "portcullis.tags";
 pub(super) const TENANT: &str = "portcullis.tenant";
 pub(super) const USER: &str = "portcullis.user";
 
+/// Every client API with the template of its path; where streams have a path of their own, that of plain answers.
+const APIS: [(Api, &str); 14] = [
+    (Api::Chat, "/v1/chat/completions"),
+    (Api::Responses, "/v1/responses"),
+    (Api::Messages, "/v1/messages"),
+    (Api::Gemini, "/v1beta/models/{model}:generateContent"),
+    (Api::Cohere, "/v2/chat"),
+    (Api::Converse, "/model/{model}/converse"),
+    (Api::Embeddings, "/v1/embeddings"),
+    (Api::Completions, "/v1/completions"),
+    (Api::Images, "/v1/images/generations"),
+    (Api::Speech, "/v1/audio/speech"),
+    (Api::Transcriptions, "/v1/audio/transcriptions"),
+    (Api::Translations, "/v1/audio/translations"),
+    (Api::Moderations, "/v1/moderations"),
+    (Api::Rerank, "/v1/rerank"),
+];
+
+fn find(name: &str) -> Option<(Api, &'static str)> {
+    APIS.into_iter().find(|(api, _)| api.name() == name)
+}
+
 /// The value of `gen_ai.operation.name` for a client API, by its name in usage records.
 pub(super) fn operation(api: &str) -> &'static str {
-    match api {
-        "embeddings" => "embeddings",
-        "completions" => "text_completion",
-        "gemini" | "generate_content" => "generate_content",
-        _ => "chat",
-    }
+    find(api).map_or("chat", |(api, _)| api.operation())
 }
 
 /// The template of an API's path; `None`: the span is named without it.
 pub(super) fn route(api: &str) -> Option<&'static str> {
-    match api {
-        "chat" => Some("/v1/chat/completions"),
-        "embeddings" => Some("/v1/embeddings"),
-        "models" => Some("/v1/models"),
-        _ => None,
+    if api == "models" { Some("/v1/models") } else { find(api).map(|(_, route)| route) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operations_are_the_conventions_own() {
+        for (api, expected) in
+            [("chat", "chat"), ("embeddings", "embeddings"), (Api::Gemini.name(), "generate_content")]
+        {
+            assert_eq!(operation(api), expected);
+        }
+        assert_eq!(route(Api::Messages.name()), Some("/v1/messages"));
+        assert_eq!((route("models"), route("nonsense")), (Some("/v1/models"), None));
+        // No two share a name, or the second would never be found.
+        assert!(APIS.iter().all(|(api, _)| find(api.name()).is_some_and(|(found, _)| found == *api)));
     }
 }
