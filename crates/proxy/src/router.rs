@@ -40,6 +40,7 @@ pub(crate) fn read(path: &str, query: Option<&str>) -> Option<Asked> {
         "/v1/rerank" => call(Api::Rerank),
         "/v1/responses" => call(Api::Responses),
         "/v1/messages" => call(Api::Messages),
+        "/v1/messages/count_tokens" => call(Api::CountTokens),
         "/v2/chat" => call(Api::Cohere),
         "/v1/models" | "/v1beta/models" => Some(Asked::Models),
         _ => with_model(path, query),
@@ -63,19 +64,21 @@ fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
         .into_iter()
         .find_map(|(version, prefix)| path.strip_prefix(prefix).map(|rest| (version, rest)))?;
     let Some((model, verb)) = rest.rsplit_once(':') else { return Some(Asked::Model(rest.to_owned())) };
-    let stream = match verb {
-        "generateContent" => false,
+    let (mut api, mut stream) = (Api::Gemini, false);
+    match verb {
+        "generateContent" => {}
+        "countTokens" => api = Api::GeminiCountTokens,
         // Without it the answer would be one growing JSON array, which no SDK asks for.
         "streamGenerateContent"
             if query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse")) =>
         {
-            true
+            stream = true;
         }
         _ => return Some(Asked::Model(rest.to_owned())),
-    };
+    }
     let from_path =
         FromPath { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: Some(version) };
-    Some(Asked::Call(Api::Gemini, from_path))
+    Some(Asked::Call(api, from_path))
 }
 
 #[cfg(test)]
@@ -92,6 +95,8 @@ mod tests {
     #[test]
     fn each_sdk_finds_its_api_with_and_without_its_prefix() {
         assert_eq!(call("/v1/messages", None).0, Api::Messages);
+        assert_eq!(call("/v1/messages/count_tokens", None).0, Api::CountTokens);
+        assert_eq!(call("/v1/models/m:countTokens", None).0, Api::GeminiCountTokens);
         assert_eq!(call("/anthropic/v1/messages", None).0, Api::Messages);
         assert_eq!(call("/openai/v1/responses", None).0, Api::Responses);
         assert_eq!(call("/cohere/v2/chat", None).0, Api::Cohere);

@@ -23,6 +23,8 @@ pub(crate) enum Talk {
     OpenAi,
     /// Another dialect at both ends: bytes pass as they are.
     Same(&'static dyn Dialect),
+    /// The same dialect, and an answer that is none of a model (counts of tokens): passed on as it is.
+    AsIs(&'static dyn Dialect),
     /// Two dialects.
     Translated(Box<Translated>),
     /// Embeddings of a provider with words of its own; how the vectors go back.
@@ -82,7 +84,8 @@ pub(crate) fn speak(
     if from == to {
         let same = |dialect: &'static dyn Dialect| {
             let body = dialect.verbatim(&ask.body, &ask.facts, &edits);
-            Spoken { body, talk: Talk::Same(dialect), dropped: Vec::new(), version: None }
+            let talk = if ask.api.generates() { Talk::Same(dialect) } else { Talk::AsIs(dialect) };
+            Spoken { body, talk, dropped: Vec::new(), version: None }
         };
         return match from {
             DialectName::OpenAiChat => {
@@ -169,7 +172,9 @@ impl Talk {
         match self {
             // Embeddings are never streamed; were they, they would be in OpenAI's words.
             Self::OpenAi | Self::Embeddings { .. } => Tap::Chat(ChatTap::new(!ask.facts.include_usage)),
-            Self::Same(dialect) => Tap::Verbatim(Verbatim::new(dialect.stream_decoder())),
+            Self::Same(dialect) | Self::AsIs(dialect) => {
+                Tap::Verbatim(Verbatim::new(dialect.stream_decoder()))
+            }
             Self::Translated(talk) => Tap::Translation(Translation::new(
                 talk.provider.stream_decoder(),
                 talk.client.stream_encoder(talk.envelope.clone()),
@@ -181,6 +186,7 @@ impl Talk {
     pub(crate) fn hear(&self, body: &Bytes) -> Option<Result<Heard, NoReply>> {
         let dialect = match self {
             Self::OpenAi => return None,
+            Self::AsIs(_) => return Some(Ok(Heard { body: body.clone(), usage: None })),
             Self::Same(dialect) => *dialect,
             Self::Translated(talk) => talk.provider,
             Self::Embeddings { from, model, base64 } => {
@@ -208,7 +214,7 @@ impl Talk {
     pub(crate) fn provider(&self) -> Option<&'static dyn Dialect> {
         match self {
             Self::OpenAi => DialectName::OpenAiChat.codec(),
-            Self::Same(dialect) => Some(*dialect),
+            Self::Same(dialect) | Self::AsIs(dialect) => Some(*dialect),
             Self::Translated(talk) => Some(talk.provider),
             Self::Embeddings { from, .. } => from.codec(),
         }

@@ -35,6 +35,10 @@ pub enum Api {
     Moderations,
     /// Rerank, as Cohere and its followers have it.
     Rerank,
+    /// Anthropic's count of a prompt's tokens.
+    CountTokens,
+    /// Gemini's count of a prompt's tokens.
+    GeminiCountTokens,
 }
 
 impl Api {
@@ -50,6 +54,7 @@ impl Api {
             Self::Translations => "translations",
             Self::Moderations => "moderations",
             Self::Rerank => "rerank",
+            Self::CountTokens | Self::GeminiCountTokens => "count_tokens",
             Self::Chat => DialectName::OpenAiChat.name(),
             Self::Responses => DialectName::OpenAiResponses.name(),
             Self::Messages => DialectName::Anthropic.name(),
@@ -64,8 +69,8 @@ impl Api {
     pub const fn dialect(self) -> DialectName {
         match self {
             Self::Responses => DialectName::OpenAiResponses,
-            Self::Messages => DialectName::Anthropic,
-            Self::Gemini => DialectName::Gemini,
+            Self::Messages | Self::CountTokens => DialectName::Anthropic,
+            Self::Gemini | Self::GeminiCountTokens => DialectName::Gemini,
             Self::Cohere => DialectName::Cohere,
             Self::Converse => DialectName::Bedrock,
             _ => DialectName::OpenAiChat,
@@ -104,8 +109,8 @@ impl Api {
         match self {
             Self::Images => Some(Usage { images: facts.choices, ..Usage::default() }),
             Self::Speech => Some(Usage { characters: facts.characters, ..Usage::default() }),
-            // OpenAI's is free; whoever charges says so by tokens.
-            Self::Moderations => Some(Usage::default()),
+            // Counting is free, and so are OpenAI's moderations; whoever charges says so by tokens.
+            Self::Moderations | Self::CountTokens | Self::GeminiCountTokens => Some(Usage::default()),
             Self::Rerank => {
                 let search_units = u64::from(facts.messages).div_ceil(DOCUMENTS);
                 Some(Usage { search_units, ..Usage::default() })

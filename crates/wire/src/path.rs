@@ -47,6 +47,11 @@ fn standard(to: &Destination<'_>) -> String {
     if to.api == Api::Embeddings {
         return crate::embed::path(to.dialect, to.model);
     }
+    match to.api {
+        Api::CountTokens => return "/v1/messages/count_tokens".to_owned(),
+        Api::GeminiCountTokens => return gemini(to, "countTokens"),
+        _ => {}
+    }
     if !to.api.generates() {
         return to.api.openai_path().to_owned();
     }
@@ -54,15 +59,17 @@ fn standard(to: &Destination<'_>) -> String {
         DialectName::OpenAiChat => Api::Chat.openai_path().to_owned(),
         DialectName::OpenAiResponses => "/responses".to_owned(),
         DialectName::Anthropic => "/v1/messages".to_owned(),
-        DialectName::Gemini => {
-            let model = to.model.strip_prefix("models/").unwrap_or(to.model);
-            format!("/{}/models/{}:{}", to.version.unwrap_or("v1beta"), encoded(model), verb(to.stream))
-        }
+        DialectName::Gemini => gemini(to, verb(to.stream)),
         DialectName::Cohere => "/v2/chat".to_owned(),
         DialectName::Bedrock => {
             format!("/model/{}/converse{}", encoded(to.model), if to.stream { "-stream" } else { "" })
         }
     }
+}
+
+fn gemini(to: &Destination<'_>, verb: &str) -> String {
+    let model = to.model.strip_prefix("models/").unwrap_or(to.model);
+    format!("/{}/models/{}:{verb}", to.version.unwrap_or("v1beta"), encoded(model))
 }
 
 /// Vertex: the publisher's path; the base URL holds project and location.

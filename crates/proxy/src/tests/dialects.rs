@@ -169,3 +169,74 @@ async fn a_stream_that_breaks_after_content_ends_in_the_clients_words() {
     bench.event().await;
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn counts_of_tokens_are_relayed_where_the_provider_has_them_and_cost_nothing() {
+    let mut bench = bench(&["anthropic"]).await;
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"one two"}]}"#;
+    let counted = post(&bench, "/v1/messages/count_tokens", body, &[VERSION]).await;
+    assert!(counted.json()["input_tokens"].as_u64().is_some_and(|count| count > 0), "{counted:?}");
+    assert_eq!(counted.header("x-portcullis-cost-usd"), "0");
+    assert_eq!(bench.event().await.attempts[0].usage, domain::Usage::default());
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+    let elsewhere = post(&bench, "/v1beta/models/chat:countTokens", gemini, &[]).await;
+    assert_eq!(elsewhere.status, 400, "{elsewhere:?}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn embeddings_of_openais_clients_come_from_gemini_and_cohere() {
+    for kind in ["gemini", "cohere"] {
+        let mut bench = Bench::start(Plan {
+            kinds: if kind == "gemini" { &["gemini"] } else { &["cohere"] },
+            ..Plan::default()
+        })
+        .await;
+        let body = r#"{"model":"chat","input":["one","two"],"encoding_format":"base64"}"#;
+        let reply = post(&bench, "/v1/embeddings", body, &[]).await;
+        assert_eq!(reply.status, 200, "{kind}: {reply:?}");
+        let data = &reply.json()["data"];
+        assert!(
+            data[1]["embedding"].is_string() && data[0]["embedding"] != data[1]["embedding"],
+            "{kind}: {data}"
+        );
+        assert!(bench.event().await.attempts[0].usage.input() > 0, "{kind}");
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn other_operations_of_openai_are_relayed_and_metered() {
+    let mut bench = Bench::one().await;
+    let images =
+        post(&bench, "/v1/images/generations", r#"{"model":"chat","prompt":"a cat","n":2}"#, &[]).await;
+    assert_eq!(images.status, 200, "{images:?}");
+    let usage = bench.event().await.attempts[0].usage;
+    assert!(usage.images == 2 || usage.output() > 0, "{usage:?}");
+    let speech =
+        post(&bench, "/v1/audio/speech", r#"{"model":"chat","input":"häuser","voice":"alloy"}"#, &[]).await;
+    assert_eq!(speech.status, 200, "{speech:?}");
+    assert_eq!(bench.event().await.attempts[0].usage.characters, 6);
+    let moderated = post(&bench, "/v1/moderations", r#"{"model":"chat","input":"hi"}"#, &[]).await;
+    assert!(moderated.json()["results"].is_array(), "{moderated:?}");
+    bench.event().await;
+    let ranked =
+        post(&bench, "/v1/rerank", r#"{"model":"chat","query":"q","documents":["a","b"]}"#, &[]).await;
+    assert_eq!(ranked.status, 200, "{ranked:?}");
+    bench.event().await;
+    let completed =
+        post(&bench, "/v1/completions", r#"{"model":"chat","prompt":"one","stream":true}"#, &[]).await;
+    assert!(
+        completed.text().contains(": portcullis {") && completed.text().contains("[DONE]"),
+        "{completed:?}"
+    );
+    assert!(bench.event().await.attempts[0].usage.output() > 0);
+    let form = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nchat\r\n--b\r\nContent-Disposition: \
+        form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--b--\r\n";
+    let upload = [("content-type", "multipart/form-data; boundary=b")];
+    let heard = post(&bench, "/v1/audio/transcriptions", form, &upload).await;
+    assert!(heard.json()["text"].is_string(), "{heard:?}");
+    let event = bench.event().await;
+    assert_eq!((event.api.as_str(), event.attempts.len()), ("transcriptions", 1));
+    bench.finish().await;
+}
