@@ -232,6 +232,12 @@ impl ControlNode {
         Ok(self.store.version().await?)
     }
 
+    /// The store, to be closed when all that uses it has ended.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Where the gRPC port is.
     #[must_use]
     pub fn grpc_url(&self) -> String {
@@ -313,7 +319,7 @@ pub async fn run(
         "admin_token": node.admin_token.new.then_some(&node.admin_token.text),
     });
     let text = format!("ready: admin http://{}, gRPC {}, ops http://{ops_addr}", node.admin, node.grpc_url());
-    let (readiness, store) = (Readiness::new(), node.store.clone());
+    let (readiness, store, closing) = (Readiness::new(), node.store(), node.store());
     let database = readiness.latch("database");
     database.set(true); // it was just opened
     let metrics = Metrics::default();
@@ -328,7 +334,9 @@ pub async fn run(
         runtime::ops::serve(ops, readiness, metrics, None, stop).await.context("the ops port")
     });
     announce(output, &json, &text);
-    join_all(tasks, &shutdown).await
+    let joined = join_all(tasks, &shutdown).await;
+    closing.close().await;
+    joined
 }
 
 /// Whether a database address is that of a file.

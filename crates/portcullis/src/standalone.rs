@@ -85,6 +85,7 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
     let (mut installed, newest) = (app.installed(), node.version().await?);
+    let store = node.store();
     let tasks = node.spawn(Some(LEDGER), Some(inside), &app.metrics(), &after)?;
     let (ready, announced) = (app.readiness(), shutdown.clone());
     let announcing = tokio::spawn(async move {
@@ -100,6 +101,7 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     let control = tokio::spawn(async move {
         let joined = join_all(tasks, &watched).await;
         stop.cancel();
+        store.close().await;
         joined
     });
     let served = app.run(shutdown.clone()).await;

@@ -117,9 +117,11 @@ impl Store {
         [pool.num_idle(), count(pool.size()), count(pool.options().get_max_connections())]
     }
 
-    /// Ends all connections; calls that come later fail.
+    /// Ends all connections; calls that come later fail. A process that uses a file should end with it: only then
+    /// is everything in the file itself and nothing in the log beside it.
     pub async fn close(&self) {
-        self.inner.pool.close().await;
+        // What does not end in time is not lost: it is in the log, and the next to open the file reads that.
+        let _ = tokio::time::timeout(PATIENCE, self.inner.pool.close()).await;
     }
 
     pub(crate) fn pool(&self) -> &AnyPool {
