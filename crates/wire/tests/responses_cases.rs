@@ -247,6 +247,19 @@ fn what_cannot_be_said_is_refused_in_the_clients_words() {
 }
 
 #[test]
+fn hints_for_a_cache_are_dropped_and_told() {
+    let body = json!({"model": "m", "input": "hi", "prompt_cache_key": "k", "prompt_cache_retention": "24h"});
+    let asked = (OpenAiResponses, InPath::default(), &*body.to_string());
+    let (written, dropped) = translated(asked, Anthropic, &target("m"), false).unwrap();
+    assert!(written.get("prompt_cache_key").is_none());
+    assert!(
+        ["prompt_cache_key", "prompt_cache_retention"].iter().all(|key| dropped.contains(&(*key).to_owned()))
+    );
+    let (written, dropped) = translated(asked, OpenAiChat, &target("m"), false).unwrap();
+    assert_eq!((&written["prompt_cache_key"], dropped.len()), (&json!("k"), 0));
+}
+
+#[test]
 fn a_conversation_crosses_openais_two_dialects_and_comes_back() {
     let body = String::from_utf8(fixture("responses", "request.json").to_vec()).unwrap();
     let asked = (OpenAiResponses, InPath::default(), &*body);

@@ -61,6 +61,9 @@ pub struct Losses {
     dropped: Vec<String>,
 }
 
+/// Fields with which clients help a provider's cache along: an answer without them is the same (DIALECTS §1.5).
+const CACHE_HINTS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
 impl Losses {
     /// An empty account; `lenient`: the client would rather lose a field than the answer.
     #[must_use]
@@ -82,7 +85,7 @@ impl Losses {
     /// In strict mode.
     pub fn place(&mut self, place: impl Into<Text<'static>>) -> Result<(), Unsupported> {
         let field = place.into().into_owned();
-        if !self.lenient {
+        if !self.lenient && !CACHE_HINTS.contains(&&*field) {
             return Err(Unsupported { field, target: self.target.title().to_owned() });
         }
         self.hint(field);

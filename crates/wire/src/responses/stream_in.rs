@@ -64,6 +64,7 @@ impl Decoder {
     fn read(&mut self, event: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), BadEvent> {
         let kind = text(event, "type").unwrap_or_default();
         match kind.strip_prefix("response.").unwrap_or(&kind) {
+            "" if event.peek("error").is_none() => Ok(()),
             "error" | "" => {
                 sink(Event::Error(error(event)));
                 Ok(())
