@@ -70,7 +70,7 @@ lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE
 	@$(MAKE) --no-print-directory advisories
 	$(TOOLS)/bin/cargo-machete crates
 
-bench: ## measure the proxy beside nginx, on a machine with nothing else to do; two minutes and the build
+bench: ## measure the proxy beside nginx, on a machine with nothing else to do; three minutes and the build
 	@command -v nginx >/dev/null || scripts/install-quietly nginx-light
 	cargo build --release -p portcullis -p proxy -p bench
 	target/release/bench
