@@ -3,12 +3,12 @@
 use super::documents;
 use crate::{
     canon::{
-        Call, Field, Image, Losses, Media, Part, PartKind, Role, ToolResult, Turn, Unsupported,
+        Call, Field, Image, Losses, Media, Part, PartKind, Role, ToolCall, ToolResult, Turn, Unsupported,
         alternate::{content_kind, content_place},
         ids::Ids,
     },
     dialect::DialectName,
-    json::out::{ArrayOut, ObjectOut},
+    json::out::{self, ArrayOut, ObjectOut},
 };
 
 /// Writes `messages`.
@@ -81,7 +81,12 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
             // A seal means that the thoughts are another provider's (DIALECTS §7.9).
             PartKind::Reasoning { signature, .. } => return Ok(self.own || signature.is_none()),
             PartKind::RedactedReasoning(_) => return Ok(false),
-            PartKind::ToolCall(call) => call.custom,
+            PartKind::ToolCall(call) => {
+                if call.custom {
+                    self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+                }
+                return Ok(true);
+            }
             PartKind::Image(image) => role != Role::User || matches!(image.media, Media::File(_)),
             PartKind::Document(document) => {
                 if role == Role::User && documents::text(document).is_some() {
@@ -138,8 +143,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
                     o.text("type", "function");
                     o.object("function", |o| {
                         o.text("name", &call.name);
-                        let empty = call.arguments.trim().is_empty();
-                        o.text("arguments", if empty { "{}" } else { &call.arguments });
+                        o.text("arguments", &arguments(call));
                     });
                 });
             }
@@ -204,6 +208,16 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
             });
         });
     }
+}
+
+/// The arguments as the text of an object; none at all are an empty one (DIALECTS §7.3).
+fn arguments<'c>(call: &'c ToolCall<'_>) -> std::borrow::Cow<'c, str> {
+    if call.custom {
+        let mut object = Vec::with_capacity(call.arguments.len() + 16);
+        out::object(&mut object, |o| o.text("input", &call.arguments));
+        return String::from_utf8_lossy(&object).into_owned().into();
+    }
+    if call.arguments.trim().is_empty() { "{}".into() } else { call.arguments.as_ref().into() }
 }
 
 /// What stands in a result.

@@ -162,11 +162,15 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         seal: Option<&str>,
         o: &mut ObjectOut<'_>,
     ) -> Result<(), Unsupported> {
-        let arguments = arguments(call)?;
+        let arguments = if call.custom { None } else { Some(arguments(call)?) };
         o.object("functionCall", |o| {
             self.id(call, o);
             o.text("name", &call.name);
-            o.raw("args", arguments);
+            match arguments {
+                Some(arguments) => o.raw("args", arguments),
+                // A free-form call, which the client allowed to be bent.
+                None => o.object("args", |o| o.text("input", &call.arguments)),
+            }
         });
         o.text_if("thoughtSignature", seal);
         Ok(())

@@ -106,7 +106,12 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
                 return Ok(signature.as_ref().map_or(self.own, is_google));
             }
             PartKind::RedactedReasoning(signature) => return Ok(is_google(signature)),
-            PartKind::ToolCall(call) => call.custom,
+            PartKind::ToolCall(call) => {
+                if call.custom {
+                    self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+                }
+                return Ok(true);
+            }
             PartKind::ToolResult(_) => false,
             PartKind::Foreign { .. } => !self.own,
             PartKind::Image(image) => is_elsewhere(&image.media),
