@@ -49,7 +49,8 @@ async fn the_log_level_changes_while_the_process_runs() {
     telemetry::init(&settings("warn", Some(TOKEN))).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let serving = tokio::spawn(ops::serve(listener, Readiness::new(), Metrics::default(), None, stop.clone()));
+    let serving =
+        tokio::spawn(ops::serve(listener, Readiness::new(), Metrics::default(), None, stop.clone()));
     let here = address.to_string();
 
     assert!(!tracing::enabled!(tracing::Level::DEBUG));

@@ -1,6 +1,8 @@
 //! One streamed request with a fallback, followed by its id wherever it left a trace: all of them agree to the
 //! nano-dollar. `cargo test -p portcullis --test e2e followed -- --nocapture` prints the trail.
 
+#![allow(clippy::print_stdout, reason = "the trail is there to be read")]
+
 use std::io::Read as _;
 
 use domain::{Money, RequestId};
