@@ -23,7 +23,7 @@ def up(deployment: Deployment) -> list[str]:
 
 
 def expressions() -> list[str]:
-    """Of all panels, with Grafana's variables filled in, and of all alerts."""
+    """Of all panels, with Grafana's variables filled in."""
     board = json.loads((ROOT / "deploy/grafana/dashboards/portcullis.json").read_text())
     found = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
     return [each.replace("$__rate_interval", "1m").replace("$route", ".*").replace("$provider", ".*") for each in found]
@@ -34,12 +34,12 @@ def test_prometheus_finds_every_process_and_every_panel_has_its_metrics(deployme
     deployment.wait_until_healthy("prometheus")
     assert eventually(lambda: up(deployment) == TARGETS), up(deployment)
     described = set(ask(deployment, "metadata"))
-    asked = expressions()
+    rules = [rule for group in ask(deployment, "rules")["groups"] for rule in group["rules"]]
+    assert rules
+    asked = expressions() + [rule["query"] for rule in rules]
     names = {re.sub("_(bucket|total)$", "", name) for each in asked for name in re.findall(r"portcullis_\w+", each)}
     missing = {name for name in names if name not in described and f"{name}_total" not in described}
-    assert missing == set(), "dashboards ask for metrics that nothing exports"
+    assert missing == set(), "dashboards or alerts ask for metrics that nothing exports"
     for each in asked:
         ask(deployment, "query", query=each)
-    rules = [rule for group in ask(deployment, "rules")["groups"] for rule in group["rules"]]
-    assert rules and all(rule["health"] in ("ok", "unknown") for rule in rules), rules
-    figures["Prometheus"] = f"{len(TARGETS)} targets up, {len(asked)} panel queries, {len(rules)} alerts"
+    figures["Prometheus"] = f"{len(TARGETS)} targets up; {len(asked)} queries of panels and alerts have their metrics"
