@@ -106,7 +106,7 @@ async fn methods_paths_and_headers() {
         assert_eq!(reply.header("allow"), allow);
     }
     refused(&send(Method::POST, "/v1/models/chat", None).await, "POST a model", 405, "invalid_request");
-    refused(&send(Method::POST, "/v2/chat", None).await, "path", 404, "route_not_found");
+    refused(&send(Method::POST, "/v3/chat", None).await, "path", 404, "route_not_found");
     refused(&send(Method::GET, "/", None).await, "root", 404, "route_not_found");
     refused(&send(Method::GET, "/openai", None).await, "bare prefix", 404, "route_not_found");
     let gzip: Change = |request| header(request, "content-encoding", b"gzip");
