@@ -169,7 +169,7 @@ pub enum RequestOutcome {
     Error,
     /// The client hung up.
     Cancelled,
-    /// Content was relayed, then the stream failed.
+    /// The stream failed after content was relayed, or the proxy's drain time was over before the answer's end.
     Cut,
     /// The proxy died.
     Orphaned,

@@ -81,7 +81,11 @@ async fn change(
         return refuse(StatusCode::FORBIDDEN, None, text);
     }
     match read(&body).and_then(|change| apply(control, sampling.as_ref(), &change)) {
-        Ok(()) => state(Some(control), sampling.as_ref()),
+        Ok(()) => {
+            let (log, trace_sample) = (control.directives(), sampling.as_ref().map(Sampling::share));
+            tracing::warn!(%peer, %log, trace_sample, "telemetry was changed at the ops port");
+            state(Some(control), sampling.as_ref())
+        }
         Err(Refused { field, detail }) => refuse(StatusCode::BAD_REQUEST, field, &detail),
     }
 }
@@ -154,11 +158,6 @@ fn apply(control: &Control, sampling: Option<&Sampling>, change: &Change) -> Res
     if let Some((sampling, share)) = share {
         sampling.set(share);
     }
-    tracing::warn!(
-        log = change.log,
-        trace_sample = change.trace_sample,
-        "telemetry was changed at the ops port"
-    );
     Ok(())
 }
 
