@@ -1,6 +1,6 @@
 //! What is read of a plain answer on its way through.
 
-use domain::Usage;
+use domain::{ServiceTier, Usage};
 
 pub use super::error::{ProviderError, provider_error};
 use super::usage;
@@ -9,16 +9,17 @@ use crate::json::{Fault, Reader};
 /// The usage of a plain chat or embeddings answer; `None`: it says nothing, so it has to be estimated.
 #[must_use]
 pub fn chat_usage(body: &[u8]) -> Option<Usage> {
-    let mut found = None;
+    let (mut found, mut tier) = (None, ServiceTier::Standard);
     // A body that breaks off behind its usage still says what was billed.
     let _: Result<(), Fault> = Reader::new(body).members(|reader, key| {
         match key {
             b"usage" => found = usage::read(reader)?.or(found),
+            b"service_tier" => tier = usage::tier(reader)?,
             _ => reader.ignore()?,
         }
         Ok(())
     });
-    found
+    found.map(|usage| Usage { service_tier: tier, ..usage })
 }
 
 /// The usage of an answer of which only the last bytes are known: the last `"usage"` object among them.

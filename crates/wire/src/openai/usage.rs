@@ -1,6 +1,6 @@
 //! OpenAI's `usage` object, turned into the disjoint counts that money is computed from.
 
-use domain::Usage;
+use domain::{ServiceTier, Usage};
 
 use crate::json::{Fault, Reader};
 
@@ -131,6 +131,13 @@ impl Reported {
             ..Usage::default()
         })
     }
+}
+
+/// Reads the service tier at the reader; what is none that has rates, such as `default`, is the usual one.
+pub(crate) fn tier(reader: &mut Reader<'_>) -> Result<ServiceTier, Fault> {
+    let span = reader.value()?;
+    let named = str::from_utf8(reader.slice(span)).unwrap_or_default().trim_matches('"');
+    Ok(named.parse().unwrap_or_default())
 }
 
 /// A count; fractions round up, negative ones are nothing, and what is no number was not said.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use domain::Usage;
+use domain::{ServiceTier, Usage};
 
 use super::seen::keep_larger;
 use crate::{
@@ -39,7 +39,8 @@ impl<'a> Chunk<'a> {
         reader.peek();
         let start = reader.at() + 1;
         let mut before = start;
-        reader.members(|reader, key| {
+        let mut tier = ServiceTier::Standard;
+        let read = reader.members(|reader, key| {
             match key {
                 b"choices" => self.choices(reader)?,
                 b"usage" if reader.peek() == Some(b'n') => {
@@ -49,6 +50,7 @@ impl<'a> Chunk<'a> {
                     self.null_usage = Some(before..if behind { reader.at() + 1 } else { end });
                 }
                 b"usage" => self.top_usage |= self.usage(reader)?,
+                b"service_tier" => tier = usage::tier(reader)?,
                 b"x_groq" => reader.members_if_object(|reader, key| match key {
                     b"usage" => self.usage(reader).map(drop),
                     _ => reader.ignore(),
@@ -63,7 +65,11 @@ impl<'a> Chunk<'a> {
             }
             before = reader.at();
             Ok::<(), Fault>(())
-        })?;
+        });
+        if let Some(usage) = &mut self.usage {
+            usage.service_tier = tier;
+        }
+        read?;
         reader.end()
     }
 

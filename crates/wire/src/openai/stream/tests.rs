@@ -1,5 +1,6 @@
 //! The tap: what it hands on, what it hides, what it notes, and that no split changes any of it.
 
+use domain::ServiceTier;
 use proptest::prelude::*;
 
 use super::*;
@@ -37,6 +38,19 @@ fn tapped(hide_usage: bool, stream: &str) -> (String, Seen) {
 
 fn seen(data: &str) -> Seen {
     tapped(false, &format!("data: {data}\n\n")).1
+}
+
+#[test]
+fn the_tier_of_a_usage_stands_beside_it() {
+    let usage = r#""choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}"#;
+    for (said, tier) in [("priority", ServiceTier::Priority), ("default", ServiceTier::Standard)] {
+        for chunk in [
+            format!(r#"{{"service_tier":"{said}",{usage}}}"#),
+            format!(r#"{{{usage},"service_tier":"{said}"}}"#),
+        ] {
+            assert_eq!(seen(&chunk).usage.unwrap().service_tier, tier, "{chunk}");
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,24 @@ fn counts(json: &str) -> [u64; 7] {
 }
 
 #[test]
+fn the_tier_that_was_served_chooses_the_rates() {
+    for (said, tier) in [
+        (r#""priority""#, ServiceTier::Priority),
+        (r#""flex""#, ServiceTier::Flex),
+        (r#""default""#, ServiceTier::Standard),
+        ("null", ServiceTier::Standard),
+        ("7", ServiceTier::Standard),
+    ] {
+        let count = r#""usage":{"prompt_tokens":3,"completion_tokens":1}"#;
+        for body in
+            [format!(r#"{{{count},"service_tier":{said}}}"#), format!(r#"{{"service_tier":{said},{count}}}"#)]
+        {
+            assert_eq!(chat_usage(body.as_bytes()).unwrap().service_tier, tier, "{body}");
+        }
+    }
+}
+
+#[test]
 fn counts_come_out_disjoint() {
     let table = [
         (r#"{"prompt_tokens":10,"completion_tokens":5}"#, [10, 0, 0, 0, 5, 0, 0]),
