@@ -24,13 +24,20 @@ fn built_in() -> anyhow::Result<Catalogue> {
 /// # Errors
 /// When the database cannot be read or written.
 pub(crate) async fn load(store: &Store) -> anyhow::Result<()> {
-    let catalogue = built_in()?;
+    load_at(store, built_in()?, Timestamp::now()).await
+}
+
+async fn load_at(store: &Store, mut catalogue: Catalogue, now: Timestamp) -> anyhow::Result<()> {
     let there = store.catalogue_versions().await?;
     if !there.iter().all(|version| catalogue.is_newer_than(version)) {
         return Ok(());
     }
+    // They were in force when the version was made; a clock that is behind must not make them prices of the future.
+    for price in &mut catalogue.prices {
+        price.effective_from = price.effective_from.min(now);
+    }
     let mut tx = store.begin(&Actor { name: ACTOR.to_owned() }).await?;
-    let imported = tx.import_catalogue(&catalogue, Timestamp::now()).await?;
+    let imported = tx.import_catalogue(&catalogue, now).await?;
     let version = tx.commit().await?;
     tracing::info!(
         catalogue = catalogue.version, models = imported.models, prices = imported.prices, %version,

@@ -23,6 +23,16 @@ async fn what_a_version_brings_along_is_loaded_once_and_never_over_something_new
 }
 
 #[tokio::test]
+async fn a_clock_that_is_behind_leaves_no_model_without_a_price() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory).await;
+    let past: Timestamp = "2020-01-01".parse().unwrap();
+    load_at(&store, built_in().unwrap(), past).await.unwrap();
+    let model = store.catalogue_model(&"openai/gpt-4o-mini".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(model.prices[0].effective_from, past);
+}
+
+#[tokio::test]
 async fn a_database_with_a_newer_file_keeps_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory).await;
