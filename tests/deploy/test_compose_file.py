@@ -75,7 +75,7 @@ def test_settings_are_known_to_the_binary(service):
     assert used <= binaries.variables(*SERVICES[service])
 
 
-# What the stages of the Dockerfile run; what they have in common every one of them has to know.
+# What each stage of the Dockerfile runs; what they have in common, the proxy has to know.
 STAGES = {
     "service": ("portcullis-proxy",),
     "proxy": ("portcullis-proxy",),
