@@ -14,6 +14,8 @@ use crate::{
 
 /// What a table shows of a price; the rest is for `show`.
 const RATES: [&str; 3] = ["input", "cached_input", "output"];
+/// What models are billed by that are not billed by token.
+const PIECES: [&str; 5] = ["search_unit", "image", "page", "audio_second", "characters"];
 
 pub(super) fn run(command: CatalogueCommand, out: &mut impl Write) -> Result<(), CliError> {
     match command {
@@ -51,10 +53,18 @@ fn line(item: &Value) -> Value {
     for name in ["task", "context", "max_output", "deprecation"] {
         line.insert(name.to_owned(), item["facts"][name].clone());
     }
+    let price = &item["price"];
+    let by_piece = PIECES.iter().any(|piece| !price[*piece].is_null());
     for name in RATES {
-        let rate = &item["price"][name];
-        let rate = if item["price"].is_null() { Value::from("unknown") } else { rate.clone() };
+        let rate = match &price[name] {
+            _ if price.is_null() => Value::from("unknown"),
+            Value::String(zero) if zero == "0" && by_piece => Value::Null,
+            rate => rate.clone(),
+        };
         line.insert(name.to_owned(), rate);
+    }
+    for name in PIECES {
+        line.insert(name.to_owned(), price[name].clone());
     }
     Value::Object(line)
 }

@@ -173,14 +173,16 @@ fn a_listed_model_without_a_price_says_so() {
     let items = json!({ "items": [
         { "model": "openai/a", "facts": { "context": 8, "task": "chat" }, "price": price, "prices": [price] },
         { "model": "openai/b", "facts": {}, "price": null, "prices": [] },
+        { "model": "openai/c", "facts": {}, "price": { "input": "0", "output": "0", "page": "0.002" }, "prices": [] },
     ] });
     let (_, shown, asked) = ask(&["catalogue", "list", "--kind", "openai"], vec![(200, items)]);
     assert!(asked[0].starts_with("GET /api/v1/catalogue?limit=500&kind=openai "), "{}", asked[0]);
     assert_eq!(
         shown,
-        "MODEL      TASK   CONTEXT   INPUT     CACHED-INPUT   OUTPUT\n\
+        "MODEL      TASK   CONTEXT   INPUT     CACHED-INPUT   OUTPUT    PAGE\n\
          openai/a   chat   8         1                        2\n\
-         openai/b                    unknown   unknown        unknown\n"
+         openai/b                    unknown   unknown        unknown\n\
+         openai/c                                                       0.002\n"
     );
     let (_, shown, asked) =
         ask(&["catalogue", "show", "openai/a"], vec![(200, json!({ "model": "openai/a" }))]);
