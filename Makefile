@@ -7,11 +7,12 @@ SHELL := bash
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_FUZZ := 0.13.2
 TOOLS := target/tools
 VENV := .venv
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench servers rust-test sdk-test deploy-test compose-test advisories
+.PHONY: help run up down test lint bench fuzz servers rust-test sdk-test deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,12 @@ bench: ## measure the proxy beside nginx, on a machine with nothing else to do; 
 	cargo build --release -p portcullis -p proxy -p bench
 	target/release/bench
 
+fuzz: $(TOOLS)/.cargo-fuzz-$(CARGO_FUZZ) ## fuzz every decoder for a minute each, from the fixtures on; needs a C++ compiler
+	python3 fuzz/seed.py
+	cd fuzz && for target in calls replies streams uploads; do \
+	  RUSTC_BOOTSTRAP=1 ../$(TOOLS)/bin/cargo-fuzz run -s none $$target -- -max_total_time=60 -rss_limit_mb=2048 || exit 1; \
+	done
+
 advisories: $(TOOLS)/.cargo-deny-$(CARGO_DENY) ## check dependencies for known vulnerabilities, where the database is reachable
 	@if timeout 20 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \
 	  $(TOOLS)/bin/cargo-deny --locked check advisories; \
@@ -83,7 +90,7 @@ advisories: $(TOOLS)/.cargo-deny-$(CARGO_DENY) ## check dependencies for known v
 	fi
 
 # Built without optimisation: compiling them takes about a minute and a half, running them a few seconds.
-$(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE): $(TOOLS)/.%:
+$(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) $(TOOLS)/.cargo-fuzz-$(CARGO_FUZZ): $(TOOLS)/.%:
 	@name='$*'; tool="$${name%-*}"; version="$${name##*-}"; \
 	echo "installing $$tool $$version into $(TOOLS)"; \
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(TOOLS) --version "$$version" "$$tool"
