@@ -117,6 +117,10 @@ impl Dialect for Anthropic {
         error::decode(answer)
     }
 
+    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+        error::classify(0, Some(said))
+    }
+
     fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
         error::encode(error)
     }

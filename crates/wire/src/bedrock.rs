@@ -96,6 +96,10 @@ impl Dialect for Bedrock {
         error::decode(answer)
     }
 
+    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+        error::classify(0, said.kind.as_deref(), &said.message)
+    }
+
     fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
         error::encode(error)
     }

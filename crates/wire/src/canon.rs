@@ -5,6 +5,7 @@
 
 pub(crate) mod alternate;
 mod call;
+pub(crate) mod carried;
 pub mod carry;
 mod encode;
 mod event;

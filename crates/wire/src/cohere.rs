@@ -79,6 +79,10 @@ impl Dialect for Cohere {
         error::decode(answer)
     }
 
+    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+        error::class(0, &said.message.to_ascii_lowercase())
+    }
+
     fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
         error::encode(error)
     }

@@ -155,6 +155,11 @@ pub trait Dialect: Send + Sync {
     /// Reads a provider's error answer.
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>);
 
+    /// Whose fault an error is that stood inside a stream: no status says it.
+    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+        crate::openai::fault::class_of(0, said)
+    }
+
     /// Writes an error body for a client.
     fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8>;
 

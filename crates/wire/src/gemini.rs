@@ -94,6 +94,10 @@ impl Dialect for Gemini {
         error::decode(answer)
     }
 
+    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+        error::class_of(said)
+    }
+
     fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
         error::encode(error)
     }

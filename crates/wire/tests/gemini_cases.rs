@@ -251,7 +251,11 @@ fn case_13_an_image_in_a_result_goes_behind_the_results_of_older_models() {
 fn thinking_is_asked_for_by_level_or_budget() {
     let config = |reasoning: Reasoning, model: &str| {
         let call = Call { reasoning, max_output: Some(20_000), ..turns(vec![user("a")]) };
-        write(&call, model, false).unwrap().0["generationConfig"]["thinkingConfig"].clone()
+        let mut config = write(&call, model, false).unwrap().0["generationConfig"]["thinkingConfig"].take();
+        // Chat Completions' clients see thoughts where they asked for thinking.
+        let shown = config.as_object_mut().and_then(|config| config.remove("includeThoughts"));
+        assert_eq!(shown, reasoning.wanted().then_some(json!(true)), "{reasoning:?}");
+        if config == json!({}) { Value::Null } else { config }
     };
     let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
     let mode = |mode| Reasoning { mode: Some(mode), ..Reasoning::default() };

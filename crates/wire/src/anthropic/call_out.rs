@@ -12,7 +12,7 @@ use super::API_VERSION_WITH_SAMPLING;
 use crate::{
     canon::{
         Call, Encoded, Field, Losses, PartKind, TargetFacts, Unsupported,
-        alternate::{alternate, is_sayable},
+        alternate::{alternate, is_sayable, thoughts_go_on},
     },
     json::out::{self, ObjectOut},
 };
@@ -44,11 +44,11 @@ fn write(
         o.bool("stream", true);
     }
     system(call, losses, o)?;
-    messages(call, losses, o)?;
+    let goes_on = messages(call, losses, o)?;
     options::tools(call, losses, o)?;
     let sampling = super::api_version(target, call) == API_VERSION_WITH_SAMPLING;
     options::sampling(call, sampling, losses, o)?;
-    options::reasoning(call, target, limit, losses, o)?;
+    options::reasoning(call, target, (limit, goes_on), losses, o)?;
     options::others(call, losses, o)
 }
 
@@ -88,7 +88,8 @@ fn system(call: &Call<'_>, losses: &mut Losses, o: &mut ObjectOut<'_>) -> Result
     Ok(())
 }
 
-fn messages(call: &Call<'_>, losses: &mut Losses, o: &mut ObjectOut<'_>) -> Result<(), Unsupported> {
+/// Writes the conversation; whether the model can go on thinking in it.
+fn messages(call: &Call<'_>, losses: &mut Losses, o: &mut ObjectOut<'_>) -> Result<bool, Unsupported> {
     let client = losses.client();
     let messages = alternate(call, losses, &|part| content::inexpressible(part, client))?;
     let mut writer = Writer::new(losses);
@@ -100,5 +101,6 @@ fn messages(call: &Call<'_>, losses: &mut Losses, o: &mut ObjectOut<'_>) -> Resu
             })?;
         }
         Ok(())
-    })
+    })?;
+    Ok(thoughts_go_on(&messages))
 }

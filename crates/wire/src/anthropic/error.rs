@@ -38,7 +38,8 @@ fn capped(text: impl Into<String>) -> String {
     text
 }
 
-fn classify(status: u16, error: Option<&ProviderError>) -> ErrorClass {
+/// Whose fault it is; status 0: it stood inside an answer or a stream.
+pub(super) fn classify(status: u16, error: Option<&ProviderError>) -> ErrorClass {
     let code = error.and_then(|error| error.code.as_deref());
     match code {
         Some(code) if code.ends_with("_spend_limit_reached") || code.contains("billing") => {

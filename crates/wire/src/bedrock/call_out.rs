@@ -7,7 +7,7 @@ use self::content::{Writer, cache_point};
 use crate::{
     canon::{
         CacheTtl, Call, Encoded, Field, Losses, PartKind, TargetFacts, Unsupported,
-        alternate::{alternate, is_sayable},
+        alternate::{alternate, is_sayable, thoughts_go_on},
     },
     dialect::DialectName,
     json::out::{self, ObjectOut},
@@ -54,8 +54,8 @@ pub(super) fn encode(
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| {
         system(call, &target, &mut losses, o)?;
-        messages(call, &target, &mut losses, o)?;
-        options::write(call, &target, &mut losses, o)
+        let goes_on = messages(call, &target, &mut losses, o)?;
+        options::write(call, &target, goes_on, &mut losses, o)
     })?;
     Ok(losses.encoded(body))
 }
@@ -106,12 +106,13 @@ fn system(
     Ok(())
 }
 
+/// Writes the conversation; whether Claude can go on thinking in it.
 fn messages(
     call: &Call<'_>,
     target: &Target<'_>,
     losses: &mut Losses,
     o: &mut ObjectOut<'_>,
-) -> Result<(), Unsupported> {
+) -> Result<bool, Unsupported> {
     let client = losses.client();
     let messages = alternate(call, losses, &|part| content::inexpressible(part, client))?;
     if messages.first().is_some_and(|message| message.assistant) {
@@ -136,5 +137,6 @@ fn messages(
             })?;
         }
         Ok(())
-    })
+    })?;
+    Ok(thoughts_go_on(&messages))
 }

@@ -41,7 +41,8 @@ fn exception_name(kind: &str) -> &str {
     kind.rsplit('#').next().unwrap_or_default()
 }
 
-fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorClass {
+/// Whose fault it is; status 0: it stood inside a stream.
+pub(super) fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorClass {
     const TOO_LONG: [&str; 5] = [
         "input is too long",
         "too many input tokens",

@@ -1,7 +1,7 @@
 //! A call: what a client asks of a model, in no dialect's words.
 
 use super::{CacheTtl, Part, Text};
-use crate::json::Json;
+use crate::{dialect::DialectName, json::Json};
 
 /// One call of a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -280,6 +280,26 @@ impl Effort {
             16_384..32_768 => Self::High,
             _ => Self::XHigh,
         }
+    }
+}
+
+impl Reasoning {
+    /// Whether thinking is asked for.
+    #[must_use]
+    pub fn wanted(&self) -> bool {
+        let off = self.mode == Some(ReasoningMode::Off)
+            || self.effort == Some(Effort::None)
+            || self.budget == Some(0);
+        !off && (self.mode.is_some() || self.effort.is_some() || self.budget.is_some())
+    }
+
+    /// How much of the thoughts the client expects to see: some dialects show them unless told otherwise, or have no
+    /// word for it (DIALECTS §1.5), while some targets hide them unless told otherwise.
+    #[must_use]
+    pub fn expected(&self, client: DialectName) -> Option<Show> {
+        use DialectName as D;
+        let shows = matches!(client, D::OpenAiChat | D::Anthropic | D::Cohere | D::Bedrock);
+        self.show.or((shows && self.wanted()).then_some(Show::Auto))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Carrying a provider's seal through a client whose dialect has no place for it: inside the opaque id of a call.
 //!
-//! `call_abc` becomes `call_abc.pc1` + family + tag + seal, base64url. The tag is keyed, so a client can pass the seal
-//! on but not make one up, and it covers the id, so a seal cannot be moved to another call.
+//! `call_abc` becomes `call_abc.pc1` + family + tag + seal, base64url; the id of the item that it stands in follows the
+//! seal behind a zero byte. The tag is keyed, so a client can pass the seal on but not make one up, and it covers the
+//! id, so a seal cannot be moved to another call.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -9,6 +10,7 @@ use super::{Family, Signature};
 use crate::dialect::Seal;
 
 const MARK: &str = ".pc1";
+const ITEM: char = '\0';
 /// Longest id with a seal that is written or believed, in bytes.
 const MAX: usize = 64 << 10;
 
@@ -16,7 +18,12 @@ const MAX: usize = 64 << 10;
 #[must_use]
 pub fn carry(id: &str, signature: &Signature<'_>, seal: &dyn Seal) -> String {
     let letter = signature.family.letter();
-    let text = URL_SAFE_NO_PAD.encode(signature.text.as_bytes());
+    let mut text = signature.text.clone().into_owned();
+    if let Some(item) = &signature.item {
+        text.push(ITEM);
+        text.push_str(item);
+    }
+    let text = URL_SAFE_NO_PAD.encode(text);
     let tag = URL_SAFE_NO_PAD.encode(seal.tag(covered(id, letter, &text).as_bytes()));
     let carried = format!("{id}{MARK}{letter}{tag}{text}");
     if carried.len() > MAX { id.to_owned() } else { carried }
@@ -35,7 +42,13 @@ pub fn open<'a>(id: &'a str, seal: &dyn Seal) -> (&'a str, Option<Signature<'sta
         return (own, None);
     }
     let text = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    (own, text.map(|text| Signature { family, text: text.into(), item: None }))
+    let sealed = |text: String| match text.split_once(ITEM) {
+        Some((text, item)) => {
+            Signature { family, text: text.to_owned().into(), item: Some(item.to_owned().into()) }
+        }
+        None => Signature { family, text: text.into(), item: None },
+    };
+    (own, text.map(sealed))
 }
 
 /// Length of 16 bytes in base64url without padding.
@@ -69,6 +82,8 @@ mod tests {
             assert_eq!(open(&id, &Sum(7)), ("call_1", Some(signature(text))), "{id}");
         }
         assert_eq!(open("call_1", &Sum(7)), ("call_1", None));
+        let item = Signature { item: Some("rs_1".into()), ..signature("seal") };
+        assert_eq!(open(&carry("", &item, &Sum(7)), &Sum(7)), ("", Some(item)));
     }
 
     #[test]

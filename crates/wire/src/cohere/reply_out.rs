@@ -2,7 +2,10 @@
 
 use super::{finish, logprobs, usage};
 use crate::{
-    canon::{Choice, Part, PartKind, Reply, Signature, ToolCall, carry},
+    canon::{
+        Choice, Part, PartKind, Reply, ToolCall,
+        carried::{On, Seals},
+    },
     dialect::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
 };
@@ -28,14 +31,7 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
 
 fn message(choice: &Choice<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     o.text("role", "assistant");
-    let calls: Vec<&ToolCall<'_>> = choice
-        .parts
-        .iter()
-        .filter_map(|part| match &part.kind {
-            PartKind::ToolCall(call) => Some(call),
-            _ => None,
-        })
-        .collect();
+    let calls = calls(&choice.parts, envelope);
     let mut plan = String::new();
     o.array("content", |a| {
         for part in &choice.parts {
@@ -51,15 +47,34 @@ fn message(choice: &Choice<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     if calls.is_empty() {
         return;
     }
-    let mut seal = thoughts_seal(&choice.parts);
     o.array("tool_calls", |a| {
-        for (at, made) in calls.iter().enumerate() {
-            let seal = made.signature.as_ref().or(seal.take());
+        for (id, made) in &calls {
             // No arguments at all are an empty object (DIALECTS §7.3).
             let arguments = if made.arguments.trim().is_empty() { "{}" } else { &made.arguments };
-            a.object(|o| call(&call_id(&made.id, at, seal, envelope), &made.name, arguments, o));
+            a.object(|o| call(id, &made.name, arguments, o));
         }
     });
+}
+
+/// The calls with their ids, in which the seals of what was thought before them are (DIALECTS §7.8).
+fn calls<'r, 'a>(parts: &'r [Part<'a>], envelope: &Envelope) -> Vec<(String, &'r ToolCall<'a>)> {
+    let (mut seals, mut calls) = (Seals::default(), Vec::new());
+    for part in parts {
+        match &part.kind {
+            PartKind::Reasoning { text, signature } => {
+                seals.think(text);
+                signature.iter().for_each(|signature| seals.push(On::Thoughts, signature));
+            }
+            PartKind::RedactedReasoning(signature) => seals.push(On::Redacted, signature),
+            PartKind::ToolCall(call) => {
+                call.signature.iter().for_each(|signature| seals.push(On::Call, signature));
+                let id = seals.onto(&own_id(&call.id, calls.len() as u64, envelope), &*envelope.seal);
+                calls.push((id, call));
+            }
+            _ => {}
+        }
+    }
+    calls
 }
 
 fn content(part: &Part<'_>, a: &mut ArrayOut<'_>) {
@@ -77,14 +92,6 @@ fn content(part: &Part<'_>, a: &mut ArrayOut<'_>) {
     }
 }
 
-/// The seal on thoughts, which has no place of its own: the first call carries it.
-fn thoughts_seal<'r>(parts: &'r [Part<'_>]) -> Option<&'r Signature<'r>> {
-    parts.iter().rev().find_map(|part| match &part.kind {
-        PartKind::Reasoning { signature, .. } => signature.as_ref(),
-        _ => None,
-    })
-}
-
 /// Writes a call, whole or as the start of one in a stream.
 pub(super) fn call(id: &str, name: &str, arguments: &str, o: &mut ObjectOut<'_>) {
     o.text("id", id);
@@ -95,11 +102,7 @@ pub(super) fn call(id: &str, name: &str, arguments: &str, o: &mut ObjectOut<'_>)
     });
 }
 
-/// The id of a call: the provider's or a minted one, with a seal inside (DIALECTS §7.8).
-pub(super) fn call_id(id: &str, at: usize, seal: Option<&Signature<'_>>, envelope: &Envelope) -> String {
-    let own = if id.is_empty() { format!("call_{}_{at}", envelope.request) } else { id.to_owned() };
-    match seal {
-        Some(seal) => carry::carry(&own, seal, &*envelope.seal),
-        None => own,
-    }
+/// The id of a call: the provider's or a minted one.
+pub(super) fn own_id(id: &str, at: u64, envelope: &Envelope) -> String {
+    if id.is_empty() { format!("call_{}_{at}", envelope.request) } else { id.to_owned() }
 }

@@ -4,7 +4,11 @@ use domain::Usage;
 
 use super::{finish, logprobs, reply_out, usage};
 use crate::{
-    canon::{Event, Finish, Signature, serial::Serial},
+    canon::{
+        Event, Finish, Signature,
+        carried::{On, Seals},
+        serial::Serial,
+    },
     dialect::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},
 };
@@ -34,8 +38,8 @@ struct State {
     calls: u64,
     /// The open call had no arguments yet.
     empty: bool,
-    /// The seal on the thoughts so far, which the next call carries.
-    seal: Option<Signature<'static>>,
+    /// The seals on the thoughts so far, which the next call carries.
+    seals: Seals,
     usage: Option<Usage>,
     finish: Option<Finish>,
     explanation: Option<String>,
@@ -67,7 +71,7 @@ impl Encoder {
             blocks: 0,
             calls: 0,
             empty: false,
-            seal: None,
+            seals: Seals::default(),
             usage: None,
             finish: None,
             explanation: None,
@@ -84,8 +88,12 @@ impl State {
         self.start(out);
         match event {
             Event::Text { text, .. } | Event::Refusal { text, .. } => self.grow(Open::Text, text, out),
-            Event::Reasoning { text, .. } => self.grow(Open::Thinking, text, out),
-            Event::Signature { signature, .. } => self.seal = Some(signature.clone().into_owned()),
+            Event::Reasoning { text, .. } => {
+                self.seals.think(text);
+                self.grow(Open::Thinking, text, out);
+            }
+            Event::Signature { signature, .. } => self.seals.push(On::Thoughts, signature),
+            Event::Redacted { signature, .. } => self.seals.push(On::Redacted, signature),
             Event::CallStart { call, id, name, signature, .. } => {
                 self.call(*call, (id, name), signature.as_ref(), out);
             }
@@ -160,9 +168,9 @@ impl State {
 
     fn call(&mut self, call: u32, (id, name): (&str, &str), seal: Option<&Signature<'_>>, out: &mut Vec<u8>) {
         self.close(out);
-        let held = self.seal.take();
-        let at = usize::try_from(self.calls).unwrap_or(usize::MAX);
-        let id = reply_out::call_id(id, at, seal.or(held.as_ref()), &self.envelope);
+        seal.into_iter().for_each(|seal| self.seals.push(On::Call, seal));
+        let id = reply_out::own_id(id, self.calls, &self.envelope);
+        let id = self.seals.onto(&id, &*self.envelope.seal);
         self.open = Open::Call(call);
         self.empty = true;
         self.message("tool-call-start", self.calls, out, |o| {

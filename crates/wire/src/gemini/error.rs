@@ -65,6 +65,23 @@ fn read(error: &Value, http: u16) -> (ErrorClass, ProviderError) {
     (class, ProviderError { message, kind: owned(status), code, param: field.and_then(owned) })
 }
 
+/// Whose fault an error is that stood inside a stream.
+pub(super) fn class_of(said: &ProviderError) -> ErrorClass {
+    let code = said.code.as_deref();
+    let number = code.and_then(|code| code.parse().ok()).unwrap_or_default();
+    class(said.kind.as_deref().unwrap_or_default(), number, code, &said.message, &[])
+}
+
+/// When to ask again, in whole seconds: Google says it in the body (`google.rpc.RetryInfo`) and in no header.
+pub(super) fn retry_delay(body: &[u8]) -> Option<u64> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let details = value.get(0).unwrap_or(&value).get("error")?.get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let (whole, part) = delay.strip_suffix('s')?.split_once('.').unwrap_or((delay.strip_suffix('s')?, ""));
+    let begun = u64::from(part.bytes().any(|digit| digit != b'0'));
+    Some(whole.parse::<u64>().ok()?.saturating_add(begun))
+}
+
 fn class(status: &str, code: u16, reason: Option<&str>, message: &str, details: &[&Value]) -> ErrorClass {
     let message = message.to_ascii_lowercase();
     match status {

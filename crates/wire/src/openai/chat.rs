@@ -5,7 +5,6 @@
 
 mod call_in;
 mod call_out;
-mod carried;
 mod details;
 mod finish;
 mod messages_in;

@@ -154,11 +154,11 @@ pub(crate) fn none_of(call: &Call<'_>, losses: &mut Losses) -> Result<(), Unsupp
 pub(super) fn reasoning(
     call: &Call<'_>,
     target: &TargetFacts<'_>,
-    limit: u64,
+    (limit, goes_on): (u64, bool),
     losses: &mut Losses,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    let plan = plan(&call.reasoning, target.sampling, limit, losses)?;
+    let plan = plan(&call.reasoning, target.sampling, limit, losses)?.that_goes_on(goes_on, losses);
     if let Some(thinking) = plan.thinking {
         o.object("thinking", |o| {
             write_thinking(thinking, o);
@@ -204,6 +204,18 @@ pub(crate) enum Thinking {
 pub(crate) struct Plan {
     pub(crate) thinking: Option<Thinking>,
     pub(crate) effort: Option<Effort>,
+}
+
+impl Plan {
+    /// The plan without thoughts where the model cannot go on with them: what it thought before the tools ran did not
+    /// come back, or was another's (DIALECTS §7.9). It would refuse the call; told not to think, it answers.
+    pub(crate) fn that_goes_on(self, goes_on: bool, losses: &mut Losses) -> Self {
+        if goes_on || matches!(self.thinking, None | Some(Thinking::Disabled)) {
+            return self;
+        }
+        losses.hint(Field::Reasoning.name_in(losses.client()));
+        Self { thinking: None, ..self }
+    }
 }
 
 /// Chooses the words: models that take `temperature` (`sampling`) are those from before effort, and want a budget;

@@ -18,13 +18,14 @@ use crate::{
 pub(super) fn write(
     call: &Call<'_>,
     target: &Target<'_>,
+    goes_on: bool,
     losses: &mut Losses,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let mut additional = Additional(Vec::new());
     nested("inferenceConfig", o, |o| inference(call, target, losses, o))?;
     tools(call, target, losses, &mut additional, o)?;
-    reasoning_and_format(call, target, losses, &mut additional, o)?;
+    reasoning_and_format(call, (target, goes_on), losses, &mut additional, o)?;
     sampling(call, target, losses, &mut additional)?;
     others(call, losses, &mut additional, o)?;
     if !additional.0.is_empty() {
@@ -253,13 +254,13 @@ fn write_spec(
 
 fn reasoning_and_format(
     call: &Call<'_>,
-    target: &Target<'_>,
+    (target, goes_on): (&Target<'_>, bool),
     losses: &mut Losses,
     additional: &mut Additional,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let effort = match target.maker {
-        Maker::Anthropic => claude(call, target, losses, additional)?,
+        Maker::Anthropic => claude(call, (target, goes_on), losses, additional)?,
         Maker::AmazonNova => {
             nova(call, additional);
             None
@@ -294,12 +295,12 @@ fn reasoning_and_format(
 /// Claude's own words for thinking; its effort is Bedrock's.
 fn claude(
     call: &Call<'_>,
-    target: &Target<'_>,
+    (target, goes_on): (&Target<'_>, bool),
     losses: &mut Losses,
     additional: &mut Additional,
 ) -> Result<Option<Effort>, Unsupported> {
     let limit = call.max_output.or(target.facts.max_output).unwrap_or(u64::MAX);
-    let plan = plan(&call.reasoning, target.facts.sampling, limit, losses)?;
+    let plan = plan(&call.reasoning, target.facts.sampling, limit, losses)?.that_goes_on(goes_on, losses);
     if let Some(thinking) = plan.thinking {
         additional.object("thinking", |o| {
             write_thinking(thinking, o);

@@ -3,8 +3,8 @@
 use super::document;
 use crate::{
     canon::{
-        Call, Extra, Family, Image, Malformed, Part, PartKind, Role, Signature, Text, ToolCall, ToolResult,
-        Turn, carry,
+        Call, Extra, Image, Malformed, Part, PartKind, Role, Text, ToolCall, ToolResult, Turn,
+        carried::{self, Called},
     },
     dialect::Seal,
     json::Json,
@@ -96,64 +96,57 @@ fn assistant<'a>(message: &mut Members<'a, '_>, seal: &dyn Seal) -> Result<Vec<P
         parts.push(Part::text(plan));
     }
     let list = message.place.key("tool_calls");
+    let mut calls = Vec::new();
     for (at, json) in message.array("tool_calls")?.into_iter().enumerate() {
-        let call = call(json, &list.index(at), seal)?;
-        parts.push(call);
+        calls.push(call(json, &list.index(at), seal)?);
     }
-    if parts.is_empty() && message.peek("content").is_none() && message.peek("tool_calls").is_none() {
+    if parts.is_empty()
+        && calls.is_empty()
+        && message.peek("content").is_none()
+        && message.peek("tool_calls").is_none()
+    {
         return Err(message.missing("content"));
     }
-    seals_to_thoughts(&mut parts);
+    if calls.iter().any(|(_, seals)| !seals.is_empty()) {
+        let thoughts = thoughts(&mut parts);
+        return Ok(carried::woven(parts, thoughts, calls));
+    }
+    parts.extend(calls.into_iter().map(|(call, _)| Part::new(PartKind::ToolCall(call))));
     Ok(parts)
 }
 
-fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn Seal) -> Result<Part<'a>, Malformed> {
+/// Takes the thoughts out: their seals, which came in the calls' ids, say where they belong.
+fn thoughts<'a>(parts: &mut Vec<Part<'a>>) -> Option<Text<'a>> {
+    let mut thoughts: Vec<Text<'a>> = Vec::new();
+    parts.retain(|part| match &part.kind {
+        PartKind::Reasoning { text, .. } => {
+            thoughts.push(text.clone());
+            false
+        }
+        _ => true,
+    });
+    match thoughts.len() {
+        0 | 1 => thoughts.pop(),
+        _ => Some(thoughts.concat().into()),
+    }
+}
+
+fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn Seal) -> Result<Called<'a>, Malformed> {
     let mut call = Members::open(json, place)?;
     if call.text("type")?.is_some_and(|kind| kind != "function") {
         return Err(place.key("type").malformed("must be function"));
     }
-    let (id, signature) = opened(call.need_text("id")?, seal);
+    let (id, seals) = carried::open(call.need_text("id")?, seal);
     let function = call.object("function")?.ok_or_else(|| call.missing("function"))?;
     let place = place.key("function");
     let mut function = Members::open(function, &place)?;
     let (name, arguments) = (function.need_text("name")?, function.text("arguments")?.unwrap_or_default());
-    Ok(Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature, custom: false })))
+    Ok((ToolCall { id, name, arguments, signature: None, custom: false }, seals))
 }
 
 fn result<'a>(message: &mut Members<'a, '_>, seal: &dyn Seal) -> Result<Part<'a>, Malformed> {
-    let (id, _) = opened(message.need_text("tool_call_id")?, seal);
+    let (id, _) = carried::open(message.need_text("tool_call_id")?, seal);
     let content = needed(message)?;
     let result = ToolResult { id, name: "".into(), content, structured: None, error: false };
     Ok(Part::new(PartKind::ToolResult(result)))
-}
-
-/// An id without the seal of a provider that the gateway hid in it.
-fn opened<'a>(id: Text<'a>, seal: &dyn Seal) -> (Text<'a>, Option<Signature<'a>>) {
-    match id {
-        Text::Borrowed(id) => {
-            let (own, signature) = carry::open(id, seal);
-            (own.into(), signature)
-        }
-        Text::Owned(id) => {
-            let (own, signature) = carry::open(&id, seal);
-            (own.to_owned().into(), signature)
-        }
-    }
-}
-
-/// Thoughts have no place for their seal here, so it came in a call's id; only Gemini's belong there.
-fn seals_to_thoughts(parts: &mut [Part<'_>]) {
-    let thoughts = parts.iter().rposition(|part| matches!(part.kind, PartKind::Reasoning { .. }));
-    let Some(thoughts) = thoughts else { return };
-    let mut seal = None;
-    for part in &mut *parts {
-        if let PartKind::ToolCall(call) = &mut part.kind
-            && call.signature.as_ref().is_some_and(|signature| signature.family != Family::Gemini)
-        {
-            seal = seal.or(call.signature.take());
-        }
-    }
-    if let Some(Part { kind: PartKind::Reasoning { signature, .. }, .. }) = parts.get_mut(thoughts) {
-        *signature = seal;
-    }
 }

@@ -99,11 +99,12 @@ fn thinking(
         true => newer(reasoning),
         false => older(call, target, losses),
     };
-    if wanted.is_none() && reasoning.show.is_none() && !extras.any(PREFIX) {
+    let show = reasoning.expected(losses.client());
+    if wanted.is_none() && show.is_none() && !extras.any(PREFIX) {
         return;
     }
     o.object("thinkingConfig", |o| {
-        if let Some(show) = reasoning.show {
+        if let Some(show) = show {
             o.bool("includeThoughts", show != Show::Hidden);
         }
         match wanted {

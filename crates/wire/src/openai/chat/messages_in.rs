@@ -1,10 +1,9 @@
 //! Reading the messages of a client's call.
 
-use super::carried::{self, On};
 use crate::{
     canon::{
-        Document, Extra, Image, Malformed, Media, Part, PartKind, Role, Signature, Text, ToolCall,
-        ToolResult, Turn,
+        Document, Extra, Image, Malformed, Media, Part, PartKind, Role, Text, ToolCall, ToolResult, Turn,
+        carried::{self, Called},
     },
     dialect::Seal,
     json::{Json, JsonKind},
@@ -60,7 +59,7 @@ impl<'a, 's> Messages<'a, 's> {
         }
         let thoughts = thoughts(&mut message);
         let calls = self.calls(&mut message)?;
-        parts = with_calls(parts, thoughts, calls);
+        parts = carried::woven(parts, thoughts, calls);
         let name = message.text("name")?;
         // Notes on what the model said already; they tell it nothing when they come back.
         message.raw("annotations");
@@ -209,55 +208,10 @@ impl<'a, 's> Messages<'a, 's> {
     }
 }
 
-/// A call and the seals that its id carried.
-type Called<'a> = (ToolCall<'a>, Vec<(On, Signature<'static>)>);
-
 /// The thoughts that vendors put beside the content. Their own seals mean nothing to anybody else.
 fn thoughts<'a>(message: &mut Members<'a, '_>) -> Option<Text<'a>> {
     message.raw("reasoning_details");
     let mut text = |key| message.raw(key).filter(|value| value.kind() == JsonKind::String)?.text();
     let (first, second) = (text("reasoning_content"), text("reasoning"));
     first.or(second).filter(|text| !text.is_empty())
-}
-
-/// Puts what was thought, said and called into its order: thoughts before the first call came before the text.
-fn with_calls<'a>(said: Vec<Part<'a>>, thoughts: Option<Text<'a>>, calls: Vec<Called<'a>>) -> Vec<Part<'a>> {
-    let sealed = calls.iter().flat_map(|(_, seals)| seals).filter(|(on, _)| *on == On::Thoughts).count();
-    let mut parts = Vec::with_capacity(said.len() + calls.len() + 1);
-    // Several thoughts came as one text, which cannot be split again; their seals hold them all the same.
-    let mut thoughts = thoughts;
-    if sealed > 1 {
-        thoughts = None;
-    }
-    let mut seal_parts = |seals: Vec<(On, Signature<'static>)>, call: &mut ToolCall<'a>| {
-        let mut before = Vec::new();
-        for (on, signature) in seals {
-            match on {
-                On::Thoughts => {
-                    let text = thoughts.take().unwrap_or_default();
-                    before.push(Part::new(PartKind::Reasoning { text, signature: Some(signature) }));
-                }
-                On::Redacted => before.push(Part::new(PartKind::RedactedReasoning(signature))),
-                On::Call => call.signature = Some(signature),
-            }
-        }
-        before
-    };
-    let (mut tail, mut said) = (Vec::new(), Some(said));
-    for (at, (mut call, seals)) in calls.into_iter().enumerate() {
-        let before = seal_parts(seals, &mut call);
-        if at == 0 {
-            parts.extend(before);
-            tail.extend(said.take().unwrap_or_default());
-        } else {
-            tail.extend(before);
-        }
-        tail.push(Part::new(PartKind::ToolCall(call)));
-    }
-    if let Some(text) = thoughts {
-        parts.insert(0, Part::new(PartKind::Reasoning { text, signature: None }));
-    }
-    parts.extend(tail);
-    parts.extend(said.unwrap_or_default());
-    parts
 }

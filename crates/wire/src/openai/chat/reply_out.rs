@@ -2,12 +2,12 @@
 
 use domain::Usage;
 
-use super::{
-    carried::{On, Seals},
-    finish::{self, FILTERED},
-};
+use super::finish::{self, FILTERED};
 use crate::{
-    canon::{Choice, Finish, Logprob, PartKind, Reply, ToolCall},
+    canon::{
+        Choice, Finish, Logprob, PartKind, Reply, ToolCall,
+        carried::{On, Seals},
+    },
     dialect::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
     openai::options::served_tier,
@@ -56,6 +56,7 @@ fn message((index, choice): (u64, &Choice<'_>), envelope: &Envelope, o: &mut Obj
             PartKind::Refusal(words) => refusal = Some(&**words),
             PartKind::Reasoning { text, signature } => {
                 thoughts.push_str(text);
+                seals.think(text);
                 signature.iter().for_each(|signature| seals.push(On::Thoughts, signature));
             }
             PartKind::RedactedReasoning(signature) => seals.push(On::Redacted, signature),

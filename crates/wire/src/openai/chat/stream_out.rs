@@ -3,12 +3,14 @@
 use domain::Usage;
 
 use super::{
-    carried::{On, Seals},
     finish::{self, FILTERED},
     reply_out::{logprobs, minted, usage},
 };
 use crate::{
-    canon::{Event, Finish, PartKind, Signature},
+    canon::{
+        Event, Finish, PartKind, Signature,
+        carried::{On, Seals},
+    },
     dialect::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},
 };
@@ -190,7 +192,10 @@ impl StreamEncoder for Encoder {
                 self.answer(0, out);
             }
             Event::Text { choice, text } => self.text(*choice, "content", text, out),
-            Event::Reasoning { choice, text } => self.text(*choice, "reasoning_content", text, out),
+            Event::Reasoning { choice, text } => {
+                self.answer(*choice, out).seals.think(text);
+                self.text(*choice, "reasoning_content", text, out);
+            }
             Event::Refusal { choice, text } => self.text(*choice, "refusal", text, out),
             Event::Signature { choice, signature } => {
                 self.answer(*choice, out).seals.push(On::Thoughts, signature);

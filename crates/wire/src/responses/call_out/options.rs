@@ -203,7 +203,7 @@ pub(super) fn reasoning(
     if asked.budget.is_some() && asked.mode != Some(ReasoningMode::Off) {
         losses.hint(Field::Budget.name_in(losses.client()));
     }
-    let summary = asked.show.and_then(summary);
+    let summary = asked.expected(losses.client()).and_then(summary);
     if effort.is_some() || summary.is_some() {
         o.object("reasoning", |o| {
             o.text_if("effort", effort.map(Effort::name));
