@@ -158,6 +158,12 @@ fn arguments(text: &str) -> Option<Json<'_>> {
     }
 }
 
+/// When an error of Google's asks to be tried again, in whole seconds; `None`: it does not say.
+#[must_use]
+pub fn retry_delay(body: &[u8]) -> Option<u64> {
+    error::retry_delay(body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,5 +185,19 @@ mod tests {
         for model in ["gemini-2.5-pro", "gemini-1.5-flash-002", "gemma-3", "tunedModels/mine"] {
             assert!(!is_newer(model), "{model}");
         }
+    }
+
+    #[test]
+    fn a_delay_is_rounded_up_and_nonsense_is_none() {
+        let said = |delay: &str| {
+            retry_delay(
+                format!(r#"{{"error":{{"details":[{{"x":1}},{{"retryDelay":{delay}}}]}}}}"#).as_bytes(),
+            )
+        };
+        assert_eq!((said("\"37s\""), said("\"0.001s\""), said("\"3.0s\"")), (Some(37), Some(1), Some(3)));
+        for none in ["37", "\"s\"", "\"-1s\"", "\"1e9s\"", "null"] {
+            assert_eq!(said(none), None, "{none}");
+        }
+        assert_eq!((retry_delay(b""), retry_delay(b"[]")), (None, None));
     }
 }

@@ -33,13 +33,10 @@ pub fn scan(boundary: &str, body: &[u8]) -> Result<RequestFacts, ScanError> {
     let (mut model, mut files) = (None, 0_u32);
     for part in parts(boundary, body)? {
         let header = body.get(part.header.clone()).unwrap_or_default();
-        let disposition = String::from_utf8_lossy(header);
-        if disposition.contains("filename=") || disposition.contains("filename*=") {
-            files += 1;
-            continue;
-        }
-        if parameter(&disposition, "name") == Some("model") && model.replace(part.value).is_some() {
-            return Err(ScanError::field("model", "is there twice"));
+        let named = Named::read(header).ok_or(HEADER)?;
+        files += u32::from(named.file);
+        if named.name == "model" && (named.file || model.replace(part.value).is_some()) {
+            return Err(ScanError::field("model", "must be one field of the form, and no file"));
         }
     }
     let span: Range<usize> = model.ok_or(ScanError::field("model", "is missing"))?;
@@ -60,6 +57,8 @@ pub fn with_model(body: &[u8], facts: &RequestFacts, model: &str) -> Vec<u8> {
     out
 }
 
+const HEADER: ScanError = ScanError::field("body", "has a part without a plain content-disposition");
+
 struct Part {
     header: Range<usize>,
     value: Range<usize>,
@@ -79,6 +78,9 @@ fn parts(boundary: &str, body: &[u8]) -> Result<Vec<Part>, ScanError> {
     for pair in starts.windows(2) {
         let from = pair[0] + delimiter.len();
         let inside = body.get(from..pair[1]).and_then(|inside| inside.strip_suffix(b"\r\n")).ok_or(BROKEN)?;
+        // A line that only begins like the delimiter is none to the provider (RFC 2046 §5.1.1).
+        let inside = inside.strip_prefix(b"\r\n").ok_or(BROKEN)?;
+        let from = from + 2;
         let header = memmem::find(inside, b"\r\n\r\n").ok_or(BROKEN)?;
         parts.push(Part { header: from..from + header, value: from + header + 4..from + inside.len() });
     }
@@ -86,13 +88,55 @@ fn parts(boundary: &str, body: &[u8]) -> Result<Vec<Part>, ScanError> {
     if parts.is_empty() || !closed { Err(BROKEN) } else { Ok(parts) }
 }
 
-/// A quoted parameter of a header.
-fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
-    header.split(';').find_map(|parameter| {
-        let (found, value) = parameter.trim().split_once('=')?;
-        let value = value.split("\r\n").next()?.trim();
-        (found == name).then(|| value.trim_matches('"'))
-    })
+/// What a part's headers call it.
+struct Named<'h> {
+    name: &'h str,
+    file: bool,
+}
+
+impl<'h> Named<'h> {
+    /// Reads the one `content-disposition`. `None`: it is missing, there twice, or written in a way that the provider
+    /// may understand otherwise, so that it would find a model where none is seen here.
+    fn read(header: &'h [u8]) -> Option<Self> {
+        let mut found = None;
+        for line in str::from_utf8(header).ok()?.split("\r\n").filter(|line| !line.is_empty()) {
+            // A folded line would belong to the one before; a lone CR or LF ends a line for some.
+            let (field, value) = line.split_once(':').filter(|_| !line.contains(['\r', '\n']))?;
+            if field.trim_ascii().eq_ignore_ascii_case("content-disposition") {
+                let parameters = value.trim_ascii().strip_prefix("form-data")?;
+                if found.replace(parameters).is_some() {
+                    return None;
+                }
+            }
+        }
+        Self::parameters(found?)
+    }
+
+    fn parameters(mut rest: &'h str) -> Option<Self> {
+        let (mut name, mut file) = (None, false);
+        loop {
+            rest = rest.trim_ascii_start();
+            if rest.is_empty() {
+                return name.map(|name| Self { name, file });
+            }
+            let (key, after) = rest.strip_prefix(';')?.split_once('=')?;
+            let (value, after) = match after.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"')?,
+                None => after.split_at(after.find([';', ' ']).unwrap_or(after.len())),
+            };
+            rest = after;
+            let key = key.trim_ascii().to_ascii_lowercase();
+            match key.as_str() {
+                // An escape may make another name of it.
+                "name" if name.is_some() || value.contains('\\') => return None,
+                "name" => name = Some(value),
+                _ => file |= key == "filename" || key == "filename*",
+            }
+            if key == "name*" {
+                return None;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +170,32 @@ mod tests {
         let twice = [twice.trim_end().as_bytes(), b"\r\n", &whole].concat();
         assert!(scan("b", &twice).is_err());
         assert!(scan("b", &upload("")).is_err());
+    }
+
+    #[test]
+    fn a_part_that_may_be_read_in_two_ways_is_refused() {
+        let with = |header: &str| {
+            let whole = String::from_utf8(upload("cheap")).unwrap();
+            let more = format!("--b\r\n{header}\r\n\r\ndear\r\n--b--");
+            scan("b", whole.replace("--b--", &more).as_bytes())
+        };
+        let plain = with("Content-Disposition: form-data; name=language; x=\"a;b\"").unwrap();
+        assert_eq!(plain.model, "cheap");
+        for header in [
+            "Content-Disposition: form-data; Name=\"model\"",
+            "X-Other: filename=x\r\nContent-Disposition: form-data; name=\"model\"",
+            "content-disposition: form-data; name=model; filename=\"x\"",
+            "Content-Disposition: form-data; name*=utf-8''model",
+            "Content-Disposition: form-data; name=\"mod\\el\"",
+            "Content-Disposition: form-data; name=a; name=model",
+            "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model",
+            "Content-Disposition: form-data;\r\n name=model",
+            "Content-Disposition: form-data",
+            "X: y\nContent-Disposition: form-data; name=model",
+            "X: y",
+        ] {
+            assert!(with(header).is_err(), "{header}");
+        }
     }
 
     #[test]

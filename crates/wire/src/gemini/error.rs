@@ -77,7 +77,8 @@ pub(super) fn retry_delay(body: &[u8]) -> Option<u64> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let details = value.get(0).unwrap_or(&value).get("error")?.get("details")?.as_array()?;
     let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
-    let (whole, part) = delay.strip_suffix('s')?.split_once('.').unwrap_or((delay.strip_suffix('s')?, ""));
+    let seconds = delay.strip_suffix('s')?;
+    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, ""));
     let begun = u64::from(part.bytes().any(|digit| digit != b'0'));
     Some(whole.parse::<u64>().ok()?.saturating_add(begun))
 }

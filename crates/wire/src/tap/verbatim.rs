@@ -1,5 +1,7 @@
 //! The tap of a stream whose dialect is the client's own: bytes pass as they are.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{frames::Frames, note::note};
@@ -45,18 +47,26 @@ impl Verbatim {
             at = 1;
             push(out, chunk.slice(..1), false);
         }
-        let mut from = at;
-        while let Some(len) = self.frames.next(&chunk[at..])? {
-            let ends = self.read(&chunk[at..at + len])?;
-            if ends {
-                push(out, chunk.slice(from..at), false);
-                push(out, chunk.slice(at..at + len), true);
-                from = at + len;
+        let mut run = at..at;
+        let passed = self.pass(&chunk, &mut run, out);
+        // What was noted before an event that cannot be read goes out as well.
+        push(out, chunk.slice(run.clone()), false);
+        passed?;
+        self.frames.hold(&chunk[run.end..])
+    }
+
+    /// Reads whole events behind a run that is not pushed yet, and adds them to it.
+    fn pass(&mut self, chunk: &Bytes, run: &mut Range<usize>, out: &mut Vec<Piece>) -> Result<(), TapError> {
+        while let Some(len) = self.frames.next(&chunk[run.end..])? {
+            let event = run.end..run.end + len;
+            if self.read(&chunk[event.clone()])? {
+                push(out, chunk.slice(run.clone()), false);
+                push(out, chunk.slice(event.clone()), true);
+                run.start = event.end;
             }
-            at += len;
+            run.end = event.end;
         }
-        push(out, chunk.slice(from..at), false);
-        self.frames.hold(&chunk[at..])
+        Ok(())
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
