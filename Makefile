@@ -32,6 +32,7 @@ test: rust-test sdk-test deploy-test ## run all tests; installs the Python SDKs 
 rust-test: servers ## run the Rust tests, those that start our binaries too
 	cargo build --workspace --bins
 	cargo test --workspace
+	cargo test -p wire --features exact-tokens --lib tokens::
 
 servers: ## install the Redis, PostgreSQL and Prometheus servers that tests start for themselves, where they are missing
 	@command -v redis-server >/dev/null || scripts/install-quietly redis-server

@@ -24,6 +24,8 @@ pub mod scan;
 pub mod splice;
 pub mod sse;
 pub mod tap;
+#[cfg(feature = "exact-tokens")]
+pub mod tokens;
 
 pub use api::Api;
 pub use bound::input_bound;
