@@ -64,6 +64,8 @@ pub(super) struct Plan {
     pub(super) simulators: usize,
     /// Their kinds; `custom` where none is said.
     pub(super) kinds: &'static [&'static str],
+    /// The secret of every credential; one of its own each where none is said.
+    pub(super) secret: Option<String>,
     /// More providers behind them, by URL.
     pub(super) others: Vec<String>,
     /// The route's timeouts, as JSON.
@@ -96,7 +98,8 @@ impl Default for Plan {
         let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
         let (others, limits, trace) = (Vec::new(), &[][..], TraceSettings::default());
         let kinds = &[][..];
-        Self { simulators: 1, kinds, others, timeouts, credentials: 1, edge, fleet, limits, trace }
+        let secret = None;
+        Self { simulators: 1, kinds, secret, others, timeouts, credentials: 1, edge, fleet, limits, trace }
     }
 }
 
@@ -149,8 +152,12 @@ impl Bench {
             sims.push(Sim::start().await);
         }
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
-        let (rows, keyring, keys) =
-            rows::build((&urls, plan.kinds), plan.timeouts, plan.credentials, plan.limits);
+        let (rows, keyring, keys) = rows::build(
+            (&urls, plan.kinds, plan.secret.as_deref()),
+            plan.timeouts,
+            plan.credentials,
+            plan.limits,
+        );
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
         let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();

@@ -56,7 +56,13 @@ impl Builder {
         self.rows.known.last_mut().unwrap().sealed = Some(sealed);
     }
 
-    fn provider(&mut self, name: &str, (number, kind): (usize, &str), url: &str, credentials: usize) {
+    fn provider(
+        &mut self,
+        name: &str,
+        (number, kind, secret): (usize, &str, Option<&str>),
+        url: &str,
+        credentials: usize,
+    ) {
         // Only OpenAI's dialect has the version in its base URL.
         let version = if kind == "custom" { "/v1" } else { "" };
         let provider = format!(r#"{{"kind":"{kind}","base_url":"{url}{version}"}}"#);
@@ -65,7 +71,8 @@ impl Builder {
             let json = format!(r#"{{"provider":"{name}","weight":1}}"#);
             let row = self.add(None, Kind::Credential, &format!("{name}/{n}"), &json).0;
             let binding = Binding { owner: Uuid::nil(), row };
-            let sealed = self.keyring.seal(credential(name, n).as_bytes(), binding);
+            let own = credential(name, n);
+            let sealed = self.keyring.seal(secret.unwrap_or(&own).as_bytes(), binding);
             self.seal(sealed);
         }
         let model = format!(r#"{{"upstream":"{UPSTREAM}"}}"#);
@@ -91,7 +98,7 @@ impl Builder {
 
 /// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
 pub(crate) fn build(
-    (urls, kinds): (&[String], &[&str]),
+    (urls, kinds, secret): (&[String], &[&str], Option<&str>),
     timeouts: &str,
     credentials: usize,
     limits: &[&str],
@@ -103,7 +110,7 @@ pub(crate) fn build(
     let mut targets = Vec::new();
     for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
         let kind = kinds.get(number).unwrap_or(&"custom");
-        builder.provider(name, (number, kind), url, credentials);
+        builder.provider(name, (number, kind, secret), url, credentials);
         targets.push(format!("\"{name}/m\""));
     }
     let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts}}}"#, targets.join(","));

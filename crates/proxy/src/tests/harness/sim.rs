@@ -21,6 +21,16 @@ impl Sim {
         Self { simulator, client: Plain::http1(), stop }
     }
 
+    /// One that verifies signatures of requests to Bedrock.
+    pub(crate) async fn with_aws_key(id: &str, secret: &str) -> Self {
+        let (stop, listen) = (CancellationToken::new(), "127.0.0.1:0".parse().unwrap());
+        let (id, secret) = (Some(id.to_owned()), Some(secret.to_owned()));
+        let settings =
+            simulator::Settings { listen, key: None, aws_access_key_id: id, aws_secret_access_key: secret };
+        let simulator = simulator::start_with(settings, stop.clone()).await.unwrap();
+        Self { simulator, client: Plain::http1(), stop }
+    }
+
     pub(crate) fn url(&self) -> String {
         self.simulator.url()
     }
