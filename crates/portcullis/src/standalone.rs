@@ -148,7 +148,9 @@ async fn build_proxy(
 async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) -> anyhow::Result<Shown> {
     let admin_token = node.admin_token.text.clone();
     if !node.new {
-        node.state.move_provider("demo", "simulator", &demo::base_url(simulator), "demo").await?;
+        for (name, base_url) in demo::providers(simulator) {
+            node.state.move_provider(&name, "simulator", &base_url, "demo").await?;
+        }
         let key = match demo::read(data)?.map(|kept| kept.key) {
             Some(key) if node.state.is_key("demo", "demo", &key).await.unwrap_or(false) => Some(key),
             _ => None,

@@ -25,6 +25,19 @@ pub(crate) fn standalone(world: &World) -> Process {
     Process::spawn(&binary("portcullis").unwrap(), args, &[]).unwrap()
 }
 
+/// The demo's routes by the name of their provider's dialect, each with a cost.
+fn each_dialect_answers(process: &Process, key: &str) {
+    for dialect in ["responses", "messages", "gemini", "cohere", "converse"] {
+        let mut body = chat("hi");
+        body["model"] = dialect.into();
+        let reply = client(process, key).post("/v1/chat/completions", &body).unwrap();
+        assert_eq!(reply.status, 200, "{dialect}: {}", reply.text());
+        assert_eq!(reply.json().unwrap()["choices"][0]["message"]["content"], "echo: hi");
+        assert_eq!(reply.header("x-portcullis-provider"), Some(&*format!("demo-{dialect}")));
+        assert!(reply.header("x-portcullis-cost-usd").is_some(), "{dialect}");
+    }
+}
+
 #[test]
 fn later_starts_show_the_same_key_and_keep_what_users_made_of_the_demo() {
     let world = World::new();
@@ -32,6 +45,7 @@ fn later_starts_show_the_same_key_and_keep_what_users_made_of_the_demo() {
     let ready = first.ready().clone();
     let key = ready.key.unwrap();
     assert_eq!(client(&first, &key).post("/v1/chat/completions", &chat("hi")).unwrap().status, 200);
+    each_dialect_answers(&first, &key);
     let admin = Http::new(&ready.admin.unwrap(), ready.admin_token.as_deref());
     let patch = serde_json::json!({ "targets": ["demo/echo-small"] });
     assert_eq!(admin.patch("/api/v1/routes/chat", &patch).unwrap().status, 200);
@@ -41,6 +55,7 @@ fn later_starts_show_the_same_key_and_keep_what_users_made_of_the_demo() {
     assert_eq!(second.ready().key.as_ref(), Some(&key));
     let reply = client(&second, &key).post("/v1/chat/completions", &chat("hi")).unwrap();
     assert_eq!((reply.status, reply.header("x-portcullis-model")), (200, Some("echo-small")));
+    each_dialect_answers(&second, &key);
     let ready = second.ready().clone();
     let admin = Http::new(&ready.admin.unwrap(), ready.admin_token.as_deref());
     let rotated =
