@@ -76,6 +76,12 @@ async fn the_log_level_changes_while_the_process_runs() {
         let (status, _) = ask(address, "PUT", host, token, r#"{"log":"off"}"#).await;
         assert_eq!(status, 403, "{host}");
     }
+    // Nor is whoever a proxy on this host stands in for, whatever he says that he is.
+    for behind in ["x-forwarded-for: 127.0.0.1", "forwarded: for=127.0.0.1", "via: 1.1 front"] {
+        let host = format!("{here}\r\n{behind}");
+        let (status, _) = ask(address, "PUT", &host, None, r#"{"log":"off"}"#).await;
+        assert_eq!(status, 403, "{behind}");
+    }
     let (status, body) = ask(address, "GET", "ops.example", None, "").await;
     assert_eq!((status, body.as_str()), (200, r#"{"log":"info,telemetry=debug","trace_sample":null}"#));
     let (status, _) = ask(address, "PUT", "ops.example", Some(TOKEN), r#"{"log":"error"}"#).await;

@@ -90,7 +90,11 @@ async fn change(
     }
 }
 
-/// This host may, and whoever has the token. A page that a browser was led to by a name of its own is not this host.
+/// What proxies add on the way: behind one, everybody would be this host.
+const FORWARDED: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+
+/// This host may, and whoever has the token. A page that a browser was led to by a name of its own is not this host,
+/// nor is somebody for whom a proxy on this host asks.
 fn may_change(control: &Control, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let token = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
@@ -101,7 +105,10 @@ fn may_change(control: &Control, peer: SocketAddr, headers: &HeaderMap) -> bool 
     }
     let host = text(header::HOST).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-    peer.ip().to_canonical().is_loopback() && (name == "localhost" || name.parse::<IpAddr>().is_ok())
+    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    peer.ip().to_canonical().is_loopback()
+        && !forwarded
+        && (name == "localhost" || name.parse::<IpAddr>().is_ok())
 }
 
 /// What is wrong with a change, and with which field of it.
