@@ -1,10 +1,11 @@
 //! The one pass over a request body: it proves that the body is JSON and finds what routing needs.
 
 mod members;
+pub(crate) mod shared;
 
 use std::{fmt, ops::Range};
 
-use crate::json::{Fault, Reader};
+use crate::json::Fault;
 pub use crate::{
     api::Api,
     bound::input_bound,
@@ -130,10 +131,7 @@ impl From<Fault> for ScanError {
 /// The body is not a JSON object, a field that is read has the wrong type or an absurd value, a required
 /// one is missing, or one stands there twice: then gateway and provider might each believe another one.
 pub fn scan(api: Api, body: &[u8]) -> Result<RequestFacts, ScanError> {
-    if let Err(error) = simdutf8::compat::from_utf8(body) {
-        return Err(Fault { at: error.valid_up_to(), what: "expected UTF-8" }.into());
-    }
-    let mut reader = Reader::new(body);
+    let mut reader = shared::open(body)?;
     let facts = members::read(api, &mut reader)?;
     reader.end()?;
     Ok(facts)

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use crate::{
     json::{Fault, Reader, decode},
-    scan::{MAX_OUTPUT, MAX_USER, RequestFacts, ScanError},
+    scan::{
+        RequestFacts, ScanError,
+        shared::{self, Step},
+    },
 };
-
-type Step = Result<(), ScanError>;
 
 const FIELDS: [&str; 5] = ["model", "stream", "max_tokens", "messages", "metadata"];
 
@@ -26,37 +27,19 @@ struct Draft {
 ///
 /// `max_tokens` may be absent: bodies of `count_tokens` have none, and who forgot it hears so from the provider.
 pub(super) fn scan(body: &[u8]) -> Result<RequestFacts, ScanError> {
-    if let Err(error) = simdutf8::compat::from_utf8(body) {
-        return Err(Fault { at: error.valid_up_to(), what: "expected UTF-8" }.into());
-    }
-    let mut reader = Reader::new(body);
-    let (mut draft, mut seen) = (Draft::default(), [false; FIELDS.len()]);
-    reader.members(|reader, key| {
-        let key = decode(key);
-        let Some(at) = FIELDS.iter().position(|name| Some(*name) == key.as_deref()) else {
-            return Ok(reader.ignore()?);
-        };
-        if std::mem::replace(&mut seen[at], true) {
-            return Err(ScanError::field(FIELDS[at], "is there twice"));
-        }
-        draft.member(reader, FIELDS[at])
-    })?;
-    let close = reader.at() - 1;
-    reader.end()?;
+    let (mut reader, mut draft) = (shared::open(body)?, Draft::default());
+    shared::fields(&mut reader, FIELDS, |reader, name| draft.member(reader, name))?;
+    let close = shared::close(&mut reader)?;
     draft.finish(close)
 }
 
 impl Draft {
     fn member(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Step {
         match name {
-            "model" => {
-                let span = reader.value()?;
-                let model = text(reader, &span).filter(|model| !model.is_empty());
-                let model = model.ok_or(ScanError::field("model", "must be a non-empty string"))?;
-                self.model = Some((model, span));
-            }
-            "stream" => self.stream = flag(reader, name)?,
-            "max_tokens" => self.max_tokens = limit(reader)?,
+            "model" => self.model = Some(shared::model(reader)?),
+            "stream" => self.stream = shared::flag(reader, name)?.0,
+            // 0 warms the cache and writes nothing.
+            "max_tokens" => self.max_tokens = shared::limit_or_zero(reader, name)?,
             "messages" => self.messages(reader)?,
             _ => self.metadata(reader)?,
         }
@@ -64,26 +47,13 @@ impl Draft {
     }
 
     fn metadata(&mut self, reader: &mut Reader<'_>) -> Step {
-        let user = &mut self.user;
-        Ok(reader.members_if_object(|reader, key| {
-            let span = reader.value()?;
-            if decode(key).as_deref() == Some("user_id") {
-                *user = text(reader, &span).filter(|user| !user.is_empty() && user.len() <= MAX_USER);
-            }
-            Ok(())
-        })?)
+        let user = shared::text_of(reader, |key| decode(key).as_deref() == Some("user_id"))?;
+        self.user = user.filter(|user| shared::is_user(user));
+        Ok(())
     }
 
     fn messages(&mut self, reader: &mut Reader<'_>) -> Step {
-        if reader.peek() != Some(b'[') {
-            return Err(ScanError::field("messages", "must be an array"));
-        }
-        let mut messages = 0_u32;
-        reader.elements(|reader| {
-            messages = messages.saturating_add(1);
-            if reader.peek() != Some(b'{') {
-                return Err(ScanError::field("messages", "must hold objects only"));
-            }
+        let messages = shared::objects(reader, "messages", |reader| {
             reader.members(|reader, key| -> Step {
                 match decode(key).as_deref() {
                     Some("content") => Ok(reader.elements_if_array(|reader| self.block(reader))?),
@@ -102,7 +72,7 @@ impl Draft {
             match decode(key).as_deref() {
                 Some("type") => {
                     let span = reader.value()?;
-                    kind = text(reader, &span);
+                    kind = shared::text(reader, &span);
                 }
                 Some("content") => reader.elements_if_array(|reader| self.block(reader))?,
                 _ => reader.ignore()?,
@@ -118,45 +88,19 @@ impl Draft {
     }
 
     fn finish(self, close: usize) -> Result<RequestFacts, ScanError> {
-        let (model, model_span) = self.model.ok_or(ScanError::field("model", "is missing"))?;
+        let (model, model_span) = self.model.ok_or(shared::missing("model"))?;
         Ok(RequestFacts {
             stream: self.stream,
             include_usage: true,
             max_output: self.max_tokens,
             user: self.user,
-            messages: self.messages.ok_or(ScanError::field("messages", "is missing"))?,
+            messages: self.messages.ok_or(shared::missing("messages"))?,
             images: self.images,
             files: self.files,
             close,
             ..RequestFacts::plain(model, model_span)
         })
     }
-}
-
-fn text(reader: &Reader<'_>, span: &Range<usize>) -> Option<String> {
-    let inside = reader.slice(span.clone()).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    decode(inside).map(String::from)
-}
-
-fn flag(reader: &mut Reader<'_>, name: &'static str) -> Result<bool, ScanError> {
-    let span = reader.value()?;
-    match reader.slice(span) {
-        b"true" => Ok(true),
-        b"false" | b"null" => Ok(false),
-        _ => Err(ScanError::field(name, "must be true or false")),
-    }
-}
-
-/// An output limit; 0 warms the cache and writes nothing.
-fn limit(reader: &mut Reader<'_>) -> Result<Option<u64>, ScanError> {
-    let span = reader.value()?;
-    let token = reader.slice(span);
-    if token == b"null" {
-        return Ok(None);
-    }
-    let number = str::from_utf8(token).ok().and_then(|token| token.parse().ok());
-    let wrong = ScanError::field("max_tokens", "must be an integer from 0 to 1000000000");
-    number.filter(|number| *number <= MAX_OUTPUT).map(Some).ok_or(wrong)
 }
 
 #[cfg(test)]

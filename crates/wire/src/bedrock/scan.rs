@@ -7,57 +7,34 @@ use bytes::Bytes;
 use crate::{
     dialect::InPath,
     json::{Fault, Reader, decode},
-    scan::{MAX_OUTPUT, RequestFacts, ScanError},
+    scan::{
+        RequestFacts, ScanError,
+        shared::{self, Step},
+    },
 };
-
-type Step = Result<(), ScanError>;
 
 /// Validates a body and gives its facts; see [`crate::scan()`]. Model and stream stand in the path.
 pub(super) fn scan(path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
-    if let Err(error) = simdutf8::compat::from_utf8(body) {
-        return Err(Fault { at: error.valid_up_to(), what: "expected UTF-8" }.into());
-    }
-    let model = path.model.filter(|model| !model.is_empty());
-    let model = model.ok_or(ScanError::field("modelId", "is missing"))?;
-    let mut facts = RequestFacts {
-        stream: path.stream.unwrap_or(false),
-        include_usage: true,
-        ..RequestFacts::plain(model.to_owned(), 0..0)
-    };
-    let mut reader = Reader::new(body);
-    let mut seen = [false; 2];
-    reader.members(|reader, key| -> Step {
-        let (at, name) = match decode(key).as_deref() {
-            Some("messages") => (0, "messages"),
-            Some("inferenceConfig") => (1, "inferenceConfig"),
-            _ => return Ok(reader.ignore()?),
-        };
-        if std::mem::replace(&mut seen[at], true) {
-            return Err(ScanError::field(name, "is there twice"));
-        }
-        if at == 0 { messages(reader, &mut facts) } else { limit(reader, &mut facts.max_output) }
+    let mut reader = shared::open(body)?;
+    let mut facts = shared::of_path(path, "modelId")?;
+    shared::fields(&mut reader, ["messages", "inferenceConfig"], |reader, name| match name {
+        "messages" => messages(reader, &mut facts),
+        _ => limit(reader, &mut facts.max_output),
     })?;
-    facts.close = reader.at() - 1;
-    reader.end()?;
+    facts.close = shared::close(&mut reader)?;
     Ok(facts)
 }
 
 fn messages(reader: &mut Reader<'_>, facts: &mut RequestFacts) -> Step {
-    if reader.peek() != Some(b'[') {
-        return Err(ScanError::field("messages", "must be an array"));
-    }
-    reader.elements(|reader| {
-        facts.messages = facts.messages.saturating_add(1);
-        if reader.peek() != Some(b'{') {
-            return Err(ScanError::field("messages", "must hold objects only"));
-        }
+    facts.messages = shared::objects(reader, "messages", |reader| {
         reader.members(|reader, key| -> Step {
             match decode(key).as_deref() {
                 Some("content") => Ok(reader.elements_if_array(|reader| block(reader, facts))?),
                 _ => Ok(reader.ignore()?),
             }
         })
-    })
+    })?;
+    Ok(())
 }
 
 /// Counts what costs tokens beyond its text, also inside a tool's result; the member's name is the block's kind.
@@ -88,22 +65,16 @@ fn limit(reader: &mut Reader<'_>, max_output: &mut Option<u64>) -> Step {
         Some(b'n') => return Ok(reader.ignore()?),
         _ => return Err(ScanError::field("inferenceConfig", "must be an object")),
     }
+    const FIELD: &str = "inferenceConfig.maxTokens";
     let mut seen = false;
     reader.members(|reader, key| {
-        let span = reader.value()?;
         if decode(key).as_deref() != Some("maxTokens") {
-            return Ok(());
+            return Ok(reader.ignore()?);
         }
-        let wrong = ScanError::field("inferenceConfig.maxTokens", "must be an integer from 1 to 1000000000");
         if std::mem::replace(&mut seen, true) {
-            return Err(ScanError::field("inferenceConfig.maxTokens", "is there twice"));
+            return Err(ScanError::field(FIELD, "is there twice"));
         }
-        let token = reader.slice(span);
-        if token != b"null" {
-            let number = str::from_utf8(token).ok().and_then(|token| token.parse().ok());
-            let number = number.filter(|number| (1..=MAX_OUTPUT).contains(number));
-            *max_output = Some(number.ok_or(wrong)?);
-        }
+        *max_output = shared::limit(reader, FIELD)?;
         Ok(())
     })
 }

@@ -1,15 +1,14 @@
 //! The one pass over a body of Google's: generateContent and countTokens alike.
 
-use std::ops::Range;
-
 use super::camel;
 use crate::{
     dialect::InPath,
     json::{Fault, Reader, decode},
-    scan::{MAX_CHOICES, MAX_OUTPUT, RequestFacts, ScanError},
+    scan::{
+        MAX_CHOICES, MAX_OUTPUT, RequestFacts, ScanError,
+        shared::{self, Step},
+    },
 };
-
-type Step = Result<(), ScanError>;
 
 /// What has been read so far.
 #[derive(Default)]
@@ -27,27 +26,19 @@ struct Draft {
 
 /// Validates a body and gives its facts; see [`crate::scan()`]. The model is the path's.
 pub(super) fn scan(path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
-    if let Err(error) = simdutf8::compat::from_utf8(body) {
-        return Err(Fault { at: error.valid_up_to(), what: "expected UTF-8" }.into());
-    }
-    let mut reader = Reader::new(body);
-    let mut draft = Draft::default();
+    let (mut reader, mut draft) = (shared::open(body)?, Draft::default());
     draft.request(&mut reader)?;
-    let close = reader.at() - 1;
-    reader.end()?;
-    let model = path.model.filter(|model| !model.is_empty());
-    let model = model.ok_or(ScanError::field("model", "is missing"))?;
+    let close = shared::close(&mut reader)?;
+    let facts = shared::of_path(path, "model")?;
     Ok(RequestFacts {
-        stream: path.stream.unwrap_or(false),
-        include_usage: true,
         max_output: draft.max_output,
         choices: draft.choices.unwrap_or(1),
-        messages: draft.contents.ok_or(ScanError::field("contents", "is missing"))?,
+        messages: draft.contents.ok_or(shared::missing("contents"))?,
         images: draft.images,
         audio: draft.audio,
         files: draft.files,
         close,
-        ..RequestFacts::plain(model.to_owned(), 0..0)
+        ..facts
     })
 }
 
@@ -74,18 +65,7 @@ impl Draft {
         if self.contents.is_some() {
             return Err(ScanError::field("contents", "is there twice"));
         }
-        if reader.peek() != Some(b'[') {
-            return Err(ScanError::field("contents", "must be an array"));
-        }
-        let mut contents = 0_u32;
-        reader.elements(|reader| {
-            contents = contents.saturating_add(1);
-            if reader.peek() != Some(b'{') {
-                return Err(ScanError::field("contents", "must hold objects only"));
-            }
-            Ok(self.content(reader)?)
-        })?;
-        self.contents = Some(contents);
+        self.contents = Some(shared::objects(reader, "contents", |reader| Ok(self.content(reader)?))?);
         Ok(())
     }
 
@@ -108,14 +88,7 @@ impl Draft {
 
     /// The sound of an inline medium is as long as its bytes; anything else is counted by the piece.
     fn medium(&mut self, reader: &mut Reader<'_>, inline: bool) -> Result<(), Fault> {
-        let mut mime = None;
-        reader.members_if_object(|reader, key| {
-            let span = reader.value()?;
-            if name(key).as_deref() == Some("mimeType") {
-                mime = text(reader, &span);
-            }
-            Ok(())
-        })?;
+        let mime = shared::text_of(reader, |key| name(key).as_deref() == Some("mimeType"))?;
         let of = |kind: &str| mime.as_deref().is_some_and(|mime| mime.starts_with(kind));
         let count = if of("image/") {
             &mut self.images
@@ -148,7 +121,7 @@ impl Draft {
             if slot.is_some() {
                 return Err(ScanError::field(field, "is there twice"));
             }
-            *slot = count(reader, field, most)?;
+            *slot = shared::count(reader, field, 1..=most, "must be a positive whole number within reason")?;
             Ok(())
         })
     }
@@ -157,21 +130,4 @@ impl Draft {
 /// A member's name in camelCase.
 fn name(key: &[u8]) -> Option<String> {
     decode(key).map(|key| camel(&key))
-}
-
-fn text(reader: &Reader<'_>, span: &Range<usize>) -> Option<String> {
-    let inside = reader.slice(span.clone()).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    decode(inside).map(String::from)
-}
-
-/// A whole number from 1 to `most`; null counts as absent.
-fn count(reader: &mut Reader<'_>, field: &'static str, most: u64) -> Result<Option<u64>, ScanError> {
-    let span = reader.value()?;
-    let token = reader.slice(span);
-    if token == b"null" {
-        return Ok(None);
-    }
-    let number = str::from_utf8(token).ok().and_then(|token| token.parse().ok());
-    let number = number.filter(|number| (1..=most).contains(number));
-    number.map(Some).ok_or(ScanError::field(field, "must be a positive whole number within reason"))
 }

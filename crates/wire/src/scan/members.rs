@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Api, MAX_CHOICES, MAX_OUTPUT, MAX_USER, RequestFacts, ScanError, StreamOptions};
+use super::{
+    Api, MAX_CHOICES, RequestFacts, ScanError, StreamOptions,
+    shared::{Step, count, flag, limit, missing, model, objects, text, user},
+};
 use crate::json::{Reader, decode};
-
-type Step = Result<(), ScanError>;
 
 /// Fields that both APIs read.
 const SHARED: [&str; 4] = ["model", "user", "safety_identifier", "metadata"];
@@ -78,7 +79,7 @@ fn known(own: &[&'static str], key: &[u8]) -> Option<(usize, &'static str)> {
 impl Draft {
     fn member(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Step {
         match name {
-            "model" => self.model(reader)?,
+            "model" => self.model = Some(model(reader)?),
             "user" => self.user = user(reader)?,
             "safety_identifier" => self.safety_identifier = user(reader)?,
             "metadata" => self.metadata(reader)?,
@@ -95,7 +96,7 @@ impl Draft {
             }
             "stream" => self.stream = flag(reader, name)?.0,
             "stream_options" => self.stream_options(reader)?,
-            "n" => self.choices = count(reader, name, MAX_CHOICES, "must be an integer from 1 to 128")?,
+            "n" => self.choices = count(reader, name, 1..=MAX_CHOICES, "must be an integer from 1 to 128")?,
             "max_tokens" => self.max_tokens = limit(reader, name)?,
             _ => {
                 let start = reader.at();
@@ -103,14 +104,6 @@ impl Draft {
                 self.null_limit = self.max_completion_tokens.is_none().then(|| start..reader.at());
             }
         }
-        Ok(())
-    }
-
-    fn model(&mut self, reader: &mut Reader<'_>) -> Step {
-        let span = reader.value()?;
-        let model = text(reader, &span).filter(|model| !model.is_empty());
-        let model = model.ok_or(ScanError::field("model", "must be a non-empty string"))?;
-        self.model = Some((model, span));
         Ok(())
     }
 
@@ -158,15 +151,7 @@ impl Draft {
     }
 
     fn messages(&mut self, reader: &mut Reader<'_>) -> Step {
-        if reader.peek() != Some(b'[') {
-            return Err(ScanError::field("messages", "must be an array"));
-        }
-        let mut messages = 0_u32;
-        reader.elements(|reader| {
-            messages = messages.saturating_add(1);
-            if reader.peek() != Some(b'{') {
-                return Err(ScanError::field("messages", "must hold objects only"));
-            }
+        let messages = objects(reader, "messages", |reader| {
             reader.members(|reader, key| match decode(key).as_deref() {
                 Some("content") if reader.peek() == Some(b'[') => {
                     reader.elements(|reader| self.media.part(reader))
@@ -179,7 +164,6 @@ impl Draft {
     }
 
     fn finish(self, list: &'static str, close: usize) -> Result<RequestFacts, ScanError> {
-        let missing = |field| ScanError::field(field, "is missing");
         let (model, model_span) = self.model.ok_or(missing("model"))?;
         Ok(RequestFacts {
             model,
@@ -230,52 +214,9 @@ impl Media {
     }
 }
 
-/// The text of a string value; `None` for any other type and for half a surrogate pair.
-fn text(reader: &Reader<'_>, span: &Range<usize>) -> Option<String> {
-    let inside = reader.slice(span.clone()).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    decode(inside).map(String::from)
-}
-
-/// An end user's name; what is no name is ignored, because attribution must not refuse a request.
-fn user(reader: &mut Reader<'_>) -> Result<Option<String>, ScanError> {
-    let span = reader.value()?;
-    Ok(text(reader, &span).filter(|user| !user.is_empty() && user.len() <= MAX_USER))
-}
-
 /// How many characters a string has, from its raw inside: an escape is one.
 fn characters(inside: &[u8]) -> u64 {
     decode(inside).map_or(inside.len(), |text| text.chars().count()) as u64
-}
-
-/// A boolean and its span; null counts as false.
-fn flag(reader: &mut Reader<'_>, name: &'static str) -> Result<(bool, Range<usize>), ScanError> {
-    let span = reader.value()?;
-    match reader.slice(span.clone()) {
-        b"true" => Ok((true, span)),
-        b"false" | b"null" => Ok((false, span)),
-        _ => Err(ScanError::field(name, "must be true or false")),
-    }
-}
-
-/// An output limit. Zero is refused too: some servers read it as "no limit".
-fn limit(reader: &mut Reader<'_>, name: &'static str) -> Result<Option<u64>, ScanError> {
-    count(reader, name, MAX_OUTPUT, "must be an integer from 1 to 1000000000")
-}
-
-/// An integer from 1 to `max`; null counts as absent.
-fn count(
-    reader: &mut Reader<'_>,
-    name: &'static str,
-    max: u64,
-    what: &'static str,
-) -> Result<Option<u64>, ScanError> {
-    let span = reader.value()?;
-    let token = reader.slice(span);
-    if token == b"null" {
-        return Ok(None);
-    }
-    let number = str::from_utf8(token).ok().and_then(|token| token.parse().ok());
-    number.filter(|number| (1..=max).contains(number)).map(Some).ok_or(ScanError::field(name, what))
 }
 
 /// How many texts an embeddings request holds; a flat list of token ids is one text.
