@@ -34,6 +34,9 @@ pub struct Settings {
     pub trace: TraceSettings,
 }
 
+/// Longest wait that a setting may ask for, in seconds. Moments that lie too far ahead cannot be told at all.
+const MAX_WAIT: u64 = 24 * 3_600;
+
 /// Bounds of what clients may do, and of what the proxy may connect to.
 #[derive(Args, Clone, Debug)]
 pub struct EdgeSettings {
@@ -121,6 +124,17 @@ impl EdgeSettings {
     /// # Errors
     /// Names the flag.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let waits = [
+            ("--body-timeout-seconds", self.body_timeout_seconds),
+            ("--header-timeout-seconds", self.header_timeout_seconds),
+            ("--idle-timeout-seconds", self.idle_timeout_seconds),
+            ("--write-timeout-seconds", self.write_timeout_seconds),
+            ("--lame-duck-seconds", self.lame_duck_seconds),
+            ("--drain-seconds", self.drain_seconds),
+        ];
+        if let Some((flag, _)) = waits.iter().find(|(_, seconds)| *seconds > MAX_WAIT) {
+            return Err(ConfigError::new(*flag, format!("must be at most {MAX_WAIT}, which is a day")));
+        }
         let at_least_one = [
             ("--max-body-bytes", self.max_body_bytes),
             ("--body-timeout-seconds", self.body_timeout_seconds),
@@ -207,5 +221,28 @@ impl LinkSettings {
             join_token: self.join_token.clone(),
             tls,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches as _};
+
+    use super::*;
+
+    #[test]
+    fn waits_that_no_clock_can_tell_are_refused() {
+        let parse = |arguments: &[&str]| {
+            let command = EdgeSettings::augment_args(Command::new("proxy"));
+            EdgeSettings::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap()
+        };
+        parse(&["proxy", "--drain-seconds", "86400", "--lame-duck-seconds", "0"]).check().unwrap();
+        for wait in ["body-timeout", "header-timeout", "idle-timeout", "write-timeout", "lame-duck", "drain"]
+        {
+            let flag = format!("--{wait}-seconds");
+            for seconds in ["86401", "18446744073709551615"] {
+                assert_eq!(parse(&["proxy", &flag, seconds]).check().unwrap_err().field, flag);
+            }
+        }
     }
 }

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use http::Method;
 use http_body_util::BodyExt as _;
 use testkit::Collector;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
-use super::harness::{Bench, Client, Plain, Plan, Raw, credential, soon};
+use super::harness::{Bench, Client, Plain, Plan, Raw, credential, plain_body, soon};
 use crate::trace::{OtlpHeaders, OtlpProtocol, TraceSettings};
 
 const PROMPT: &str = "the canary sings at midnight";
@@ -60,12 +61,36 @@ async fn live(bench: &mut Bench) -> String {
             bench.event().await;
         }
     }
+    bench.sim().script("{}").await;
+    told += &bearers_of_every_sdk(bench).await;
     bench.client.chat(&format!(r#"{{"model":"chat","messages":"{PROMPT}""#)).await;
     bench.sim().script(r#"{"hang":{"after_chunks":1}}"#).await;
     let mut hung = bench.client.open_stream(PROMPT).await;
     soon(hung.body_mut().frame()).await.unwrap().unwrap();
     drop(hung);
     bench.event().await;
+    told
+}
+
+/// The key wherever SDKs put it, on a path that is known and on one that is not.
+async fn bearers_of_every_sdk(bench: &mut Bench) -> String {
+    let (mut told, key) = (String::new(), bench.client.keys.good.clone());
+    for path in ["/v1/chat/completions", "/nowhere"] {
+        for header in [None, Some("x-api-key"), Some("x-goog-api-key")] {
+            let place = if header.is_some() { path.to_owned() } else { format!("{path}?alt=sse&key={key}") };
+            let mut request = bench.client.request(Method::POST, &place, &plain_body(PROMPT));
+            request.headers_mut().remove("authorization");
+            if let Some(header) = header {
+                request.headers_mut().insert(header, key.parse().unwrap());
+            }
+            let reply = bench.client.plain.send(request).await;
+            assert_eq!(reply.status == 200, path != "/nowhere", "{header:?}: {}", reply.text());
+            told += &format!("{:?} {}\n", reply.headers, reply.text());
+            if reply.status == 200 {
+                bench.event().await;
+            }
+        }
+    }
     told
 }
 
