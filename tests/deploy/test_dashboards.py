@@ -21,6 +21,13 @@ def test_the_scrape_configuration_and_its_alerts_are_valid():
     promtool("check", "config", str(ROOT / "deploy" / "prometheus" / "prometheus.yml"))
 
 
+def test_alerts_fire_when_they_should(tmp_path: Path):
+    """What `alerts.yml` plays and expects; promtool finds the rules beside it."""
+    for file in (ROOT / "deploy" / "prometheus" / "rules.yml", Path(__file__).with_name("alerts.yml")):
+        (tmp_path / file.name).write_text(file.read_text())
+    promtool("test", "rules", str(tmp_path / "alerts.yml"))
+
+
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_every_query_of_a_dashboard_is_valid(path: Path, tmp_path: Path):
     board = json.loads(path.read_text())
