@@ -75,6 +75,14 @@ def test_settings_are_known_to_the_binary(service):
     assert used <= binaries.variables(*SERVICES[service])
 
 
+def test_the_collector_takes_what_proxies_can_be_asked_to_send():
+    collector = yaml.safe_load((ROOT / "deploy" / "otel" / "collector.yaml").read_text())
+    sent = {"traces"} | ({"metrics"} if "PORTCULLIS_OTLP_METRICS" in taken_from_outside() else set())
+    assert set(collector["service"]["pipelines"]) == sent == {"traces", "metrics"}
+    for pipeline in collector["service"]["pipelines"].values():
+        assert all(set(pipeline[part]) <= set(collector[part]) for part in ("receivers", "processors", "exporters"))
+
+
 # What each stage of the Dockerfile runs; what they have in common, the proxy has to know.
 STAGES = {
     "service": ("portcullis-proxy",),
