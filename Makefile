@@ -1,5 +1,5 @@
 # What a contributor types; `make help` lists it. Nothing here needs more than a Rust toolchain, a C compiler and,
-# for the SDK tests, Python.
+# for the SDK tests, Python and Node.js.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,9 +10,10 @@ CARGO_MACHETE := 0.9.2
 CARGO_FUZZ := 0.13.2
 TOOLS := target/tools
 VENV := .venv
+NPM := tests/sdk/js/node_modules
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench fuzz servers rust-test sdk-test deploy-test compose-test advisories
+.PHONY: help run up down test lint bench fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ up: servers ## start PostgreSQL, Redis, two control planes, two ledgers and thre
 down: ## stop what `make up` started; the data stays
 	scripts/services down
 
-test: rust-test sdk-test deploy-test ## run all tests; installs the Python SDKs into .venv
+test: rust-test sdk-test deploy-test ## run all tests; installs the SDKs for Python into .venv and for Node.js beside their tests
 
 rust-test: servers ## run the Rust tests, those that start our binaries too
 	cargo build --workspace --bins
@@ -40,8 +41,11 @@ servers: ## install the Redis, PostgreSQL and Prometheus servers that tests star
 	  scripts/install-quietly postgresql
 	@command -v prometheus >/dev/null || scripts/install-quietly prometheus
 
-sdk-test: servers $(VENV)/.installed ## run the SDK tests against the binaries of the last build
+sdk-test: servers $(VENV)/.installed $(NPM)/.installed ## run the SDK tests against the binaries of the last build
 	$(VENV)/bin/python -m pytest tests/sdk tools
+
+compatibility: $(VENV)/.installed ## write docs/COMPATIBILITY.md from a run of the matrix against the binaries of the last build
+	$(VENV)/bin/python -m pytest -q -s tests/sdk/test_matrix.py --write-compatibility
 
 deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build
 	$(VENV)/bin/python -m pytest -q tests/deploy
@@ -62,6 +66,12 @@ $(VENV)/.installed: $(REQUIREMENTS)
 	@echo 'installing into $(VENV):' && cat $(REQUIREMENTS)
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
+	@touch $@
+
+$(NPM)/.installed: tests/sdk/js/package-lock.json
+	@command -v npm >/dev/null || scripts/install-quietly nodejs npm
+	@echo 'installing into $(NPM), with what they need:' && grep -E '^ +"[^"]+": "[0-9]' tests/sdk/js/package.json
+	cd tests/sdk/js && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) ## run every static check

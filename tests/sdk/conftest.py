@@ -8,10 +8,15 @@ import openai
 import pytest
 
 import processes
+from matrix.gateway import matrix  # noqa: F401: a fixture of several tests
 from simulator_alone import script, simulator  # noqa: F401: fixtures of the tests in simulator/
 
 # Ours answer in milliseconds; the bound is there so that a hang fails instead of hanging the run.
 TIMEOUT_SECONDS = 30
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-compatibility", action="store_true", help="write docs/COMPATIBILITY.md anew")
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,14 @@ def binary(name: str) -> str:
     return str(path)
 
 
-def standalone(secrets_: Secrets, directory: Path) -> Service:
-    """Everything in one process, with the demo's simulator, routes and tenant key."""
+def standalone(secrets_: Secrets, directory: Path, *more: str) -> Service:
+    """Everything in one process; unless `more` says otherwise with the demo's simulator, routes and tenant key."""
     listen = ["--listen", "--admin-listen", "--grpc-listen", "--ops-listen"]
     arguments = [
         *("portcullis", "standalone"),
         *(part for flag in listen for part in (flag, ANYWHERE)),
         *("--data-dir", str(directory / "data")),
+        *more,
     ]
     return Service(arguments, secrets_.environment(), directory)
 

@@ -1,0 +1,1 @@
+"""Every client SDK against every provider dialect."""
