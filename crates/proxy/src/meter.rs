@@ -239,6 +239,7 @@ impl Meter {
     pub(crate) fn fail(&mut self, trouble: &Trouble) {
         self.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
         // Without an attempt there was nothing to settle.
+        self.passage.whose = Some(self.opening.attribution.clone());
         self.passage.refused(trouble, Some(&self.opening.route));
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
+use domain::{Attribution, ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
 use http::{Method, Request};
 use policy::{Credential, Key, Target};
 use tokio::time::Instant;
@@ -84,6 +84,8 @@ pub(crate) struct Passage {
     pub(crate) dialect: DialectName,
     /// The caller's key, and its tenant with it, once it was found good.
     pub(crate) key: Option<Arc<Key>>,
+    /// For whom it was, where it was refused after that was known.
+    pub(crate) whose: Option<Attribution>,
     told: bool,
 }
 
@@ -91,8 +93,9 @@ impl Passage {
     pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>) -> Self {
         let (id, at, started) = (RequestId::new(), Timestamp::now(), Instant::now());
         let (method, trace) = (known(request.method()), gateway.head.context(id, request.headers()));
-        let (api, dialect, key, told) = (None, DialectName::OpenAiChat, None, false);
-        Self { gateway, id, at, started, method, trace, api, dialect, key, told }
+        let (api, dialect) = (None, DialectName::OpenAiChat);
+        let (key, whose, told) = (None, None, false);
+        Self { gateway, id, at, started, method, trace, api, dialect, key, whose, told }
     }
 
     /// The tenant's name, once the key was found good.
@@ -104,8 +107,9 @@ impl Passage {
     pub(crate) fn hand_over(&mut self) -> Self {
         let (id, at, started, method, api) = (self.id, self.at, self.started, self.method, self.api);
         let (trace, key, dialect) = (self.trace.clone(), self.key.take(), self.dialect);
+        let (gateway, whose) = (Arc::clone(&self.gateway), self.whose.take());
         let told = std::mem::replace(&mut self.told, true);
-        Self { gateway: Arc::clone(&self.gateway), id, at, started, method, trace, api, dialect, key, told }
+        Self { gateway, id, at, started, method, trace, api, dialect, key, whose, told }
     }
 
     /// It had attempts.

@@ -65,9 +65,13 @@ pub(crate) async fn handle(
     let ask = Ask { api, in_path, body, facts, plan, options };
     let opening =
         open(arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
-    let hold = limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution)
-        .await
-        .map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let hold = match limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution).await {
+        Ok(hold) => hold,
+        Err(trouble) => {
+            arrival.passage.whose = Some(opening.attribution);
+            return Err(trouble.on_route(&ask.plan.route));
+        }
+    };
     let mut meter = Meter::new(arrival.passage.hand_over(), opening, hold);
     match attempt::first_success(gateway, &ask, &mut meter).await {
         Ok(answer) => Ok(relay::respond(answer, &ask, meter)),

@@ -59,13 +59,15 @@ impl Observer for RequestLog {
             return;
         }
         let passage = unmetered.passage;
-        let key = passage.key.as_deref();
+        let (key, whose) = (passage.key.as_deref(), passage.whose.as_ref());
         tracing::info!(
             target: TARGET,
             request = %passage.id,
             trace = to_hex(&passage.trace.trace_id),
             tenant = key.map(|key| key.tenant.name.as_str()),
             key = key.map(|key| key.name.as_str()),
+            user = whose.and_then(|whose| whose.user.as_deref()),
+            feature = whose.and_then(|whose| whose.feature.as_deref()),
             api = passage.api,
             route = unmetered.route,
             outcome = unmetered.outcome.as_str(),

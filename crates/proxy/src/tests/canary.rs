@@ -7,7 +7,7 @@ use std::{
 
 use http::Method;
 use http_body_util::BodyExt as _;
-use testkit::Collector;
+use testkit::{Collector, attribute};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
@@ -150,6 +150,37 @@ async fn nothing_secret_is_logged_at_any_level() {
         }
         // Clients may hear their own prompt again.
         assert!(secret == PROMPT || !told.contains(&secret), "{secret} in what clients were told");
+    }
+}
+
+#[tokio::test]
+async fn whom_a_limit_refused_is_in_line_and_span() {
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::INFO).with(lines);
+    let _capturing = tracing::subscriber::set_default(subscriber);
+    let collector = Collector::start().unwrap();
+    let otlp_endpoint = Some(collector.url());
+    let trace = TraceSettings { otlp_endpoint, trace_sample: 0.0, ..TraceSettings::default() };
+    let limits: &[&str] = &[r#"{"requests":"1/min","per":"user"}"#];
+    let mut bench = Bench::start(Plan { limits, trace, ..Plan::default() }).await;
+    let whose =
+        [("x-portcullis-user", "ada"), ("x-portcullis-feature", "search"), ("x-portcullis-tags", "k=v")];
+    let ask = || bench.client.plain.send(bench.client.asking(&plain_body("hi"), &whose));
+    assert_eq!((ask().await.status, ask().await.status), (200, 429));
+    bench.event().await;
+    bench.stop_exporting().await;
+    bench.finish().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let refused = log.lines().find(|line| line.contains("status=429")).unwrap();
+    for field in [r#"user="ada""#, r#"feature="search""#, r#"limit="requests""#, r#"route="chat""#] {
+        assert!(refused.contains(field), "no {field} in {refused}");
+    }
+    let spans = collector.spans();
+    let [refused] = spans.as_slice() else { panic!("{spans:#?}") };
+    for (name, value) in [("user", "ada"), ("feature", "search"), ("limit", "requests")] {
+        let said = attribute(&refused.attributes, &format!("portcullis.{name}"));
+        assert_eq!(said.as_deref(), Some(value), "{name}");
     }
 }
 

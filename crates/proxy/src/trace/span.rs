@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Attempt, AttemptOutcome, Money, RequestId, RequestOutcome, Timestamp, UsageEvent};
+use domain::{Attempt, AttemptOutcome, Attribution, Money, RequestId, RequestOutcome, Timestamp, UsageEvent};
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value},
     trace::v1::{
@@ -40,6 +40,7 @@ pub(super) enum End {
 pub(super) struct Unmetered {
     pub(super) api: Option<&'static str>,
     pub(super) route: Option<String>,
+    pub(super) whose: Option<Attribution>,
     pub(super) outcome: RequestOutcome,
     /// The contract's code of the error.
     pub(super) error: Option<&'static str>,
@@ -74,6 +75,18 @@ impl Attributes {
 
     fn flag(&mut self, key: &str, flag: bool) {
         self.put(key, Value::BoolValue(flag));
+    }
+
+    fn whose(&mut self, whose: &Attribution) {
+        self.maybe(n::USER, whose.user.as_deref());
+        self.maybe(n::FEATURE, whose.feature.as_deref());
+        if !whose.tags.is_empty() {
+            let tag = |(name, value): &(String, String)| AnyValue {
+                value: Some(Value::StringValue(format!("{name}={value}"))),
+            };
+            let values = whose.tags.iter().map(tag).collect();
+            self.put(n::TAGS, Value::ArrayValue(ArrayValue { values }));
+        }
     }
 
     /// Exact in both forms.
@@ -123,15 +136,7 @@ impl Record {
         let failed = matches!(event.outcome, RequestOutcome::Error | RequestOutcome::Cut);
         let last = event.attempts.last().map(|attempt| attempt.outcome.as_str());
         attributes.text(n::ROUTE, &event.route);
-        attributes.maybe(n::USER, event.attribution.user.as_deref());
-        attributes.maybe(n::FEATURE, event.attribution.feature.as_deref());
-        if !event.attribution.tags.is_empty() {
-            let tag = |(name, value): &(String, String)| AnyValue {
-                value: Some(Value::StringValue(format!("{name}={value}"))),
-            };
-            let values = event.attribution.tags.iter().map(tag).collect();
-            attributes.put(n::TAGS, Value::ArrayValue(ArrayValue { values }));
-        }
+        attributes.whose(&event.attribution);
         attributes.number(n::ATTEMPTS, event.attempts.len());
         attributes.text(n::FALLBACK, event.fallback().map_or("none", AttemptOutcome::as_str));
         attributes.text(n::CACHE, event.cache.as_str());
@@ -150,6 +155,9 @@ impl Record {
     fn unmetered(&self, end: &Unmetered, mut attributes: Attributes) -> Span {
         attributes.maybe(n::ROUTE, end.route.as_deref());
         attributes.maybe(n::LIMIT, end.limit);
+        if let Some(whose) = &end.whose {
+            attributes.whose(whose);
+        }
         let served =
             Served { api: end.api, outcome: end.outcome, status: end.status, duration_us: end.duration_us };
         self.server(&served, end.error, attributes)

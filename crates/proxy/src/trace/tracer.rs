@@ -151,6 +151,7 @@ impl Observer for Tracer {
         let end = Unmetered {
             api: passage.api,
             route: unmetered.route.map(str::to_owned),
+            whose: passage.whose.clone(),
             outcome: unmetered.outcome,
             error: unmetered.kind.map(domain::ErrorKind::code),
             limit: unmetered.limit,
