@@ -7,7 +7,7 @@ use domain::{ErrorKind, RequestId, Usage};
 use policy::{Planned, Target};
 use secrets::Keyring;
 use wire::{
-    Api, ChatTap, DialectName, Edits, Tap,
+    Addressing, Api, ChatTap, DialectName, Edits, Tap,
     canon::{Losses, TargetFacts, Unsupported},
     dialect::{Dialect, Envelope, ErrorClass, InPath, NoReply, Seal},
     embed::EmbedCall,
@@ -78,8 +78,7 @@ pub(crate) fn speak(
         return embed(ask, target, to);
     }
     if !ask.api.generates() && to != from {
-        let target = format!("{} at {}", to.title(), target.model.provider);
-        return Err(Unspeakable::Field(Unsupported { field: ask.api.name().to_owned(), target }));
+        return Err(not_at(ask, target, to));
     }
     if from == to {
         let same = |dialect: &'static dyn Dialect| {
@@ -142,12 +141,22 @@ fn translate(
 }
 
 fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeakable> {
+    if target.endpoint.row.addressing == Addressing::Vertex {
+        // Its embeddings have yet another form, behind other paths.
+        return Err(not_at(ask, target, to));
+    }
     let body = Json::parse(&ask.body).map_err(|error| wrong(error.to_string(), ""))?;
     let call = EmbedCall::decode(body).map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
     let losses = Losses::new(ask.api.dialect(), to, ask.options.lenient);
     let encoded = call.encode(to, &target.upstream, losses).map_err(Unspeakable::Field)?;
     let talk = Talk::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
     Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version: None })
+}
+
+/// The operation is not there at this provider.
+fn not_at(ask: &Ask, target: &Target, to: DialectName) -> Unspeakable {
+    let target = format!("{} at {}", to.title(), target.model.provider);
+    Unspeakable::Field(Unsupported { field: ask.api.name().to_owned(), target })
 }
 
 /// The request is at fault.

@@ -78,6 +78,7 @@ fn vertex(to: &Destination<'_>) -> String {
     match (to.dialect, to.stream) {
         (DialectName::Anthropic, false) => format!("/publishers/anthropic/models/{model}:rawPredict"),
         (DialectName::Anthropic, true) => format!("/publishers/anthropic/models/{model}:streamRawPredict"),
+        _ if to.api == Api::GeminiCountTokens => format!("/publishers/google/models/{model}:countTokens"),
         (_, stream) => format!("/publishers/google/models/{model}:{}", verb(stream)),
     }
 }
@@ -160,6 +161,10 @@ mod tests {
         let expected =
             format!("{base}/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict");
         assert_eq!(claude, expected);
+        let count =
+            Destination { api: Api::GeminiCountTokens, dialect: DialectName::Gemini, model: "g", ..to };
+        let count = upstream_path(base, Root::Base, &Destination { stream: false, ..count });
+        assert_eq!(count, format!("{base}/publishers/google/models/g:countTokens"));
         to.addressing = Addressing::AzureDeployments { api_version: "2024-10-21" };
         let azure = upstream_path("", Root::Base, &Destination { model: "my dep", ..to });
         assert_eq!(azure, "/openai/deployments/my%20dep/chat/completions?api-version=2024-10-21");

@@ -111,7 +111,10 @@ impl ProviderRow {
             let claude = model.starts_with("claude");
             return at_base(if claude { DialectName::Anthropic } else { DialectName::Gemini });
         }
-        let own = self.speaks.iter().find(|speaks| speaks.dialect == client);
+        let foreign = client == DialectName::Anthropic
+            && self.quirks.messages_for_claude
+            && !model.to_ascii_lowercase().contains("claude");
+        let own = self.speaks.iter().find(|speaks| speaks.dialect == client && !foreign);
         own.or(self.speaks.first()).copied().unwrap_or(at_base(DialectName::OpenAiChat))
     }
 }
@@ -125,4 +128,19 @@ pub fn provider_row(kind: &str) -> Option<&'static ProviderRow> {
 /// Every kind, in the table's order.
 pub fn provider_kinds() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|row| row.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clouds_speak_anthropics_dialect_for_its_models_alone() {
+        let to = |kind, model| provider_row(kind).unwrap().dialect_for(DialectName::Anthropic, model).dialect;
+        assert_eq!(to("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"), DialectName::Anthropic);
+        assert_eq!(to("bedrock", "eu.amazon.nova-lite-v1:0"), DialectName::Bedrock);
+        assert_eq!(to("databricks", "databricks-claude-sonnet-4"), DialectName::Anthropic);
+        assert_eq!(to("databricks", "databricks-llama-4-maverick"), DialectName::OpenAiChat);
+        assert_eq!(to("deepseek", "deepseek-chat"), DialectName::Anthropic, "it serves its own by both");
+    }
 }

@@ -57,6 +57,8 @@ pub struct Quirks {
     pub thoughts_back: ThoughtsBack,
     /// How prompts are marked for its cache.
     pub cache_marks: CacheMarks,
+    /// Speaks Anthropic's dialect for Anthropic's models alone: it serves those of others as well.
+    pub messages_for_claude: bool,
     /// Top-level fields that every call needs, with their JSON (`reasoning_split` of MiniMax).
     pub always: &'static [(&'static str, &'static str)],
 }
@@ -178,6 +180,7 @@ impl Quirks {
         efforts: Efforts::All,
         thoughts_back: ThoughtsBack::Nowhere,
         cache_marks: CacheMarks::None,
+        messages_for_claude: false,
         always: &[],
     };
 }

@@ -86,6 +86,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
     ProviderRow {
         auth: Auth::Aws,
         speaks: &[at_base(Bedrock), at(Anthropic, "/anthropic")],
+        quirks: Quirks { messages_for_claude: true, ..Quirks::NONE },
         genai_name: "aws.bedrock",
         ..vendor("bedrock", "https://bedrock-runtime.{region}.amazonaws.com")
     },
@@ -101,7 +102,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
     },
     ProviderRow {
         speaks: &[at_base(OpenAiChat), at(Anthropic, "/anthropic")],
-        quirks: OLD_NAMES,
+        quirks: Quirks { messages_for_claude: true, ..OLD_NAMES },
         ..vendor("databricks", "https://{host}/serving-endpoints")
     },
     ProviderRow {
