@@ -19,7 +19,7 @@ pub struct AwsKeys {
 }
 
 /// A Google service account, as its key file has it; other members of the file are of no use here.
-#[derive(Clone, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct ServiceAccount {
     /// Who it is.
     pub client_email: String,

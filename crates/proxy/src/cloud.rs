@@ -81,8 +81,7 @@ impl Tokens {
         let mut held = HashMap::new();
         for credential in snapshot.credentials() {
             let Sign::Google(account) = &credential.sign else { continue };
-            let same =
-                before.get(&credential.id).filter(|held| held.account.private_key == account.private_key);
+            let same = before.get(&credential.id).filter(|held| held.account == *account);
             let entry = same.cloned().unwrap_or_else(|| start(account, upstream));
             held.insert(credential.id, entry);
         }

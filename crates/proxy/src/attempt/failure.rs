@@ -57,7 +57,7 @@ impl Failure {
             let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
             return trouble.param(Some(&unsupported.field));
         }
-        let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
+        let all = |outcome| !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome == outcome);
         let mut lines: Vec<String> = attempts.iter().map(describe).collect();
         if lines.is_empty() {
             // Nothing was sent; the gateway's own words say why.
@@ -108,5 +108,18 @@ pub(super) const fn by_status(status: u16) -> Option<AttemptOutcome> {
         409 | 500..=599 => Some(O::ServerError),
         400..=499 => Some(O::ClientFault),
         _ => Some(O::Protocol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_sent_is_no_rate_limit() {
+        let trouble =
+            Failure::new(AttemptOutcome::NotSent, "no token for the service account yet").trouble(&[]);
+        assert_eq!(trouble.kind(), ErrorKind::AllTargetsFailed);
+        assert_eq!(trouble.http_status().as_u16(), 502);
     }
 }

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::timeout;
 use wire::{
-    Api, Piece, ProviderError, Tap,
+    Api, DialectName, Piece, ProviderError, Tap,
     dialect::{ErrorAnswer, ErrorClass, NoReply},
 };
 
@@ -59,6 +59,14 @@ pub(super) async fn open(
     body: Incoming,
     meter: &mut Meter,
 ) -> Result<Kind, Failure> {
+    // What was not asked for is not unpacked: a few bytes could become any number of them.
+    let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| {
+        let encoding = encoding.as_bytes().trim_ascii();
+        !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
+    });
+    if packed {
+        return Err(protocol("the answer is compressed, which nobody asked for"));
+    }
     let is = |media: &str| {
         let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         said.is_some_and(|said| {
@@ -67,7 +75,7 @@ pub(super) async fn open(
     };
     match ask.facts.stream {
         // Vendors label streams in many ways, but no stream is one JSON document.
-        true if !is("application/json") => open_stream(talk.tap(ask), body, meter).await,
+        true if !is("application/json") => open_stream((ask, talk), body, meter).await,
         false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
         // Sound is played while it comes.
         false if ask.api == Api::Speech && !is("application/json") => Ok(Kind::Long(Bytes::new(), body)),
@@ -85,14 +93,24 @@ fn protocol(detail: &'static str) -> Failure {
     Failure::new(AttemptOutcome::Protocol, detail)
 }
 
-/// An error that came under the flag of success.
-fn error_inside(said: ProviderError) -> Failure {
+/// An error that came under the flag of success; what no other target or key would mend is told from the rest.
+fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
+    use AttemptOutcome as O;
+    let outcome = match talk::outcome(class) {
+        known @ (O::ClientFault | O::BadCredential | O::RateLimited) => known,
+        _ => O::StreamError,
+    };
     let detail = "an error inside an answer of status 200";
-    Failure { said: Some(Box::new(said)), ..Failure::new(AttemptOutcome::StreamError, detail) }
+    Failure { said: Some(Box::new(said)), ..Failure::new(outcome, detail) }
 }
 
 /// Reads a stream up to its first content, so that an error before it can still go to another target.
-async fn open_stream(mut tap: Tap, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
+async fn open_stream(
+    (ask, talk): (&Ask, &Talk),
+    mut body: Incoming,
+    meter: &mut Meter,
+) -> Result<Kind, Failure> {
+    let mut tap = talk.tap(ask);
     let mut pieces = Vec::new();
     let mut held = 0;
     loop {
@@ -102,8 +120,11 @@ async fn open_stream(mut tap: Tap, mut body: Incoming, meter: &mut Meter) -> Res
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 held += data.len();
-                tap.feed(data, &mut pieces)
-                    .map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
+                if let Err(error) = tap.feed(data, &mut pieces) {
+                    // The client saw nothing of it, but it was written.
+                    meter.observe_stream(tap.seen());
+                    return Err(Failure::new(AttemptOutcome::Protocol, error.to_string()));
+                }
             }
             Some(Err(error)) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
             None => tap.finish(&mut pieces),
@@ -111,7 +132,8 @@ async fn open_stream(mut tap: Tap, mut body: Incoming, meter: &mut Meter) -> Res
         let seen = tap.seen();
         meter.observe_stream(seen);
         if let (Some(error), false) = (&seen.error, seen.content) {
-            return Err(error_inside(error.clone()));
+            let class = talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
+            return Err(error_inside(class, error.clone()));
         }
         if seen.content || seen.done || held > MAX_OPENING {
             return Ok(Kind::Stream(Box::new(tap), pieces, body));
@@ -171,16 +193,19 @@ fn judge(kind: Kind, (api, talk): (Api, &Talk), meter: &mut Meter) -> Result<Kin
             Ok(Kind::Plain(body))
         }
         Some(Err(NoReply::Malformed(why))) => Err(Failure::new(AttemptOutcome::Protocol, why)),
-        Some(Err(NoReply::Error(_, said))) => {
+        Some(Err(NoReply::Error(class, said))) => {
             // An error's length is no measure of output.
             meter.observe(None, 0);
-            Err(error_inside(said))
+            Err(error_inside(class, said))
         }
     }
 }
 
 /// The same for OpenAI's own words, without building a document.
 fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure> {
+    if std::str::from_utf8(body).is_err() {
+        return Err(protocol("the answer is no UTF-8"));
+    }
     let usage = wire::chat_usage(body);
     meter.observe(usage, output_estimate(api, body.len() as u64));
     // Errors say no usage, and they are short: nearly all answers are spared a second look.
@@ -196,7 +221,10 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure
     }
     // An error's length is no measure of output.
     meter.observe(None, 0);
-    Err(wire::provider_error(body).map_or_else(|| protocol("neither an answer nor an error"), error_inside))
+    let said = wire::provider_error(body).ok_or_else(|| protocol("neither an answer nor an error"))?;
+    let class =
+        DialectName::OpenAiChat.codec().map_or(ErrorClass::ServerError, |codec| codec.class_of(&said));
+    Err(error_inside(class, said))
 }
 
 /// A refusal with what the provider said of it.
@@ -209,24 +237,26 @@ pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Resp
     let mut read = BytesMut::new();
     // What came in time may still be readable.
     let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
-    let (outcome, said) = match talk.provider() {
+    // AWS answers for itself, whatever dialect the model behind it speaks.
+    let dialect = if error_type.is_some() { DialectName::Bedrock.codec() } else { talk.provider() };
+    let (outcome, said) = match dialect {
         Some(dialect) => {
             let error_type = error_type.as_deref();
             let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
             // Where the dialect's words say nothing else, the status does.
-            (if refined(class, status) { talk::outcome(class) } else { outcome }, said)
+            (if refined(status) { talk::outcome(class) } else { outcome }, said)
         }
         None => (outcome, wire::provider_error(&read)),
     };
     let said = said.map(Box::new);
+    let retry_after = retry_after.or_else(|| wire::gemini::retry_delay(&read));
     let detail = format!("HTTP {status}");
     Failure { status: Some(status), said, retry_after, ..Failure::new(outcome, detail) }
 }
 
-/// Whether a class says more than the status: only of a refusal that blames the request can the words be news,
-/// and a redirect or a wrong method is none of a dialect's errors.
-const fn refined(class: ErrorClass, status: u16) -> bool {
-    matches!(status, 400 | 402 | 422 | 424 | 429 | 498) && !matches!(class, ErrorClass::NotFound)
+/// Whether words say more than the status: only of a refusal that blames the request can they be news.
+const fn refined(status: u16) -> bool {
+    matches!(status, 400 | 402 | 422 | 424 | 429 | 498)
 }
 
 async fn read_error(mut body: Incoming, read: &mut BytesMut) {

@@ -138,11 +138,18 @@ impl StreamBody {
     /// Queues what the tap let through, and looks at what it learned.
     fn take_pieces(&mut self) {
         let failed = self.source.tap.seen().error.is_some();
+        let binary = !self.source.tap.comments();
         let had_terminal = self.terminal.is_some();
+        // The provider's own words about an error are not the client's, where two dialects meet.
+        let mut retold = matches!(*self.source.tap, Tap::Translation(_));
         for piece in self.pieces.drain(..) {
             match piece {
-                Piece::Relay(bytes) if failed => {
+                Piece::Relay(bytes) if failed && !binary => {
                     self.queue.push_back(blotted(bytes, self.source.secret.as_deref()));
+                }
+                // A frame cannot be changed without its checksums; the gateway's own takes its place.
+                Piece::Relay(bytes) if failed && quotes(&bytes, self.source.secret.as_deref()) => {
+                    retold = true;
                 }
                 Piece::Relay(bytes) => self.queue.push_back(bytes),
                 Piece::Done(bytes) => self.terminal = Some(bytes),
@@ -150,13 +157,27 @@ impl StreamBody {
         }
         if failed {
             self.ended = true;
-            // The provider's own error event is in the queue and ends the stream.
             self.book(AttemptOutcome::StreamError, RequestOutcome::Cut);
+            // Else the provider's own error event is in the queue and ends the stream.
+            if retold {
+                self.retell();
+            }
         } else if self.terminal.is_some() && self.source.tap.seen().usage.is_some() {
             self.complete();
         } else if self.terminal.is_some() && !had_terminal {
             self.wait(AFTERWARDS);
         }
+    }
+
+    /// Tells the provider's error in the client's dialect.
+    fn retell(&mut self) {
+        let said = self.source.tap.seen().error.as_ref().map_or("", |error| error.message.as_str());
+        let said = match &self.source.secret {
+            Some(secret) => redact(said, secret),
+            None => said.to_owned(),
+        };
+        let trouble = Trouble::new(ErrorKind::AllTargetsFailed, said).attempts(self.meter.attempts());
+        self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
     }
 
     fn alarm_rang(&mut self) {
@@ -224,6 +245,12 @@ impl StreamBody {
         self.meter.end(attempt);
         self.meter.settle(request, 200)
     }
+}
+
+/// Whether bytes hold the credential or a run of it.
+fn quotes(bytes: &[u8], secret: Option<&Zeroizing<String>>) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    secret.is_some_and(|secret| redact(&text, secret) != text)
 }
 
 /// Events that came with an error may quote the credential.
