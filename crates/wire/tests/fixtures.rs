@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use bytes::Bytes;
 use domain::Usage;
 use wire::{
-    Api, Auth, ChatTap, Destination, DialectName, Piece, ProviderRow, Quirks, Seen,
+    Api, Auth, ChatTap, Destination, DialectName, Piece, ProviderRow, Quirks, Seen, Tap,
     canon::{Losses, TargetFacts},
     chat_usage,
-    dialect::{InPath, Seal},
+    dialect::{ErrorAnswer, InPath, Seal},
     json::Json,
-    provider_error, provider_kinds, provider_row, scan, upstream_path,
+    provider_error, provider_kinds, provider_row, scan,
+    tap::Verbatim,
+    upstream_path,
 };
 
 fn fixture(kind: &str, name: &str) -> Bytes {
@@ -196,4 +198,59 @@ impl Seal for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }
+}
+
+/// Folders that hold a dialect's own fixtures rather than a row's.
+const DIALECTS: [&str; 2] = ["chat", "responses"];
+
+#[test]
+fn every_row_is_read_in_its_own_dialect() {
+    for kind in provider_kinds() {
+        let name = provider_row(kind).unwrap().speaks[0].dialect;
+        let dialect = name.codec().unwrap();
+        let path = InPath { model: Some("m"), stream: Some(true) };
+        let facts = dialect.scan(path, &fixture(kind, "request.json"));
+        assert!(facts.unwrap_or_else(|error| panic!("{kind}: {error}")).stream, "{kind}");
+        let answer = fixture(kind, "response.json");
+        let reply = dialect.decode_reply(Json::parse(&answer).unwrap());
+        let reply = reply.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
+        assert!(reply.usage.is_some_and(|usage| usage.output() > 0), "{kind}: {:?}", reply.usage);
+        assert!(!reply.choices[0].parts.is_empty(), "{kind}");
+        let stream = fixture(kind, if name == DialectName::Bedrock { "stream.bin" } else { "stream.sse" });
+        let whole = watched(name, [&stream[..]]);
+        assert_eq!(whole.0, stream, "{kind}: verbatim");
+        assert!(whole.1.content && whole.1.finish && whole.1.done, "{kind}: {:?}", whole.1);
+        assert!(whole.1.usage.is_some() && whole.1.error.is_none(), "{kind}: {:?}", whole.1);
+        for at in (0..=stream.len()).step_by(7) {
+            assert_eq!(watched(name, [&stream[..at], &stream[at..]]), whole, "{kind}: split at {at}");
+        }
+        assert_eq!(watched(name, stream.chunks(1)), whole, "{kind}: byte by byte");
+        let body = fixture(kind, "error.json");
+        let (_, said) = dialect.decode_error(&ErrorAnswer { status: 400, error_type: None, body: &body });
+        assert!(!said.unwrap().message.is_empty(), "{kind}");
+    }
+}
+
+#[test]
+fn every_folder_belongs_to_a_row_or_a_dialect() {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures"].iter().collect();
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let known = name.starts_with('.') || provider_row(&name).is_some();
+        assert!(known || DIALECTS.contains(&name.as_str()), "{name}");
+    }
+}
+
+/// What a client of the same dialect would receive, and what was seen.
+fn watched<'a>(dialect: DialectName, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Seen) {
+    let mut tap = Tap::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
+    let mut pieces = Vec::new();
+    for chunk in chunks {
+        tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();
+    }
+    tap.finish(&mut pieces);
+    let bytes = pieces.iter().flat_map(|piece| match piece {
+        Piece::Relay(bytes) | Piece::Done(bytes) => bytes.to_vec(),
+    });
+    (bytes.collect(), tap.seen().clone())
 }
