@@ -3,9 +3,10 @@
 mod activity;
 mod impatient;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
+use http::{HeaderValue, Request, Version, header};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -32,6 +33,8 @@ const MAX_HEAD: usize = 64 << 10;
 struct Server {
     gateway: Arc<Gateway>,
     builder: auto::Builder<TokioExecutor>,
+    /// The lame-duck time has begun.
+    leaving: CancellationToken,
     /// No more requests, on no connection.
     drain: CancellationToken,
     /// The end of the drain time.
@@ -43,8 +46,9 @@ struct Server {
 pub(crate) async fn run(gateway: Arc<Gateway>, listener: TcpListener, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(gateway.edge.max_connections));
     let builder = connection_builder(&gateway);
-    let mut closing = std::pin::pin!(after(shutdown, gateway.edge.lame_duck()));
-    let server = Server { gateway, builder, drain: CancellationToken::new(), cut: CancellationToken::new() };
+    let mut closing = std::pin::pin!(after(shutdown.clone(), gateway.edge.lame_duck()));
+    let (drain, cut) = (CancellationToken::new(), CancellationToken::new());
+    let server = Server { gateway, builder, leaving: shutdown, drain, cut };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -107,9 +111,18 @@ impl Server {
         let activity = Arc::new(Activity::new());
         let stream = Impatient::new(stream, self.gateway.edge.write_timeout(), Arc::clone(&activity));
         let (gateway, active) = (Arc::clone(&self.gateway), Arc::clone(&activity));
-        let service = service_fn(move |request| {
+        let leaving = self.leaving.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let leaving = (request.version() <= Version::HTTP_11).then(|| leaving.clone());
             let (running, served) = (active.begin(), serve(Arc::clone(&gateway), request));
-            async move { served.await.map(|response| response.map(|body| body.running(running))) }
+            async move {
+                let mut response = served.await?.map(|body| body.running(running));
+                // The next request would come to a connection that is about to end; HTTP/2 says so by itself.
+                if leaving.is_some_and(|leaving| leaving.is_cancelled()) {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let (gateway, drain, cut) = (Arc::clone(&self.gateway), self.drain.clone(), self.cut.clone());

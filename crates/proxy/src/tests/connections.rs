@@ -95,7 +95,12 @@ async fn a_lame_duck_takes_new_connections_until_its_time_is_over() {
     let mut plan = Plan::default();
     plan.edge.lame_duck_seconds = hour.as_secs();
     let mut bench = Bench::start(plan).await;
+    assert!(!bench.client.say("hi").await.headers.contains_key("connection"));
+    bench.event().await;
     bench.stop.cancel();
+    // One that has a connection is told to leave it, so that none of its requests meets the end of it.
+    assert_eq!(bench.client.say("hi").await.header("connection"), "close");
+    bench.event().await;
     // A client that has no connection yet.
     bench.client = Client { plain: Plain::http2(), ..bench.client };
     assert_eq!(bench.client.say("hi").await.status, 200);
