@@ -11,84 +11,36 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Sum, codec, envelope, events, read, target};
+use dialect::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
+    codec, envelope, events, read, target,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, Cohere, Gemini, OpenAiChat},
     canon::{
-        Call, Choice, Effort, Event, Family, Finish, Losses, OutputFormat, Part, PartKind, Reply, Role,
-        Signature, Tool, ToolCall, ToolChoice, ToolMode, ToolResult, Turn,
+        Call, Effort, Event, Family, Finish, Losses, OutputFormat, Part, PartKind, Role, Tool, ToolChoice,
+        ToolMode, Turn,
     },
     dialect::InPath,
     json::Json,
 };
 
-fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
-    Part::new(PartKind::ToolCall(ToolCall {
-        id: id.into(),
-        name: "f".into(),
-        arguments: arguments.into(),
-        signature: None,
-        custom: false,
-    }))
-}
-
 fn result(id: &'static str, text: &'static str) -> Part<'static> {
-    Part::new(PartKind::ToolResult(ToolResult {
-        id: id.into(),
-        name: "f".into(),
-        content: vec![Part::text(text)],
-        structured: None,
-        error: false,
-    }))
+    result_of("f", id, vec![Part::text(text)])
 }
 
-fn gemini(text: &'static str) -> Signature<'static> {
-    Signature { family: Family::Gemini, text: text.into(), item: None }
+fn limited(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { max_output: Some(100), ..call(turns) }
 }
 
-fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { model: "m".into(), max_output: Some(100), turns, ..Call::default() }
-}
-
-fn written(
-    call: &Call<'_>,
-    client: wire::DialectName,
-    lenient: bool,
-) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(client, Anthropic, lenient);
-    let encoded =
-        codec(Anthropic).encode_call(call, &target("m"), losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+fn write(call: &Call<'_>, client: wire::DialectName, lenient: bool) -> Result<(Value, Vec<String>), String> {
+    written(call, client, (Anthropic, &target("m")), lenient)
 }
 
 fn strict(call: &Call<'_>) -> Result<Value, String> {
-    written(call, OpenAiChat, false).map(|(body, _)| body)
-}
-
-fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
-    let choice = Choice {
-        parts,
-        finish,
-        stop_sequence: None,
-        explanation: None,
-        logprobs: Vec::new(),
-        citations: None,
-    };
-    Reply { choices: vec![choice], ..Reply::default() }
-}
-
-fn answered(reply: &Reply<'_>) -> Value {
-    serde_json::from_slice(&codec(Anthropic).encode_reply(reply, &envelope())).unwrap()
-}
-
-fn streamed(said: &[Event<'_>]) -> Vec<u8> {
-    let mut encoder = codec(Anthropic).stream_encoder(envelope());
-    let (mut out, mut terminal) = (Vec::new(), Vec::new());
-    said.iter().for_each(|event| encoder.event(event, &mut out));
-    encoder.end(&mut out, &mut terminal);
-    out.extend(terminal);
-    out
+    write(call, OpenAiChat, false).map(|(body, _)| body)
 }
 
 #[test]
@@ -103,7 +55,7 @@ fn case_1_and_3_results_are_one_user_turn_and_empty_arguments_are_an_object() {
         Turn::new(Role::User, vec![Part::text("and then")]),
     ];
     let losses = Losses::new(OpenAiChat, Anthropic, false);
-    let body = codec(Anthropic).encode_call(&call(turns), &target("m"), losses).unwrap().body;
+    let body = codec(Anthropic).encode_call(&limited(turns), &target("m"), losses).unwrap().body;
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""input":{}"#) && body.contains(r#""input":{"x":1e400}"#), "{body}");
     let user = body.split(r#"{"role":"user","content":["#).nth(1).unwrap();
@@ -118,7 +70,7 @@ fn case_4_arguments_that_are_no_object_are_refused_by_name() {
     for arguments in ["not json", "[1]", "\"x\"", r#"{"a":1,"a":2}"#, "{"] {
         let turns = vec![Turn::new(Role::Assistant, vec![tool_call("call_7", arguments)])];
         for lenient in [false, true] {
-            let error = written(&call(turns.clone()), OpenAiChat, lenient).unwrap_err();
+            let error = write(&limited(turns.clone()), OpenAiChat, lenient).unwrap_err();
             assert!(error.contains("call_7") && error.contains("no JSON object"), "{error}");
         }
     }
@@ -130,7 +82,7 @@ fn case_5_and_6_ids_are_minted_or_made_legal_on_both_sides() {
         Turn::new(Role::Assistant, vec![tool_call("", "{}"), tool_call("functions.f:0", "{}")]),
         Turn::new(Role::Tool, vec![result("functions.f:0", "2"), result("", "1")]),
     ];
-    let messages = &strict(&call(turns)).unwrap()["messages"];
+    let messages = &strict(&limited(turns)).unwrap()["messages"];
     let (calls, results) = (&messages[0]["content"], &messages[1]["content"]);
     assert_eq!((&calls[0]["id"], &results[1]["tool_use_id"]), (&json!("call_1"), &json!("call_1")));
     assert_eq!(calls[1]["id"], results[0]["tool_use_id"]);
@@ -146,8 +98,8 @@ fn case_7_later_system_turns_are_never_hoisted() {
         Turn::new(Role::User, vec![Part::text("hi")]),
         Turn::new(Role::System, vec![Part::text("late")]),
     ];
-    assert!(strict(&call(turns.clone())).unwrap_err().starts_with("`messages`"));
-    let (body, dropped) = written(&call(turns), OpenAiChat, true).unwrap();
+    assert!(strict(&limited(turns.clone())).unwrap_err().starts_with("`messages`"));
+    let (body, dropped) = write(&limited(turns), OpenAiChat, true).unwrap();
     assert_eq!(body["system"].as_array().unwrap().len(), 2);
     assert_eq!(body["messages"][0]["content"][1]["text"], "<system>\nlate\n</system>");
     assert_eq!(dropped, ["messages"]);
@@ -155,12 +107,17 @@ fn case_7_later_system_turns_are_never_hoisted() {
 
 #[test]
 fn case_8_and_10_another_familys_seal_comes_back_from_the_client() {
-    let thought = PartKind::Reasoning { text: "hm".into(), signature: Some(gemini("CiQ+/w==")) };
+    let thought =
+        PartKind::Reasoning { text: "hm".into(), signature: Some(signature(Family::Gemini, "CiQ+/w==")) };
     let mut calling = tool_call("call_1", "{}");
     let PartKind::ToolCall(inner) = &mut calling.kind else { panic!() };
-    inner.signature = Some(gemini("step"));
-    let parts = vec![Part::new(thought), Part::new(PartKind::RedactedReasoning(gemini("r"))), calling];
-    let mut answer = answered(&reply(parts.clone(), Finish::ToolCalls));
+    inner.signature = Some(signature(Family::Gemini, "step"));
+    let parts = vec![
+        Part::new(thought),
+        Part::new(PartKind::RedactedReasoning(signature(Family::Gemini, "r"))),
+        calling,
+    ];
+    let mut answer = answered(Anthropic, &reply(parts.clone(), Finish::ToolCalls));
     let id = answer["content"][2]["id"].clone();
     let content = json!([{"type": "tool_result", "tool_use_id": id, "content": "ok"}]);
     let body = json!({"model": "m", "max_tokens": 1, "messages": [
@@ -180,14 +137,15 @@ fn case_8_and_10_another_familys_seal_comes_back_from_the_client() {
 
 #[test]
 fn case_12_and_14_refusals_and_stop_sequences_are_told_as_far_as_they_are_known() {
-    let refusal = answered(&reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
+    let refusal =
+        answered(Anthropic, &reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
     assert_eq!((&refusal["content"][0]["text"], &refusal["stop_reason"]), (&json!("No."), &json!("refusal")));
     assert_eq!(refusal["stop_details"]["type"], "refusal");
     let stopped = reply(vec![Part::text("x")], Finish::StopSequence);
-    assert_eq!(answered(&stopped)["stop_sequence"], Value::Null);
+    assert_eq!(answered(Anthropic, &stopped)["stop_sequence"], Value::Null);
     let asked = Call {
         sampling: wire::canon::Sampling { stop: vec!["END".into()], ..Default::default() },
-        ..call(Vec::new())
+        ..limited(Vec::new())
     };
     let mut envelope = envelope();
     envelope.echo = codec(Anthropic).echo(&asked).into();
@@ -198,14 +156,17 @@ fn case_12_and_14_refusals_and_stop_sequences_are_told_as_far_as_they_are_known(
 #[test]
 fn case_15_a_call_cut_by_the_limit_is_left_out_of_a_plain_answer_and_stays_in_a_stream() {
     let parts = vec![Part::text("so"), tool_call("a", "{\"x\": \"un")];
-    let body = answered(&reply(parts, Finish::Length));
+    let body = answered(Anthropic, &reply(parts, Finish::Length));
     assert_eq!((body["content"].as_array().unwrap().len(), &body["stop_reason"]), (1, &json!("max_tokens")));
     let choice = 0;
-    let stream = streamed(&[
-        Event::CallStart { choice, call: 0, id: "a".into(), name: "f".into(), signature: None },
-        Event::CallArguments { choice, call: 0, fragment: "{\"x\": \"un".into() },
-        Event::Finish { choice, reason: Finish::Length, stop_sequence: None, explanation: None },
-    ]);
+    let stream = streamed(
+        Anthropic,
+        &[
+            Event::CallStart { choice, call: 0, id: "a".into(), name: "f".into(), signature: None },
+            Event::CallArguments { choice, call: 0, fragment: "{\"x\": \"un".into() },
+            finish(Finish::Length),
+        ],
+    );
     let answer = read(Anthropic, events(&stream));
     assert_eq!((answer.parts[0].as_str(), answer.finish), ("call a f {\"x\": \"un", Some(Finish::Length)));
 }
@@ -216,18 +177,21 @@ fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
     let start = |call| Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None };
     let part =
         |call, fragment: &'static str| Event::CallArguments { choice, call, fragment: fragment.into() };
-    let stream = streamed(&[
-        Event::Reasoning { choice, text: "hm".into() },
-        Event::Text { choice, text: "a".into() },
-        start(0),
-        part(0, "{\"x\""),
-        start(1),
-        part(1, "{\"y\""),
-        part(0, ":1}"),
-        part(1, ":2}"),
-        Event::Text { choice, text: "b".into() },
-        Event::Finish { choice, reason: Finish::ToolCalls, stop_sequence: None, explanation: None },
-    ]);
+    let stream = streamed(
+        Anthropic,
+        &[
+            Event::Reasoning { choice, text: "hm".into() },
+            Event::Text { choice, text: "a".into() },
+            start(0),
+            part(0, "{\"x\""),
+            start(1),
+            part(1, "{\"y\""),
+            part(0, ":1}"),
+            part(1, ":2}"),
+            Event::Text { choice, text: "b".into() },
+            finish(Finish::ToolCalls),
+        ],
+    );
     let answer = read(Anthropic, events(&stream));
     let expected = [
         "thought hm",
@@ -247,7 +211,7 @@ fn case_25_and_28_blank_text_goes_and_json_without_a_schema_is_refused() {
         Turn::new(Role::Assistant, vec![Part::text("  ")]),
         Turn::new(Role::User, vec![Part::text("b")]),
     ];
-    let mut call = call(turns);
+    let mut call = limited(turns);
     let body = strict(&call).unwrap();
     let texts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
     assert_eq!(body["messages"], json!([{"role": "user", "content": texts}]));
@@ -265,7 +229,7 @@ fn tools_are_chosen_as_the_dialect_can() {
         cache: None,
         foreign: None,
     };
-    let mut call = call(vec![Turn::new(Role::User, vec![Part::text("a")])]);
+    let mut call = limited(vec![Turn::new(Role::User, vec![Part::text("a")])]);
     call.tools = vec![tool("f"), tool("g")];
     call.parallel_tools = Some(false);
     assert_eq!(
@@ -291,7 +255,7 @@ fn tools_are_chosen_as_the_dialect_can() {
 #[test]
 fn thinking_is_asked_for_in_the_models_words() {
     let ask = |client, sampling, effort, budget, limit| {
-        let mut call = call(vec![Turn::new(Role::User, vec![Part::text("a")])]);
+        let mut call = limited(vec![Turn::new(Role::User, vec![Part::text("a")])]);
         call.max_output = Some(limit);
         call.reasoning.effort = effort;
         call.reasoning.budget = budget;

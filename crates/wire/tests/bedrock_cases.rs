@@ -11,13 +11,17 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Sum, codec, envelope, frames, read, target};
+use dialect::{
+    Sum,
+    calls::{answered, call, finish, reply, signature, tool_call, user, written},
+    codec, envelope, frames, read, target,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{self, Bedrock, Gemini, OpenAiChat},
     canon::{
-        Call, Choice, Document, Effort, Event, Extra, Family, Finish, Image, Losses, Media, OutputFormat,
-        Part, PartKind, Reply, Role, Signature, Tool, ToolCall, ToolChoice, ToolMode, ToolResult, Turn,
+        Call, Document, Effort, Event, Extra, Family, Finish, Image, Media, OutputFormat, Part, PartKind,
+        Role, Signature, Tool, ToolChoice, ToolMode, ToolResult, Turn,
     },
     dialect::InPath,
     json::Json,
@@ -25,16 +29,6 @@ use wire::{
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
 const LLAMA: &str = "meta.llama4-17b-instruct-v1:0";
-
-fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
-    Part::new(PartKind::ToolCall(ToolCall {
-        id: id.into(),
-        name: "f".into(),
-        arguments: arguments.into(),
-        signature: None,
-        custom: false,
-    }))
-}
 
 fn result(id: &'static str, text: &'static str) -> Part<'static> {
     Part::new(PartKind::ToolResult(ToolResult {
@@ -44,10 +38,6 @@ fn result(id: &'static str, text: &'static str) -> Part<'static> {
         structured: None,
         error: text.is_empty(),
     }))
-}
-
-fn gemini(text: &'static str) -> Signature<'static> {
-    Signature { family: Family::Gemini, text: text.into(), item: None }
 }
 
 fn tool(name: &'static str) -> Tool<'static> {
@@ -61,38 +51,27 @@ fn tool(name: &'static str) -> Tool<'static> {
     }
 }
 
-fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { model: "m".into(), turns, ..Call::default() }
-}
-
-fn user(parts: Vec<Part<'static>>) -> Turn<'static> {
-    Turn::new(Role::User, parts)
-}
-
-fn written(
+fn write(
     call: &Call<'_>,
     (client, model): (DialectName, &str),
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(client, Bedrock, lenient);
-    let encoded =
-        codec(Bedrock).encode_call(call, &target(model), losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, client, (Bedrock, &target(model)), lenient)
 }
 
 fn strict(call: &Call<'_>) -> Result<Value, String> {
-    written(call, (OpenAiChat, CLAUDE), false).map(|(body, _)| body)
+    write(call, (OpenAiChat, CLAUDE), false).map(|(body, _)| body)
 }
 
 #[test]
 fn case_1_3_and_25_turns_alternate_and_blank_text_goes() {
     let mut call = call(vec![
-        user(vec![Part::text("a")]),
+        user("a"),
         Turn::new(Role::Assistant, vec![Part::text(" ")]),
-        user(vec![Part::text("b")]),
+        user("b"),
         Turn::new(Role::Assistant, vec![Part::text(""), tool_call("x", ""), tool_call("y", "{\"n\":1}")]),
         Turn::new(Role::Tool, vec![result("x", "1"), result("y", "")]),
-        user(vec![Part::text("c")]),
+        user("c"),
     ]);
     call.tools = vec![tool("f")];
     let body = strict(&call).unwrap();
@@ -108,15 +87,14 @@ fn case_1_3_and_25_turns_alternate_and_blank_text_goes() {
 
 #[test]
 fn case_4_and_26_what_cannot_be_built_is_refused_in_either_mode() {
-    let turns =
-        vec![user(vec![Part::text("a")]), Turn::new(Role::Assistant, vec![tool_call("call_7", "nonsense")])];
+    let turns = vec![user("a"), Turn::new(Role::Assistant, vec![tool_call("call_7", "nonsense")])];
     let mut broken = call(turns);
     broken.tools = vec![tool("f")];
     let first = call(vec![Turn::new(Role::Assistant, vec![Part::text("hello")])]);
     for lenient in [false, true] {
-        let error = written(&broken, (OpenAiChat, CLAUDE), lenient).unwrap_err();
+        let error = write(&broken, (OpenAiChat, CLAUDE), lenient).unwrap_err();
         assert!(error.contains("call_7"), "{error}");
-        let error = written(&first, (OpenAiChat, CLAUDE), lenient).unwrap_err();
+        let error = write(&first, (OpenAiChat, CLAUDE), lenient).unwrap_err();
         assert!(error.contains("starts with the user"), "{error}");
     }
 }
@@ -125,7 +103,7 @@ fn case_4_and_26_what_cannot_be_built_is_refused_in_either_mode() {
 fn case_5_and_6_ids_fit_the_alphabet_and_length() {
     let long: &'static str = "x".repeat(65).leak();
     let mut call = call(vec![
-        user(vec![Part::text("a")]),
+        user("a"),
         Turn::new(
             Role::Assistant,
             vec![
@@ -156,19 +134,15 @@ fn case_5_and_6_ids_fit_the_alphabet_and_length() {
 fn case_8_and_9_another_familys_seals_come_back_and_go_nowhere_else() {
     let mut calling = tool_call("call_1", "{}");
     let PartKind::ToolCall(inner) = &mut calling.kind else { panic!() };
-    inner.signature = Some(gemini("step"));
-    let thought = PartKind::Reasoning { text: "hm".into(), signature: Some(gemini("CiQ+/w==")) };
-    let parts = vec![Part::new(thought), Part::new(PartKind::RedactedReasoning(gemini("r"))), calling];
-    let choice = Choice {
-        parts: parts.clone(),
-        finish: Finish::ToolCalls,
-        stop_sequence: None,
-        explanation: None,
-        logprobs: Vec::new(),
-        citations: None,
-    };
-    let reply = Reply { choices: vec![choice], ..Reply::default() };
-    let answer: Value = serde_json::from_slice(&codec(Bedrock).encode_reply(&reply, &envelope())).unwrap();
+    inner.signature = Some(signature(Family::Gemini, "step"));
+    let thought =
+        PartKind::Reasoning { text: "hm".into(), signature: Some(signature(Family::Gemini, "CiQ+/w==")) };
+    let parts = vec![
+        Part::new(thought),
+        Part::new(PartKind::RedactedReasoning(signature(Family::Gemini, "r"))),
+        calling,
+    ];
+    let answer = answered(Bedrock, &reply(parts.clone(), Finish::ToolCalls));
     let body =
         json!({"messages": [{"role": "user", "content": [{"text": "a"}]}, answer["output"]["message"]]})
             .to_string();
@@ -188,7 +162,6 @@ fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
         |call, fragment: &'static str| Event::CallArguments { choice, call, fragment: fragment.into() };
     let mut encoder = codec(Bedrock).stream_encoder(envelope());
     let (mut out, mut terminal) = (Vec::new(), Vec::new());
-    let finish = Event::Finish { choice, reason: Finish::ToolCalls, stop_sequence: None, explanation: None };
     let said = [
         Event::Text { choice, text: "a".into() },
         start(0),
@@ -199,7 +172,7 @@ fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
             choice,
             signature: Signature { family: Family::Anthropic, text: "?".into(), item: None },
         },
-        finish,
+        finish(Finish::ToolCalls),
     ];
     said.iter().for_each(|event| encoder.event(event, &mut out));
     encoder.end(&mut out, &mut terminal);
@@ -214,23 +187,22 @@ fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
 #[test]
 fn case_27_and_28_no_tool_at_all_and_json_without_a_schema() {
     let history = vec![
-        user(vec![Part::text("a")]),
+        user("a"),
         Turn::new(Role::Assistant, vec![tool_call("x", "{}")]),
         Turn::new(Role::Tool, vec![result("x", "1")]),
     ];
     let none = Some(ToolChoice { mode: ToolMode::None, allowed: Vec::new() });
-    let plain =
-        Call { tools: vec![tool("f")], tool_choice: none.clone(), ..call(vec![user(vec![Part::text("a")])]) };
+    let plain = Call { tools: vec![tool("f")], tool_choice: none.clone(), ..call(vec![user("a")]) };
     assert_eq!(strict(&plain).unwrap()["toolConfig"], Value::Null);
     let forbidden = Call { tools: vec![tool("f")], tool_choice: none, ..call(history.clone()) };
     assert!(strict(&forbidden).unwrap_err().starts_with("`tool_choice`"));
-    let (body, dropped) = written(&forbidden, (OpenAiChat, CLAUDE), true).unwrap();
+    let (body, dropped) = write(&forbidden, (OpenAiChat, CLAUDE), true).unwrap();
     assert_eq!((&body["toolConfig"]["toolChoice"], dropped), (&Value::Null, vec!["tool_choice".to_owned()]));
     let toolless = call(history);
     assert!(strict(&toolless).unwrap_err().starts_with("`tools`"));
-    let (body, _) = written(&toolless, (OpenAiChat, CLAUDE), true).unwrap();
+    let (body, _) = write(&toolless, (OpenAiChat, CLAUDE), true).unwrap();
     assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["name"], "f");
-    let json = Call { format: OutputFormat::Json, ..call(vec![user(vec![Part::text("a")])]) };
+    let json = Call { format: OutputFormat::Json, ..call(vec![user("a")]) };
     assert!(strict(&json).unwrap_err().starts_with("`response_format`"));
 }
 
@@ -238,12 +210,12 @@ fn case_27_and_28_no_tool_at_all_and_json_without_a_schema() {
 fn media_are_bytes_and_documents_have_safe_names() {
     let image = |media| Part::new(PartKind::Image(Image { media, detail: None }));
     let url = image(Media::Url { url: "https://x.example/a.png".into(), mime: None });
-    let call_of = |part| call(vec![user(vec![Part::text("a"), part])]);
+    let call_of = |part| call(vec![Turn::new(Role::User, vec![Part::text("a"), part])]);
     assert_eq!(
         strict(&call_of(url.clone())).unwrap_err(),
         "`messages[].content[] (image)` cannot be expressed by Bedrock Converse"
     );
-    let (body, dropped) = written(&call_of(url), (Gemini, CLAUDE), true).unwrap();
+    let (body, dropped) = write(&call_of(url), (Gemini, CLAUDE), true).unwrap();
     assert_eq!(
         (body["messages"][0]["content"].as_array().unwrap().len(), dropped),
         (1, vec!["contents[].parts[] (image)".to_owned()])
@@ -259,14 +231,14 @@ fn media_are_bytes_and_documents_have_safe_names() {
             cite: false,
         }))
     };
-    let body = strict(&call(vec![user(vec![document(), document()])])).unwrap();
+    let body = strict(&call(vec![Turn::new(Role::User, vec![document(), document()])])).unwrap();
     let name = |at: usize| body["messages"][0]["content"][at]["document"]["name"].clone();
     assert_eq!((name(0), name(1)), (json!("---a-b-pdf"), json!("---a-b-pdf 2")));
 }
 
 #[test]
 fn what_only_some_models_know_is_written_for_those() {
-    let mut call = call(vec![user(vec![Part::text("a")])]);
+    let mut call = call(vec![user("a")]);
     call.tools = vec![tool("f")];
     call.parallel_tools = Some(false);
     call.tool_choice = Some(ToolChoice { mode: ToolMode::Named("f".into()), allowed: Vec::new() });
@@ -280,10 +252,10 @@ fn what_only_some_models_know_is_written_for_those() {
         (&body["outputConfig"]["effort"], &body["toolConfig"]["toolChoice"]),
         (&json!("high"), &Value::Null)
     );
-    assert!(written(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`parallel_tool_calls`"));
+    assert!(write(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`parallel_tool_calls`"));
     call.parallel_tools = None;
-    assert!(written(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`reasoning_effort`"));
-    let (body, _) = written(&call, (OpenAiChat, "amazon.nova-2"), false).unwrap();
+    assert!(write(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`reasoning_effort`"));
+    let (body, _) = write(&call, (OpenAiChat, "amazon.nova-2"), false).unwrap();
     let config = json!({"type": "enabled", "maxReasoningEffort": "high"});
     assert_eq!(body["additionalModelRequestFields"]["reasoningConfig"], config);
     assert_eq!(body["toolConfig"]["toolChoice"], json!({"tool": {"name": "f"}}));

@@ -11,29 +11,20 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Sum, codec, envelope, events, read, target};
+use dialect::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
+    codec, envelope, events, read, target,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{self, Anthropic, OpenAiChat},
     Quirks,
-    canon::{
-        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role, Signature,
-        ToolCall, ToolResult, Turn,
-    },
+    canon::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Signature, Turn},
     dialect::InPath,
     json::Json,
     quirks::ThoughtsBack,
 };
-
-fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
-    let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
-    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
-}
-
-fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
-    let (id, name) = (id.into(), "f".into());
-    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
-}
 
 fn sealed(family: Family) -> Option<Signature<'static>> {
     Some(Signature { family, text: "c2VhbA==".into(), item: None })
@@ -43,51 +34,18 @@ fn thought(family: Option<Family>) -> Part<'static> {
     Part::new(PartKind::Reasoning { text: "hm".into(), signature: family.and_then(sealed) })
 }
 
-fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { model: "m".into(), turns, ..Call::default() }
-}
-
-fn said(text: &'static str) -> Vec<Turn<'static>> {
-    vec![Turn::new(Role::User, vec![Part::text(text)])]
-}
-
-fn written(
+fn write(
     call: &Call<'_>,
     quirks: &Quirks,
     client: DialectName,
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(client, OpenAiChat, lenient);
     let target = wire::canon::TargetFacts { quirks, ..target("m") };
-    let encoded = codec(OpenAiChat).encode_call(call, &target, losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, client, (OpenAiChat, &target), lenient)
 }
 
 fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
-    written(call, quirks, Anthropic, false).map(|(body, _)| body)
-}
-
-fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
-    let (logprobs, citations) = (Vec::new(), None);
-    let choice = Choice { parts, finish, stop_sequence: None, explanation: None, logprobs, citations };
-    Reply { choices: vec![choice], ..Reply::default() }
-}
-
-fn answered(reply: &Reply<'_>) -> Value {
-    serde_json::from_slice(&codec(OpenAiChat).encode_reply(reply, &envelope())).unwrap()
-}
-
-fn streamed(said: &[Event<'_>]) -> Vec<u8> {
-    let mut encoder = codec(OpenAiChat).stream_encoder(envelope());
-    let (mut out, mut terminal) = (Vec::new(), Vec::new());
-    said.iter().for_each(|event| encoder.event(event, &mut out));
-    encoder.end(&mut out, &mut terminal);
-    out.extend(terminal);
-    out
-}
-
-fn finish(reason: Finish) -> Event<'static> {
-    Event::Finish { choice: 0, reason, stop_sequence: None, explanation: None }
+    write(call, quirks, Anthropic, false).map(|(body, _)| body)
 }
 
 fn decoded(body: &Value) -> Result<String, String> {
@@ -118,22 +76,22 @@ fn case_2_every_call_has_its_result_and_every_result_its_call() {
 fn case_3_and_15_empty_arguments_are_an_object_and_cut_ones_stay_cut() {
     let turns = vec![
         Turn::new(Role::Assistant, vec![tool_call("a", ""), tool_call("b", "{\"x\": \"un")]),
-        Turn::new(Role::Tool, vec![result("a", Vec::new()), result("b", Vec::new())]),
+        Turn::new(Role::Tool, vec![result_of("f", "a", Vec::new()), result_of("f", "b", Vec::new())]),
     ];
     let body = strict(&call(turns), &Quirks::NONE).unwrap();
     let calls = &body["messages"][0]["tool_calls"];
     assert_eq!(calls[0]["function"]["arguments"], "{}");
     assert_eq!(calls[1]["function"]["arguments"], "{\"x\": \"un");
     let parts = vec![tool_call("a", ""), tool_call("b", "{\"x\": \"un")];
-    let answer = answered(&reply(parts, Finish::Length));
+    let answer = answered(OpenAiChat, &reply(parts, Finish::Length));
     assert_eq!(answer["choices"][0]["finish_reason"], "length");
     assert_eq!(answer["choices"][0]["message"]["tool_calls"][1]["function"]["arguments"], "{\"x\": \"un");
     let start = |call| Event::CallStart { choice: 0, call, id: "".into(), name: "f".into(), signature: None };
-    let ended = streamed(&[start(0), start(1), finish(Finish::ToolCalls)]);
+    let ended = streamed(OpenAiChat, &[start(0), start(1), finish(Finish::ToolCalls)]);
     let expected = ["call call_0192aa_0_0 f ", "call call_0192aa_0_1 f {}{}"];
     assert_eq!(read(OpenAiChat, events(&ended)).parts.len(), expected.len());
     assert_eq!(String::from_utf8(ended).unwrap().matches(r#""arguments":"{}""#).count(), 2);
-    let cut = streamed(&[start(0), finish(Finish::Length)]);
+    let cut = streamed(OpenAiChat, &[start(0), finish(Finish::Length)]);
     assert!(!String::from_utf8(cut).unwrap().contains("{}\"}"));
 }
 
@@ -145,7 +103,7 @@ fn case_5_and_6_ids_are_minted_or_made_legal_on_both_sides() {
             Role::Assistant,
             vec![tool_call("", "{}"), tool_call(long, "{}"), tool_call("abc123XYZ", "{}")],
         ),
-        Turn::new(Role::Tool, ["", long, "abc123XYZ"].map(|id| result(id, Vec::new())).into()),
+        Turn::new(Role::Tool, ["", long, "abc123XYZ"].map(|id| result_of("f", id, Vec::new())).into()),
     ];
     for (nine, legal) in [(false, 40), (true, 9)] {
         let quirks = Quirks { nine_letter_ids: nine, ..Quirks::NONE };
@@ -173,7 +131,7 @@ fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
         tool_call("call_1", "{}"),
         tool_call("call_2", "{}"),
     ];
-    let answer = answered(&reply(parts.clone(), Finish::ToolCalls));
+    let answer = answered(OpenAiChat, &reply(parts.clone(), Finish::ToolCalls));
     let message = &answer["choices"][0]["message"];
     assert_eq!(
         (&message["reasoning_content"], &message["tool_calls"][1]["id"]),
@@ -201,8 +159,8 @@ fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
         Event::Signature { choice: 0, signature: sealed(Family::Anthropic).unwrap() },
         Event::CallStart { choice: 0, call: 0, id: "call_1".into(), name: "f".into(), signature: None },
     ];
-    let carried = streamed(&events);
-    let id = streamed(&events[2..]);
+    let carried = streamed(OpenAiChat, &events);
+    let id = streamed(OpenAiChat, &events[2..]);
     assert!(String::from_utf8(carried).unwrap().contains("call_1.pc1a"));
     assert!(!String::from_utf8(id).unwrap().contains(".pc1"));
 }
@@ -230,19 +188,21 @@ fn case_9_thoughts_go_back_to_their_own_family_only() {
 
 #[test]
 fn case_12_and_32_refusals_and_filters_are_no_empty_success() {
-    let refused = answered(&reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
+    let refused =
+        answered(OpenAiChat, &reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
     let choice = &refused["choices"][0];
     assert_eq!((&choice["message"]["refusal"], &choice["finish_reason"]), (&json!("No."), &json!("stop")));
     let mut blocked = reply(Vec::new(), Finish::ContentFilter);
-    let choice = answered(&blocked)["choices"][0].take();
+    let choice = answered(OpenAiChat, &blocked)["choices"][0].take();
     assert_eq!(
         (&choice["message"]["content"], &choice["finish_reason"]),
         (&Value::Null, &json!("content_filter"))
     );
     assert!(choice["message"]["refusal"].is_string());
     blocked.choices[0].explanation = Some("Because.".into());
-    assert_eq!(answered(&blocked)["choices"][0]["message"]["refusal"], "Because.");
-    let stream = streamed(&[Event::Start { id: None, model: None }, finish(Finish::ContentFilter)]);
+    assert_eq!(answered(OpenAiChat, &blocked)["choices"][0]["message"]["refusal"], "Because.");
+    let stream =
+        streamed(OpenAiChat, &[Event::Start { id: None, model: None }, finish(Finish::ContentFilter)]);
     assert_eq!(read(OpenAiChat, events(&stream)).finish, Some(Finish::ContentFilter));
     let body = r#"{"choices":[{"message":{"refusal":"No."},"finish_reason":"stop"}]}"#;
     let read = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
@@ -257,9 +217,12 @@ fn case_13_images_of_results_are_shown_behind_all_of_them() {
     }));
     let turns = vec![
         Turn::new(Role::Assistant, vec![tool_call("a", "{}"), tool_call("b", "{}")]),
-        Turn::new(Role::Tool, vec![result("a", vec![image]), result("b", vec![Part::text("39")])]),
+        Turn::new(
+            Role::Tool,
+            vec![result_of("f", "a", vec![image]), result_of("f", "b", vec![Part::text("39")])],
+        ),
     ];
-    let (body, dropped) = written(&call(turns), &Quirks::NONE, Anthropic, false).unwrap();
+    let (body, dropped) = write(&call(turns), &Quirks::NONE, Anthropic, false).unwrap();
     let messages = body["messages"].as_array().unwrap();
     let roles: Vec<_> = messages.iter().map(|message| message["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["assistant", "tool", "tool", "user"]);
@@ -272,7 +235,7 @@ fn case_13_images_of_results_are_shown_behind_all_of_them() {
 fn case_18_usage_is_told_to_who_asked_for_it() {
     let usage = domain::Usage { input_uncached: 3, ..domain::Usage::default() };
     let all = [Event::Text { choice: 0, text: "x".into() }, Event::Usage(usage), finish(Finish::End)];
-    assert!(String::from_utf8(streamed(&all)).unwrap().contains(r#""prompt_tokens":3"#));
+    assert!(String::from_utf8(streamed(OpenAiChat, &all)).unwrap().contains(r#""prompt_tokens":3"#));
     let mut quiet = envelope();
     quiet.stream_usage = false;
     let mut encoder = codec(OpenAiChat).stream_encoder(quiet);
@@ -294,15 +257,17 @@ fn case_23_and_24_calls_grow_side_by_side_and_text_around_them_is_one() {
     let more =
         |call, fragment: &'static str| Event::CallArguments { choice: 0, call, fragment: fragment.into() };
     let all = [start(0, "a"), start(1, "b"), more(0, "{"), more(1, "["), more(0, "}"), more(1, "]")];
-    let stream = String::from_utf8(streamed(&all)).unwrap();
+    let stream = String::from_utf8(streamed(OpenAiChat, &all)).unwrap();
     let indices: Vec<_> = stream
         .match_indices(r#""tool_calls":[{"index":"#)
         .map(|(at, key)| &stream[at + key.len()..=at + key.len()])
         .collect();
     assert_eq!(indices, ["0", "1", "0", "1", "0", "1"]);
     let parts = || vec![Part::text("one "), Part::text("two"), tool_call("a", "{}"), Part::text("three")];
-    let turns =
-        vec![Turn::new(Role::Assistant, parts()), Turn::new(Role::Tool, vec![result("a", Vec::new())])];
+    let turns = vec![
+        Turn::new(Role::Assistant, parts()),
+        Turn::new(Role::Tool, vec![result_of("f", "a", Vec::new())]),
+    ];
     let body = strict(&call(turns), &Quirks::NONE).unwrap();
     assert_eq!(body["messages"][0]["content"], "one two\nthree");
 }

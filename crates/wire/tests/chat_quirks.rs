@@ -11,60 +11,53 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{codec, target};
+use dialect::{
+    calls::{call, user, written},
+    target,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{self, Anthropic, OpenAiChat, OpenAiResponses},
     Quirks,
     canon::{
-        CacheTtl, Call, Effort, Image, Losses, Media, OutputFormat, Part, PartKind, Reasoning, Role,
-        Sampling, Schema, Tool, ToolChoice, ToolMode, Turn,
+        CacheTtl, Call, Effort, Image, Media, OutputFormat, Part, PartKind, Reasoning, Role, Sampling,
+        Schema, Tool, ToolChoice, ToolMode, Turn,
     },
     json::Json,
     quirks::{CacheMarks, Efforts, Seed, Thinking, ToolChoices},
 };
 
-fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { model: "m".into(), turns, ..Call::default() }
-}
-
-fn said(text: &'static str) -> Vec<Turn<'static>> {
-    vec![Turn::new(Role::User, vec![Part::text(text)])]
-}
-
-fn written(
+fn write(
     call: &Call<'_>,
     quirks: &Quirks,
     client: DialectName,
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(client, OpenAiChat, lenient);
     let target = wire::canon::TargetFacts { quirks, ..target("m") };
-    let encoded = codec(OpenAiChat).encode_call(call, &target, losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, client, (OpenAiChat, &target), lenient)
 }
 
 fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
-    written(call, quirks, Anthropic, false).map(|(body, _)| body)
+    write(call, quirks, Anthropic, false).map(|(body, _)| body)
 }
 
 #[test]
 fn what_cannot_be_said_is_refused_or_told() {
     let number = |text: &'static str| Some(Json::parse(text.as_bytes()).unwrap());
-    let mut asked = call(said("hi"));
+    let mut asked = call(vec![user("hi")]);
     asked.sampling.top_k = number("5");
     assert_eq!(
         strict(&asked, &Quirks::NONE).unwrap_err(),
         "`top_k` cannot be expressed by OpenAI Chat Completions"
     );
-    assert_eq!(written(&asked, &Quirks::NONE, Anthropic, true).unwrap().1, ["top_k"]);
+    assert_eq!(write(&asked, &Quirks::NONE, Anthropic, true).unwrap().1, ["top_k"]);
     assert_eq!(strict(&asked, &Quirks { top_k: true, ..Quirks::NONE }).unwrap()["top_k"], 5);
     let file = Part::new(PartKind::Image(Image { media: Media::File("f1".into()), detail: None }));
     let refused = strict(&call(vec![Turn::new(Role::User, vec![file])]), &Quirks::NONE).unwrap_err();
     assert!(refused.starts_with("`messages[].content[] (image)`"), "{refused}");
-    let mut cached = call(said("hi"));
+    let mut cached = call(vec![user("hi")]);
     cached.turns[0].parts[0].cache = Some(CacheTtl::OneHour);
-    let (body, dropped) = written(&cached, &Quirks::NONE, Anthropic, false).unwrap();
+    let (body, dropped) = write(&cached, &Quirks::NONE, Anthropic, false).unwrap();
     assert_eq!((&body["messages"][0]["content"], &*dropped[0]), (&json!("hi"), "cache_control"));
     for (marks, key, ttl) in [
         (CacheMarks::Breakpoint, "prompt_cache_breakpoint", "12h"),
@@ -87,7 +80,7 @@ fn tools_are_chosen_as_the_provider_knows_it() {
     };
     let with = |mode: ToolMode<'static>, allowed: &[&'static str], known| {
         let allowed = allowed.iter().map(|name| (*name).into()).collect();
-        let mut asked = call(said("hi"));
+        let mut asked = call(vec![user("hi")]);
         asked.tools = vec![tool("f"), tool("g")];
         asked.tool_choice = Some(ToolChoice { mode, allowed });
         let quirks = Quirks { tool_choice: known, no_schema_keywords: true, no_strict: true, ..Quirks::NONE };
@@ -110,7 +103,7 @@ fn tools_are_chosen_as_the_provider_knows_it() {
 #[test]
 fn every_provider_is_told_to_think_in_its_own_way() {
     let with = |effort, budget, thinking, efforts| {
-        let mut asked = call(said("hi"));
+        let mut asked = call(vec![user("hi")]);
         asked.reasoning = Reasoning { effort, budget, ..Reasoning::default() };
         strict(&asked, &Quirks { thinking, efforts, ..Quirks::NONE }).unwrap()
     };
@@ -129,7 +122,7 @@ fn every_provider_is_told_to_think_in_its_own_way() {
         with(None, Some(9_000), Thinking::Object, Efforts::All)["reasoning"],
         json!({"max_tokens": 9_000})
     );
-    let mut asked = call(said("hi"));
+    let mut asked = call(vec![user("hi")]);
     asked.reasoning.effort = max;
     assert!(strict(&asked, &Quirks { thinking: Thinking::None, ..Quirks::NONE }).is_err());
 }
@@ -139,7 +132,7 @@ fn the_other_quirks_change_what_they_say() {
     let mut asked = Call {
         turns: vec![
             Turn::new(Role::Developer, vec![Part::text("a"), Part::text("b")]),
-            Turn { name: Some("ana".into()), ..said("hi").remove(0) },
+            Turn { name: Some("ana".into()), ..user("hi") },
             Turn::new(Role::Assistant, vec![Part::text("so")]),
         ],
         stream: true,
@@ -174,7 +167,7 @@ fn the_other_quirks_change_what_they_say() {
         ..Quirks::NONE
     };
     assert!(strict(&asked, &quirks).is_err());
-    let (body, dropped) = written(&asked, &quirks, OpenAiResponses, true).unwrap();
+    let (body, dropped) = write(&asked, &quirks, OpenAiResponses, true).unwrap();
     let expected = json!({"model": "m", "max_tokens": 9, "stream": true, "random_seed": 7, "reasoning_split": true,
         "messages": [{"role": "system", "content": "a\nb"}, {"role": "user", "content": "hi"},
             {"role": "assistant", "content": "so", "prefix": true}]});
@@ -182,7 +175,7 @@ fn the_other_quirks_change_what_they_say() {
     let named = ["messages[].name", "text.format", "include", "n", "text.verbosity", "user", "store"];
     assert_eq!(dropped, named);
     let schema = Schema { name: None, description: None, schema: Json::EMPTY_OBJECT, strict: Some(true) };
-    let asked = Call { format: OutputFormat::Schema(schema), ..call(said("hi")) };
+    let asked = Call { format: OutputFormat::Schema(schema), ..call(vec![user("hi")]) };
     let format = strict(&asked, &Quirks::NONE).unwrap()["response_format"]["json_schema"].take();
     assert_eq!(format, json!({"name": "answer", "schema": {}, "strict": true}));
 }

@@ -11,37 +11,22 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{codec, envelope, events, read, retell, target, translated};
+use dialect::{
+    calls::{call, finish, result, streamed, tool_call, user, written},
+    events, read, retell, target, translated,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, Cohere, Gemini, OpenAiChat},
     canon::{
-        Call, Document, Effort, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reasoning,
-        ReasoningMode, Role, Sampling, Signature, Tool, ToolCall, ToolChoice, ToolMode, ToolResult, Turn,
+        Call, Document, Effort, Event, Family, Finish, Image, Media, Part, PartKind, Reasoning,
+        ReasoningMode, Role, Sampling, Signature, Tool, ToolChoice, ToolMode, Turn,
     },
     dialect::InPath,
     json::Json,
 };
 
 const PATH: InPath<'_> = InPath { model: None, stream: None };
-
-fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
-    let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
-    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
-}
-
-fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
-    let (id, name) = (id.into(), "".into());
-    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
-}
-
-fn user(text: &'static str) -> Turn<'static> {
-    Turn::new(Role::User, vec![Part::text(text)])
-}
-
-fn turns(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { turns, ..Call::default() }
-}
 
 fn tool(name: &'static str, strict: Option<bool>) -> Tool<'static> {
     Tool { name: name.into(), description: None, schema: None, strict, cache: None, foreign: None }
@@ -52,9 +37,7 @@ fn number(text: &'static str) -> Option<Json<'static>> {
 }
 
 fn write(call: &Call<'_>, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(OpenAiChat, Cohere, lenient);
-    let encoded = codec(Cohere).encode_call(call, &target("m"), losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, OpenAiChat, (Cohere, &target("m")), lenient)
 }
 
 #[test]
@@ -62,7 +45,7 @@ fn a_named_tool_is_chosen_by_sending_it_alone() {
     let chosen = |mode: ToolMode<'static>, allowed: &[&'static str]| {
         let allowed = allowed.iter().map(|name| (*name).into()).collect();
         let tools = vec![tool("f", None), tool("g", None)];
-        let call = Call { tools, tool_choice: Some(ToolChoice { mode, allowed }), ..turns(vec![user("a")]) };
+        let call = Call { tools, tool_choice: Some(ToolChoice { mode, allowed }), ..call(vec![user("a")]) };
         let (written, _) = write(&call, false)?;
         let names = written["tools"].as_array().map_or(0, Vec::len);
         Ok::<_, String>((
@@ -82,7 +65,7 @@ fn a_named_tool_is_chosen_by_sending_it_alone() {
 #[test]
 fn strictness_is_one_for_all_tools() {
     let strict = |tools: Vec<Tool<'static>>| {
-        write(&Call { tools, ..turns(vec![user("a")]) }, false)
+        write(&Call { tools, ..call(vec![user("a")]) }, false)
             .map(|(written, _)| written["strict_tools"].clone())
     };
     assert_eq!(strict(vec![tool("f", Some(true)), tool("g", Some(true))]), Ok(json!(true)));
@@ -97,7 +80,7 @@ fn strictness_is_one_for_all_tools() {
 #[test]
 fn numbers_outside_coheres_bounds_are_refused_or_brought_inside() {
     let with =
-        |sampling: Sampling<'static>, lenient| write(&Call { sampling, ..turns(vec![user("a")]) }, lenient);
+        |sampling: Sampling<'static>, lenient| write(&Call { sampling, ..call(vec![user("a")]) }, lenient);
     for (sampling, name, field, inside) in [
         (
             Sampling { frequency_penalty: number("-0.5"), ..Sampling::default() },
@@ -140,7 +123,7 @@ fn numbers_outside_coheres_bounds_are_refused_or_brought_inside() {
 #[test]
 fn efforts_become_budgets() {
     let thinking = |reasoning: Reasoning| {
-        let call = Call { reasoning, max_output: Some(3_000), ..turns(vec![user("a")]) };
+        let call = Call { reasoning, max_output: Some(3_000), ..call(vec![user("a")]) };
         write(&call, false).unwrap().0["thinking"].clone()
     };
     let effort = |effort| Reasoning { effort: Some(effort), ..Reasoning::default() };
@@ -156,7 +139,7 @@ fn efforts_become_budgets() {
 
 #[test]
 fn case_3_24_and_25_text_and_calls_in_one_turn() {
-    let call = turns(vec![
+    let call = call(vec![
         user("a"),
         Turn::new(Role::Assistant, vec![Part::text("one"), tool_call("x", ""), Part::text("two")]),
         Turn::new(Role::Tool, vec![result("x", Vec::new())]),
@@ -232,7 +215,7 @@ fn case_9_thoughts_of_others_are_stripped() {
     };
     let written = |seal| {
         let said = Turn::new(Role::Assistant, vec![thought(seal), Part::text("so")]);
-        write(&turns(vec![user("a"), said, user("b")]), false).unwrap().0["messages"][1]["content"].clone()
+        write(&call(vec![user("a"), said, user("b")]), false).unwrap().0["messages"][1]["content"].clone()
     };
     assert_eq!(written(Some(Family::Anthropic)), json!("so"));
     assert_eq!(
@@ -247,7 +230,7 @@ fn case_13_images_of_results_follow_all_results() {
         let media = Media::Base64 { mime: "image/png".into(), data: "iVBO".into() };
         Part::new(PartKind::Image(Image { media, detail: Some("original".into()) }))
     };
-    let call = turns(vec![
+    let call = call(vec![
         user("a"),
         Turn::new(Role::Assistant, vec![tool_call("x", "{}"), tool_call("y", "{}")]),
         Turn::new(Role::Tool, vec![result("x", vec![Part::text("lamp"), image()])]),
@@ -267,8 +250,7 @@ fn case_13_images_of_results_follow_all_results() {
 
 #[test]
 fn case_23_calls_that_grow_side_by_side_come_one_after_the_other() {
-    let mut encoder = codec(Cohere).stream_encoder(envelope());
-    let (mut out, mut last, choice) = (Vec::new(), Vec::new(), 0);
+    let choice = 0;
     let start = |call, name: &'static str| Event::CallStart {
         choice,
         call,
@@ -278,8 +260,7 @@ fn case_23_calls_that_grow_side_by_side_come_one_after_the_other() {
     };
     let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
     let text = |text: &'static str| Event::Text { choice, text: text.into() };
-    let finish = Event::Finish { choice, reason: Finish::Length, stop_sequence: None, explanation: None };
-    for event in [
+    let said = [
         text("so"),
         start(0, "f"),
         grow(0, "{\"a\":"),
@@ -287,12 +268,9 @@ fn case_23_calls_that_grow_side_by_side_come_one_after_the_other() {
         grow(1, "{}"),
         text("!"),
         grow(0, "1}"),
-        finish,
-    ] {
-        encoder.event(&event, &mut out);
-    }
-    encoder.end(&mut out, &mut last);
-    out.extend_from_slice(&last);
+        finish(Finish::Length),
+    ];
+    let out = streamed(Cohere, &said);
     let answer = read(Cohere, events(&out));
     let expected = ["text so", "call call_0192aa_0 f {\"a\":1}", "call call_0192aa_1 g {}", "text !"];
     assert_eq!((&*answer.parts, answer.finish), (&expected.map(str::to_owned)[..], Some(Finish::Length)));
@@ -311,14 +289,14 @@ fn documents_stand_beside_the_conversation_as_text() {
         document(Some("Tides"), Some("High."), None),
         document(None, None, base64("text/plain", "TG93Lg==")),
     ];
-    let (written, _) = write(&turns(vec![Turn::new(Role::User, parts)]), false).unwrap();
+    let (written, _) = write(&call(vec![Turn::new(Role::User, parts)]), false).unwrap();
     assert_eq!(written["documents"], json!([{"data": {"title": "Tides", "text": "High."}}, "Low."]));
     assert_eq!(
         (&written["messages"][0]["content"], &written["citation_options"]),
         (&json!("a"), &Value::Null)
     );
     let pdf =
-        turns(vec![Turn::new(Role::User, vec![document(None, None, base64("application/pdf", "JVBE"))])]);
+        call(vec![Turn::new(Role::User, vec![document(None, None, base64("application/pdf", "JVBE"))])]);
     assert!(write(&pdf, false).unwrap_err().contains("document"));
     // Cohere's own documents become Anthropic's, to be cited.
     let body = json!({"model": "m", "max_tokens": 9, "documents": [{"id": "d", "data": {"t": 1}}],
@@ -332,18 +310,18 @@ fn documents_stand_beside_the_conversation_as_text() {
 
 #[test]
 fn what_cohere_cannot_say_is_refused_or_told() {
-    let call = |change: fn(&mut Call<'static>)| {
-        let mut call = turns(vec![user("a")]);
+    let with = |change: fn(&mut Call<'static>)| {
+        let mut call = call(vec![user("a")]);
         change(&mut call);
         call
     };
     for (call, field) in [
-        (call(|call| call.verbosity = Some("low".into())), "verbosity"),
-        (call(|call| call.metadata = vec![("a".into(), "b".into())]), "metadata"),
-        (call(|call| call.service_tier = Some(wire::canon::ServiceTier("flex".into()))), "service_tier"),
-        (call(|call| call.turns[0].name = Some("ann".into())), "messages[].name"),
+        (with(|call| call.verbosity = Some("low".into())), "verbosity"),
+        (with(|call| call.metadata = vec![("a".into(), "b".into())]), "metadata"),
+        (with(|call| call.service_tier = Some(wire::canon::ServiceTier("flex".into()))), "service_tier"),
+        (with(|call| call.turns[0].name = Some("ann".into())), "messages[].name"),
         (
-            call(|call| call.turns.push(Turn::new(Role::Assistant, vec![Part::text("so")]))),
+            with(|call| call.turns.push(Turn::new(Role::Assistant, vec![Part::text("so")]))),
             "messages[].content[] (trailing assistant turn)",
         ),
     ] {
@@ -355,11 +333,11 @@ fn what_cohere_cannot_say_is_refused_or_told() {
             (1, &[field.to_owned()][..])
         );
     }
-    let hints = call(|call| (call.user, call.store) = (Some("u".into()), Some(true)));
+    let hints = with(|call| (call.user, call.store) = (Some("u".into()), Some(true)));
     assert_eq!(write(&hints, false).unwrap().1, ["user", "store"]);
-    let tier = call(|call| call.service_tier = Some(wire::canon::ServiceTier("priority".into())));
+    let tier = with(|call| call.service_tier = Some(wire::canon::ServiceTier("priority".into())));
     assert_eq!(write(&tier, false).unwrap().0["priority"], 0);
-    let system = turns(vec![user("a"), Turn::new(Role::Developer, vec![Part::text("rules")]), user("b")]);
+    let system = call(vec![user("a"), Turn::new(Role::Developer, vec![Part::text("rules")]), user("b")]);
     assert_eq!(
         write(&system, false).unwrap().0["messages"][1],
         json!({"role": "system", "content": "rules"})

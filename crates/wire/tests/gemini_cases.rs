@@ -11,13 +11,16 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{codec, envelope, target, translated};
+use dialect::{
+    calls::{call, named_call, result, signature, thought, user, written},
+    target, translated,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, Gemini, OpenAiChat},
     canon::{
-        Call, Choice, Effort, Family, Field, Finish, Image, Losses, Media, Part, PartKind, Reasoning,
-        ReasoningMode, Reply, Role, Signature, Tool, ToolCall, ToolChoice, ToolMode, ToolResult, Turn,
+        Call, Effort, Family, Field, Image, Media, Part, PartKind, Reasoning, ReasoningMode, Role, Tool,
+        ToolChoice, ToolMode, Turn,
     },
     dialect::InPath,
 };
@@ -26,64 +29,22 @@ const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(fals
 const NEW: &str = "gemini-3-pro";
 const OLD: &str = "gemini-2.5-flash";
 
-fn tool_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {
-    let (id, name, arguments) = (id.into(), name.into(), arguments.into());
-    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
-}
-
-fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
-    let (id, name) = (id.into(), "".into());
-    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
-}
-
-fn user(text: &'static str) -> Turn<'static> {
-    Turn::new(Role::User, vec![Part::text(text)])
-}
-
-fn turns(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { turns, ..Call::default() }
-}
-
-fn seal(family: Family, text: &'static str) -> Signature<'static> {
-    Signature { family, text: text.into(), item: None }
-}
-
-fn thought(text: &'static str, signature: Option<Signature<'static>>) -> Part<'static> {
-    Part::new(PartKind::Reasoning { text: text.into(), signature })
-}
-
 fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(OpenAiChat, Gemini, lenient);
-    let encoded =
-        codec(Gemini).encode_call(call, &target(model), losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, OpenAiChat, (Gemini, &target(model)), lenient)
 }
 
 fn contents(call: &Call<'_>, model: &str) -> Value {
     write(call, model, false).unwrap().0["contents"].clone()
 }
 
-fn answer(parts: Vec<Part<'static>>, finish: Finish) -> Value {
-    let choice = Choice {
-        parts,
-        finish,
-        stop_sequence: None,
-        explanation: None,
-        logprobs: Vec::new(),
-        citations: None,
-    };
-    let reply = Reply { choices: vec![choice], ..Reply::default() };
-    serde_json::from_slice(&codec(Gemini).encode_reply(&reply, &envelope())).unwrap()
-}
-
 #[test]
 fn case_1_and_26_results_stand_alone_in_the_order_of_their_calls() {
-    let call = turns(vec![
+    let call = call(vec![
         user("a"),
         user("b"),
         Turn::new(
             Role::Assistant,
-            vec![tool_call("x", "f", ""), tool_call("y", "f", "{}"), tool_call("z", "g", "null")],
+            vec![named_call("x", "f", ""), named_call("y", "f", "{}"), named_call("z", "g", "null")],
         ),
         Turn::new(Role::Tool, vec![result("z", vec![Part::text("3")]), result("y", Vec::new())]),
         Turn::new(Role::Tool, vec![result("x", vec![Part::text("1"), Part::text("one")])]),
@@ -108,7 +69,7 @@ fn case_1_and_26_results_stand_alone_in_the_order_of_their_calls() {
 
 #[test]
 fn case_2_a_missing_or_unknown_result_is_refused() {
-    let calls = Turn::new(Role::Assistant, vec![tool_call("x", "f", "{}")]);
+    let calls = Turn::new(Role::Assistant, vec![named_call("x", "f", "{}")]);
     for (after, wanted) in [
         (vec![user("hi")], "tool call \"x\""),
         (vec![Turn::new(Role::Tool, vec![result("q", Vec::new())])], "tool call \"x\""),
@@ -117,7 +78,7 @@ fn case_2_a_missing_or_unknown_result_is_refused() {
             "tool result \"q\"",
         ),
     ] {
-        let call = turns([vec![user("a"), calls.clone()], after].concat());
+        let call = call([vec![user("a"), calls.clone()], after].concat());
         let error = write(&call, NEW, true).unwrap_err();
         assert!(error.contains(wanted), "{error}");
     }
@@ -134,7 +95,7 @@ fn case_2_a_missing_or_unknown_result_is_refused() {
 fn case_4_arguments_that_are_no_object_are_refused_by_name() {
     for arguments in ["[1]", "{", "7", r#"{"a":1,"a":2}"#] {
         let call =
-            turns(vec![user("a"), Turn::new(Role::Assistant, vec![tool_call("call-9", "f", arguments)])]);
+            call(vec![user("a"), Turn::new(Role::Assistant, vec![named_call("call-9", "f", arguments)])]);
         assert!(write(&call, NEW, true).unwrap_err().contains("call-9"), "{arguments}");
     }
 }
@@ -171,7 +132,7 @@ fn case_5_calls_without_ids_find_their_results_by_name_and_order() {
 #[test]
 fn case_7_a_later_system_turn_is_refused_or_tagged() {
     let system = Turn::new(Role::Developer, vec![Part::text("rules")]);
-    let call = turns(vec![system.clone(), user("a"), system]);
+    let call = call(vec![system.clone(), user("a"), system]);
     assert!(write(&call, NEW, false).unwrap_err().starts_with("`messages`"));
     let (written, dropped) = write(&call, NEW, true).unwrap();
     assert_eq!(written["systemInstruction"], json!({"parts": [{"text": "rules"}]}));
@@ -181,8 +142,8 @@ fn case_7_a_later_system_turn_is_refused_or_tagged() {
 
 #[test]
 fn case_8_seals_return_to_the_call_or_text_they_came_with() {
-    let google = |text| Some(seal(Family::Gemini, text));
-    let call = turns(vec![
+    let google = |text| Some(signature(Family::Gemini, text));
+    let call = call(vec![
         user("a"),
         Turn::new(
             Role::Assistant,
@@ -190,7 +151,7 @@ fn case_8_seals_return_to_the_call_or_text_they_came_with() {
                 thought("plan", google("czE=")),
                 Part::text("now"),
                 thought("", google("czI=")),
-                tool_call("x", "f", "{}"),
+                named_call("x", "f", "{}"),
             ],
         ),
         Turn::new(Role::Tool, vec![result("x", Vec::new())]),
@@ -205,15 +166,15 @@ fn case_8_seals_return_to_the_call_or_text_they_came_with() {
 
 #[test]
 fn case_9_foreign_seals_are_stripped_and_the_step_is_marked_for_new_models() {
-    let claude = Some(seal(Family::Anthropic, "c2Vh"));
+    let claude = Some(signature(Family::Anthropic, "c2Vh"));
     let step = |id| {
         Turn::new(
             Role::Assistant,
-            vec![thought("plan", claude.clone()), tool_call(id, "f", "{}"), tool_call("z", "f", "{}")],
+            vec![thought("plan", claude.clone()), named_call(id, "f", "{}"), named_call("z", "f", "{}")],
         )
     };
     let done = |id| Turn::new(Role::Tool, vec![result(id, Vec::new()), result("z", Vec::new())]);
-    let call = turns(vec![user("a"), step("x"), done("x"), user("b"), step("y"), done("y")]);
+    let call = call(vec![user("a"), step("x"), done("x"), user("b"), step("y"), done("y")]);
     let written = contents(&call, NEW);
     let seals: Vec<_> = [1, 4]
         .into_iter()
@@ -229,9 +190,9 @@ fn case_9_foreign_seals_are_stripped_and_the_step_is_marked_for_new_models() {
 fn case_13_an_image_in_a_result_goes_behind_the_results_of_older_models() {
     let media = Media::Base64 { mime: "image/png".into(), data: "iVBO".into() };
     let image = Part::new(PartKind::Image(Image { media, detail: None }));
-    let call = turns(vec![
+    let call = call(vec![
         user("a"),
-        Turn::new(Role::Assistant, vec![tool_call("x", "f", "{}"), tool_call("y", "f", "{}")]),
+        Turn::new(Role::Assistant, vec![named_call("x", "f", "{}"), named_call("y", "f", "{}")]),
         Turn::new(Role::Tool, vec![result("x", vec![Part::text("lamp"), image])]),
         Turn::new(Role::Tool, vec![result("y", Vec::new())]),
     ]);
@@ -250,7 +211,7 @@ fn case_13_an_image_in_a_result_goes_behind_the_results_of_older_models() {
 #[test]
 fn thinking_is_asked_for_by_level_or_budget() {
     let config = |reasoning: Reasoning, model: &str| {
-        let call = Call { reasoning, max_output: Some(20_000), ..turns(vec![user("a")]) };
+        let call = Call { reasoning, max_output: Some(20_000), ..call(vec![user("a")]) };
         let mut config = write(&call, model, false).unwrap().0["generationConfig"]["thinkingConfig"].take();
         // Chat Completions' clients see thoughts where they asked for thinking.
         let shown = config.as_object_mut().and_then(|config| config.remove("includeThoughts"));
@@ -271,7 +232,7 @@ fn thinking_is_asked_for_by_level_or_budget() {
     ] {
         assert_eq!((config(reasoning, NEW), config(reasoning, OLD)), (new, old), "{reasoning:?}");
     }
-    let off = Call { reasoning: mode(ReasoningMode::Off), ..turns(vec![user("a")]) };
+    let off = Call { reasoning: mode(ReasoningMode::Off), ..call(vec![user("a")]) };
     let (written, dropped) = write(&off, "gemini-2.5-pro", false).unwrap();
     assert_eq!(written["generationConfig"]["thinkingConfig"]["thinkingBudget"], 128);
     assert_eq!(dropped, [Field::Reasoning.name_in(OpenAiChat)]);
@@ -290,7 +251,7 @@ fn choices_of_tools_have_their_modes() {
     let written = |mode: Option<ToolMode<'static>>, allowed: &[&'static str], strict| {
         let tool_choice = mode
             .map(|mode| ToolChoice { mode, allowed: allowed.iter().map(|name| (*name).into()).collect() });
-        let call = Call { tools: vec![tool(strict)], tool_choice, ..turns(vec![user("a")]) };
+        let call = Call { tools: vec![tool(strict)], tool_choice, ..call(vec![user("a")]) };
         write(&call, NEW, false).unwrap().0["toolConfig"]["functionCallingConfig"].clone()
     };
     assert_eq!(written(None, &[], None), Value::Null);
@@ -303,7 +264,7 @@ fn choices_of_tools_have_their_modes() {
     assert_eq!(written(Some(ToolMode::None), &[], None), json!({"mode": "NONE"}));
     let named = json!({"mode": "ANY", "allowedFunctionNames": ["f"]});
     assert_eq!(written(Some(ToolMode::Named("f".into())), &[], None), named);
-    let call = Call { tools: vec![tool(None)], parallel_tools: Some(false), ..turns(vec![user("a")]) };
+    let call = Call { tools: vec![tool(None)], parallel_tools: Some(false), ..call(vec![user("a")]) };
     assert!(write(&call, NEW, false).unwrap_err().starts_with("`parallel_tool_calls`"));
     assert_eq!(write(&call, NEW, true).unwrap().1, ["parallel_tool_calls"]);
 }

@@ -11,78 +11,35 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{codec, envelope, events, read, target, translated};
+use dialect::{
+    calls::{answered, call, finish, named_call, reply, signature, thought, written},
+    codec, envelope, events, read, target, translated,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, Gemini, OpenAiChat},
-    canon::{
-        Call, Choice, Event, Family, Finish, Image, Losses, Media, Part, PartKind, Reply, Role, Signature,
-        ToolCall, ToolResult, Turn,
-    },
+    canon::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Turn},
     dialect::InPath,
 };
 
 const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(false) };
 const NEW: &str = "gemini-3-pro";
-const OLD: &str = "gemini-2.5-flash";
-
-fn tool_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {
-    let (id, name, arguments) = (id.into(), name.into(), arguments.into());
-    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
-}
-
-fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
-    let (id, name) = (id.into(), "".into());
-    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
-}
-
-fn user(text: &'static str) -> Turn<'static> {
-    Turn::new(Role::User, vec![Part::text(text)])
-}
-
-fn turns(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { turns, ..Call::default() }
-}
-
-fn seal(family: Family, text: &'static str) -> Signature<'static> {
-    Signature { family, text: text.into(), item: None }
-}
-
-fn thought(text: &'static str, signature: Option<Signature<'static>>) -> Part<'static> {
-    Part::new(PartKind::Reasoning { text: text.into(), signature })
-}
 
 fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(OpenAiChat, Gemini, lenient);
-    let encoded =
-        codec(Gemini).encode_call(call, &target(model), losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    written(call, OpenAiChat, (Gemini, &target(model)), lenient)
 }
 
-fn contents(call: &Call<'_>, model: &str) -> Value {
-    write(call, model, false).unwrap().0["contents"].clone()
-}
-
-fn answer(parts: Vec<Part<'static>>, finish: Finish) -> Value {
-    let choice = Choice {
-        parts,
-        finish,
-        stop_sequence: None,
-        explanation: None,
-        logprobs: Vec::new(),
-        citations: None,
-    };
-    let reply = Reply { choices: vec![choice], ..Reply::default() };
-    serde_json::from_slice(&codec(Gemini).encode_reply(&reply, &envelope())).unwrap()
+fn told(parts: Vec<Part<'static>>, finish: Finish) -> Value {
+    answered(Gemini, &reply(parts, finish))
 }
 
 #[test]
 fn case_10_foreign_seals_pass_through_a_client_and_come_back() {
-    let body = answer(
+    let body = told(
         vec![
-            thought("plan", Some(seal(Family::Anthropic, "c2Vh"))),
-            Part::new(PartKind::RedactedReasoning(seal(Family::Anthropic, "aGlk"))),
-            tool_call("toolu_1", "f", "{}"),
+            thought("plan", Some(signature(Family::Anthropic, "c2Vh"))),
+            Part::new(PartKind::RedactedReasoning(signature(Family::Anthropic, "aGlk"))),
+            named_call("toolu_1", "f", "{}"),
         ],
         Finish::ToolCalls,
     );
@@ -105,7 +62,7 @@ fn a_streamed_history_is_one_turn_again() {
     for event in [
         Event::Reasoning { choice, text: "pl".into() },
         Event::Reasoning { choice, text: "an".into() },
-        Event::Signature { choice, signature: seal(Family::Anthropic, "c2Vh") },
+        Event::Signature { choice, signature: signature(Family::Anthropic, "c2Vh") },
         Event::Text { choice, text: "He".into() },
         Event::Text { choice, text: "llo".into() },
     ] {
@@ -127,12 +84,12 @@ fn a_streamed_history_is_one_turn_again() {
 
 #[test]
 fn case_15_a_call_that_was_cut_is_left_out() {
-    let cut = || vec![Part::text("so"), tool_call("x", "f", r#"{"a": "#)];
-    let body = answer(cut(), Finish::Length);
+    let cut = || vec![Part::text("so"), named_call("x", "f", r#"{"a": "#)];
+    let body = told(cut(), Finish::Length);
     assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "so"}]));
     assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
-    assert_eq!(answer(cut(), Finish::ToolCalls)["candidates"][0]["finishReason"], "MALFORMED_FUNCTION_CALL");
-    assert_eq!(answer(cut(), Finish::Refusal)["candidates"][0]["finishReason"], "SAFETY");
+    assert_eq!(told(cut(), Finish::ToolCalls)["candidates"][0]["finishReason"], "MALFORMED_FUNCTION_CALL");
+    assert_eq!(told(cut(), Finish::Refusal)["candidates"][0]["finishReason"], "SAFETY");
 }
 
 #[test]
@@ -147,7 +104,6 @@ fn case_23_calls_that_grow_side_by_side_come_whole_and_in_order() {
         signature: None,
     };
     let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
-    let finish = Event::Finish { choice, reason: Finish::ToolCalls, stop_sequence: None, explanation: None };
     for event in [
         start(0, "f"),
         grow(0, "{\"a\":"),
@@ -155,7 +111,7 @@ fn case_23_calls_that_grow_side_by_side_come_whole_and_in_order() {
         grow(1, "{}"),
         Event::CallEnd { choice, call: 1 },
         grow(0, "1}"),
-        finish,
+        finish(Finish::ToolCalls),
     ] {
         encoder.event(&event, &mut out);
     }
@@ -217,7 +173,7 @@ fn what_gemini_knows_alone_is_refused_elsewhere_and_the_other_way_round() {
     let code = json!({"contents": [{"parts": [{"executableCode": {"code": "1"}}]}], "generationConfig": {"maxOutputTokens": 9}});
     assert!(translated((Gemini, PATH, &code.to_string()), Anthropic, &target("claude-x"), false).is_err());
     let file = Part::new(PartKind::Image(Image { media: Media::File("file-1".into()), detail: None }));
-    let call = turns(vec![Turn::new(Role::User, vec![Part::text("a"), file])]);
+    let call = call(vec![Turn::new(Role::User, vec![Part::text("a"), file])]);
     assert!(write(&call, NEW, false).unwrap_err().contains("image"));
     assert_eq!(write(&call, NEW, true).unwrap().0["contents"][0]["parts"], json!([{"text": "a"}]));
 }

@@ -11,27 +11,18 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
+    codec, events, fixture, read, retell, target, translated,
+};
 use serde_json::{Value, json};
 use wire::{
     DialectName::{Anthropic, OpenAiChat, OpenAiResponses},
-    canon::{
-        Call, Choice, Event, Family, Finish, Losses, Part, PartKind, Reply, Role, Signature, Tool, ToolCall,
-        ToolResult, Turn,
-    },
+    canon::{Call, Event, Family, Finish, Part, PartKind, Role, Signature, Tool, Turn},
     dialect::InPath,
     json::Json,
 };
-
-fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
-    let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
-    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
-}
-
-fn result(id: &'static str) -> Part<'static> {
-    let (id, name, content) = (id.into(), "f".into(), vec![Part::text("ok")]);
-    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
-}
 
 fn sealed(family: Family) -> Signature<'static> {
     Signature { family, text: "c2VhbA==".into(), item: None }
@@ -41,41 +32,17 @@ fn thought(family: Family) -> Part<'static> {
     Part::new(PartKind::Reasoning { text: "hm".into(), signature: Some(sealed(family)) })
 }
 
-fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
-    Call { model: "m".into(), turns, ..Call::default() }
-}
-
 fn strict(call: &Call<'_>) -> Result<Value, String> {
-    let losses = Losses::new(Anthropic, OpenAiResponses, false);
-    let encoded = codec(OpenAiResponses).encode_call(call, &target("m"), losses);
-    encoded.map(|encoded| serde_json::from_slice(&encoded.body).unwrap()).map_err(|error| error.to_string())
+    written(call, Anthropic, (OpenAiResponses, &target("m")), false).map(|(body, _)| body)
 }
 
-fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
-    let (logprobs, citations) = (Vec::new(), None);
-    let choice = Choice { parts, finish, stop_sequence: None, explanation: None, logprobs, citations };
-    Reply { choices: vec![choice], ..Reply::default() }
-}
-
-fn answered(reply: &Reply<'_>) -> Value {
-    serde_json::from_slice(&codec(OpenAiResponses).encode_reply(reply, &envelope())).unwrap()
-}
-
-fn streamed(said: &[Event<'_>]) -> Vec<Value> {
-    let mut encoder = codec(OpenAiResponses).stream_encoder(envelope());
-    let (mut out, mut terminal) = (Vec::new(), Vec::new());
-    said.iter().for_each(|event| encoder.event(event, &mut out));
-    encoder.end(&mut out, &mut terminal);
-    out.extend(terminal);
+fn retold(said: &[Event<'_>]) -> Vec<Value> {
+    let out = streamed(OpenAiResponses, said);
     let data = |event: &[u8]| {
         let (_, data) = str::from_utf8(event).unwrap().split_once("\ndata: ").unwrap();
         serde_json::from_str(data).unwrap()
     };
     events(&out).into_iter().map(data).collect()
-}
-
-fn finish(reason: Finish) -> Event<'static> {
-    Event::Finish { choice: 0, reason, stop_sequence: None, explanation: None }
 }
 
 #[test]
@@ -103,7 +70,7 @@ fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
     inner.signature = Some(sealed(Family::Gemini));
     let redacted = Part::new(PartKind::RedactedReasoning(sealed(Family::Gemini)));
     let parts = vec![thought(Family::Gemini), redacted, calling];
-    let mut answer = answered(&reply(parts.clone(), Finish::ToolCalls));
+    let mut answer = answered(OpenAiResponses, &reply(parts.clone(), Finish::ToolCalls));
     assert_eq!(answer["output"][0]["summary"][0]["text"], "hm");
     let mut input = answer["output"].take();
     let id = input[2]["call_id"].clone();
@@ -122,7 +89,7 @@ fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
     let turns = vec![Turn::new(Role::Assistant, vec![thought(Family::OpenAi), Part::text("so")])];
     let expected = json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "c2VhbA=="});
     assert_eq!(strict(&call(turns)).unwrap()["input"][0], expected);
-    let minted = answered(&reply(vec![tool_call("", "")], Finish::ToolCalls));
+    let minted = answered(OpenAiResponses, &reply(vec![tool_call("", "")], Finish::ToolCalls));
     assert_eq!(
         (&minted["output"][0]["call_id"], &minted["output"][0]["arguments"]),
         (&json!("call_0192aa_0"), &json!("{}"))
@@ -131,30 +98,31 @@ fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
 
 #[test]
 fn case_12_and_15_refusals_filters_and_limits_have_their_status() {
-    let refused = answered(&reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
+    let refused =
+        answered(OpenAiResponses, &reply(vec![Part::new(PartKind::Refusal("No.".into()))], Finish::Refusal));
     assert_eq!(
         (&refused["status"], &refused["output"][0]["content"][0]["refusal"]),
         (&json!("completed"), &json!("No."))
     );
     let mut blocked = reply(vec![Part::text("So")], Finish::ContentFilter);
     blocked.choices[0].explanation = Some("Because.".into());
-    let answer = answered(&blocked);
+    let answer = answered(OpenAiResponses, &blocked);
     assert_eq!(answer["incomplete_details"]["reason"], "content_filter");
     assert_eq!(answer["output"][0]["content"][1]["refusal"], "Because.");
-    let cut = answered(&reply(vec![tool_call("a", "{\"x\": \"un")], Finish::Length));
+    let cut = answered(OpenAiResponses, &reply(vec![tool_call("a", "{\"x\": \"un")], Finish::Length));
     assert_eq!(
         (&cut["status"], &cut["output"][0]["arguments"]),
         (&json!("incomplete"), &json!("{\"x\": \"un"))
     );
     let start = Event::CallStart { choice: 0, call: 0, id: "a".into(), name: "f".into(), signature: None };
-    let last = streamed(&[start.clone(), finish(Finish::Length)]).pop().unwrap();
+    let last = retold(&[start.clone(), finish(Finish::Length)]).pop().unwrap();
     assert_eq!(
         (&last["type"], &last["response"]["output"][0]["arguments"]),
         (&json!("response.incomplete"), &json!(""))
     );
-    let last = streamed(&[start, finish(Finish::ToolCalls)]).pop().unwrap();
+    let last = retold(&[start, finish(Finish::ToolCalls)]).pop().unwrap();
     assert_eq!(last["response"]["output"][0]["arguments"], "{}");
-    let last = streamed(&[finish(Finish::ContentFilter)]).pop().unwrap();
+    let last = retold(&[finish(Finish::ContentFilter)]).pop().unwrap();
     assert!(last["response"]["output"][0]["content"][0]["refusal"].is_string());
 }
 
@@ -204,7 +172,7 @@ fn case_23_calls_grow_side_by_side() {
         more(1, "]"),
         finish(Finish::ToolCalls),
     ];
-    let written = streamed(&all);
+    let written = retold(&all);
     let deltas = written.iter().filter(|event| event["delta"].is_string());
     let deltas: Vec<_> = deltas
         .map(|event| (event["output_index"].as_u64().unwrap(), event["delta"].as_str().unwrap()))
@@ -217,11 +185,14 @@ fn case_23_calls_grow_side_by_side() {
 #[test]
 fn case_24_order_is_kept() {
     let parts = || vec![Part::text("one"), tool_call("a", "{}"), Part::text("two")];
-    let turns = vec![Turn::new(Role::Assistant, parts()), Turn::new(Role::Tool, vec![result("a")])];
+    let turns = vec![
+        Turn::new(Role::Assistant, parts()),
+        Turn::new(Role::Tool, vec![result_of("f", "a", vec![Part::text("ok")])]),
+    ];
     let input = strict(&call(turns)).unwrap()["input"].take();
     let kinds: Vec<_> = input.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["message", "function_call", "message", "function_call_output"]);
-    let output = answered(&reply(parts(), Finish::ToolCalls))["output"].take();
+    let output = answered(OpenAiResponses, &reply(parts(), Finish::ToolCalls))["output"].take();
     let kinds: Vec<_> =
         output.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["message", "function_call", "message"]);

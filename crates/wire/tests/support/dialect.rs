@@ -1,12 +1,14 @@
 //! What tests of every dialect need: a seal, an envelope, and one form for plain and streamed answers.
 
+pub mod calls;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::Usage;
 use wire::{
     DialectName, Piece, Quirks, Seen, Tap,
-    canon::{Event, Finish, Losses, PartKind, Reply, Signature, TargetFacts},
+    canon::{Event, Finish, PartKind, Reply, Signature, TargetFacts},
     dialect::{Dialect, Envelope, InPath, Seal},
     json::Json,
     tap::Translation,
@@ -56,9 +58,7 @@ pub fn translated(
     let body = codec(client).prepare(&Bytes::copy_from_slice(body.as_bytes()));
     let json = Json::parse(&body).unwrap();
     let call = codec(client).decode_call(path, json, &Sum).map_err(|error| error.to_string())?;
-    let losses = Losses::new(client, server, lenient);
-    let encoded = codec(server).encode_call(&call, target, losses).map_err(|error| error.to_string())?;
-    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+    calls::written(&call, client, (server, target), lenient)
 }
 
 /// An answer, plain or streamed.

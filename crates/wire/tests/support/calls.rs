@@ -1,0 +1,88 @@
+//! Canonical calls, answers and events in few words, and what a dialect writes for them.
+
+use serde_json::Value;
+use wire::{
+    DialectName,
+    canon::{
+        Call, Choice, Event, Family, Finish, Losses, Part, PartKind, Reply, Role, Signature, TargetFacts,
+        ToolCall, ToolResult, Turn,
+    },
+};
+
+use super::{codec, envelope};
+
+/// A call of the tool of this name.
+pub fn named_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {
+    let (id, name, arguments) = (id.into(), name.into(), arguments.into());
+    Part::new(PartKind::ToolCall(ToolCall { id, name, arguments, signature: None, custom: false }))
+}
+
+/// A call of the tool `f`.
+pub fn tool_call(id: &'static str, arguments: &'static str) -> Part<'static> {
+    named_call(id, "f", arguments)
+}
+
+/// A result of a tool that is not named.
+pub fn result(id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
+    result_of("", id, content)
+}
+
+/// A result of the tool of this name.
+pub fn result_of(name: &'static str, id: &'static str, content: Vec<Part<'static>>) -> Part<'static> {
+    let (id, name) = (id.into(), name.into());
+    Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }))
+}
+
+pub fn signature(family: Family, text: &'static str) -> Signature<'static> {
+    Signature { family, text: text.into(), item: None }
+}
+
+pub fn thought(text: &'static str, signature: Option<Signature<'static>>) -> Part<'static> {
+    Part::new(PartKind::Reasoning { text: text.into(), signature })
+}
+
+pub fn user(text: &'static str) -> Turn<'static> {
+    Turn::new(Role::User, vec![Part::text(text)])
+}
+
+/// A call of the model `m`.
+pub fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
+    Call { model: "m".into(), turns, ..Call::default() }
+}
+
+/// A call in a target's words, as JSON, with what was dropped.
+pub fn written(
+    call: &Call<'_>,
+    client: DialectName,
+    (server, target): (DialectName, &TargetFacts<'_>),
+    lenient: bool,
+) -> Result<(Value, Vec<String>), String> {
+    let losses = Losses::new(client, server, lenient);
+    let encoded = codec(server).encode_call(call, target, losses).map_err(|error| error.to_string())?;
+    Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+}
+
+pub fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
+    let (logprobs, citations) = (Vec::new(), None);
+    let choice = Choice { parts, finish, stop_sequence: None, explanation: None, logprobs, citations };
+    Reply { choices: vec![choice], ..Reply::default() }
+}
+
+/// An answer as a client gets it.
+pub fn answered(client: DialectName, reply: &Reply<'_>) -> Value {
+    serde_json::from_slice(&codec(client).encode_reply(reply, &envelope())).unwrap()
+}
+
+/// A stream as a client gets it, its end included.
+pub fn streamed(client: DialectName, said: &[Event<'_>]) -> Vec<u8> {
+    let mut encoder = codec(client).stream_encoder(envelope());
+    let (mut out, mut terminal) = (Vec::new(), Vec::new());
+    said.iter().for_each(|event| encoder.event(event, &mut out));
+    encoder.end(&mut out, &mut terminal);
+    out.extend(terminal);
+    out
+}
+
+pub fn finish(reason: Finish) -> Event<'static> {
+    Event::Finish { choice: 0, reason, stop_sequence: None, explanation: None }
+}
