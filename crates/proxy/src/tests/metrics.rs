@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AttemptOutcome, ResourceId, UsageEvent};
+use domain::{AttemptOutcome, RequestOutcome, ResourceId, UsageEvent};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use policy::{Key, Tenant};
@@ -150,6 +150,32 @@ async fn attempts_tokens_and_cost_are_those_of_the_usage_events() {
         4.0,
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn what_was_cut_and_what_has_no_price_is_counted_as_it_is_booked() {
+    let mut bench = Bench::one().await;
+    bench.sim().script(r#"[{"cut_after":1,"chunks":3},{}]"#).await;
+    bench.client.stream("hi").await;
+    let cut = bench.event().await;
+    let unpriced = r#"{"model":"a/unpriced","messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(bench.client.chat(unpriced).await.status, 200);
+    let free = bench.event().await;
+    assert_eq!((cut.outcome, cut.attempts[0].estimated), (RequestOutcome::Cut, true));
+    assert_eq!((cut.attempts.len(), free.cost()), (1, None));
+    let text = bench.metrics();
+    let model = r#"model="unpriced""#;
+    for (metric, labels, want) in [
+        (REQUESTS, [r#"outcome="cut""#, r#"model="m""#], 1.0),
+        ("portcullis_attempts_total", [r#"outcome="cut""#, r#"model="m""#], 1.0),
+        ("portcullis_unpriced_attempts_total", [r#"provider="a""#, model], 1.0),
+        ("portcullis_cost_usd_total", [r#"provider="a""#, model], 0.0),
+        ("portcullis_cost_usd_total", [r#"provider="a""#, ""], cut.cost().unwrap().nanos() as f64 / 1e9),
+    ] {
+        assert_eq!(count(&text, metric, &labels), want, "{metric} {labels:?} in {text}");
+    }
+    assert!(cut.cost().unwrap().nanos() > 0);
+    bench.finish().await;
 }
 
 /// An event as it is written, and the proxy that wrote it.

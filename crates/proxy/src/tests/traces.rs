@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::UsageEvent;
+use http_body_util::BodyExt as _;
 use opentelemetry_proto::tonic::{
     metrics::v1::{HistogramDataPoint, metric::Data, number_data_point},
     trace::v1::{Span, span::SpanKind},
@@ -118,6 +119,28 @@ async fn errors_and_refusals_are_traced_by_their_code() {
     );
     // By the convention a client's own fault is no error of the server's span.
     assert_eq!(spans[0].status, None);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_the_drain_cuts_is_an_error_and_no_client_that_hung_up() {
+    let collector = Arc::new(Collector::start().unwrap());
+    let mut plan = Plan { trace: to(collector.url(), 0.0), ..Plan::default() };
+    plan.edge.drain_seconds = 0;
+    let mut bench = Bench::start(plan).await;
+    bench.sim().script(r#"{"chunks":3,"hang":{"after_chunks":1}}"#).await;
+    let mut response = bench.client.open_stream("hi").await;
+    soon(response.body_mut().frame()).await.unwrap().unwrap();
+    bench.stop.cancel();
+    assert!(soon(response.into_body().collect()).await.is_err());
+    let event = bench.event().await;
+    let spans = trace(&collector, event.request.0.as_bytes(), 2).await;
+    for (key, value) in
+        [("error.type", "cut"), ("portcullis.outcome", "cut"), ("portcullis.estimated", "true")]
+    {
+        assert_eq!(said(&spans[0], key), value, "{key}");
+    }
+    assert_eq!(spans[0].status.as_ref().map(|status| status.code), Some(2));
     bench.finish().await;
 }
 

@@ -134,7 +134,11 @@ impl Record {
 
     fn settled(&self, event: &UsageEvent, mut attributes: Attributes) -> Span {
         let failed = matches!(event.outcome, RequestOutcome::Error | RequestOutcome::Cut);
-        let last = event.attempts.last().map(|attempt| attempt.outcome.as_str());
+        let last = event.attempts.last().map(|attempt| match attempt.outcome {
+            // The process stopped; had the client hung up, that would be the request's outcome too.
+            AttemptOutcome::Cancelled => event.outcome.as_str(),
+            outcome => outcome.as_str(),
+        });
         attributes.text(n::ROUTE, &event.route);
         attributes.whose(&event.attribution);
         attributes.number(n::ATTEMPTS, event.attempts.len());
