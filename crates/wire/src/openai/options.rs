@@ -1,6 +1,43 @@
 //! What Chat Completions and Responses have in common in a call's options.
 
-use crate::{canon::Effort, dialect::DialectName, quirks::Efforts};
+use crate::{
+    canon::{Call, Effort, Field, Losses, Reasoning, ReasoningMode, Unsupported},
+    dialect::DialectName,
+    json::{Json, out::ObjectOut},
+    quirks::Efforts,
+};
+
+/// A number; one that cannot be said is a loss unless it is what is so anyway.
+pub(crate) fn number(
+    (field, key, usual): (Field, &str, f64),
+    value: Option<Json<'_>>,
+    taken: bool,
+    losses: &mut Losses,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    match value {
+        Some(value) if taken => o.raw(key, value),
+        Some(value) if value.f64() == Some(usual) => losses.hint(field.name_in(losses.client())),
+        Some(_) => losses.field(field)?,
+        None => {}
+    }
+    Ok(())
+}
+
+/// Writes `metadata`.
+pub(crate) fn metadata(call: &Call<'_>, o: &mut ObjectOut<'_>) {
+    if !call.metadata.is_empty() {
+        o.object("metadata", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
+    }
+}
+
+/// How hard the model is to think; `None`: not said.
+pub(crate) fn asked_effort(asked: &Reasoning) -> Option<Effort> {
+    match asked.mode {
+        Some(ReasoningMode::Off) => Some(Effort::None),
+        _ => asked.effort.or(asked.budget.map(Effort::from_budget)),
+    }
+}
 
 /// The effort that a provider knows and that is nearest to the one asked for.
 pub(crate) const fn nearest(effort: Effort, known: Efforts) -> Effort {

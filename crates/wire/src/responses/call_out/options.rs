@@ -3,12 +3,12 @@
 use super::super::echo::word;
 use crate::{
     canon::{
-        Call, Effort, Field, Losses, OutputFormat, Reasoning, ReasoningMode, Schema, Show, TargetFacts, Tool,
+        Call, Effort, Field, Losses, OutputFormat, ReasoningMode, Schema, Show, TargetFacts, Tool,
         ToolChoice, ToolMode, Unsupported,
     },
     dialect::DialectName,
     json::out::{ArrayOut, ObjectOut},
-    openai::options::{nearest, service_tier, shared_extra},
+    openai::options::{asked_effort, metadata, nearest, number, service_tier, shared_extra},
     quirks::Quirks,
 };
 
@@ -166,12 +166,7 @@ pub(super) fn sampling(
         (Field::PresencePenalty, "", 0.0, sampling.presence_penalty, false),
     ];
     for (field, key, usual, value, taken) in numbers {
-        match value {
-            Some(value) if taken => o.raw(key, value),
-            Some(value) if value.f64() == Some(usual) => losses.hint(field.name_in(losses.client())),
-            Some(_) => losses.field(field)?,
-            None => {}
-        }
+        number((field, key, usual), value, taken, losses, o)?;
     }
     let lost = [
         (Field::Seed, sampling.seed.is_some()),
@@ -199,7 +194,7 @@ pub(super) fn reasoning(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let asked = &call.reasoning;
-    let effort = effort(asked).map(|effort| nearest(effort, quirks.efforts));
+    let effort = asked_effort(asked).map(|effort| nearest(effort, quirks.efforts));
     if asked.budget.is_some() && asked.mode != Some(ReasoningMode::Off) {
         losses.hint(Field::Budget.name_in(losses.client()));
     }
@@ -211,13 +206,6 @@ pub(super) fn reasoning(
         });
     }
     Ok(())
-}
-
-fn effort(asked: &Reasoning) -> Option<Effort> {
-    match asked.mode {
-        Some(ReasoningMode::Off) => Some(Effort::None),
-        _ => asked.effort.or(asked.budget.map(Effort::from_budget)),
-    }
 }
 
 /// OpenAI's word for how much of the thoughts is shown; `None`: nothing.
@@ -245,9 +233,7 @@ pub(super) fn account(
         losses.hint(Field::Cache.name_in(losses.client()));
     }
     o.text_if("user", call.user.as_deref());
-    if !call.metadata.is_empty() {
-        o.object("metadata", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
-    }
+    metadata(call, o);
     match call.service_tier.as_ref().map(|tier| service_tier(&tier.0, losses.client())) {
         Some(Some(tier)) => o.text("service_tier", tier),
         Some(None) => losses.field(Field::ServiceTier)?,

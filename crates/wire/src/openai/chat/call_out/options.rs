@@ -5,7 +5,7 @@ use crate::{
     canon::{Call, Effort, Field, Losses, OutputFormat, Reasoning, ReasoningMode, TargetFacts, Unsupported},
     dialect::DialectName,
     json::{Json, out::ObjectOut},
-    openai::options::{nearest, service_tier, shared_extra},
+    openai::options::{asked_effort, metadata, nearest, number, service_tier, shared_extra},
     quirks::{Quirks, Seed, Thinking},
 };
 
@@ -86,23 +86,6 @@ pub(super) fn sampling(
     Ok(())
 }
 
-/// A number; one that cannot be said is a loss unless it is what is so anyway.
-fn number(
-    (field, key, usual): (Field, &str, f64),
-    value: Option<Json<'_>>,
-    taken: bool,
-    losses: &mut Losses,
-    o: &mut ObjectOut<'_>,
-) -> Result<(), Unsupported> {
-    match value {
-        Some(value) if taken => o.raw(key, value),
-        Some(value) if value.f64() == Some(usual) => losses.hint(field.name_in(losses.client())),
-        Some(_) => losses.field(field)?,
-        None => {}
-    }
-    Ok(())
-}
-
 /// Writes how the model is to think, in the provider's way (DIALECTS §1.5).
 pub(super) fn reasoning(
     call: &Call<'_>,
@@ -159,14 +142,6 @@ pub(super) fn reasoning(
     Ok(())
 }
 
-/// How hard the model is to think; `None`: not said.
-pub(crate) fn asked_effort(asked: &Reasoning) -> Option<Effort> {
-    match asked.mode {
-        Some(ReasoningMode::Off) => Some(Effort::None),
-        _ => asked.effort.or(asked.budget.map(Effort::from_budget)),
-    }
-}
-
 fn switch(thinking: Thinking, on: bool, o: &mut ObjectOut<'_>) {
     match thinking {
         Thinking::Type | Thinking::TypeAndEffort => {
@@ -201,9 +176,7 @@ pub(super) fn account(
         }
     } else {
         o.text_if("user", call.user.as_deref());
-        if !call.metadata.is_empty() {
-            o.object("metadata", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
-        }
+        metadata(call, o);
         if let Some(store) = call.store {
             o.bool("store", store);
         }
