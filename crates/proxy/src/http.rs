@@ -14,6 +14,7 @@ use crate::{
 use domain::ErrorKind;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use wire::DialectName;
 
 /// One request on its way in.
 pub(crate) struct Arrival {
@@ -55,6 +56,11 @@ async fn route(gateway: &Arc<Gateway>, arrival: &mut Arrival) -> Result<Response
         }
         (Asked::Models, &Method::GET) => models::list(gateway, arrival),
         (Asked::Model(name), &Method::GET) => models::show(gateway, arrival, &name),
+        (Asked::Model(name), &Method::POST) if name.ends_with(":streamGenerateContent") => {
+            arrival.passage.dialect = DialectName::Gemini;
+            let text = "streams are sent as events: add the parameter alt=sse";
+            Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("alt")))
+        }
         (asked, method) => {
             let text = format!("{} does not take {method}", uri.path());
             let methods = if matches!(asked, Asked::Call(..)) { "POST" } else { "GET" };

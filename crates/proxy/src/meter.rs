@@ -25,6 +25,9 @@ use crate::{
     spool::SpoolError,
 };
 
+/// Most tokens that a request can have cost; a provider that says more is mistaken, and its word is no account.
+const MOST_TOKENS: u64 = 1_000_000_000;
+
 /// What is known of a request before its first attempt.
 pub(crate) struct Opening {
     pub(crate) attribution: Attribution,
@@ -150,7 +153,10 @@ impl Meter {
     pub(crate) const fn observe(&mut self, reported: Option<Usage>, output_seen: u64) {
         if let Some(running) = &mut self.running {
             running.output_seen = output_seen;
-            if reported.is_some() {
+            if let Some(usage) = reported
+                && usage.input() <= MOST_TOKENS
+                && usage.output() <= MOST_TOKENS
+            {
                 running.reported = reported;
             }
         }

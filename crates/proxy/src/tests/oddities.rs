@@ -3,6 +3,7 @@
 mod answers;
 mod classes;
 mod clients;
+mod endings;
 mod frames;
 mod requests;
 

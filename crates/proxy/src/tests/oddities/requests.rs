@@ -70,3 +70,14 @@ async fn nonsense_is_refused_in_every_dialect() {
         bench.finish().await;
     }
 }
+
+#[tokio::test]
+async fn a_growing_array_of_geminis_is_not_offered() {
+    let bench = two(&["gemini"]).await;
+    let body = Speaks::Gemini.body(true).to_string();
+    let path = "/v1beta/models/chat:streamGenerateContent";
+    let reply = bench.client.plain.send(bench.client.request(http::Method::POST, path, &body)).await;
+    assert_eq!((reply.status, Speaks::Gemini.code(&reply).as_str()), (400, "invalid_request"), "{reply:?}");
+    assert!(reply.text().contains("alt=sse"));
+    bench.finish().await;
+}
