@@ -53,7 +53,8 @@ pub struct Document {
 pub struct ProviderEntry {
     /// A row of the provider table (`openai`, `custom`, …): base URL, auth and dialect come from it.
     pub kind: String,
-    /// Instead of the row's base URL; `http` or `https`, the version path included.
+    /// Instead of the row's base URL; `http` or `https`, for OpenAI's dialects with the version (`https://host/v1`), for
+    /// others without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// The dialect it speaks, where its kind is `custom` or `simulator` and it is not OpenAI Chat.
@@ -62,13 +63,13 @@ pub struct ProviderEntry {
     /// Where the endpoint stands, in the operator's own words; the cloud's name of it where the base URL holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What else the base URL has to know: `project`, `resource`, `account`, `workspace`.
+    /// What else the base URL has to know: `project`, `resource`, `account`, `host`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// Takes the endpoint out of every route while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
-    /// Its API keys; none for an endpoint that wants none.
+    /// Its API keys; without one only local servers (`ollama`, `vllm`, …) take traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialEntry>,
 }

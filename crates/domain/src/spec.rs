@@ -48,7 +48,8 @@ pub struct KeySpec {
 pub struct ProviderSpec {
     /// A row of the provider table (`openai`, `custom`, …): base URL, auth scheme and dialect come from it.
     pub kind: String,
-    /// Instead of the row's base URL; `http` or `https`, the version path included (`https://host/v1`).
+    /// Instead of the row's base URL; `http` or `https`, for OpenAI's dialects with the version (`https://host/v1`), for
+    /// others without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// The dialect it speaks (`chat`, `responses`, `messages`, `gemini`, `cohere`, `converse`), for kinds without a
@@ -58,7 +59,7 @@ pub struct ProviderSpec {
     /// Where the endpoint stands, in the operator's own words; the cloud's name of it where the base URL holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What else the row's base URL has to know: `project`, `resource`, `account`, `workspace`.
+    /// What else the row's base URL has to know: `project`, `resource`, `account`, `host`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// Takes the endpoint out of every route while true.
