@@ -1,5 +1,7 @@
 //! Streams that are damaged in every way, translated between every two dialects: no panic, bounded memory, sound ends.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
