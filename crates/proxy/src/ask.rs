@@ -23,7 +23,8 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a 
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="));
-    text("x-api-key").or(bearer).or_else(|| text("x-goog-api-key")).or_else(query)
+    let vendors = || text("x-goog-api-key").or_else(|| text("api-key"));
+    text("x-api-key").or(bearer).or_else(vendors).or_else(query)
 }
 
 /// What the client may choose for one request.
@@ -137,6 +138,7 @@ mod tests {
             ("authorization", "bearer  k"),
             ("x-api-key", "k"),
             ("x-goog-api-key", "k"),
+            ("api-key", "k"),
         ] {
             assert_eq!(presented(&headers(&[(name, value)]), &plain), Some("k"), "{name}");
         }

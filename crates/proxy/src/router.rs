@@ -27,6 +27,11 @@ fn unprefixed(path: &str) -> &str {
 /// Understands a path; `None`: no API is there.
 pub(crate) fn read(path: &str, query: Option<&str>) -> Option<Asked> {
     let path = unprefixed(path);
+    if let Some(rest) = path.strip_prefix("/deployments/") {
+        // Azure's clients name the deployment here and in the body's `model`; the body's is the one that counts.
+        let (_, operation) = rest.split_once('/')?;
+        return read(&format!("/v1/{operation}"), query).filter(|asked| matches!(asked, Asked::Call(..)));
+    }
     let call = |api| Some(Asked::Call(api, FromPath::default()));
     match path {
         "/v1/chat/completions" => call(Api::Chat),
@@ -99,6 +104,8 @@ mod tests {
         assert_eq!(call("/v1/models/m:countTokens", None).0, Api::GeminiCountTokens);
         assert_eq!(call("/anthropic/v1/messages", None).0, Api::Messages);
         assert_eq!(call("/openai/v1/responses", None).0, Api::Responses);
+        let azure = "/openai/deployments/my-gpt/chat/completions";
+        assert_eq!(call(azure, Some("api-version=2024-10-21")).0, Api::Chat);
         assert_eq!(call("/cohere/v2/chat", None).0, Api::Cohere);
         let converse = (Api::Converse, Some("a.b-v1:0".to_owned()), Some(true));
         assert_eq!(call("/bedrock/model/a.b-v1%3A0/converse-stream", None), converse);

@@ -240,3 +240,18 @@ async fn other_operations_of_openai_are_relayed_and_metered() {
     assert_eq!((event.api.as_str(), event.attempts.len()), ("transcriptions", 1));
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn azures_clients_are_at_home() {
+    let mut bench = Bench::one().await;
+    let body = super::harness::plain_body("one two");
+    let path = "/openai/deployments/chat/chat/completions?api-version=2024-10-21";
+    let mut request = bench.client.request(Method::POST, path, &body);
+    let key = bench.client.keys.good.parse().unwrap();
+    request.headers_mut().remove("authorization");
+    request.headers_mut().insert("api-key", key);
+    let reply = bench.client.plain.send(request).await;
+    assert_eq!((reply.status, reply.header("x-portcullis-route")), (200, "chat"), "{reply:?}");
+    bench.event().await;
+    bench.finish().await;
+}
