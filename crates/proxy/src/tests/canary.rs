@@ -64,7 +64,7 @@ async fn live(bench: &mut Bench) -> String {
     bench.sim().script("{}").await;
     told += &bearers_of_every_sdk(bench).await;
     bench.client.chat(&format!(r#"{{"model":"chat","messages":"{PROMPT}""#)).await;
-    bench.sim().script(r#"{"hang":{"after_chunks":1}}"#).await;
+    bench.sim().script(r#"{"chunks":9,"hang":{"after_chunks":4}}"#).await;
     let mut hung = bench.client.open_stream(PROMPT).await;
     soon(hung.body_mut().frame()).await.unwrap().unwrap();
     drop(hung);
@@ -151,6 +151,30 @@ async fn nothing_secret_is_logged_at_any_level() {
         // Clients may hear their own prompt again.
         assert!(secret == PROMPT || !told.contains(&secret), "{secret} in what clients were told");
     }
+}
+
+#[tokio::test]
+async fn nor_is_what_other_dialects_sign_in_with() {
+    const KINDS: [&[&str]; 4] = [&["anthropic"], &["gemini"], &["cohere"], &["bedrock"]];
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::TRACE).with(lines);
+    let _capturing = tracing::subscriber::set_default(subscriber);
+    let (mut secrets, mut told) = (vec![credential("a", 0)], String::new());
+    for kinds in KINDS {
+        let mut bench = Bench::start(Plan { kinds, ..Plan::default() }).await;
+        told += &live(&mut bench).await;
+        secrets.push(bench.client.keys.good.clone());
+        bench.finish().await;
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("hyper") && log.contains("attempt failed"), "nothing was captured");
+    for secret in &secrets {
+        let leak = log.lines().find(|line| line.contains(secret));
+        assert!(leak.is_none() && !told.contains(secret), "{leak:?}, or in what clients were told");
+    }
+    let prompt = log.lines().find(|line| line.contains(PROMPT));
+    assert!(prompt.is_none(), "{prompt:?}");
 }
 
 #[tokio::test]
