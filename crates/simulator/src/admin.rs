@@ -4,7 +4,7 @@
 //!   one repeating; `?key=K` makes it the script for requests that carry that key; model `*` is every model without one.
 //! - `DELETE /_sim/script/{model}`, `DELETE /_sim/script`: back to normal.
 //! - `GET /_sim/requests`: `{received, served, cancelled, requests: [..]}`, oldest first; `?model=M` keeps those for
-//!   one model. `DELETE` forgets them.
+//!   one model, `?key=K` those with one key. `DELETE` forgets them and starts their clock again.
 //! - `GET /_sim/requests/{n}/body`: the bytes as they came.
 //! - `GET /_sim/requests/wait?received=R&served=S&cancelled=C&timeout_ms=T`: returns as soon as every counter has
 //!   reached what is asked, 408 when that takes longer than T (default 5,000, at most 60,000).
@@ -76,16 +76,25 @@ async fn reset_scripts(State(app): State<Arc<App>>) -> StatusCode {
 #[serde(deny_unknown_fields)]
 struct Filter {
     model: Option<String>,
+    key: Option<String>,
+}
+
+impl Filter {
+    fn keeps(&self, entry: &Entry, digest: Option<&[u8; 32]>) -> bool {
+        let model = self.model.as_ref().is_none_or(|model| *model == entry.model);
+        model && digest.is_none_or(|digest| entry.key_digest.as_ref() == Some(digest))
+    }
 }
 
 async fn requests(State(app): State<Arc<App>>, filter: Result<Query<Filter>, QueryRejection>) -> Response {
-    let model = match filter {
-        Ok(Query(filter)) => filter.model,
+    let filter = match filter {
+        Ok(Query(filter)) => filter,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let (counts, entries) = app.recorder.all();
     let mut out = json!(counts);
-    let wanted = entries.iter().filter(|entry| model.as_ref().is_none_or(|model| *model == entry.model));
+    let digest = filter.key.as_ref().map(|key| sha256(key.as_bytes()));
+    let wanted = entries.iter().filter(|entry| filter.keeps(entry, digest.as_ref()));
     out["requests"] = wanted.map(describe).collect();
     Json(out).into_response()
 }
@@ -136,6 +145,8 @@ fn problem(status: StatusCode, message: &str) -> Response {
 fn describe(entry: &Entry) -> Value {
     json!({
         "n": entry.n,
+        "at_ms": millis(entry.at),
+        "took_ms": entry.took.map(millis),
         "model": entry.model,
         "path": entry.path,
         "query": entry.query,
@@ -147,6 +158,10 @@ fn describe(entry: &Entry) -> Value {
         "body_length": entry.body.len(),
         "headers": header_map(&entry.headers),
     })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Header values by name; repeated ones are joined with a comma.

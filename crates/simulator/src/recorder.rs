@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Most requests kept.
 const MAX_ENTRIES: usize = 10_000;
@@ -43,6 +44,10 @@ impl Counts {
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) n: u64,
+    /// When it came, since the simulator's start or the last reset; `n`, `at` and `took` are the recorder's to set.
+    pub(crate) at: Duration,
+    /// How long it took, once it has ended.
+    pub(crate) took: Option<Duration>,
     pub(crate) model: String,
     pub(crate) path: String,
     /// Without a key that was in it.
@@ -63,16 +68,22 @@ impl Entry {
     }
 }
 
-#[derive(Default)]
 struct Log {
     /// Counts resets, so that a request from before one does not count after it.
     epoch: u64,
+    /// The last reset.
+    since: Instant,
     counts: Counts,
     bytes: usize,
     entries: VecDeque<Entry>,
 }
 
 impl Log {
+    fn new(epoch: u64) -> Self {
+        let (counts, entries) = (Counts::default(), VecDeque::new());
+        Self { epoch, since: Instant::now(), counts, bytes: 0, entries }
+    }
+
     fn push(&mut self, entry: Entry) {
         self.bytes += entry.size();
         self.entries.push_back(entry);
@@ -90,10 +101,15 @@ impl Log {
 }
 
 /// The ring and its counters.
-#[derive(Default)]
 pub(crate) struct Recorder {
     log: Mutex<Log>,
     changed: Notify,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { log: Mutex::new(Log::new(0)), changed: Notify::new() }
+    }
 }
 
 impl Recorder {
@@ -101,11 +117,12 @@ impl Recorder {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a request that has been read whole; `entry.n` and `entry.outcome` are set here.
+    /// Records a request that has been read whole; `entry.n`, its times and its outcome are set here.
     pub(crate) fn begin(self: &Arc<Self>, mut entry: Entry) -> InFlight {
         let mut log = self.log();
         log.counts.received += 1;
         entry.n = log.counts.received;
+        (entry.at, entry.took) = (log.since.elapsed(), None);
         entry.outcome = Outcome::InFlight;
         let guard = InFlight { recorder: self.clone(), epoch: log.epoch, n: entry.n, ended: false };
         log.push(entry);
@@ -124,8 +141,10 @@ impl Recorder {
             Outcome::Cancelled => log.counts.cancelled += 1,
             Outcome::InFlight => {}
         }
+        let now = log.since.elapsed();
         if let Some(entry) = log.get_mut(n) {
             entry.outcome = outcome;
+            entry.took = Some(now.saturating_sub(entry.at));
         }
         drop(log);
         self.changed.notify_waiters();
@@ -145,7 +164,7 @@ impl Recorder {
     /// Forgets all requests and starts counting at 1 again.
     pub(crate) fn reset(&self) {
         let mut log = self.log();
-        *log = Log { epoch: log.epoch + 1, ..Log::default() };
+        *log = Log::new(log.epoch + 1);
         drop(log);
         self.changed.notify_waiters();
     }
@@ -201,6 +220,8 @@ mod tests {
     fn entry(body: Bytes) -> Entry {
         Entry {
             n: 0,
+            at: Duration::ZERO,
+            took: None,
             model: "m".into(),
             path: "/v1/chat/completions".into(),
             query: String::new(),
@@ -248,6 +269,22 @@ mod tests {
         recorder.reset();
         drop(late);
         assert_eq!(recorder.all().0, Counts::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_known_by_when_it_came_and_how_long_it_took() {
+        let recorder = Arc::new(Recorder::default());
+        let times = || recorder.all().1.iter().map(|entry| (entry.at, entry.took)).collect::<Vec<_>>();
+        let ms = Duration::from_millis;
+        tokio::time::advance(ms(30)).await;
+        let mut request = recorder.begin(entry(Bytes::new()));
+        assert_eq!(times(), [(ms(30), None)]);
+        tokio::time::advance(ms(20)).await;
+        request.served();
+        assert_eq!(times(), [(ms(30), Some(ms(20)))]);
+        recorder.reset();
+        drop(recorder.begin(entry(Bytes::new())));
+        assert_eq!(times(), [(ms(0), Some(ms(0)))]);
     }
 
     #[tokio::test(start_paused = true)]

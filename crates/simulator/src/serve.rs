@@ -135,6 +135,8 @@ impl Incoming {
         }
         Entry {
             n: 0,
+            at: Duration::ZERO,
+            took: None,
             model: model.to_owned(),
             path: self.uri.path().to_owned(),
             query: without_key(self.uri.query().unwrap_or_default()),

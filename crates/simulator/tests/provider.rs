@@ -168,6 +168,11 @@ async fn a_required_key_and_a_script_for_one_key() {
         let reply = connection.call("POST", "/v1/chat/completions", &chat("m", false)).await;
         assert_eq!(reply.status, status, "{key}");
     }
+    // What came with one key can be told apart, and when, and how long it took.
+    let log = sim.get("/_sim/requests?model=m&key=wrong").await.json();
+    let of_one_key = log["requests"].as_array().unwrap();
+    assert_eq!((of_one_key.len(), &of_one_key[0]["n"], &log["received"]), (1, &json!(3), &json!(4)));
+    assert!(of_one_key[0]["at_ms"].is_u64() && of_one_key[0]["took_ms"].is_u64(), "{log}");
 }
 
 #[tokio::test]
