@@ -21,7 +21,7 @@ use seats::{Registry, Seat};
 pub(crate) use seats::Seats;
 
 use crate::loss::Losses;
-use crate::place::{Measure, Placed};
+use crate::place::{Measure, Placed, beyond};
 use crate::{Denied, FleetError, Settings, Status};
 
 /// Limits in Redis.
@@ -92,6 +92,9 @@ impl Central {
 
     /// Charges every claim or none.
     pub(crate) async fn acquire(&self, seats: &mut Seats, claims: &[Placed<'_>]) -> Answer {
+        if let Some(denied) = beyond(claims) {
+            return Answer::Denied(denied);
+        }
         let Some(link) = self.link.load_full() else { return Answer::Lost };
         seats.claim();
         let mut reply = link.ask(&self.command(By::Digest, seats.request(), claims)).await;
@@ -101,11 +104,7 @@ impl Central {
         match reply {
             Ok((0, _)) => Answer::Admitted,
             Ok((claim, wait)) => match claims.get(claim - 1) {
-                Some(placed) => Answer::Denied(Denied {
-                    limit: placed.claim.limit,
-                    retry_after: Duration::from_micros(wait),
-                    kind: placed.claim.rule.kind(),
-                }),
+                Some(placed) => Answer::Denied(placed.denied(wait)),
                 None => Answer::Lost,
             },
             Err(failure) => {
@@ -127,7 +126,7 @@ impl Central {
                 Measure::Gcra { rate, burst } => ("gcra", rate, burst),
                 Measure::Slots { n, ttl } => ("slots", n, ttl),
             };
-            command.arg(kind).arg(first).arg(second);
+            command.arg(kind).arg(first).arg(second).arg(placed.cost);
         }
         command
     }

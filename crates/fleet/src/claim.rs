@@ -13,16 +13,30 @@ pub struct Claim {
     pub subject: String,
     /// Whose limit it is; everything of a tenant lies in one slot of a Redis cluster.
     pub tenant: ResourceId,
-    /// What is counted.
+    /// How it is counted.
     pub rule: Rule,
+    /// What is counted; requests and tokens of one limit are counted apart.
+    pub unit: Unit,
+    /// How many units this request takes, all at once: 1 for requests. [`Rule::Slots`] takes one slot whatever
+    /// this says. More than the whole limit is never admitted ([`Denied::kind`]), with or without the store.
+    pub cost: u64,
     /// What decides while the store is lost.
     pub on_loss: OnLoss,
 }
 
 /// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Requests.
+    Requests,
+    /// Tokens, by an estimate made before the request is sent.
+    Tokens,
+}
+
+/// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Requests: at most `n` in any interval of `period`. Exact for a burst; a permit comes back at most
+    /// At most `n` units in any interval of `period`. Exact for a burst; a unit comes back at most
     /// 1/64 of the period late (MONEY.md allows 1/20).
     Ring {
         /// How many.
@@ -30,7 +44,7 @@ pub enum Rule {
         /// In what time.
         period: Duration,
     },
-    /// Requests, smoothed (generic cell rate algorithm): `burst` at once, then `per_second`.
+    /// Units, smoothed (generic cell rate algorithm): `burst` at once, then `per_second`.
     Gcra {
         /// The rate.
         per_second: u64,
@@ -46,11 +60,13 @@ pub enum Rule {
     },
 }
 
-impl Rule {
+impl Claim {
+    /// Why it is denied, in one word for the client.
     pub(crate) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Ring { .. } | Self::Gcra { .. } => "requests",
-            Self::Slots { .. } => "concurrent",
+        match (self.rule, self.unit) {
+            (Rule::Slots { .. }, _) => "concurrent",
+            (_, Unit::Requests) => "requests",
+            (_, Unit::Tokens) => "tokens",
         }
     }
 }
@@ -74,9 +90,10 @@ pub enum OnLoss {
 pub struct Denied {
     /// The limit.
     pub limit: ResourceId,
-    /// When trying again may succeed; one second for concurrency, whose end nobody knows.
+    /// When trying again may succeed: one second for concurrency, whose end nobody knows; the limit's period (a
+    /// second for [`Rule::Gcra`]) for a cost beyond the whole limit, which cannot pass until the limit is raised.
     pub retry_after: Duration,
-    /// `requests` or `concurrent`.
+    /// `requests`, `tokens` or `concurrent`.
     pub kind: &'static str,
 }
 

@@ -29,7 +29,7 @@ use central::{Answer, Central};
 use memory::Memory;
 use place::distinct;
 
-pub use claim::{Claim, Denied, OnLoss, Refusal, Rule};
+pub use claim::{Claim, Denied, OnLoss, Refusal, Rule, Unit};
 pub use clock::Clock;
 pub use error::FleetError;
 pub use grant::Grant;
@@ -65,10 +65,10 @@ impl Fleet {
 
     /// Charges every claim or none; the grant gives concurrency slots back when it is dropped.
     ///
-    /// Two claims on the same limit, subject and rule are one. Numbers above 1,000,000,000 count as that.
+    /// Two claims on the same limit, subject, rule and unit are one, of the larger cost. Numbers above 1,000,000,000 count as that.
     ///
     /// # Errors
-    /// The claim that takes longest to come free; or the limit that stays closed while the store is lost.
+    /// A claim that costs more than its whole limit; the one that takes longest to come free; or the limit that stays closed while the store is lost.
     pub async fn acquire(&self, request: RequestId, claims: &[Claim]) -> Result<Grant, Refusal> {
         if claims.is_empty() {
             return Ok(Grant::default());

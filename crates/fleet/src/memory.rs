@@ -6,19 +6,16 @@ mod ring;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use gcra::Gcra;
 use generations::Generations;
 use ring::Ring;
 
-use crate::place::{Measure, Place, Placed};
+use crate::place::{Measure, Place, Placed, SLOT_WAIT, beyond};
 use crate::{Clock, Denied};
 
 /// Most subjects of which a ring is remembered, and as many again for GCRA: about 40 MB if all are used.
 const MAX_SUBJECTS: usize = 65_536;
-/// What a request is told that finds every slot taken, in microseconds.
-pub(crate) const SLOT_WAIT: u64 = 1_000_000;
 
 /// Limits of one process.
 #[derive(Debug)]
@@ -51,16 +48,15 @@ impl Memory {
 
     /// Charges every claim or none.
     pub(crate) fn acquire(self: &Arc<Self>, claims: &[Placed<'_>]) -> Result<Seats, Denied> {
+        if let Some(denied) = beyond(claims) {
+            return Err(denied);
+        }
         let mut tables = self.lock();
         // Read under the lock, so that charges are made in the order of their times.
         let now = self.clock.micros();
         let waits = claims.iter().filter_map(|placed| Some((tables.wait(placed, now)?, placed)));
         if let Some((wait, placed)) = waits.max_by_key(|(wait, _)| *wait) {
-            return Err(Denied {
-                limit: placed.claim.limit,
-                retry_after: Duration::from_micros(wait),
-                kind: placed.claim.rule.kind(),
-            });
+            return Err(placed.denied(wait));
         }
         let mut held = Vec::new();
         for placed in claims {
@@ -82,8 +78,8 @@ impl Tables {
     /// Microseconds until the claim may pass; `None` when it may now.
     fn wait(&mut self, placed: &Placed<'_>, now: u64) -> Option<u64> {
         match placed.measure {
-            Measure::Ring { n, width } => self.rings.at(&placed.place).wait(now, width, n),
-            Measure::Gcra { rate, burst } => self.gcra.at(&placed.place).wait(now, rate, burst),
+            Measure::Ring { n, width } => self.rings.at(&placed.place).wait(now, width, n, placed.cost),
+            Measure::Gcra { rate, burst } => self.gcra.at(&placed.place).wait(now, rate, burst, placed.cost),
             Measure::Slots { n, .. } => {
                 (self.slots.get(&placed.place).copied().unwrap_or(0) >= n).then_some(SLOT_WAIT)
             }
@@ -93,8 +89,8 @@ impl Tables {
     /// Takes what [`Self::wait`] found free.
     fn charge(&mut self, placed: &Placed<'_>, now: u64) {
         match placed.measure {
-            Measure::Ring { width, .. } => self.rings.at(&placed.place).charge(now, width),
-            Measure::Gcra { rate, .. } => self.gcra.at(&placed.place).charge(now, rate),
+            Measure::Ring { width, .. } => self.rings.at(&placed.place).charge(now, width, placed.cost),
+            Measure::Gcra { rate, .. } => self.gcra.at(&placed.place).charge(now, rate, placed.cost),
             Measure::Slots { .. } => *self.slots.entry(placed.place).or_default() += 1,
         }
     }

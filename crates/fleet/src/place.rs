@@ -5,10 +5,14 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::ResourceId;
 
-use crate::{Claim, Rule};
+use crate::{Claim, Denied, Rule, Unit};
 
 /// Slots of a ring that are summed: the period's 64, and one because an interval cuts the oldest one.
 pub(crate) const RING_SLOTS: u64 = 65;
+/// One second, in microseconds: what a cell weighs in GCRA's levels.
+pub(crate) const SECOND: u64 = 1_000_000;
+/// What a request is told that finds every slot taken, in microseconds.
+pub(crate) const SLOT_WAIT: u64 = SECOND;
 /// The largest number a rule may have; keeps sums in 32 bits and Redis's doubles exact.
 const MAX_COUNT: u64 = 1_000_000_000;
 /// The longest time a rule may have: three years, far from where doubles lose microseconds.
@@ -22,6 +26,7 @@ pub(crate) struct Place {
     /// Half of a SHA-256: bounded whatever clients send, and no user's name is stored.
     subject: [u8; 16],
     shape: Shape,
+    unit: Unit,
 }
 
 /// What is kept there. A ring of another period is another ring.
@@ -59,6 +64,18 @@ impl Measure {
     }
 }
 
+/// A claim that not even an untouched limit has room for, told apart because waiting does not help it.
+///
+/// Past this, a cost is at most a limit's number, so no sum overflows.
+pub(crate) fn beyond(claims: &[Placed<'_>]) -> Option<Denied> {
+    let wait = |placed: &Placed<'_>| match placed.measure {
+        Measure::Ring { n, width } => (placed.cost > n).then_some(width * (RING_SLOTS - 1)),
+        Measure::Gcra { burst, .. } => (placed.cost > burst).then_some(SECOND),
+        Measure::Slots { n, .. } => (n == 0).then_some(SLOT_WAIT),
+    };
+    claims.iter().find_map(|placed| Some(placed.denied(wait(placed)?)))
+}
+
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX).clamp(1, MAX_MICROS)
 }
@@ -75,7 +92,7 @@ impl Place {
             Measure::Gcra { .. } => Shape::Gcra,
             Measure::Slots { .. } => Shape::Slots,
         };
-        Self { tenant: claim.tenant, limit: claim.limit, subject, shape }
+        Self { tenant: claim.tenant, limit: claim.limit, subject, shape, unit: claim.unit }
     }
 }
 
@@ -88,6 +105,9 @@ impl fmt::Display for Place {
             Shape::Gcra => f.write_str("gcra")?,
             Shape::Slots => f.write_str("slots")?,
         }
+        if self.unit == Unit::Tokens {
+            f.write_str(".tokens")?;
+        }
         write!(f, ":{}:{:032x}", self.limit, u128::from_be_bytes(self.subject))
     }
 }
@@ -98,12 +118,21 @@ pub(crate) struct Placed<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) place: Place,
     pub(crate) measure: Measure,
+    pub(crate) cost: u64,
 }
 
 impl<'a> Placed<'a> {
     pub(crate) fn new(claim: &'a Claim, rule: &Rule) -> Self {
         let measure = Measure::of(rule);
-        Self { claim, place: Place::of(claim, &measure), measure }
+        Self { claim, place: Place::of(claim, &measure), measure, cost: claim.cost }
+    }
+
+    pub(crate) fn denied(&self, micros: u64) -> Denied {
+        Denied {
+            limit: self.claim.limit,
+            retry_after: Duration::from_micros(micros),
+            kind: self.claim.kind(),
+        }
     }
 }
 
@@ -112,8 +141,9 @@ pub(crate) fn distinct(claims: &[Claim]) -> Vec<Placed<'_>> {
     let mut places: Vec<Placed<'_>> = Vec::with_capacity(claims.len());
     for claim in claims {
         let placed = Placed::new(claim, &claim.rule);
-        if places.iter().all(|earlier| earlier.place != placed.place) {
-            places.push(placed);
+        match places.iter_mut().find(|earlier| earlier.place == placed.place) {
+            Some(earlier) => earlier.cost = earlier.cost.max(placed.cost),
+            None => places.push(placed),
         }
     }
     places

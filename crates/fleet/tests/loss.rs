@@ -6,7 +6,7 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use domain::{RequestId, ResourceId};
-use fleet::{Claim, Denied, Fleet, Grant, OnLoss, Refusal, Rule, Settings};
+use fleet::{Claim, Denied, Fleet, Grant, OnLoss, Refusal, Rule, Settings, Unit};
 use testkit::Redis;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -82,7 +82,8 @@ impl Running {
 }
 
 fn claim(rule: Rule, on_loss: OnLoss) -> Claim {
-    Claim { limit: ResourceId::new(), subject: String::new(), tenant: ResourceId::new(), rule, on_loss }
+    let (limit, tenant, unit) = (ResourceId::new(), ResourceId::new(), Unit::Requests);
+    Claim { limit, subject: String::new(), tenant, rule, unit, cost: 1, on_loss }
 }
 
 fn per_day(n: u64, on_loss: OnLoss) -> Claim {

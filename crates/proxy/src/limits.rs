@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{Attribution, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId};
-use fleet::{Claim, Denied, Grant, OnLoss, Refusal, Rule};
+use fleet::{Claim, Denied, Grant, OnLoss, Refusal, Rule, Unit};
 use policy::Caller;
 
 use crate::{gateway::Gateway, reply::Trouble};
@@ -53,7 +53,7 @@ fn claims(
                 OnLoss::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
-        Claim { limit, subject: subject.clone(), tenant, rule, on_loss }
+        Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_loss }
     })
 }
 

@@ -1,7 +1,9 @@
 -- Charges every claim or none, by the store's clock.
--- KEYS: one per claim. ARGV: the time in microseconds (empty but in tests), the request, then per claim its kind
--- and two numbers (crates/fleet/src/place.rs, Measure). Returns {0, 0}, or the claim that takes longest
--- to come free and in how many microseconds. Numbers stay below 2^53, where doubles are exact.
+-- KEYS: one per claim. ARGV: the time in microseconds (empty but in tests), the request, then per claim its kind,
+-- two numbers (crates/fleet/src/place.rs, Measure) and its cost, which is at most what the limit admits at once.
+-- Returns {0, 0}, or the claim that takes longest to come free and in how many microseconds. Numbers stay below
+-- 2^53, where doubles are exact. Versions of this script work on the same keys at once during a rolling update:
+-- what a key of a given name holds never changes; whatever needs another layout takes another name.
 local RING_SLOTS, SECOND, SLOT_WAIT = 65, 1000000, 1000000
 
 local time = redis.call('TIME')
@@ -13,7 +15,7 @@ local rules = {}
 
 -- At most n in any interval of 64 slots of `width`. A hash: t = newest slot, n = sum of all slots, and the
 -- count of each slot under its number modulo 65.
-function rules.ring(key, n, width)
+function rules.ring(key, n, width, cost)
   local slot = math.floor(now / width)
   local head = redis.call('HMGET', key, 't', 'n')
   local newest, sum = tonumber(head[1]), tonumber(head[2]) or 0
@@ -32,8 +34,8 @@ function rules.ring(key, n, width)
       sum = sum - (tonumber(count) or 0)
     end
   end
-  if sum >= n then
-    local excess, fields = sum - n + 1, {}
+  if sum + cost > n then
+    local excess, fields = sum + cost - n, {}
     local oldest = slot - RING_SLOTS + 1
     for s = oldest, slot do fields[#fields + 1] = s % RING_SLOTS end
     local counts = empty and {} or redis.call('HMGET', key, unpack(fields))
@@ -48,15 +50,15 @@ function rules.ring(key, n, width)
   return 0, function()
     if empty then redis.call('DEL', key) end
     if #lapsed > 0 then redis.call('HDEL', key, unpack(lapsed)) end
-    redis.call('HSET', key, 't', slot, 'n', sum + 1)
-    redis.call('HINCRBY', key, slot % RING_SLOTS, 1)
+    redis.call('HSET', key, 't', slot, 'n', sum + cost)
+    redis.call('HINCRBY', key, slot % RING_SLOTS, cost)
     redis.call('PEXPIRE', key, math.ceil(2 * RING_SLOTS * width / 1000))
   end
 end
 
 -- Generic cell rate algorithm. A string: the theoretical arrival time in microseconds, and a remainder in
 -- 1/rate of a microsecond. The level of the bucket is in cells of 1,000,000.
-function rules.gcra(key, rate, burst)
+function rules.gcra(key, rate, burst, cost)
   local full, level = burst * SECOND, 0
   local function save(to)
     local ahead = math.floor(to / rate)
@@ -73,8 +75,9 @@ function rules.gcra(key, rate, burst)
     level = full
     save(level)
   end
-  if level + SECOND > full then return math.ceil((level + SECOND - full) / rate), nil end
-  return 0, function() save(level + SECOND) end
+  local after = level + cost * SECOND
+  if after > full then return math.ceil((after - full) / rate), nil end
+  return 0, function() save(after) end
 end
 
 -- At most n at once. A sorted set: request by the time at which its slot lapses.
@@ -89,8 +92,9 @@ end
 
 local charges, worst, wait = {}, 0, 0
 for i, key in ipairs(KEYS) do
-  local at = 3 * i
-  local free_in, charge = rules[ARGV[at]](key, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
+  local at = 4 * i - 1
+  local n, time, cost = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local free_in, charge = rules[ARGV[at]](key, n, time, cost)
   charges[i] = charge
   if free_in > wait then worst, wait = i, free_in end
 end

@@ -164,8 +164,9 @@ async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Resu
     let keys = ["{check}:ring", "{check}:gcra", "{check}:slots"];
     let mut acquire = scripts.acquire.call(By::Text, keys.len());
     acquire.arg(&keys).arg("").arg("check");
-    acquire.arg("ring").arg(1_000_000).arg(1_000).arg("gcra").arg(1_000_000).arg(1_000_000);
-    acquire.arg("slots").arg(1_000_000).arg(1_000_000);
+    for kind in ["ring", "gcra", "slots"] {
+        acquire.arg(kind).arg(1_000_000).arg(1_000_000).arg(1);
+    }
     acquire.query_async::<redis::Value>(&mut connection).await?;
     let mut renew = scripts.renew.call(By::Text, 1);
     renew.arg(keys[2]).arg("").arg(1_000_000).arg("check");

@@ -9,7 +9,7 @@ use testkit::Redis;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Claim, Clock, Fleet, Grant, OnLoss, Refusal, Rule, Settings};
+use crate::{Claim, Clock, Fleet, Grant, OnLoss, Refusal, Rule, Settings, Unit};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -114,6 +114,8 @@ pub(super) fn claim(rule: Rule) -> Claim {
         subject: String::new(),
         tenant: ResourceId::new(),
         rule,
+        unit: Unit::Requests,
+        cost: 1,
         on_loss: OnLoss::Closed,
     }
 }

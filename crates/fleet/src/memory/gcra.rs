@@ -1,7 +1,6 @@
 //! The generic cell rate algorithm in integers: one theoretical arrival time per subject.
 
-/// One second, in microseconds.
-const SECOND: u64 = 1_000_000;
+use crate::place::SECOND;
 
 /// When the bucket will be empty: `micros`, and `rest` / rate of a microsecond more.
 #[derive(Debug, Default)]
@@ -11,8 +10,8 @@ pub(super) struct Gcra {
 }
 
 impl Gcra {
-    /// Microseconds until one more may pass; `None` when it may now.
-    pub(super) fn wait(&mut self, now: u64, rate: u64, burst: u64) -> Option<u64> {
+    /// Microseconds until `cost` more, at most `burst`, may pass; `None` when they may now.
+    pub(super) fn wait(&mut self, now: u64, rate: u64, burst: u64, cost: u64) -> Option<u64> {
         let full = burst * SECOND;
         let mut level = self.level(now, rate);
         if level > full {
@@ -20,12 +19,13 @@ impl Gcra {
             level = full;
             self.set(now, rate, level);
         }
-        (level + SECOND > full).then(|| (level + SECOND - full).div_ceil(rate))
+        let after = level + cost * SECOND;
+        (after > full).then(|| (after - full).div_ceil(rate))
     }
 
-    /// Counts one, now.
-    pub(super) fn charge(&mut self, now: u64, rate: u64) {
-        self.set(now, rate, self.level(now, rate) + SECOND);
+    /// Counts them, now.
+    pub(super) fn charge(&mut self, now: u64, rate: u64, cost: u64) {
+        self.set(now, rate, self.level(now, rate) + cost * SECOND);
     }
 
     /// How full the bucket is, a cell being 1,000,000.

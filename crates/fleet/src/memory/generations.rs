@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
     use crate::place::Placed;
-    use crate::{Claim, OnLoss, Rule};
+    use crate::{Claim, OnLoss, Rule, Unit};
 
     #[test]
     fn it_is_bounded_and_forgets_only_whom_it_has_not_seen_for_long() {
@@ -44,7 +44,8 @@ mod tests {
         let rule = Rule::Gcra { per_second: 1, burst: 1 };
         let place = |subject: u32| {
             let subject = subject.to_string();
-            let claim = Claim { limit: id, subject, tenant: id, rule, on_loss: OnLoss::Open };
+            let (unit, on_loss) = (Unit::Requests, OnLoss::Open);
+            let claim = Claim { limit: id, subject, tenant: id, rule, unit, cost: 1, on_loss };
             Placed::new(&claim, &rule).place
         };
         let mut table = Generations::<u32>::new(100);

@@ -23,13 +23,13 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Microseconds until one more may pass; `None` when it may now.
+    /// Microseconds until `cost` more, at most `n`, may pass; `None` when they may now.
     ///
     /// Sound: a permit of slot `s` counts until the end of slot `s + 64`, which is at least one period after
     /// any moment of `s`. Prompt: it is at most one period and one slot after it.
-    pub(super) fn wait(&mut self, now: u64, width: u64, n: u64) -> Option<u64> {
+    pub(super) fn wait(&mut self, now: u64, width: u64, n: u64, cost: u64) -> Option<u64> {
         self.advance(now / width);
-        let mut excess = (self.sum + 1).checked_sub(n).filter(|excess| *excess > 0)?;
+        let mut excess = (self.sum + cost).checked_sub(n).filter(|excess| *excess > 0)?;
         let oldest = (self.newest + 1).saturating_sub(RING_SLOTS);
         for slot in oldest..=self.newest {
             let count = u64::from(*self.count(slot));
@@ -42,11 +42,15 @@ impl Ring {
         Some(RING_SLOTS * width)
     }
 
-    /// Counts one, now.
-    pub(super) fn charge(&mut self, now: u64, width: u64) {
+    /// Counts them, now.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "`wait` keeps the sum within a limit's number, below 2^30"
+    )]
+    pub(super) fn charge(&mut self, now: u64, width: u64, cost: u64) {
         self.advance(now / width);
-        *self.count(self.newest) += 1;
-        self.sum += 1;
+        *self.count(self.newest) += cost as u32;
+        self.sum += cost;
     }
 
     fn advance(&mut self, slot: u64) {
@@ -78,28 +82,32 @@ mod tests {
         /// The rule itself, computed from the list of all admissions.
         #[test]
         fn never_more_than_n_in_a_period_and_never_later_than_a_twentieth(
-            n in 0u64..8,
-            steps in proptest::collection::vec(prop_oneof![0u64..3, 0u64..400, 0u64..9_000], 1..300),
+            n in 0u64..20,
+            steps in proptest::collection::vec(
+                (prop_oneof![0u64..3, 0u64..400, 0u64..9_000], prop_oneof![Just(1u64), 0u64..9]),
+                1..300,
+            ),
         ) {
-            let (mut ring, mut now, mut admitted) = (Ring::default(), 0, Vec::<u64>::new());
-            for step in steps {
+            let (mut ring, mut now, mut admitted) = (Ring::default(), 0, Vec::<(u64, u64)>::new());
+            for (step, cost) in steps {
                 now += step;
-                let within = |span: u64, moment: u64| {
-                    admitted.iter().filter(|at| **at + span > moment).count() as u64
+                let with = |span: u64, moment: u64| {
+                    let counted = admitted.iter().filter(|(at, _)| at + span > moment);
+                    counted.map(|(_, cost)| cost).sum::<u64>() + cost
                 };
-                match ring.wait(now, PERIOD / 64, n) {
+                match ring.wait(now, PERIOD / 64, n, cost) {
                     None => {
-                        prop_assert!(within(PERIOD, now) < n, "one too many at {now}");
-                        ring.charge(now, PERIOD / 64);
-                        admitted.push(now);
+                        prop_assert!(with(PERIOD, now) <= n, "too many at {now}");
+                        ring.charge(now, PERIOD / 64, cost);
+                        admitted.push((now, cost));
                     }
                     Some(wait) => {
-                        prop_assert!(within(PERIOD + PERIOD / 20, now) >= n, "late at {now}");
+                        prop_assert!(with(PERIOD + PERIOD / 20, now) > n, "late at {now}");
                         prop_assert!(wait > 0);
                         // The wait is exact: it passes then and not one microsecond earlier.
-                        if n > 0 {
-                            prop_assert!(within(PERIOD, now + wait) < n, "told to come too early");
-                            prop_assert!(within(PERIOD + PERIOD / 20, now + wait - 1) >= n, "told to wait too long");
+                        if cost <= n {
+                            prop_assert!(with(PERIOD, now + wait) <= n, "told to come too early");
+                            prop_assert!(with(PERIOD + PERIOD / 20, now + wait - 1) > n, "told to wait too long");
                         }
                     }
                 }
