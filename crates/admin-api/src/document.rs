@@ -6,7 +6,10 @@ mod local;
 
 use std::collections::BTreeMap;
 
-use domain::{ModelRef, ModelSpec, OnStoreLoss, Per, PriceSpec, RequestRate, RouteSpec, Timestamp};
+use domain::{
+    CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, Per, PriceSpec, Priority, ProbeSpec,
+    RequestRate, RouteSpec, Timestamp,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +72,13 @@ pub struct ProviderEntry {
     /// Takes the endpoint out of every route while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
+    /// Requests of the gateway's own that find out whether it answers: `off`, `free` (the list of models), or
+    /// `{ every: 30s, prompt: ping, max_tokens: 1, timeout: 5s }`.
+    #[serde(default, skip_serializing_if = "ProbeSpec::is_off")]
+    pub probe: ProbeSpec,
+    /// When it is taken out of use, and how it comes back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub health: HealthSpec,
     /// Its API keys; without one only local servers (`ollama`, `vllm`, …) take traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialEntry>,
@@ -90,6 +100,9 @@ pub struct CredentialEntry {
     /// Takes the key out of use while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
+    /// What the provider grants this key, so that it is not asked for more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: CredentialLimits,
 }
 
 /// An organisation that uses the gateway, with what it owns; its own names shadow the operator's.
@@ -102,6 +115,9 @@ pub struct TenantEntry {
     /// Refuses every request of the tenant while true.
     #[serde(skip_serializing_if = "is_false")]
     pub disabled: bool,
+    /// Whose requests go first, and whose are refused first, where there is too much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// Keys that its applications sign in with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyEntry>,
@@ -143,6 +159,9 @@ pub struct KeyEntry {
     /// Refuses the key while true.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
+    /// In place of the tenant's priority; not above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
 }
 
 /// A limit; without a name it is called by whose requests it counts (`tenant`, `user`, `key`).
@@ -193,6 +212,10 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,12 +231,13 @@ mod tests {
             ("tenants: { acme: { keys: [ { name: a, expires: x } ] } }", "tenants.acme.keys[0].expires: "),
             ("tenants: { acme: { budgets: [] } }", "tenants.acme.budgets: unknown field"),
             ("alerts: {}", "alerts: unknown field"),
-            ("providers: { a: { kind: openai, probe: off } }", "providers.a.probe: unknown field"),
+            ("providers: { a: { kind: openai, probe: on } }", "providers.a.probe: "),
+            ("providers: { a: { kind: openai, alerts: off } }", "providers.a.alerts: unknown field"),
             ("providers: { a: {} }", "providers.a.kind: is required"),
             ("providers: { a: openai }", "providers.a: "),
             ("providers: { 'a b': { kind: openai } }", "providers.a b: "),
             ("routes: { chat: { targets: [ gpt ] } }", "routes.chat.targets[0]: "),
-            ("routes: { chat: { rules: [], targets: [] } }", "routes.chat.rules: unknown field"),
+            ("routes: { chat: { hedge: {}, targets: [] } }", "routes.chat.hedge: unknown field"),
             ("models: { gpt: {} }", "models.gpt: "),
             (
                 "prices: [ { model: a/b, effective_from: 2026-01-01, input: 1, output: $1 } ]",

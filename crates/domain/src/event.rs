@@ -71,6 +71,12 @@ pub enum AttemptOutcome {
     BadCredential,
     /// HTTP 4xx that blames the request.
     ClientFault,
+    /// The provider's content filter refused the request.
+    ContentFilter,
+    /// The input does not fit into the model's context.
+    ContextTooLong,
+    /// Answered, whole; a cascade's condition did not accept it.
+    Rejected,
     /// An error event inside a 200 stream.
     StreamError,
     /// The answer ended early.
@@ -87,7 +93,7 @@ pub enum AttemptOutcome {
 
 impl AttemptOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Ok,
         Self::Connect,
         Self::Tls,
@@ -96,6 +102,9 @@ impl AttemptOutcome {
         Self::ServerError,
         Self::BadCredential,
         Self::ClientFault,
+        Self::ContentFilter,
+        Self::ContextTooLong,
+        Self::Rejected,
         Self::StreamError,
         Self::Cut,
         Self::Protocol,
@@ -116,6 +125,9 @@ impl AttemptOutcome {
             Self::ServerError => "server_error",
             Self::BadCredential => "bad_credential",
             Self::ClientFault => "client_fault",
+            Self::ContentFilter => "content_filter",
+            Self::ContextTooLong => "context_too_long",
+            Self::Rejected => "rejected",
             Self::StreamError => "stream_error",
             Self::Cut => "cut",
             Self::Protocol => "protocol",

@@ -8,7 +8,10 @@ mod limit;
 mod model;
 mod money;
 mod price;
+mod probe;
 mod resource;
+mod route;
+mod share;
 mod spec;
 mod time;
 mod usage;
@@ -17,13 +20,18 @@ pub use catalogue::{Catalogue, CatalogueError};
 pub use error_kind::ErrorKind;
 pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};
 pub use ids::{IncarnationId, RequestId, ResourceId, StoreId, Version};
-pub use limit::{LimitSpec, OnStoreLoss, Per, Period, RequestRate};
+pub use limit::{LimitSpec, OnStoreLoss, Per, Period, RequestRate, TokenRate};
 pub use model::{Capabilities, Modality, ModelSpec, Task};
 pub use money::{Money, MoneyError, Rate};
 pub use price::{Cost, LongContext, PriceSpec, TierRates};
+pub use probe::{HealthSpec, ProbeSpec, ProbeTimes, PromptProbe};
 pub use resource::{Kind, Resource, Spec, SpecError};
-pub use spec::{
-    CredentialSpec, KeySpec, ModelRef, ProviderSpec, RouteSpec, TargetSpec, TenantSpec, Timeouts,
+pub use route::{
+    AcceptSpec, Action, CapabilityNeed, ContextNeed, FailureClass, ModelRef, PoolForm, PoolSpec, Preset,
+    Problem, QueueSpec, Require, RetrySpec, RouteForm, RouteSpec, RuleSpec, StepSpec, StickyBy, Strategy,
+    TargetSpec, TierSpec, Timeouts,
 };
+pub use share::Share;
+pub use spec::{CredentialLimits, CredentialSpec, KeySpec, Priority, ProviderSpec, TenantSpec};
 pub use time::{Duration, Timestamp};
 pub use usage::{ServiceTier, Usage};

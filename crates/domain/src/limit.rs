@@ -140,6 +140,68 @@ impl FromStr for RequestRate {
     }
 }
 
+/// So many tokens in an interval; written `2M/min`, `500k/hour`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenRate {
+    /// How many; at least 1.
+    pub count: u64,
+    /// In what time.
+    pub period: Period,
+}
+
+impl fmt::Display for TokenRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, unit) = match self.count {
+            count if count % 1_000_000 == 0 => (count / 1_000_000, "M"),
+            count if count % 1_000 == 0 => (count / 1_000, "k"),
+            count => (count, ""),
+        };
+        write!(f, "{count}{unit}/{}", self.period.as_str())
+    }
+}
+
+impl FromStr for TokenRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is no rate of tokens; write 2M/min or 500k/hour");
+        let (count, unit) = text.split_once('/').ok_or_else(bad)?;
+        let (digits, scale) = match count.as_bytes().last() {
+            Some(b'M') => (&count[..count.len() - 1], 1_000_000),
+            Some(b'k') => (&count[..count.len() - 1], 1_000),
+            _ => (count, 1),
+        };
+        let period = Period::ALL.into_iter().find(|period| period.as_str() == unit).ok_or_else(bad)?;
+        let count = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(scale));
+        let count = count.filter(|count| (1..=1_000_000_000).contains(count)).ok_or_else(bad)?;
+        Ok(Self { count, period })
+    }
+}
+
+impl Serialize for TokenRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for TokenRate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TokenRate".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "pattern": "^[1-9][0-9]*[kM]?/(s|min|hour|day)$", "examples": ["2M/min", "500k/hour"],
+        })
+    }
+}
+
 impl Serialize for RequestRate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -175,6 +237,17 @@ mod tests {
         }
         for text in ["", "600", "0/min", "-1/min", "600/week", "1.5/s", "600 / min", "9999999999999/s"] {
             assert!(text.parse::<RequestRate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_of_tokens_round_trip() {
+        for text in ["2M/min", "500k/hour", "1234/s"] {
+            assert_eq!(text.parse::<TokenRate>().unwrap().to_string(), text);
+        }
+        assert_eq!("1000k/min".parse::<TokenRate>().unwrap().to_string(), "1M/min");
+        for text in ["", "2G/min", "M/min", "0k/min", "2M", "-1k/s", "9999999999999M/s"] {
+            assert!(text.parse::<TokenRate>().is_err(), "{text}");
         }
     }
 

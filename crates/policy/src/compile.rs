@@ -200,7 +200,7 @@ impl<'a> Builder<'a> {
         let (mut targets, mut unusable) = (Vec::new(), Vec::new());
         let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
         let scopes = Scopes { own, operator: self.scopes.get(&None) };
-        for TargetSpec { model } in &spec.targets {
+        for TargetSpec { model, .. } in &spec.targets {
             let missing = || Err(format!("no provider named {}", model.provider));
             match scopes.target(model).unwrap_or_else(missing) {
                 Ok(target) => targets.push(Arc::new(target)),

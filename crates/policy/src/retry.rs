@@ -27,6 +27,7 @@ pub const fn verdict(outcome: AttemptOutcome) -> Verdict {
         | O::Cut
         | O::Protocol
         | O::NotSent => Verdict::NextTarget,
-        O::Ok | O::ClientFault | O::Cancelled | O::Orphaned => Verdict::Stop,
+        O::ContentFilter | O::ContextTooLong => Verdict::NextTarget,
+        O::Ok | O::ClientFault | O::Cancelled | O::Orphaned | O::Rejected => Verdict::Stop,
     }
 }

@@ -17,7 +17,7 @@ async fn filled(path: &Path) {
     let store = Store::open(&url(path)).await.unwrap();
     let mut tx = store.begin(&Actor { name: "ada".to_owned() }).await.unwrap();
     for number in 0..100 {
-        let spec = Spec::Tenant(TenantSpec { tier: Some("x".repeat(500)), disabled: false });
+        let spec = Spec::Tenant(TenantSpec { tier: Some("x".repeat(500)), disabled: false, priority: None });
         let name = format!("t{number}");
         tx.put(Draft { id: ResourceId::new(), tenant: None, name, spec, sealed: None }).await.unwrap();
     }

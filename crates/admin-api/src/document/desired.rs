@@ -25,7 +25,6 @@ pub struct Desired {
     pub secret: Option<SecretText>,
 }
 
-const TARGETS: std::ops::RangeInclusive<usize> = 1..=32;
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 const MOST_ROUTES: usize = 256;
 const LONGEST_TEXT: usize = 256;
@@ -51,8 +50,14 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
             let routes = spec.routes.as_ref().map_or(0, Vec::len);
             need(routes <= MOST_ROUTES, "routes", "must name at most 256 routes");
         }
-        Spec::Provider(spec) => need(short(&spec.region), "region", word),
-        Spec::Credential(spec) => need((1..=1000).contains(&spec.weight), "weight", "must be 1 to 1000"),
+        Spec::Provider(spec) => {
+            need(short(&spec.region), "region", word);
+            errors.extend(spec.problems().into_iter().map(|(path, what)| FieldError::new(path, what)));
+        }
+        Spec::Credential(spec) => {
+            need((1..=1000).contains(&spec.weight), "weight", "must be 1 to 1000");
+            need(spec.limits.concurrent != Some(0), "limits.concurrent", "must be at least 1");
+        }
         Spec::Model(spec) => {
             need(spec.context != Some(0), "context", "must be at least 1 token");
             need(spec.max_output != Some(0), "max_output", "must be at least 1 token");
@@ -80,16 +85,17 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
             );
         }
         Spec::Route(spec) => {
-            need(TARGETS.contains(&spec.targets.len()), "targets", "must name 1 to 32 targets");
             let waits = spec.timeouts;
             for (field, wait) in [
                 ("timeouts.connect", waits.connect),
                 ("timeouts.first_token", waits.first_token),
                 ("timeouts.between_tokens", waits.between_tokens),
                 ("timeouts.total", waits.total),
+                ("queue.wait", spec.queue.wait),
             ] {
                 need(wait > Duration::from_millis(0) && wait <= LONGEST_WAIT, field, "must be 1ms to 24h");
             }
+            errors.extend(spec.problems().into_iter().map(|(path, what)| FieldError::new(path, what)));
         }
     }
     errors
@@ -142,9 +148,14 @@ impl Collector {
     }
 
     fn tenant(&mut self, name: &Name, entry: TenantEntry) {
-        let TenantEntry { tier, disabled, keys, limits, providers, routes, models, prices } = entry;
+        let TenantEntry { tier, disabled, priority, keys, limits, providers, routes, models, prices } = entry;
         let path = format!("tenants.{name}");
-        self.push(path.clone(), None, name.to_string(), Spec::Tenant(TenantSpec { tier, disabled }));
+        self.push(
+            path.clone(),
+            None,
+            name.to_string(),
+            Spec::Tenant(TenantSpec { tier, disabled, priority }),
+        );
         self.section(&path, Some(name), Section { providers, routes, models, prices });
         for (index, limit) in limits.into_iter().enumerate() {
             let LimitEntry { name: own, per, requests, concurrent, on_store_loss, per_replica } = limit;
@@ -153,8 +164,8 @@ impl Collector {
             self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
         }
         for (index, key) in keys.into_iter().enumerate() {
-            let KeyEntry { name: key, routes, expires, user, feature, disabled } = key;
-            let spec = Spec::Key(KeySpec { routes, expires, user, feature, disabled });
+            let KeyEntry { name: key, routes, expires, user, feature, disabled, priority } = key;
+            let spec = Spec::Key(KeySpec { routes, expires, user, feature, disabled, priority });
             self.push(format!("{path}.keys[{index}]"), Some(name), key.to_string(), spec);
         }
     }
@@ -179,14 +190,17 @@ impl Collector {
     }
 
     fn provider(&mut self, path: &str, tenant: Option<&Name>, name: &Name, entry: ProviderEntry) {
-        let ProviderEntry { kind, base_url, dialect, region, options, disabled, credentials } = entry;
-        let spec = Spec::Provider(ProviderSpec { kind, base_url, dialect, region, options, disabled });
+        let ProviderEntry { kind, base_url, dialect, region, options, disabled, probe, health, credentials } =
+            entry;
+        let spec = ProviderSpec { kind, base_url, dialect, region, options, disabled, probe, health };
+        let spec = Spec::Provider(spec);
         self.push(path.to_owned(), tenant, name.to_string(), spec);
         for (index, credential) in credentials.into_iter().enumerate() {
-            let CredentialEntry { name: own, secret, weight, disabled } = credential;
+            let CredentialEntry { name: own, secret, weight, disabled, limits } = credential;
             let path = format!("{path}.credentials[{index}]");
             let secret = self.secret(&path, secret);
-            let spec = Spec::Credential(CredentialSpec { provider: name.to_string(), weight, disabled });
+            let spec = CredentialSpec { provider: name.to_string(), weight, disabled, limits };
+            let spec = Spec::Credential(spec);
             self.push(path, tenant, format!("{name}/{own}"), spec);
             if let Some(pushed) = self.found.last_mut() {
                 pushed.secret = secret;

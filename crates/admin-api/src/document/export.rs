@@ -18,6 +18,7 @@ impl Document {
                 let entry = TenantEntry {
                     tier: spec.tier.clone(),
                     disabled: spec.disabled,
+                    priority: spec.priority,
                     ..TenantEntry::default()
                 };
                 tenants.insert(resource.id, name.clone());
@@ -49,8 +50,8 @@ impl TenantEntry {
             Spec::Tenant(_) => {}
             Spec::Key(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::KeySpec { routes, expires, user, feature, disabled } = spec;
-                    self.keys.push(KeyEntry { name, routes, expires, user, feature, disabled });
+                    let domain::KeySpec { routes, expires, user, feature, disabled, priority } = spec;
+                    self.keys.push(KeyEntry { name, routes, expires, user, feature, disabled, priority });
                 }
             }
             Spec::Limit(spec) => {
@@ -60,19 +61,43 @@ impl TenantEntry {
             }
             Spec::Provider(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::ProviderSpec { kind, base_url, dialect, region, options, disabled } = spec;
+                    let domain::ProviderSpec {
+                        kind,
+                        base_url,
+                        dialect,
+                        region,
+                        options,
+                        disabled,
+                        probe,
+                        health,
+                    } = spec;
                     let credentials = Vec::new();
-                    let entry =
-                        ProviderEntry { kind, base_url, dialect, region, options, disabled, credentials };
+                    let entry = ProviderEntry {
+                        kind,
+                        base_url,
+                        dialect,
+                        region,
+                        options,
+                        disabled,
+                        probe,
+                        health,
+                        credentials,
+                    };
                     self.providers.insert(name, entry);
                 }
             }
             Spec::Credential(spec) => {
-                let domain::CredentialSpec { provider, weight, disabled } = spec;
+                let domain::CredentialSpec { provider, weight, disabled, limits } = spec;
                 let own = name.split_once('/').and_then(|(_, own)| Name::new(own).ok());
                 let entry = Name::new(&provider).ok().and_then(|provider| self.providers.get_mut(&provider));
                 if let (Some(name), Some(provider)) = (own, entry) {
-                    provider.credentials.push(CredentialEntry { name, secret: None, weight, disabled });
+                    provider.credentials.push(CredentialEntry {
+                        name,
+                        secret: None,
+                        weight,
+                        disabled,
+                        limits,
+                    });
                 }
             }
             Spec::Model(spec) => {

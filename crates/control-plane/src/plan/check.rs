@@ -84,10 +84,7 @@ fn references(row: &Resource) -> Vec<Reference> {
             model.map(|model| provider("name".to_owned(), &model.provider, false)).into_iter().collect()
         }
         Spec::Route(spec) => {
-            let target = |(index, model): (usize, &ModelRef)| {
-                provider(format!("targets[{index}]"), &model.provider, false)
-            };
-            spec.targets.iter().map(|target| &target.model).enumerate().map(target).collect()
+            spec.models().into_iter().map(|(field, model)| provider(field, &model.provider, false)).collect()
         }
         Spec::Key(spec) => {
             let routes = spec.routes.iter().flatten().enumerate();

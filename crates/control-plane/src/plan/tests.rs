@@ -105,7 +105,12 @@ fn a_tenants_provider_never_gets_the_operators_credential() {
     let world = carried_out(World::default(), apply(&World::default(), &ring, TEXT, false).unwrap());
     let acme = world.id(Kind::Tenant, None, "acme");
     let mut planner = Planner::new(&world, &ring);
-    let spec = Spec::Credential(domain::CredentialSpec { provider: "a".into(), weight: 1, disabled: false });
+    let spec = Spec::Credential(domain::CredentialSpec {
+        provider: "a".into(),
+        weight: 1,
+        disabled: false,
+        limits: domain::CredentialLimits::default(),
+    });
     let secret = Some(SecretText::new("s".into()).unwrap());
     planner.put(Wanted { path: String::new(), tenant: acme, name: "a/m".into(), spec, secret });
     assert_eq!(

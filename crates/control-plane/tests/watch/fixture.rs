@@ -78,7 +78,12 @@ impl Plane {
     pub(crate) async fn put_sealed(&self, rows: usize, size: usize) -> Version {
         let mut tx = self.store.begin(&Actor { name: "test".into() }).await.unwrap();
         for n in 0..rows {
-            let spec = CredentialSpec { provider: "p".into(), weight: 1, disabled: false };
+            let spec = CredentialSpec {
+                provider: "p".into(),
+                weight: 1,
+                disabled: false,
+                limits: domain::CredentialLimits::default(),
+            };
             tx.put(Draft {
                 id: ResourceId::new(),
                 tenant: None,

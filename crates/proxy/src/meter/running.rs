@@ -42,13 +42,24 @@ impl Running {
             | O::RateLimited
             | O::ServerError
             | O::BadCredential
-            | O::ClientFault => (Usage::default(), false),
+            | O::ClientFault
+            | O::ContextTooLong => (Usage::default(), false),
             _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
-            O::StreamError if self.output_seen == 0 && self.reported.is_none() => (Usage::default(), false),
-            O::Ok | O::Timeout | O::StreamError | O::Cut | O::Protocol | O::Cancelled | O::Orphaned => {
+            O::StreamError | O::ContentFilter if self.output_seen == 0 && self.reported.is_none() => {
+                (Usage::default(), false)
+            }
+            O::Ok
+            | O::Rejected
+            | O::ContentFilter
+            | O::Timeout
+            | O::StreamError
+            | O::Cut
+            | O::Protocol
+            | O::Cancelled
+            | O::Orphaned => {
                 let (usage, raised) = self.at_least_seen(outcome, input_estimate);
                 // An answer that was cut may have reported its usage up to then; more may have followed.
-                (usage, raised || outcome != O::Ok)
+                (usage, raised || !matches!(outcome, O::Ok | O::Rejected))
             }
         }
     }
@@ -64,7 +75,7 @@ impl Running {
         };
         let seen = match outcome {
             _ if self.deltas == self.deltas_in_usage && usage.output() > 0 => 0,
-            AttemptOutcome::Ok => self.deltas,
+            AttemptOutcome::Ok | AttemptOutcome::Rejected => self.deltas,
             _ => self.output_seen,
         };
         let missing = seen.saturating_sub(usage.output());

@@ -33,7 +33,7 @@ pub(crate) fn ada() -> Actor {
 }
 
 pub(crate) fn tenant(name: &str, tier: &str) -> Draft {
-    let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), disabled: false });
+    let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), disabled: false, priority: None });
     Draft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
 }
 
