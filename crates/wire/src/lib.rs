@@ -18,6 +18,7 @@ pub mod openai;
 pub mod path;
 pub mod provider;
 pub mod quirks;
+pub mod ratelimit;
 mod read;
 pub mod responses;
 pub mod scan;
@@ -38,6 +39,7 @@ pub use openai::{
 };
 pub use path::{Destination, upstream_path};
 pub use provider::{Addressing, Auth, ProviderRow, Quirks, Root, Speaks, provider_kinds, provider_row};
+pub use ratelimit::RateLimitHeaders;
 pub use scan::{RequestFacts, ScanError, scan};
 pub use splice::{Edits, splice};
 pub use tap::Tap;

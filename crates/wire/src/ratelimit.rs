@@ -1,0 +1,96 @@
+//! What a provider's answer says of its limits and of when to ask again.
+
+mod bucket;
+mod fields;
+mod moment;
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use http::HeaderMap;
+
+use self::{
+    bucket::{Buckets, Unit},
+    fields::Tally,
+};
+
+/// Longest wait that is believed, in either direction: no provider counts by more than the month.
+pub const MAX_WAIT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// Largest count that is believed: far above any limit, far below what could overflow a sum.
+pub const MAX_COUNT: u64 = 1_000_000_000_000_000;
+
+/// Remaining counts, limits and resets of one answer, and how long the provider wants to be left alone.
+///
+/// Each is what the provider said, or `None`; negative, absurd and garbled values are as good as none. A provider
+/// that counts by several windows or in several ways says so in several headers: those of the one with the least
+/// left are given, together. A count of output tokens alone says little about a call, which is mostly input: it is
+/// given only where it is used up, or where there is no other.
+///
+/// Read are, by vendor documentation unless marked (DIALECTS §4; ‡ field reports):
+/// - OpenAI, Groq, Fireworks, xAI‡ and copies: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, with further
+///   words behind (`tokens-prompt`, `requests-day`); the reset is a duration (`6m0s`, `1m30.5s`, `20ms`). A reset
+///   of OpenAI's says when all of the limit is back, not when some of it is.
+/// - Azure: the same without a reset, or with one in seconds‡; −1‡ where it does not count.
+/// - Anthropic: `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`; the
+///   reset is a moment (RFC 3339).
+/// - Cerebras‡: `…-requests-day`, `…-tokens-minute`; Mistral‡: `…-req-minute`, `…-tokens-minute`, formerly
+///   `x-ratelimitbysize-{limit,remaining}-{minute,month}`; resets in seconds.
+/// - Together‡: `x-ratelimit-{limit,remaining,reset}` and `x-tokenlimit-{limit,remaining}`; OpenRouter the former
+///   with a reset in milliseconds since 1970.
+/// - The IETF's draft-ietf-httpapi-ratelimit-headers: `ratelimit` with `ratelimit-policy` (since 08), the dictionary
+///   of 07, and the three fields of the drafts before.
+/// - `retry-after` (RFC 9110 §10.2.3: seconds or a date, here also with a fraction) and `retry-after-ms`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimitHeaders {
+    /// Requests that are left.
+    pub remaining_requests: Option<u64>,
+    /// Requests that may be sent in a window.
+    pub limit_requests: Option<u64>,
+    /// How long until the count of requests starts again.
+    pub reset_requests: Option<Duration>,
+    /// Tokens that are left.
+    pub remaining_tokens: Option<u64>,
+    /// Tokens that may be used in a window.
+    pub limit_tokens: Option<u64>,
+    /// How long until the count of tokens starts again.
+    pub reset_tokens: Option<Duration>,
+    /// How long the provider wants to be left alone; the longer one where it says it in two ways.
+    pub retry_after: Option<Duration>,
+}
+
+impl RateLimitHeaders {
+    /// Reads an answer's headers; `now` is what moments are counted from.
+    #[must_use]
+    pub fn read(headers: &HeaderMap, now: Timestamp) -> Self {
+        let mut buckets = Buckets::default();
+        let mut retry_after: Option<Duration> = None;
+        for (name, value) in headers {
+            let Ok(value) = value.to_str() else { continue };
+            let (name, value) = (name.as_str(), value.trim());
+            match name {
+                "retry-after" => retry_after = retry_after.max(moment::wait(value, now)),
+                "retry-after-ms" => retry_after = retry_after.max(moment::millis(value)),
+                "ratelimit" => fields::limits(value, &mut buckets),
+                "ratelimit-policy" => fields::policies(value, &mut buckets),
+                _ => {
+                    if let Some((unit, label, tally)) = fields::named(name) {
+                        buckets.of(unit, label).note(tally, value, now);
+                    }
+                }
+            }
+        }
+        let (requests, tokens) = (buckets.tightest(Unit::Requests), buckets.tightest(Unit::Tokens));
+        Self {
+            remaining_requests: requests.remaining,
+            limit_requests: requests.limit,
+            reset_requests: requests.reset,
+            remaining_tokens: tokens.remaining,
+            limit_tokens: tokens.limit,
+            reset_tokens: tokens.reset,
+            retry_after,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
