@@ -1,6 +1,8 @@
 //! Limits in Redis: one script call per request, and a breaker before it.
 
 mod background;
+mod health;
+mod lease;
 mod link;
 mod script;
 mod seats;
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use domain::RequestId;
+use domain::{RequestId, ResourceId};
 use redis::{Client, Cmd};
 use tokio::sync::{Notify, mpsc};
 
@@ -29,6 +31,8 @@ pub(crate) struct Central {
     settings: Settings,
     client: Client,
     scripts: Scripts,
+    /// This process's own random name, by which it knows its leases and records.
+    replica: String,
     /// Empty while the store is lost: then nobody waits for it but the background task.
     link: ArcSwapOption<Link>,
     /// Wakes the background task when the store is lost.
@@ -58,6 +62,7 @@ impl Central {
         let central = Self {
             client: link::client(&settings)?,
             scripts: Scripts::new(),
+            replica: ResourceId::new().to_string(),
             link: ArcSwapOption::empty(),
             lost: Notify::new(),
             losses: Losses::default(),
@@ -97,11 +102,7 @@ impl Central {
         }
         let Some(link) = self.link.load_full() else { return Answer::Lost };
         seats.claim();
-        let mut reply = link.ask(&self.command(By::Digest, seats.request(), claims)).await;
-        if reply.as_ref().is_err_and(Failure::is_unknown_script) {
-            reply = link.ask(&self.command(By::Text, seats.request(), claims)).await;
-        }
-        match reply {
+        match link.run(|by| self.command(by, seats.request(), claims)).await {
             Ok((0, _)) => Answer::Admitted,
             Ok((claim, wait)) => match claims.get(claim - 1) {
                 Some(placed) => Answer::Denied(placed.denied(wait)),

@@ -1,12 +1,12 @@
-//! What replicas share: request limits and concurrency slots, in Redis or, for one process, in memory.
+//! What replicas share: limits, leases and what they know of providers' health, in Redis or, for one process, in
+//! memory.
 //!
 //! Every claim of a request is put to the shared store in one step, all or nothing, and a denied request
 //! changes nothing. A store that does not answer costs its time-out once; from then on each limit's own
 //! policy decides at once, and one background probe finds out when the store is back.
 //!
-//! Leases (authority drawn ahead, so that the common request needs no round trip), shared health and probe
-//! leases belong here too: a lease command is one more script beside `central/acquire.lua`, over the same
-//! keys under the tenant's hash tag.
+//! Replicas of two versions work on the same keys during a rolling update: each calls its own scripts by digest,
+//! and what a key of a given name holds never changes.
 
 mod central;
 mod claim;
@@ -15,12 +15,13 @@ mod clock;
 mod conformance;
 mod error;
 mod grant;
+mod health;
 mod loss;
 mod memory;
 mod place;
 mod settings;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::RequestId;
 use tokio_util::sync::CancellationToken;
@@ -33,10 +34,11 @@ pub use claim::{Claim, Denied, OnLoss, Refusal, Rule, Unit};
 pub use clock::Clock;
 pub use error::FleetError;
 pub use grant::Grant;
+pub use health::{Cursor, MAX_KEY, MAX_VALUE, Record};
 pub use loss::Status;
 pub use settings::Settings;
 
-/// The shared limits as one process sees them; cheap to clone.
+/// What is shared, as one process sees it; cheap to clone.
 #[derive(Clone)]
 pub struct Fleet {
     /// All there is without a store; with one, what each replica admits by itself while it is lost.
@@ -92,6 +94,49 @@ impl Fleet {
             }
         }
         Ok(Grant::central(seats))
+    }
+
+    /// Takes the lease `name` for `ttl` (a millisecond to a day, from when the store hears of it), or renews it if
+    /// this replica holds it already; whether it is this replica's now.
+    ///
+    /// A memory fleet always wins, and so does every replica while the store is lost: the work that the lease guards
+    /// is then done by each for itself. Waits at most the command time-out, and not at all while the store is lost.
+    pub async fn lease(&self, name: &str, ttl: Duration) -> bool {
+        match &self.central {
+            Some(central) => central.lease(name, ttl).await,
+            None => true,
+        }
+    }
+
+    /// Gives the lease back before its time, if this replica holds it; otherwise nothing happens.
+    pub async fn release(&self, name: &str) {
+        if let Some(central) = &self.central {
+            central.release(name).await;
+        }
+    }
+
+    /// Tells all other replicas, each at its next [`Self::poll`], one round trip for each 256 records; whether the
+    /// store has them all.
+    ///
+    /// The store keeps 4,096 records, and those that end latest if there are more. A record that it does not get is
+    /// counted in [`Status::records_dropped`]; whoever wants it told all the same publishes it again. In memory there
+    /// is nobody to tell.
+    pub async fn publish(&self, records: &[Record]) -> bool {
+        match &self.central {
+            Some(central) => central.publish(records).await,
+            None => true,
+        }
+    }
+
+    /// What other replicas published since the cursor was here last and still holds, in that order, in one round
+    /// trip; never this replica's own records. Nothing while the store is lost.
+    ///
+    /// After the store was lost everything that holds is told again, because it may have another history.
+    pub async fn poll(&self, cursor: &mut Cursor) -> Vec<Record> {
+        match &self.central {
+            Some(central) => central.poll(cursor).await,
+            None => Vec::new(),
+        }
     }
 
     /// Renews and returns slots and brings a lost store back; runs until `shutdown`, once per process.

@@ -29,6 +29,8 @@ pub struct Status {
     pub slots_held: u64,
     /// Slots whose return did not fit in the queue; they come free when they expire.
     pub returns_dropped: u64,
+    /// Records of health that nobody else was told: too long, too many at once, or the store was lost.
+    pub records_dropped: u64,
 }
 
 /// Counts what [`Status`] reports about losses.
@@ -41,12 +43,22 @@ pub(crate) struct Losses {
     open: AtomicU64,
     bounded: AtomicU64,
     bounded_denied: AtomicU64,
+    records_dropped: AtomicU64,
 }
 
 impl Losses {
     pub(crate) fn begin(&self) {
         self.since.store(Timestamp::now().micros(), Relaxed);
         self.times.fetch_add(1, Relaxed);
+    }
+
+    /// How often the store was lost.
+    pub(crate) fn times(&self) -> u64 {
+        self.times.load(Relaxed)
+    }
+
+    pub(crate) fn drop_records(&self, how_many: usize) {
+        self.records_dropped.fetch_add(how_many as u64, Relaxed);
     }
 
     /// The part of the status that is known here.
@@ -58,6 +70,7 @@ impl Losses {
             open: self.open.load(Relaxed),
             bounded: self.bounded.load(Relaxed),
             bounded_denied: self.bounded_denied.load(Relaxed),
+            records_dropped: self.records_dropped.load(Relaxed),
             ..Status::default()
         }
     }
@@ -94,5 +107,5 @@ fn own_share<'a>(placed: &Placed<'a>) -> Option<Placed<'a>> {
         Rule::Gcra { .. } => Rule::Ring { n, period: Duration::from_secs(1) },
         Rule::Slots { ttl, .. } => Rule::Slots { n, ttl },
     };
-    Some(Placed::new(placed.claim, &rule))
+    Some(Placed { cost: placed.cost, ..Placed::new(placed.claim, &rule) })
 }

@@ -15,6 +15,8 @@ pub(crate) const SECOND: u64 = 1_000_000;
 pub(crate) const SLOT_WAIT: u64 = SECOND;
 /// The largest number a rule may have; keeps sums in 32 bits and Redis's doubles exact.
 const MAX_COUNT: u64 = 1_000_000_000;
+/// The longest that a lease or a record of health lasts.
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(86_400);
 /// The longest time a rule may have: three years, far from where doubles lose microseconds.
 const MAX_MICROS: u64 = 100_000_000_000_000;
 
@@ -24,7 +26,7 @@ pub(crate) struct Place {
     tenant: ResourceId,
     limit: ResourceId,
     /// Half of a SHA-256: bounded whatever clients send, and no user's name is stored.
-    subject: [u8; 16],
+    subject: u128,
     shape: Shape,
     unit: Unit,
 }
@@ -76,17 +78,20 @@ pub(crate) fn beyond(claims: &[Placed<'_>]) -> Option<Denied> {
     claims.iter().find_map(|placed| Some(placed.denied(wait(placed)?)))
 }
 
+/// Half of a text's SHA-256.
+pub(crate) fn short(text: &str) -> u128 {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..16]);
+    u128::from_be_bytes(half)
+}
+
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX).clamp(1, MAX_MICROS)
 }
 
 impl Place {
     pub(crate) fn of(claim: &Claim, measure: &Measure) -> Self {
-        let mut subject = [0; 16];
-        if !claim.subject.is_empty() {
-            let digest = digest(&SHA256, claim.subject.as_bytes());
-            subject.copy_from_slice(&digest.as_ref()[..16]);
-        }
+        let subject = if claim.subject.is_empty() { 0 } else { short(&claim.subject) };
         let shape = match *measure {
             Measure::Ring { width, .. } => Shape::Ring { width },
             Measure::Gcra { .. } => Shape::Gcra,
@@ -108,7 +113,7 @@ impl fmt::Display for Place {
         if self.unit == Unit::Tokens {
             f.write_str(".tokens")?;
         }
-        write!(f, ":{}:{:032x}", self.limit, u128::from_be_bytes(self.subject))
+        write!(f, ":{}:{:032x}", self.limit, self.subject)
     }
 }
 

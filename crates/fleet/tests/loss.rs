@@ -6,7 +6,7 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use domain::{RequestId, ResourceId};
-use fleet::{Claim, Denied, Fleet, Grant, OnLoss, Refusal, Rule, Settings, Unit};
+use fleet::{Claim, Cursor, Denied, Fleet, Grant, OnLoss, Record, Refusal, Rule, Settings, Unit};
 use testkit::Redis;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -128,7 +128,7 @@ async fn without_the_store_each_limit_follows_its_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_store_smoothing_and_slots_are_bounded_too() {
+async fn without_the_store_smoothing_slots_and_tokens_are_bounded_too() {
     let mut bench = running().await;
     let share = OnLoss::Bounded { per_replica: 2 };
     bench.kill().await;
@@ -139,6 +139,13 @@ async fn without_the_store_smoothing_and_slots_are_bounded_too() {
     drop(first);
     let _third = bench.ask(from_ref(&slots)).await.unwrap();
     assert!(bench.ask(from_ref(&slots)).await.is_err());
+
+    let tokens = per_day(1_000, OnLoss::Bounded { per_replica: 100 });
+    let of = |cost| Claim { unit: Unit::Tokens, cost, ..tokens.clone() };
+    assert_eq!(bench.passed(3, &of(40)).await, 2);
+    // Named twice, the larger cost counts.
+    assert!(bench.ask(&[of(1), of(21)]).await.is_err());
+    assert_eq!(bench.passed(2, &of(20)).await, 1);
 
     let smooth = claim(Rule::Gcra { per_second: 1_000, burst: 1_000 }, share);
     let (started, passed) = (Instant::now(), bench.passed(20, &smooth).await);
@@ -241,4 +248,35 @@ async fn a_replica_starts_without_the_store_and_finds_it_later() {
     bench.redis.restart().unwrap();
     bench.back().await;
     assert_eq!(bench.passed(10, &limit).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_leases_are_won_and_nobody_is_told_anything() {
+    let bench = running().await;
+    let (other, _other_running) = over(&bench.redis.url()).await;
+    let record = Record { key: "a".into(), value: b"1".into(), ttl: DAY };
+    let mut cursor = Cursor::default();
+    assert!(other.lease("probe", DAY).await && !bench.fleet.lease("probe", DAY).await);
+    assert!(other.publish(from_ref(&record)).await);
+    assert_eq!(bench.fleet.poll(&mut cursor).await.len(), 1);
+    bench.redis.pause().unwrap();
+
+    let started = Instant::now();
+    assert!(bench.fleet.lease("probe", DAY).await, "each replica for itself");
+    assert!(started.elapsed() < TIMEOUT * 8 / 5, "{:?}", started.elapsed());
+    let started = Instant::now();
+    for _ in 0..500 {
+        assert!(bench.fleet.lease("probe", DAY).await);
+        bench.fleet.release("probe").await;
+        assert!(!bench.fleet.publish(from_ref(&record)).await);
+        assert!(bench.fleet.poll(&mut cursor).await.is_empty());
+    }
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!((bench.fleet.status().losses, bench.fleet.status().records_dropped), (1, 500));
+
+    bench.redis.resume().unwrap();
+    bench.back().await;
+    assert!(!bench.fleet.lease("probe", DAY).await, "in force again");
+    assert_eq!(bench.fleet.poll(&mut cursor).await.len(), 1, "what holds is told again");
+    assert!(bench.fleet.poll(&mut cursor).await.is_empty());
 }

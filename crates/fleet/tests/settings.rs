@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
-use fleet::{Fleet, FleetError, Settings};
+use fleet::{Cursor, Fleet, FleetError, Record, Settings, Status};
 use testkit::Redis;
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Patient, because a busy machine must not pass for a store that is away.
 fn patient(url: String) -> Settings {
-    Settings { connect_timeout: Duration::from_secs(30), ..Settings::new(url) }
+    Settings { connect_timeout: PATIENCE, ..Settings::new(url) }
 }
 
 async fn refused(url: String) -> FleetError {
@@ -48,7 +50,7 @@ async fn a_wrong_or_missing_password() {
 
 #[tokio::test]
 async fn a_command_that_is_missing() {
-    for command in ["EVAL", "EVALSHA", "TIME", "ZREMRANGEBYSCORE", "HINCRBY", "ZREM"] {
+    for command in ["EVAL", "EVALSHA", "TIME", "ZREMRANGEBYSCORE", "HINCRBY", "ZREM", "ZRANGE"] {
         let redis = Redis::start_with(&[&format!("rename-command {command} \"\"")]).unwrap();
         let error = refused(redis.url()).await;
         assert!(error.message.contains(command), "{error}");
@@ -65,6 +67,21 @@ async fn a_user_who_may_not_do_what_is_needed() {
     let user = format!("user limits on >{PASSWORD} ~other:* +@all");
     let redis = Redis::start_with(&[&user]).unwrap();
     refused(redis.url().replace("redis://", &format!("redis://limits:{PASSWORD}@"))).await;
+}
+
+/// The least that a user needs (docs/operations.md).
+#[tokio::test]
+async fn a_user_who_may_do_what_is_needed_and_no_more() {
+    let needed = "+ping +eval +evalsha +time +del +pexpire +get +set +hmget +hset +hdel +hincrby +zadd +zcard \
+        +zrange +zrangebyscore +zrem +zremrangebyscore";
+    let redis = Redis::start_with(&[&format!("user limits on >{PASSWORD} ~{{* {needed}")]).unwrap();
+    let url = redis.url().replace("redis://", &format!("redis://limits:{PASSWORD}@"));
+    let fleet = Fleet::redis(Settings { command_timeout: PATIENCE, ..patient(url) }).await.unwrap();
+    let record = Record { key: "a".into(), value: b"1".into(), ttl: PATIENCE };
+    assert!(fleet.lease("probe", PATIENCE).await && fleet.publish(&[record]).await);
+    assert!(fleet.poll(&mut Cursor::default()).await.is_empty());
+    fleet.release("probe").await;
+    assert_eq!(fleet.status(), Status::default());
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Central;
 use super::link::{Failure, Link, Unopened};
-use super::script::By;
 use super::seats::Seat;
 
 /// Most slots renewed or returned by one batch of commands.
@@ -91,10 +90,7 @@ impl Central {
                     }
                     command
                 };
-                match link.ask(&command(By::Digest)).await {
-                    Err(failure) if failure.is_unknown_script() => link.ask(&command(By::Text)).await?,
-                    other => other?,
-                }
+                link.run::<()>(command).await?;
                 renewed += requests.len();
             }
         }

@@ -105,6 +105,20 @@ impl Link {
         self.bounded(command.query_async(&mut connection)).await
     }
 
+    /// Runs a script; a store that does not know it yet is given its text, within the same bound.
+    pub(super) async fn run<T: FromRedisValue>(&self, call: impl Fn(By) -> Cmd) -> Result<T, Failure> {
+        let mut connection = self.connection.clone();
+        let reply = async {
+            match call(By::Digest).query_async(&mut connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    call(By::Text).query_async(&mut connection).await
+                }
+                reply => reply,
+            }
+        };
+        self.bounded(reply).await
+    }
+
     /// Sends several commands at once; their answers do not matter as long as none is an error.
     pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<(), Failure> {
         let mut connection = self.connection.clone();
@@ -125,13 +139,6 @@ impl Link {
     /// Lets everybody go who waits for an answer.
     pub(super) fn give_up(&self) {
         self.broken.cancel();
-    }
-}
-
-impl Failure {
-    /// The store has forgotten its scripts: it was restarted, or they were flushed.
-    pub(super) fn is_unknown_script(&self) -> bool {
-        matches!(self, Self::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
     }
 }
 
@@ -162,6 +169,8 @@ async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Resu
         redis::cmd(command).query_async::<redis::Value>(&mut connection).await?;
     }
     let keys = ["{check}:ring", "{check}:gcra", "{check}:slots"];
+    let health = ["{check}:order", "{check}:ends", "{check}:records"];
+    let lease = "{check}:lease";
     let mut acquire = scripts.acquire.call(By::Text, keys.len());
     acquire.arg(&keys).arg("").arg("check");
     for kind in ["ring", "gcra", "slots"] {
@@ -174,9 +183,20 @@ async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Resu
     let mut again = scripts.renew.call(By::Digest, 1);
     again.arg(keys[2]).arg("").arg(1_000_000);
     again.query_async::<redis::Value>(&mut connection).await?;
+    for millis in ["1000", "0"] {
+        let mut hold = scripts.lease.call(By::Text, 1);
+        hold.arg(lease).arg("check").arg(millis);
+        hold.query_async::<redis::Value>(&mut connection).await?;
+    }
+    let mut publish = scripts.publish.call(By::Text, health.len());
+    publish.arg(&health).arg("").arg("check").arg(1).arg("key").arg("value").arg(1_000_000);
+    publish.query_async::<redis::Value>(&mut connection).await?;
+    let mut poll = scripts.poll.call(By::Text, health.len());
+    poll.arg(&health).arg("").arg("other").arg(0);
+    poll.query_async::<redis::Value>(&mut connection).await?;
     // What the scripts use only at times.
     redis::cmd("HDEL").arg(keys[0]).arg("none").query_async::<redis::Value>(&mut connection).await?;
     redis::cmd("ZREM").arg(keys[2]).arg("check").query_async::<redis::Value>(&mut connection).await?;
-    redis::cmd("DEL").arg(&keys).query_async::<redis::Value>(&mut connection).await?;
+    redis::cmd("DEL").arg(&keys).arg(&health).query_async::<redis::Value>(&mut connection).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use redis::{Cmd, Script};
 
 /// Everything the scripts and their callers need, for the message of a store that lacks some.
 pub(super) const NEEDED: &str = "EVAL, EVALSHA, TIME, PING, DEL, PEXPIRE, GET, SET, HMGET, HSET, HDEL, HINCRBY, \
-    ZADD, ZCARD, ZREM and ZREMRANGEBYSCORE";
+    ZADD, ZCARD, ZRANGE, ZRANGEBYSCORE, ZREM and ZREMRANGEBYSCORE";
 
 /// How a script is named to the store.
 #[derive(Clone, Copy)]
@@ -25,11 +25,20 @@ pub(super) struct Text {
 pub(super) struct Scripts {
     pub(super) acquire: Text,
     pub(super) renew: Text,
+    pub(super) lease: Text,
+    pub(super) publish: Text,
+    pub(super) poll: Text,
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        Self { acquire: Text::new(include_str!("acquire.lua")), renew: Text::new(include_str!("renew.lua")) }
+        Self {
+            acquire: Text::new(include_str!("acquire.lua")),
+            renew: Text::new(include_str!("renew.lua")),
+            lease: Text::new(include_str!("lease.lua")),
+            publish: Text::new(include_str!("publish.lua")),
+            poll: Text::new(include_str!("poll.lua")),
+        }
     }
 }
 

@@ -66,6 +66,13 @@ impl Bench {
         self.now.load(SeqCst)
     }
 
+    /// Asks the server behind the instances.
+    pub(super) async fn query<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let client = redis::Client::open(self.redis.as_ref().unwrap().url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        command.query_async(&mut connection).await.unwrap()
+    }
+
     pub(super) async fn ask(&self, claims: &[Claim]) -> Result<Grant, Refusal> {
         self.fleets[0].acquire(RequestId::new(), claims).await
     }
@@ -130,6 +137,11 @@ pub(super) fn per_second(per_second: u64, burst: u64) -> Claim {
 
 pub(super) fn at_once(n: u64) -> Claim {
     claim(Rule::Slots { n, ttl: Duration::from_secs(60) })
+}
+
+/// The claim, made on tokens.
+pub(super) fn tokens(cost: u64, claim: Claim) -> Claim {
+    Claim { unit: Unit::Tokens, cost, ..claim }
 }
 
 /// What the claim is told that is over its limit.

@@ -11,9 +11,7 @@ use crate::{Claim, Rule};
 
 /// Asks the server behind the instances.
 async fn query<T: redis::FromRedisValue>(bench: &Bench, command: &str, arguments: &[&str]) -> T {
-    let client = redis::Client::open(bench.redis.as_ref().unwrap().url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    redis::cmd(command).arg(arguments).query_async(&mut connection).await.unwrap()
+    bench.query(redis::cmd(command).arg(arguments)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
