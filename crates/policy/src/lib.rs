@@ -3,6 +3,7 @@
 mod auth;
 mod cloud;
 mod compile;
+pub mod live;
 mod price;
 mod retry;
 mod routing;

@@ -1,0 +1,186 @@
+//! In service, ejected, on trial: the transitions of a breaker, each a swap of one word.
+
+use std::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    time::Duration,
+};
+
+use super::{
+    Change, DAY, Micros, duration, micros,
+    shared::{Shared, SharedKind},
+    word::{MAX_TIMES, Phase, Word, no_earlier, no_later},
+};
+
+/// How long ejections last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BackOff {
+    /// The first one.
+    pub(super) first: Micros,
+    /// The longest.
+    pub(super) max: Micros,
+}
+
+impl BackOff {
+    /// Twice as long each time, and each replica's a little different so that they do not return together.
+    fn lasts(self, times: u8, draw: u64) -> Micros {
+        let doubled = u128::from(self.first) << times.saturating_sub(1).min(MAX_TIMES);
+        // The longest leaves room for the difference: else all replicas would be at the limit exactly.
+        let base = doubled.min(u128::from(self.max) * 5 / 6);
+        let parts = 800_000 + u128::from(draw % 400_001);
+        u64::try_from(base * parts / 1_000_000).unwrap_or(self.max).min(self.max)
+    }
+}
+
+/// The state and when it changes.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    word: AtomicU64,
+    /// µs that the warm-up after a recovery takes.
+    warm_up: AtomicU64,
+    /// The ejection that was decided here, as epoch and end; what others decided is not told on, or its end
+    /// would move with each telling.
+    own: AtomicU64,
+}
+
+impl Breaker {
+    pub(super) fn load(&self) -> Word {
+        Word::unpack(self.word.load(Acquire))
+    }
+
+    /// Swaps to what `next` makes of it; what it was and what it is, or `None` where `next` says so.
+    fn swap(&self, next: impl Fn(Word) -> Option<Word>) -> Option<(Word, Word)> {
+        let step = |bits| next(Word::unpack(bits)).map(Word::pack);
+        let before = Word::unpack(self.word.fetch_update(AcqRel, Acquire, step).ok()?);
+        next(before).map(|after| (before, after))
+    }
+
+    /// Ejects from the state `seen`; `None` where somebody was faster.
+    pub(super) fn eject(
+        &self,
+        seen: Word,
+        dead: bool,
+        back_off: BackOff,
+        now: Micros,
+        draw: u64,
+    ) -> Option<Change> {
+        let healthy = if seen.is_closed() { now.saturating_sub(seen.at()) } else { 0 };
+        // Each time as long as the longest ejection in service makes up for one ejection.
+        let forgiven = u8::try_from(healthy / back_off.max.max(1)).unwrap_or(u8::MAX);
+        let times = seen.times.saturating_sub(forgiven).saturating_add(1).min(MAX_TIMES);
+        let lasts = back_off.lasts(times, draw);
+        let epoch = seen.next_epoch();
+        let ejected = Word { phase: Phase::Ejected, at: no_earlier(now + lasts), epoch, times, dead };
+        self.word.compare_exchange(seen.pack(), ejected.pack(), AcqRel, Acquire).ok()?;
+        self.own.store(ejected.pack(), Release);
+        Some(Change::Ejected { lasts: duration(lasts), times: times.into(), dead })
+    }
+
+    /// Lets one trial be taken within `lasts`; false where none is wanted.
+    pub(super) fn permit(&self, lasts: Micros, now: Micros) -> bool {
+        let permitted = |word: Word| Word { phase: Phase::Permitted, at: no_earlier(now + lasts), ..word };
+        self.swap(|word| word.wants_trial(now).then(|| permitted(word))).is_some()
+    }
+
+    /// Takes the trial that was permitted; one caller gets it.
+    pub(super) fn take_trial(&self, lasts: Micros, now: Micros) -> bool {
+        let trying = |word: Word| Word { phase: Phase::Trying, at: no_earlier(now + lasts), ..word };
+        let open = |word: Word| word.phase == Phase::Permitted && word.left(now) > 0;
+        self.swap(|word| open(word).then(|| trying(word))).is_some()
+    }
+
+    /// Back into service if it is out and `allowed`; one caller does it.
+    pub(super) fn close(&self, allowed: impl Fn(Word) -> bool, warm_up: Micros, now: Micros) -> bool {
+        // Before the word: who sees it in service again must find the length of the warm-up.
+        self.warm_up.store(warm_up, Relaxed);
+        let closed = |word: Word| Word { phase: Phase::Closed, at: no_later(now), dead: false, ..word };
+        self.swap(|word| (!word.is_closed() && allowed(word)).then(|| closed(word))).is_some()
+    }
+
+    /// Time left of the warm-up, and its whole length.
+    pub(super) fn warm_up(&self, word: Word, now: Micros) -> (Micros, Micros) {
+        let whole = self.warm_up.load(Relaxed);
+        if word.epoch == 0 || !word.is_closed() {
+            return (0, whole);
+        }
+        (word.at().saturating_add(whole).saturating_sub(now), whole)
+    }
+
+    /// What others should know; `None`: nothing ever happened, or others know it first hand.
+    pub(super) fn shared(&self, now: Micros) -> Option<Shared> {
+        let word = self.load();
+        let told = |kind, left, warm_up| {
+            let Word { epoch, times, dead, .. } = word;
+            Some(Shared { kind, epoch, left, warm_up, times, dead, rest: 0 })
+        };
+        if word.epoch == 0 {
+            return None;
+        }
+        if word.is_closed() {
+            let (left, whole) = self.warm_up(word, now);
+            return told(SharedKind::Recovered, left, whole);
+        }
+        let own = Word::unpack(self.own.load(Acquire));
+        if own.epoch == word.epoch { told(SharedKind::Ejected, own.left(now), 0) } else { None }
+    }
+
+    /// Takes over what another replica knows. A later ejection counts for more than an earlier one, the
+    /// recovery from an ejection for more than that ejection, and of two ends the later one.
+    pub(super) fn adopt(&self, shared: &Shared, now: Micros) -> Option<Change> {
+        let (left, whole) = (shared.left.min(DAY), shared.warm_up.min(DAY));
+        if shared.kind == SharedKind::Recovered && self.load().is_before_or_out(shared.epoch) {
+            self.warm_up.store(whole, Relaxed);
+        }
+        let since = now.saturating_sub(whole.saturating_sub(left));
+        let (before, after) = self.swap(|word| merged(word, shared, now.saturating_add(left), since))?;
+        match after.phase {
+            Phase::Closed if !before.is_closed() => Some(Change::Recovered),
+            Phase::Ejected if !before.is_waiting(now) => Some(Change::Ejected {
+                lasts: duration(after.left(now)),
+                times: after.times.into(),
+                dead: after.dead,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Word {
+    /// Whether a recovery from this ejection is news.
+    pub(super) fn is_before_or_out(self, epoch: u16) -> bool {
+        self.is_before(epoch) || (!self.is_closed() && self.epoch == epoch)
+    }
+}
+
+fn merged(mine: Word, theirs: &Shared, until: Micros, since: Micros) -> Option<Word> {
+    let news = mine.is_before(theirs.epoch);
+    let Shared { epoch, dead, .. } = *theirs;
+    let times = theirs.times.min(MAX_TIMES);
+    match (theirs.kind, mine.phase) {
+        (SharedKind::Recovered, _) if mine.is_before_or_out(epoch) => {
+            Some(Word { phase: Phase::Closed, at: no_later(since), epoch, times, dead: false })
+        }
+        (SharedKind::Ejected, Phase::Ejected) => {
+            let later = Word {
+                phase: Phase::Ejected,
+                at: mine.at.max(no_earlier(until)),
+                epoch: if news { epoch } else { mine.epoch },
+                times: mine.times.max(times),
+                dead: mine.dead && dead,
+            };
+            (later != mine).then_some(later)
+        }
+        (SharedKind::Ejected, _) if news => {
+            Some(Word { phase: Phase::Ejected, at: no_earlier(until), epoch, times, dead })
+        }
+        _ => None,
+    }
+}
+
+impl From<(Duration, Duration)> for BackOff {
+    fn from((first, max): (Duration, Duration)) -> Self {
+        Self { first: micros(first), max: micros(max) }
+    }
+}

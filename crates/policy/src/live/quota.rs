@@ -1,0 +1,93 @@
+//! What a provider said is left of a key's limit, less what was sent since.
+
+use std::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{DAY, Micros, micros};
+
+/// How long a count is believed whose reset was not told: limits are per minute almost everywhere.
+const MINUTE: Micros = 60_000_000;
+/// One part in so many of the limit is left alone: other users of the key, counts that differ.
+const MARGIN: u64 = 50;
+
+/// What a provider says of a key's limits in an answer's headers; `None`: not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests that are left.
+    pub remaining_requests: Option<u64>,
+    /// Requests per window.
+    pub limit_requests: Option<u64>,
+    /// Until all requests are back.
+    pub reset_requests: Option<Duration>,
+    /// Tokens that are left.
+    pub remaining_tokens: Option<u64>,
+    /// Tokens per window.
+    pub limit_tokens: Option<u64>,
+    /// Until all tokens are back.
+    pub reset_tokens: Option<Duration>,
+}
+
+/// One limit of a key. Its numbers are not read and written together: a decision on the brink may use the limit
+/// of one answer with the rest of another, and both are true within the margin.
+#[derive(Debug, Default)]
+pub(super) struct Allowance {
+    /// Sent ever.
+    sent: AtomicU64,
+    /// `sent` when the request was sent whose answer is believed: a later request's answer knows more.
+    mark: AtomicU64,
+    /// What `sent` may rise to.
+    ceiling: AtomicU64,
+    /// Until when that holds; 0: nothing is known.
+    until: AtomicU64,
+    /// The whole limit; 0: unknown.
+    limit: AtomicU64,
+}
+
+impl Allowance {
+    /// Counts what is sent; what was sent up to here, the mark of this request.
+    pub(super) fn send(&self, count: u64) -> u64 {
+        self.sent.fetch_add(count, AcqRel).saturating_add(count)
+    }
+
+    /// What the answer to the request of that mark said. The provider counted when the request came, so only
+    /// what was sent after it is to be taken off.
+    pub(super) fn observe(
+        &self,
+        (remaining, limit, reset): (Option<u64>, Option<u64>, Option<Duration>),
+        mark: u64,
+        now: Micros,
+    ) {
+        if self.mark.fetch_max(mark, AcqRel) > mark {
+            return;
+        }
+        if let Some(limit) = limit {
+            self.limit.store(limit, Relaxed);
+        }
+        if let Some(remaining) = remaining {
+            self.ceiling.store(mark.saturating_add(remaining), Relaxed);
+            let reset = reset.map_or(MINUTE, micros).min(DAY);
+            self.until.store(now.saturating_add(reset), Relaxed);
+        }
+    }
+
+    /// What is left; `None`: unknown, or the window is over.
+    pub(super) fn remaining(&self, now: Micros) -> Option<u64> {
+        let known = now < self.until.load(Relaxed);
+        known.then(|| self.ceiling.load(Relaxed).saturating_sub(self.sent.load(Acquire)))
+    }
+
+    /// The time until so much can be sent without getting near the limit; `None`: now.
+    pub(super) fn wait(&self, need: u64, now: Micros) -> Option<Micros> {
+        let remaining = self.remaining(now)?;
+        let limit = self.limit.load(Relaxed);
+        let margin = (limit / MARGIN).max(1);
+        // What is beyond the whole limit fits as well as it ever will when all of it is there.
+        let need = if limit == 0 { need } else { need.min(limit.saturating_sub(margin)) };
+        (remaining < need.saturating_add(margin)).then(|| self.until.load(Relaxed).saturating_sub(now))
+    }
+}

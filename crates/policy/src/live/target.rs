@@ -1,0 +1,338 @@
+//! What was seen of a target: outcomes, latency, repeats, and whether it may be used.
+
+use std::{
+    sync::atomic::{
+        AtomicU32,
+        Ordering::{AcqRel, Relaxed},
+    },
+    time::Duration,
+};
+
+use domain::{HealthSpec, Share};
+
+use super::{
+    Change, InFlight, Micros,
+    breaker::{BackOff, Breaker},
+    budget::RetryBudget,
+    duration,
+    in_flight::Gauge,
+    latency::{PeakEwma, Ttft},
+    micros,
+    ring::{Ring, Tally},
+    shared::{Shared, SharedKind},
+    word::Word,
+};
+
+/// Failed probes in a row that eject: traffic moves before users fail, yet one lost packet does no harm.
+const PROBES: u32 = 2;
+/// The share of traffic that a warm-up begins with, in parts per million.
+const FIRST_SHARE: u32 = 100_000;
+
+/// When a target is ejected and how it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlier {
+    /// What is looked back at.
+    pub window: Duration,
+    /// This share of failures ejects,
+    pub errors: Share,
+    /// of at least so many requests.
+    pub min_requests: u32,
+    /// So many failures in a row eject; 0: no number of them does.
+    pub consecutive: u32,
+    /// How long the first ejection lasts; each one after twice as long.
+    pub eject: Duration,
+    /// The longest ejection.
+    pub max_eject: Duration,
+    /// How long the share of traffic takes to grow back.
+    pub warm_up: Duration,
+}
+
+impl From<&HealthSpec> for Outlier {
+    fn from(spec: &HealthSpec) -> Self {
+        let HealthSpec { window, errors, min_requests, consecutive, eject, max_eject, warm_up } = *spec;
+        let (window, warm_up) = (window.std(), warm_up.std());
+        let (eject, max_eject) = (eject.std(), max_eject.std());
+        Self { window, errors, min_requests, consecutive, eject, max_eject, warm_up }
+    }
+}
+
+/// How an attempt ended; only what is the endpoint's doing is told, not the key's and not the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether the endpoint did its part.
+    pub ok: bool,
+    /// When the attempt began: what began before an ejection or a recovery says nothing about what came after.
+    pub began: Micros,
+    /// Whether it was the attempt that [`TargetState::take_trial`] allowed.
+    pub trial: bool,
+}
+
+/// Whether a target may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// As any other.
+    Open,
+    /// It recovered lately: by this share of the requests that would go to it.
+    Warming {
+        /// Rises from 10 % to all.
+        share: Share,
+    },
+    /// Its ejection is over: by whoever takes the one trial.
+    HalfOpen,
+    /// Not at all.
+    Ejected {
+        /// Time left.
+        left: Duration,
+        /// Nothing succeeded in the window it was ejected for: of no use even when all else is ejected.
+        dead: bool,
+    },
+}
+
+/// What is known of a target, for reports and metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetView {
+    /// Whether it may be used.
+    pub admission: Admission,
+    /// Ejections in a row; goes down again with time in service.
+    pub times: u32,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// Outcomes in the window, failed probes included.
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+    /// Failures in a row.
+    pub consecutive: u32,
+    /// Failed probes in a row.
+    pub failed_probes: u32,
+    /// 95th percentile of the time to the first token in the last minute.
+    pub ttft_p95: Option<Duration>,
+    /// Recent time to the first token × (requests under way + 1), in seconds.
+    pub load: f64,
+}
+
+/// The state of one target in one process: atomics, so that requests never wait for each other.
+#[derive(Debug, Default)]
+pub struct TargetState {
+    breaker: Breaker,
+    counts: Ring,
+    consecutive: AtomicU32,
+    failed_probes: AtomicU32,
+    repeats: RetryBudget,
+    ttft: Ttft,
+    peak: PeakEwma,
+    in_flight: Gauge,
+}
+
+impl TargetState {
+    /// Whether it may be used.
+    #[must_use]
+    pub fn admission(&self, now: Micros) -> Admission {
+        let word = self.breaker.load();
+        if word.is_waiting(now) {
+            return Admission::Ejected { left: duration(word.left(now)), dead: word.dead };
+        }
+        if !word.is_closed() {
+            return Admission::HalfOpen;
+        }
+        match self.breaker.warm_up(word, now) {
+            (0, _) => Admission::Open,
+            (left, whole) => Admission::Warming { share: warming(left, whole) },
+        }
+    }
+
+    /// Whether its ejection is over and nobody has leave to try it: time to ask for the replicas' shared lease.
+    #[must_use]
+    pub fn wants_trial(&self, now: Micros) -> bool {
+        self.breaker.load().wants_trial(now)
+    }
+
+    /// Gives leave for one trial, to be taken within `lasts` (of the shared lease); false where none is wanted.
+    pub fn permit_trial(&self, lasts: Duration, now: Micros) -> bool {
+        self.breaker.permit(micros(lasts), now)
+    }
+
+    /// Takes the trial: one caller per permit gets it, and has to record its outcome as that of a trial. Where
+    /// none is told within `lasts`, another permit may be given.
+    pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
+        self.breaker.take_trial(micros(lasts), now)
+    }
+
+    /// A request begins; it counts until the guard is dropped.
+    pub fn begin(&self) -> InFlight {
+        self.in_flight.begin()
+    }
+
+    /// A request begins unless `limit` are under way.
+    pub fn try_begin(&self, limit: u32) -> Option<InFlight> {
+        self.in_flight.try_begin(limit)
+    }
+
+    /// Requests under way.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.count()
+    }
+
+    /// Counts an outcome and says what it changed; each change is told to one caller.
+    ///
+    /// While the target is out, only its trial changes anything.
+    pub fn record(&self, seen: Seen, rules: &Outlier, now: Micros, draw: u64) -> Option<Change> {
+        let word = self.breaker.load();
+        if word.is_closed() {
+            let stale = word.epoch != 0 && seen.began < word.at();
+            return if stale { None } else { self.count(word, seen.ok, rules, (now, draw)) };
+        }
+        self.counts.add(micros(rules.window), outcome(seen.ok), now);
+        if !seen.trial || word.is_waiting(now) {
+            return None;
+        }
+        if seen.ok { self.recover(rules, now) } else { self.eject(word, rules, (now, draw)) }
+    }
+
+    /// What an active probe found. A failure counts like a failed request, the second in a row ejects whatever
+    /// the counts say, and one in half-open ejects again; a success puts an ejected target back into service.
+    pub fn probed(
+        &self,
+        ok: bool,
+        ttft: Option<Duration>,
+        rules: &Outlier,
+        now: Micros,
+        draw: u64,
+    ) -> Option<Change> {
+        if ok {
+            self.failed_probes.store(0, Relaxed);
+            if let Some(ttft) = ttft {
+                self.ttft.observe(ttft, true, now);
+            }
+            return self.recover(rules, now);
+        }
+        let failed = self.failed_probes.fetch_add(1, Relaxed).saturating_add(1);
+        let word = self.breaker.load();
+        if word.is_closed() {
+            let counted = self.count(word, false, rules, (now, draw));
+            return if failed < PROBES {
+                counted
+            } else {
+                counted.or_else(|| self.eject(word, rules, (now, draw)))
+            };
+        }
+        self.counts.add(micros(rules.window), outcome(false), now);
+        if word.is_waiting(now) { None } else { self.eject(word, rules, (now, draw)) }
+    }
+
+    /// Takes over what another replica knows: never shortens an ejection, and doing it twice changes nothing.
+    pub fn adopt(&self, shared: &Shared, now: Micros) -> Option<Change> {
+        let word = self.breaker.load();
+        if shared.kind == SharedKind::Recovered && !word.is_closed() && word.is_before_or_out(shared.epoch) {
+            self.forget();
+        }
+        self.breaker.adopt(shared, now)
+    }
+
+    /// What the other replicas should know; `None`: nothing.
+    #[must_use]
+    pub fn shared(&self, now: Micros) -> Option<Shared> {
+        self.breaker.shared(now)
+    }
+
+    /// A request's first attempt here.
+    pub fn first(&self, now: Micros) {
+        self.repeats.first(now);
+    }
+
+    /// Takes a repeat out of the budget: a share of the first attempts of the last 10 s, and 3 in any case.
+    pub fn repeat(&self, now: Micros, budget: Share) -> bool {
+        self.repeats.repeat(now, budget)
+    }
+
+    /// The time to the first token of a request.
+    pub fn observe_ttft(&self, ttft: Duration, now: Micros) {
+        self.ttft.observe(ttft, false, now);
+        self.peak.observe(ttft, now);
+    }
+
+    /// 95th percentile of the time to the first token over a window of at most two minutes, 5 % off at most;
+    /// `None` where there is neither a probe in it nor five requests.
+    #[must_use]
+    pub fn ttft_p95(&self, now: Micros, window: Micros) -> Option<Duration> {
+        self.ttft.p95(now, window)
+    }
+
+    /// Recent time to the first token × (requests under way + 1), in seconds; peaks count at once and fade.
+    #[must_use]
+    pub fn load(&self, now: Micros) -> f64 {
+        self.peak.seconds(now) * (f64::from(self.in_flight()) + 1.0)
+    }
+
+    /// All of it as numbers.
+    #[must_use]
+    pub fn view(&self, now: Micros) -> TargetView {
+        let tally = self.counts.tally(now);
+        TargetView {
+            admission: self.admission(now),
+            times: self.breaker.load().times.into(),
+            in_flight: self.in_flight(),
+            requests: tally.total,
+            failures: tally.against,
+            consecutive: self.consecutive.load(Relaxed),
+            failed_probes: self.failed_probes.load(Relaxed),
+            ttft_p95: self.ttft_p95(now, 60_000_000),
+            load: self.load(now),
+        }
+    }
+
+    /// Whether nothing would be lost with it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.breaker.load().epoch == 0 && self.in_flight() == 0
+    }
+
+    /// Counts in service; ejects by the rules.
+    fn count(&self, word: Word, ok: bool, rules: &Outlier, at: (Micros, u64)) -> Option<Change> {
+        self.counts.add(micros(rules.window), outcome(ok), at.0);
+        if ok {
+            // Read first: all requests succeed most of the time, and a read leaves the cache line shared.
+            if self.consecutive.load(Relaxed) != 0 {
+                self.consecutive.store(0, Relaxed);
+            }
+            return None;
+        }
+        let in_a_row = self.consecutive.fetch_add(1, AcqRel).saturating_add(1);
+        let tally = self.counts.tally(at.0);
+        let enough = tally.total >= u64::from(rules.min_requests);
+        let share = tally.against * 1_000_000 >= tally.total * u64::from(rules.errors.parts());
+        let row = rules.consecutive != 0 && in_a_row >= rules.consecutive;
+        if row || (enough && share) { self.eject(word, rules, at) } else { None }
+    }
+
+    fn eject(&self, word: Word, rules: &Outlier, (now, draw): (Micros, u64)) -> Option<Change> {
+        let tally = self.counts.tally(now);
+        let back_off = BackOff::from((rules.eject, rules.max_eject));
+        self.breaker.eject(word, tally.total == tally.against, back_off, now, draw)
+    }
+
+    fn recover(&self, rules: &Outlier, now: Micros) -> Option<Change> {
+        if self.breaker.load().is_closed() {
+            return None;
+        }
+        self.forget();
+        self.breaker.close(|_| true, micros(rules.warm_up), now).then_some(Change::Recovered)
+    }
+
+    /// What led to an ejection must not lead to the next: forgotten before it is in service again.
+    fn forget(&self) {
+        self.counts.clear();
+        self.consecutive.store(0, Relaxed);
+        self.failed_probes.store(0, Relaxed);
+    }
+}
+
+const fn outcome(ok: bool) -> Tally {
+    Tally { total: 1, against: if ok { 0 } else { 1 } }
+}
+
+/// From 10 % to all, in a straight line.
+fn warming(left: Micros, whole: Micros) -> Share {
+    let rest = u128::from(1_000_000 - FIRST_SHARE) * u128::from(left.min(whole)) / u128::from(whole.max(1));
+    Share::ppm(1_000_000 - u32::try_from(rest).unwrap_or_default())
+}
