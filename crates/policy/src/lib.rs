@@ -7,6 +7,7 @@ pub mod live;
 mod price;
 mod retry;
 mod routing;
+pub mod rules;
 mod snapshot;
 mod target;
 
@@ -16,4 +17,5 @@ pub use compile::{CompileError, Rows, compile};
 pub use price::{Bound, PricedAt, bound};
 pub use retry::{Verdict, verdict};
 pub use routing::{PassedOver, Plan, Planned, Refusal, plan, visible_models};
+pub use rules::{Facts, Program, ReplyFacts, RuleError};
 pub use snapshot::{Credential, Endpoint, Key, Route, Sign, Snapshot, Target, Tenant, Unknown};
