@@ -23,7 +23,7 @@ pub use leader::{Leader, Move};
 pub use quota::Quota;
 pub use registry::{CredentialKey, Live, TargetKey};
 pub use shared::{Shared, SharedKind};
-pub use target::{Admission, Outlier, Seen, TargetState, TargetView};
+pub use target::{Admission, Outlier, Probed, Seen, TargetState, TargetView};
 
 /// Microseconds since an origin of the process's own; never goes back.
 pub type Micros = u64;

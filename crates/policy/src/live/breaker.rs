@@ -40,6 +40,8 @@ pub(super) struct Breaker {
     word: AtomicU64,
     /// µs that the warm-up after a recovery takes.
     warm_up: AtomicU64,
+    /// When it was last ejected.
+    out_since: AtomicU64,
     /// The ejection that was decided here, as epoch and end; what others decided is not told on, or its end
     /// would move with each telling.
     own: AtomicU64,
@@ -48,6 +50,11 @@ pub(super) struct Breaker {
 impl Breaker {
     pub(super) fn load(&self) -> Word {
         Word::unpack(self.word.load(Acquire))
+    }
+
+    /// When it was last ejected.
+    pub(super) fn out_since(&self) -> Micros {
+        self.out_since.load(Relaxed)
     }
 
     /// Swaps to what `next` makes of it; what it was and what it is, or `None` where `next` says so.
@@ -73,6 +80,7 @@ impl Breaker {
         let lasts = back_off.lasts(times, draw);
         let epoch = seen.next_epoch();
         let ejected = Word { phase: Phase::Ejected, at: no_earlier(now + lasts), epoch, times, dead };
+        self.out_since.store(now, Relaxed);
         self.word.compare_exchange(seen.pack(), ejected.pack(), AcqRel, Acquire).ok()?;
         self.own.store(ejected.pack(), Release);
         Some(Change::Ejected { lasts: duration(lasts), times: times.into(), dead })
@@ -135,15 +143,15 @@ impl Breaker {
         }
         let since = now.saturating_sub(whole.saturating_sub(left));
         let (before, after) = self.swap(|word| merged(word, shared, now.saturating_add(left), since))?;
-        match after.phase {
-            Phase::Closed if !before.is_closed() => Some(Change::Recovered),
-            Phase::Ejected if !before.is_waiting(now) => Some(Change::Ejected {
-                lasts: duration(after.left(now)),
-                times: after.times.into(),
-                dead: after.dead,
-            }),
-            _ => None,
+        if after.is_closed() {
+            return (!before.is_closed()).then_some(Change::Recovered);
         }
+        if before.is_waiting(now) {
+            return None;
+        }
+        self.out_since.store(now, Relaxed);
+        let lasts = duration(after.left(now));
+        Some(Change::Ejected { lasts, times: after.times.into(), dead: after.dead })
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::Micros;
 
 /// Slots of a window; the window slides by one of them at a time.
-const SLOTS: u64 = 16;
+const SLOTS: usize = 16;
+/// The same as a span of slot numbers.
+const TURN: u64 = SLOTS as u64;
 /// Of a slot's word: which slot of time it counts, then two counts.
 const COUNT_BITS: u32 = 20;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
@@ -25,7 +27,7 @@ pub(super) struct Tally {
 pub(super) struct Ring {
     /// Length of a slot in µs; 0 until something is counted.
     width: AtomicU64,
-    slots: [AtomicU64; SLOTS as usize],
+    slots: [AtomicU64; SLOTS],
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +54,7 @@ impl Slot {
             return Some(held);
         }
         let ahead = held.number.wrapping_sub(number) & NUMBER_MASK;
-        if ahead == SLOTS { None } else { Some(Self { number, tally: Tally { total: 0, against: 0 } }) }
+        if ahead == TURN { None } else { Some(Self { number, tally: Tally { total: 0, against: 0 } }) }
     }
 }
 
@@ -105,18 +107,18 @@ impl Ring {
         let slots = self.slots.iter().map(|slot| Slot::unpack(slot.load(Relaxed)));
         let within = |slot: &Slot| {
             let age = number.wrapping_sub(slot.number) & NUMBER_MASK;
-            (1..SLOTS).contains(&age)
+            (1..TURN).contains(&age)
         };
         slots.filter(within).fold(Tally::default(), |sum, slot| sum.plus(slot.tally))
     }
 
     fn slot(&self, number: u64) -> &AtomicU64 {
-        let index = usize::try_from(number % SLOTS).unwrap_or_default();
+        let index = usize::try_from(number % TURN).unwrap_or_default();
         &self.slots[index]
     }
 
     fn width_for(&self, window: Micros) -> Micros {
-        let width = (window / SLOTS).max(1);
+        let width = (window / TURN).max(1);
         let held = self.width.load(Relaxed);
         if held != width && self.width.compare_exchange(held, width, Relaxed, Relaxed).is_ok() {
             self.clear();

@@ -25,6 +25,8 @@ use super::{
 
 /// Failed probes in a row that eject: traffic moves before users fail, yet one lost packet does no harm.
 const PROBES: u32 = 2;
+/// What a view looks back at.
+const VIEWED: Micros = 60_000_000;
 /// The share of traffic that a warm-up begins with, in parts per million.
 const FIRST_SHARE: u32 = 100_000;
 
@@ -65,6 +67,17 @@ pub struct Seen {
     pub began: Micros,
     /// Whether it was the attempt that [`TargetState::take_trial`] allowed.
     pub trial: bool,
+}
+
+/// How an active probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// Whether the endpoint answered as it should.
+    pub ok: bool,
+    /// The time to its first token, where there is such a thing.
+    pub ttft: Option<Duration>,
+    /// When the probe began: what began before an ejection does not end it.
+    pub began: Micros,
 }
 
 /// Whether a target may be used.
@@ -187,28 +200,25 @@ impl TargetState {
         if !seen.trial || word.is_waiting(now) {
             return None;
         }
-        if seen.ok { self.recover(rules, now) } else { self.eject(word, rules, (now, draw)) }
+        if !seen.ok {
+            return self.eject(word, rules, (now, draw));
+        }
+        self.recover(rules, now, |held| held.epoch == word.epoch && !held.is_waiting(now))
     }
 
     /// What an active probe found. A failure counts like a failed request, the second in a row ejects whatever
     /// the counts say, and one in half-open ejects again; a success puts an ejected target back into service.
-    pub fn probed(
-        &self,
-        ok: bool,
-        ttft: Option<Duration>,
-        rules: &Outlier,
-        now: Micros,
-        draw: u64,
-    ) -> Option<Change> {
-        if ok {
+    pub fn probed(&self, probe: Probed, rules: &Outlier, now: Micros, draw: u64) -> Option<Change> {
+        let word = self.breaker.load();
+        if probe.ok {
             self.failed_probes.store(0, Relaxed);
-            if let Some(ttft) = ttft {
+            if let Some(ttft) = probe.ttft {
                 self.ttft.observe(ttft, true, now);
             }
-            return self.recover(rules, now);
+            let stale = word.is_closed() || probe.began < self.breaker.out_since();
+            return if stale { None } else { self.recover(rules, now, |held| held.epoch == word.epoch) };
         }
         let failed = self.failed_probes.fetch_add(1, Relaxed).saturating_add(1);
-        let word = self.breaker.load();
         if word.is_closed() {
             let counted = self.count(word, false, rules, (now, draw));
             return if failed < PROBES {
@@ -277,14 +287,9 @@ impl TargetState {
             failures: tally.against,
             consecutive: self.consecutive.load(Relaxed),
             failed_probes: self.failed_probes.load(Relaxed),
-            ttft_p95: self.ttft_p95(now, 60_000_000),
+            ttft_p95: self.ttft_p95(now, VIEWED),
             load: self.load(now),
         }
-    }
-
-    /// Whether nothing would be lost with it.
-    pub(super) fn is_idle(&self) -> bool {
-        self.breaker.load().epoch == 0 && self.in_flight() == 0
     }
 
     /// Counts in service; ejects by the rules.
@@ -311,12 +316,10 @@ impl TargetState {
         self.breaker.eject(word, tally.total == tally.against, back_off, now, draw)
     }
 
-    fn recover(&self, rules: &Outlier, now: Micros) -> Option<Change> {
-        if self.breaker.load().is_closed() {
-            return None;
-        }
+    /// The caller saw it out of service.
+    fn recover(&self, rules: &Outlier, now: Micros, allowed: impl Fn(Word) -> bool) -> Option<Change> {
         self.forget();
-        self.breaker.close(|_| true, micros(rules.warm_up), now).then_some(Change::Recovered)
+        self.breaker.close(allowed, micros(rules.warm_up), now).then_some(Change::Recovered)
     }
 
     /// What led to an ejection must not lead to the next: forgotten before it is in service again.
