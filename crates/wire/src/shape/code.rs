@@ -72,12 +72,10 @@ impl Reader {
             let trimmed = line.trim();
             let mark = fence_mark(trimmed);
             match (&fence, mark) {
-                (Some(open), Some(mark)) if mark.len() >= open.mark.len() && mark == trimmed => {
-                    if mark.starts_with(&open.mark[..1]) {
-                        fence = None;
-                        self.rest();
-                        continue;
-                    }
+                (Some(open), Some(mark)) if mark == trimmed && mark.starts_with(open.mark) => {
+                    fence = None;
+                    self.rest();
+                    continue;
                 }
                 (None, Some(mark)) => {
                     self.rest();
