@@ -1,5 +1,7 @@
 //! The document: what users write for `apply`, `--config` and `POST /api/v1/apply`.
 
+mod check;
+mod cycles;
 mod desired;
 mod export;
 mod local;
@@ -15,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Format, Invalid, Name, RouteName, SecretSource, field::typed, text::parse};
 
-pub use desired::{Desired, check_spec};
+pub use check::check_spec;
+pub use cycles::{Cycle, cycles};
+pub use desired::Desired;
 
 /// The version of the document's form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

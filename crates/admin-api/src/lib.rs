@@ -16,7 +16,8 @@ pub use body::{Item, ReadOnly, ShownOnce, Written, merge, read_item};
 pub use catalogue::{CatalogueItem, CatalogueReply, read_catalogue};
 pub use diff::{Change, DiffEntry, changed_fields};
 pub use document::{
-    ApiVersion, CredentialEntry, Desired, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec,
+    ApiVersion, CredentialEntry, Cycle, Desired, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec,
+    cycles,
 };
 pub use field::{FieldError, Invalid};
 pub use name::{Name, RouteName, check_name};

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    CredentialSpec, Duration, KeySpec, Kind, LimitSpec, ModelRef, ModelSpec, OnStoreLoss, PriceSpec,
-    ProviderSpec, RouteSpec, Spec, TenantSpec,
+    CredentialSpec, KeySpec, Kind, LimitSpec, ModelRef, ModelSpec, PriceSpec, ProviderSpec, RouteSpec, Spec,
+    TenantSpec,
 };
 
-use super::{CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry};
+use super::{
+    CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry, check_spec, cycles,
+};
 use crate::{FieldError, Invalid, Name, RouteName, SecretSource, SecretText, field::join, name::check_name};
 
 /// A resource as a document wants it.
@@ -23,82 +25,6 @@ pub struct Desired {
     pub spec: Spec,
     /// Credentials: the secret, unless the one that is stored shall stay.
     pub secret: Option<SecretText>,
-}
-
-const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
-const MOST_ROUTES: usize = 256;
-const LONGEST_TEXT: usize = 256;
-
-/// What can be said of a specification by itself; fields are relative to it.
-#[must_use]
-pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let mut need = |holds: bool, field: &str, message: &str| {
-        if !holds {
-            errors.push(FieldError::new(field, message));
-        }
-    };
-    let short = |text: &Option<String>| {
-        text.as_ref().is_none_or(|text| text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control))
-    };
-    let word = "must be at most 256 bytes without control characters";
-    match spec {
-        Spec::Tenant(spec) => need(short(&spec.tier), "tier", word),
-        Spec::Key(spec) => {
-            need(short(&spec.user), "user", word);
-            need(short(&spec.feature), "feature", word);
-            let routes = spec.routes.as_ref().map_or(0, Vec::len);
-            need(routes <= MOST_ROUTES, "routes", "must name at most 256 routes");
-        }
-        Spec::Provider(spec) => {
-            need(short(&spec.region), "region", word);
-            errors.extend(spec.problems().into_iter().map(|(path, what)| FieldError::new(path, what)));
-        }
-        Spec::Credential(spec) => {
-            need((1..=1000).contains(&spec.weight), "weight", "must be 1 to 1000");
-            need(spec.limits.concurrent != Some(0), "limits.concurrent", "must be at least 1");
-        }
-        Spec::Model(spec) => {
-            need(spec.context != Some(0), "context", "must be at least 1 token");
-            need(spec.max_output != Some(0), "max_output", "must be at least 1 token");
-            need(short(&spec.upstream) && spec.upstream.as_deref() != Some(""), "upstream", word);
-        }
-        Spec::Price(_) => {}
-        Spec::Limit(spec) => {
-            let some = spec.requests.is_some() || spec.concurrent.is_some();
-            need(some, "", "must limit something: requests, concurrent, or both");
-            need(
-                spec.concurrent.is_none_or(|most| (1..=1_000_000).contains(&most)),
-                "concurrent",
-                "must be 1 to 1000000",
-            );
-            need(
-                spec.per_replica.is_none_or(|most| (1..=1_000_000_000).contains(&most)),
-                "per_replica",
-                "must be 1 to 1000000000",
-            );
-            let bounded = spec.on_store_loss == OnStoreLoss::Bounded;
-            need(
-                spec.per_replica.is_none() || bounded,
-                "per_replica",
-                "goes with on_store_loss: bounded only",
-            );
-        }
-        Spec::Route(spec) => {
-            let waits = spec.timeouts;
-            for (field, wait) in [
-                ("timeouts.connect", waits.connect),
-                ("timeouts.first_token", waits.first_token),
-                ("timeouts.between_tokens", waits.between_tokens),
-                ("timeouts.total", waits.total),
-                ("queue.wait", spec.queue.wait),
-            ] {
-                need(wait > Duration::from_millis(0) && wait <= LONGEST_WAIT, field, "must be 1ms to 24h");
-            }
-            errors.extend(spec.problems().into_iter().map(|(path, what)| FieldError::new(path, what)));
-        }
-    }
-    errors
 }
 
 impl Document {
@@ -219,6 +145,24 @@ impl Collector {
         None
     }
 
+    /// A cycle within a document stays one, whatever else the server has.
+    fn cycles(&mut self) {
+        let mut by_owner: BTreeMap<Option<&str>, BTreeMap<&str, (&str, &RouteSpec)>> = BTreeMap::new();
+        for Desired { path, tenant, name, spec, .. } in &self.found {
+            if let Spec::Route(spec) = spec {
+                by_owner.entry(tenant.as_deref()).or_default().insert(name, (path, spec));
+            }
+        }
+        for owned in by_owner.values() {
+            let routes = owned.iter().map(|(name, (_, spec))| (*name, *spec)).collect();
+            for cycle in cycles(&routes) {
+                if let Some((name, field)) = cycle.0.first() {
+                    self.errors.push(FieldError::new(field, cycle.told(0)).within(owned[name].0));
+                }
+            }
+        }
+    }
+
     fn finish(mut self) -> Result<Vec<Desired>, Invalid> {
         let mut taken: HashSet<(Kind, Option<&str>, &str)> = HashSet::new();
         for wanted in &self.found {
@@ -229,6 +173,7 @@ impl Collector {
             }
         }
         drop(taken);
+        self.cycles();
         Invalid::unless_empty(self.errors)?;
         Ok(self.found)
     }
@@ -271,6 +216,18 @@ mod tests {
             ]
         );
         assert_eq!(found[4].secret.as_ref().unwrap().reveal(), "k");
+    }
+
+    #[test]
+    fn cycles_among_the_routes_of_an_owner_are_refused_and_names_of_the_server_are_not() {
+        let pool = |to: &str| format!("{{ pools: {{ main: {{ route: {to} }} }} }}");
+        let document = |a: &str, b: &str| {
+            let routes = format!("{{ a: {}, b: {} }}", pool(a), pool(b));
+            desired(&format!("routes: {{ a: {} }}\ntenants: {{ acme: {{ routes: {routes} }} }}", pool("b")))
+        };
+        assert!(document("b", "on-the-server").is_ok(), "the operator's a does not lead to the tenant's b");
+        let told = document("b", "a").unwrap_err().to_string();
+        assert_eq!(told, "tenants.acme.routes.a.pools.main.route: a cycle: a → b → a");
     }
 
     #[test]

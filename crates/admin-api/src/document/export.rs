@@ -61,45 +61,10 @@ impl TenantEntry {
             }
             Spec::Provider(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::ProviderSpec {
-                        kind,
-                        base_url,
-                        dialect,
-                        region,
-                        options,
-                        disabled,
-                        probe,
-                        health,
-                    } = spec;
-                    let credentials = Vec::new();
-                    let entry = ProviderEntry {
-                        kind,
-                        base_url,
-                        dialect,
-                        region,
-                        options,
-                        disabled,
-                        probe,
-                        health,
-                        credentials,
-                    };
-                    self.providers.insert(name, entry);
+                    self.providers.insert(name, provider(spec));
                 }
             }
-            Spec::Credential(spec) => {
-                let domain::CredentialSpec { provider, weight, disabled, limits } = spec;
-                let own = name.split_once('/').and_then(|(_, own)| Name::new(own).ok());
-                let entry = Name::new(&provider).ok().and_then(|provider| self.providers.get_mut(&provider));
-                if let (Some(name), Some(provider)) = (own, entry) {
-                    provider.credentials.push(CredentialEntry {
-                        name,
-                        secret: None,
-                        weight,
-                        disabled,
-                        limits,
-                    });
-                }
-            }
+            Spec::Credential(spec) => self.credential(name, spec),
             Spec::Model(spec) => {
                 if let Ok(name) = name.parse() {
                     self.models.insert(name, spec);
@@ -113,6 +78,21 @@ impl TenantEntry {
             }
         }
     }
+
+    fn credential(&mut self, name: &str, spec: domain::CredentialSpec) {
+        let domain::CredentialSpec { provider, weight, disabled, limits } = spec;
+        let own = name.split_once('/').and_then(|(_, own)| Name::new(own).ok());
+        let entry = Name::new(&provider).ok().and_then(|provider| self.providers.get_mut(&provider));
+        if let (Some(name), Some(provider)) = (own, entry) {
+            provider.credentials.push(CredentialEntry { name, secret: None, weight, disabled, limits });
+        }
+    }
+}
+
+fn provider(spec: domain::ProviderSpec) -> ProviderEntry {
+    let domain::ProviderSpec { kind, base_url, dialect, region, options, disabled, probe, health } = spec;
+    let credentials = Vec::new();
+    ProviderEntry { kind, base_url, dialect, region, options, disabled, probe, health, credentials }
 }
 
 #[cfg(test)]

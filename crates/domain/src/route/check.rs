@@ -165,6 +165,25 @@ impl PoolSpec {
         for (index, tier) in self.tiers.iter().enumerate() {
             TierView::of_tier(tier).problems(&format!("{path}.tiers[{index}]."), found);
         }
+        self.cascade_problems(&format!("{path}.cascade"), found);
+    }
+
+    /// A step that cannot be left, or that leaves to nowhere, was not meant.
+    fn cascade_problems(&self, path: &str, found: &mut Vec<Problem>) {
+        let Some(last) = self.cascade.len().checked_sub(1) else { return };
+        if last == 0 {
+            found.push((path.to_owned(), "needs at least two steps; one model is `targets`".to_owned()));
+        }
+        for (index, step) in self.cascade.iter().enumerate() {
+            let what = match (&step.accept, index == last) {
+                (Some(_), true) => {
+                    "belongs to steps before the last: its answer is what is left, accepted or not"
+                }
+                (None, false) => "is required: without it the steps after this one are never asked",
+                _ => continue,
+            };
+            found.push((format!("{path}[{index}].accept"), what.to_owned()));
+        }
     }
 }
 

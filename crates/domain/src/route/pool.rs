@@ -75,7 +75,7 @@ pub struct TierSpec {
 pub struct StepSpec {
     /// The model that is asked.
     pub model: ModelRef,
-    /// When its answer is good enough; not written: always.
+    /// When its answer is good enough; the last step has none, because its answer is what is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<AcceptSpec>,
 }
@@ -167,6 +167,15 @@ impl RouteSpec {
             }
         }
         models
+    }
+
+    /// Every other route it leads to, with the path of its field.
+    #[must_use]
+    pub fn routes(&self) -> Vec<(String, &str)> {
+        let pools = self.pools.iter();
+        pools
+            .filter_map(|(name, pool)| Some((format!("pools.{name}.route"), pool.route.as_deref()?)))
+            .collect()
     }
 }
 

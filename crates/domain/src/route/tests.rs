@@ -42,6 +42,7 @@ fn every_form_of_a_pool_is_told() {
     assert!(matches!(&form.pools["d"], PoolForm::Route(route) if route == "other"));
     assert_eq!(route.models()[2].0, "pools.b.tiers[1].targets[0]");
     assert_eq!(route.models()[3].0, "pools.c.cascade[0].model");
+    assert_eq!(route.routes(), [("pools.d.route".to_owned(), "other")]);
     assert_eq!(read(&serde_json::to_string(&route).unwrap()), route);
 }
 
@@ -69,6 +70,15 @@ fn every_mistake_names_its_path() {
             r#"{"pools":{"x":{"route":"z"}},"rules":[{"preset":"code","pool":"x"},{"preset":"code","pool":"x"}]}"#,
             "rules[1].name: is another rule's",
         ),
+        (r#"{"pools":{"x":{"cascade":[{"model":"a/b"}]}}}"#, "pools.x.cascade: needs at least two steps"),
+        (
+            r#"{"pools":{"x":{"cascade":[{"model":"a/b"},{"model":"a/c"}]}}}"#,
+            "pools.x.cascade[0].accept: is required",
+        ),
+        (
+            r#"{"pools":{"x":{"cascade":[{"model":"a/b","accept":{"when":"true"}},{"model":"a/c","accept":{"when":"true"}}]}}}"#,
+            "pools.x.cascade[1].accept: belongs to steps before the last",
+        ),
         (
             r#"{"pools":{"x":{"tiers":[{"targets":["a/b"],"interval":"5s"}]}}}"#,
             "pools.x.tiers[0].interval: belongs to strategy `lowest_latency`",
@@ -78,4 +88,17 @@ fn every_mistake_names_its_path() {
         let shown = problems(json);
         assert!(shown.iter().any(|problem| problem.starts_with(expected)), "{json}\n{shown:?}");
     }
+}
+
+/// What a proxy of the version before reads: it knows `targets` as texts and `timeouts`, and refuses everything else.
+#[test]
+fn a_short_route_is_written_as_the_version_before_wrote_it() {
+    for json in [
+        r#"{"targets":["a/b","c/d/e"]}"#,
+        r#"{"targets":["a/b"],"timeouts":{"connect":"2s","first_token":"1m","between_tokens":"30s","total":"10s"}}"#,
+    ] {
+        assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
+    }
+    let spelled_out = r#"{"targets":[{"model":"a/b","weight":1}],"retry":{"attempts":3,"budget":"20%"},"queue":{"length":100,"wait":"1s"}}"#;
+    assert_eq!(serde_json::to_string(&read(spelled_out)).unwrap(), r#"{"targets":["a/b"]}"#);
 }
