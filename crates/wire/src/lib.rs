@@ -16,6 +16,7 @@ pub mod models;
 pub mod multipart;
 pub mod openai;
 pub mod path;
+mod phrases;
 pub mod provider;
 pub mod quirks;
 pub mod ratelimit;

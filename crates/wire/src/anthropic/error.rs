@@ -10,6 +10,7 @@ use crate::{
         out::{self, ObjectOut},
     },
     openai::error::{MAX_MESSAGE, ProviderError, provider_error},
+    phrases,
 };
 
 /// Reads an error answer (DIALECTS §4): by code, then by type, then by status; by words only where there is no code.
@@ -51,11 +52,10 @@ pub(super) fn classify(status: u16, error: Option<&ProviderError>) -> ErrorClass
         _ => {}
     }
     let message = error.map_or("", |error| &error.message).to_ascii_lowercase();
+    let worded = phrases::class(status, &message).filter(|_| code.is_none());
     let says = |phrases: &[&str]| code.is_none() && phrases.iter().any(|phrase| message.contains(phrase));
     match error.and_then(|error| error.kind.as_deref()) {
-        Some("invalid_request_error") if says(&["prompt is too long", "exceed context limit"]) => {
-            ErrorClass::ContextTooLong
-        }
+        Some("invalid_request_error") if let Some(class) = worded => class,
         Some("invalid_request_error") if says(&["credit balance is too low"]) => ErrorClass::NoCredit,
         Some("invalid_request_error") if matches!(status, 0 | 400 | 422) => ErrorClass::BadRequest,
         Some("conflict_error") => ErrorClass::BadRequest,

@@ -11,6 +11,7 @@ use crate::{
         out::{self, ObjectOut},
     },
     openai::error::{MAX_MESSAGE, ProviderError},
+    phrases,
 };
 
 /// Reads an error answer (DIALECTS §4): its type stands in a header, sometimes in the body.
@@ -43,14 +44,6 @@ fn exception_name(kind: &str) -> &str {
 
 /// Whose fault it is; status 0: it stood inside a stream.
 pub(super) fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorClass {
-    const TOO_LONG: [&str; 5] = [
-        "input is too long",
-        "too many input tokens",
-        "prompt is too long",
-        "exceed context limit",
-        "maximum context length",
-    ];
-    let message = message.to_ascii_lowercase();
     // Streams write the same names with a small first letter.
     let kind = kind.map(|kind| {
         let mut kind = kind.to_owned();
@@ -58,9 +51,7 @@ pub(super) fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorC
         kind
     });
     match kind.as_deref() {
-        Some("ValidationException") if TOO_LONG.iter().any(|phrase| message.contains(phrase)) => {
-            ErrorClass::ContextTooLong
-        }
+        Some("ValidationException") if let Some(class) = phrases::class(status, message) => class,
         Some("ValidationException" | "ConflictException") => ErrorClass::BadRequest,
         Some(
             "UnrecognizedClientException"

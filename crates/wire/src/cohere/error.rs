@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     dialect::{ErrorAnswer, ErrorClass, ErrorOut},
     openai::error::{ProviderError, provider_error},
+    phrases,
 };
 
 /// Reads an error answer.
@@ -17,7 +18,9 @@ pub(super) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderEr
 /// Classes by status; two of them are told apart by words, for Cohere has no codes.
 pub(super) fn class(status: u16, message: &str) -> ErrorClass {
     match status {
-        400 | 422 if message.contains("too many tokens") => ErrorClass::ContextTooLong,
+        // Inside a stream as well, where no status is.
+        0 | 400 | 422 if message.contains("too many tokens") => ErrorClass::ContextTooLong,
+        0 | 400 | 403 | 413 | 422 if let Some(class) = phrases::class(status, message) => class,
         401 | 403 | 498 => ErrorClass::BadCredential,
         402 => ErrorClass::NoCredit,
         404 => ErrorClass::NotFound,

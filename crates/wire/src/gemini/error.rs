@@ -7,6 +7,7 @@ use crate::{
     dialect::{ErrorAnswer, ErrorClass, ErrorOut},
     json::Json,
     openai::error::{MAX_MESSAGE, ProviderError},
+    phrases,
 };
 
 /// Reads an error answer; bodies that are no error of Google's are judged by their status alone.
@@ -91,8 +92,12 @@ fn class(status: &str, code: u16, reason: Option<&str>, message: &str, details: 
                 || message.contains("api key not valid")
             {
                 ErrorClass::BadCredential
-            } else if message.contains("token count") && message.contains("exceeds") {
+            } else if message.contains("token count")
+                && (message.contains("exceeds") || message.contains("only supports up to"))
+            {
                 ErrorClass::ContextTooLong
+            } else if let Some(class) = phrases::class(0, &message) {
+                class
             } else if message.contains("payload size exceeds") {
                 ErrorClass::TooLarge
             } else {

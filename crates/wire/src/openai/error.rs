@@ -53,10 +53,12 @@ fn described(fields: &Map<String, Value>, message: &str) -> Option<ProviderError
 
 fn with(fields: &Map<String, Value>, message: String) -> ProviderError {
     let field = |name: &str| fields.get(name).and_then(text).map(capped);
+    // Azure's more exact word, where it leaves out the other one.
+    let inner = || fields.get("innererror")?.get("code").and_then(text).map(capped);
     ProviderError {
         message: capped(message),
         kind: field("type"),
-        code: field("code"),
+        code: field("code").or_else(inner),
         param: field("param"),
     }
 }

@@ -1,7 +1,10 @@
 //! Errors of OpenAI's dialects and their copies: whose fault they are, and how a client hears of the gateway's own.
 
 use super::error::{ProviderError, provider_error};
-use crate::dialect::{ErrorAnswer, ErrorClass};
+use crate::{
+    dialect::{ErrorAnswer, ErrorClass},
+    phrases,
+};
 
 /// Reads an error answer.
 pub(crate) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
@@ -20,9 +23,16 @@ pub(crate) fn class_of(status: u16, said: &ProviderError) -> ErrorClass {
     if let Some(class) = known {
         return class;
     }
+    // A text that is longer than a field may be: of the prompt it is the prompt that is too long.
+    if code == "string_above_max_length" {
+        let prompt = ["messages", "input", "instructions", "prompt"];
+        let blamed = said.param.as_deref().unwrap_or_default();
+        let of_prompt = prompt.iter().any(|field| blamed.starts_with(field));
+        return if of_prompt { ErrorClass::ContextTooLong } else { ErrorClass::BadRequest };
+    }
     // Vendors that have no word for it say it in a sentence.
-    if matches!(status, 0 | 400 | 413 | 422) && context_phrase(&said.message) {
-        return ErrorClass::ContextTooLong;
+    if let Some(class) = phrases::class(status, &said.message) {
+        return class;
     }
     // Errors inside a stream have no status; several vendors write one as the code.
     let status = if status == 0 { code.parse().unwrap_or(0) } else { status };
@@ -34,9 +44,12 @@ pub(crate) fn class_of(status: u16, said: &ProviderError) -> ErrorClass {
 
 fn by_word(word: &str) -> Option<ErrorClass> {
     Some(match word {
-        "context_length_exceeded" | "exceed_context_size_error" | "model_max_prompt_tokens_exceeded" => {
-            ErrorClass::ContextTooLong
-        }
+        "context_length_exceeded"
+        | "exceed_context_size_error"
+        | "model_max_prompt_tokens_exceeded"
+        | "tokens_limit_reached"
+        // Zhipu.
+        | "1261" => ErrorClass::ContextTooLong,
         "insufficient_quota"
         | "billing_hard_limit_reached"
         | "billing_not_active"
@@ -46,27 +59,23 @@ fn by_word(word: &str) -> Option<ErrorClass> {
         "content_policy_violation"
         | "invalid_prompt"
         | "content_filter"
+        | "contentfilter"
+        | "data_inspection_failed"
+        | "datainspectionfailed"
+        | "moderation_blocked"
         | "responsibleaipolicyviolation"
         | "bio_policy"
         | "misalignment_policy_violation"
-        | "image_content_policy_violation" => ErrorClass::ContentBlocked,
+        | "image_content_policy_violation"
+        // MiniMax, of input and output; Zhipu.
+        | "1026"
+        | "1027"
+        | "1301" => ErrorClass::ContentBlocked,
         "model_not_found" | "deploymentnotfound" => ErrorClass::NotFound,
         "slow_down" | "overloaded" | "overloaded_error" | "engine_overloaded" => ErrorClass::Overloaded,
         "server_error" | "internal_error" | "vector_store_timeout" => ErrorClass::ServerError,
         _ => return None,
     })
-}
-
-/// Sentences of compatible vendors for a prompt that does not fit.
-fn context_phrase(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    let has = |phrase: &str| message.contains(phrase);
-    has("maximum context length is")
-        || has("longer than the model's context length")
-        || has("exceeds the available context size")
-        || has("inputs tokens + max_new_tokens must be")
-        || has("prompt is too long")
-        || (has("current length is") && has("while limit is"))
 }
 
 const fn by_status(status: u16) -> ErrorClass {
@@ -94,7 +103,7 @@ mod tests {
     #[test]
     fn codes_speak_before_types_before_phrases_before_status() {
         use ErrorClass as C;
-        let cases: [(u16, &str, C); 16] = [
+        let cases: [(u16, &str, C); 20] = [
             (
                 429,
                 r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#,
@@ -114,6 +123,14 @@ mod tests {
             ),
             (400, r#"{"message":"Current length is 9 while limit is 8"}"#, C::ContextTooLong),
             (400, r#"{"error":{"message":"m","code":"string_above_max_length"}}"#, C::BadRequest),
+            (
+                400,
+                r#"{"error":{"message":"m","param":"messages[1].content","code":"string_above_max_length"}}"#,
+                C::ContextTooLong,
+            ),
+            (413, r#"{"error":{"message":"m","code":"tokens_limit_reached"}}"#, C::ContextTooLong),
+            (403, r#"{"error":{"code":403,"message":"... and your input was flagged"}}"#, C::ContentBlocked),
+            (403, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::NotFound),
             (
                 400,
                 r#"{"error":{"message":"m","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
