@@ -240,10 +240,10 @@ pub(crate) const fn outcome(class: ErrorClass) -> domain::AttemptOutcome {
         ErrorClass::Timeout => O::Timeout,
         // The target is configured wrongly; another one may do.
         ErrorClass::NotFound => O::Protocol,
-        ErrorClass::BadRequest
-        | ErrorClass::TooLarge
-        | ErrorClass::ContextTooLong
-        | ErrorClass::ContentBlocked => O::ClientFault,
+        // Providers bound bodies by bytes as well: another one may take it.
+        ErrorClass::ContextTooLong | ErrorClass::TooLarge => O::ContextTooLong,
+        ErrorClass::ContentBlocked => O::ContentFilter,
+        ErrorClass::BadRequest => O::ClientFault,
     }
 }
 

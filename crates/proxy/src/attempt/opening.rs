@@ -97,7 +97,11 @@ fn protocol(detail: &'static str) -> Failure {
 fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
     use AttemptOutcome as O;
     let outcome = match talk::outcome(class) {
-        known @ (O::ClientFault | O::BadCredential | O::RateLimited) => known,
+        known @ (O::ClientFault
+        | O::BadCredential
+        | O::RateLimited
+        | O::ContentFilter
+        | O::ContextTooLong) => known,
         _ => O::StreamError,
     };
     let detail = "an error inside an answer of status 200";
@@ -254,9 +258,10 @@ pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Resp
     Failure { status: Some(status), said, retry_after, ..Failure::new(outcome, detail) }
 }
 
-/// Whether words say more than the status: only of a refusal that blames the request can they be news.
+/// Whether words say more than the status: only of a refusal that blames the request or the credential can they be
+/// news. Some say 403 of a prompt that a filter flagged: the key is as good as before.
 const fn refined(status: u16) -> bool {
-    matches!(status, 400 | 402 | 422 | 424 | 429 | 498)
+    matches!(status, 400 | 402 | 403 | 413 | 422 | 424 | 429 | 498)
 }
 
 async fn read_error(mut body: Incoming, read: &mut BytesMut) {
