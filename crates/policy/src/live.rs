@@ -54,3 +54,6 @@ fn micros(duration: Duration) -> Micros {
 const fn duration(micros: Micros) -> Duration {
     Duration::from_micros(micros)
 }
+
+#[cfg(test)]
+mod tests;

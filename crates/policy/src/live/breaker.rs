@@ -1,15 +1,12 @@
 //! In service, ejected, on trial: the transitions of a breaker, each a swap of one word.
 
-use std::{
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
-    },
-    time::Duration,
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use super::{
-    Change, DAY, Micros, duration, micros,
+    Change, DAY, Micros, duration,
     shared::{Shared, SharedKind},
     word::{MAX_TIMES, Phase, Word, no_earlier, no_later},
 };
@@ -21,6 +18,8 @@ pub(super) struct BackOff {
     pub(super) first: Micros,
     /// The longest.
     pub(super) max: Micros,
+    /// Time in service that makes up for one ejection.
+    pub(super) forgiven_in: Micros,
 }
 
 impl BackOff {
@@ -42,7 +41,7 @@ pub(super) struct Breaker {
     warm_up: AtomicU64,
     /// When it was last ejected.
     out_since: AtomicU64,
-    /// The ejection that was decided here, as epoch and end; what others decided is not told on, or its end
+    /// The ejection that was decided here, as long as it is out; what others decided is not told on, or its end
     /// would move with each telling.
     own: AtomicU64,
 }
@@ -74,12 +73,12 @@ impl Breaker {
         draw: u64,
     ) -> Option<Change> {
         let healthy = if seen.is_closed() { now.saturating_sub(seen.at()) } else { 0 };
-        // Each time as long as the longest ejection in service makes up for one ejection.
-        let forgiven = u8::try_from(healthy / back_off.max.max(1)).unwrap_or(u8::MAX);
+        let forgiven = u8::try_from(healthy / back_off.forgiven_in.max(1)).unwrap_or(u8::MAX);
         let times = seen.times.saturating_sub(forgiven).saturating_add(1).min(MAX_TIMES);
         let lasts = back_off.lasts(times, draw);
         let epoch = seen.next_epoch();
-        let ejected = Word { phase: Phase::Ejected, at: no_earlier(now + lasts), epoch, times, dead };
+        let ejected =
+            Word { phase: Phase::Ejected, at: no_earlier(now.saturating_add(lasts)), epoch, times, dead };
         self.out_since.store(now, Relaxed);
         self.word.compare_exchange(seen.pack(), ejected.pack(), AcqRel, Acquire).ok()?;
         self.own.store(ejected.pack(), Release);
@@ -88,13 +87,15 @@ impl Breaker {
 
     /// Lets one trial be taken within `lasts`; false where none is wanted.
     pub(super) fn permit(&self, lasts: Micros, now: Micros) -> bool {
-        let permitted = |word: Word| Word { phase: Phase::Permitted, at: no_earlier(now + lasts), ..word };
+        let permitted =
+            |word: Word| Word { phase: Phase::Permitted, at: no_earlier(now.saturating_add(lasts)), ..word };
         self.swap(|word| word.wants_trial(now).then(|| permitted(word))).is_some()
     }
 
     /// Takes the trial that was permitted; one caller gets it.
     pub(super) fn take_trial(&self, lasts: Micros, now: Micros) -> bool {
-        let trying = |word: Word| Word { phase: Phase::Trying, at: no_earlier(now + lasts), ..word };
+        let trying =
+            |word: Word| Word { phase: Phase::Trying, at: no_earlier(now.saturating_add(lasts)), ..word };
         let open = |word: Word| word.phase == Phase::Permitted && word.left(now) > 0;
         self.swap(|word| open(word).then(|| trying(word))).is_some()
     }
@@ -104,7 +105,11 @@ impl Breaker {
         // Before the word: who sees it in service again must find the length of the warm-up.
         self.warm_up.store(warm_up, Relaxed);
         let closed = |word: Word| Word { phase: Phase::Closed, at: no_later(now), dead: false, ..word };
-        self.swap(|word| (!word.is_closed() && allowed(word)).then(|| closed(word))).is_some()
+        let won = self.swap(|word| (!word.is_closed() && allowed(word)).then(|| closed(word))).is_some();
+        if won {
+            self.own.store(0, Release);
+        }
+        won
     }
 
     /// Time left of the warm-up, and its whole length.
@@ -131,7 +136,8 @@ impl Breaker {
             return told(SharedKind::Recovered, left, whole);
         }
         let own = Word::unpack(self.own.load(Acquire));
-        if own.epoch == word.epoch { told(SharedKind::Ejected, own.left(now), 0) } else { None }
+        let first_hand = own.epoch == word.epoch || own.left(now) > 0;
+        if first_hand { told(SharedKind::Ejected, own.left(now), 0) } else { None }
     }
 
     /// Takes over what another replica knows. A later ejection counts for more than an earlier one, the
@@ -144,6 +150,7 @@ impl Breaker {
         let since = now.saturating_sub(whole.saturating_sub(left));
         let (before, after) = self.swap(|word| merged(word, shared, now.saturating_add(left), since))?;
         if after.is_closed() {
+            self.own.store(0, Release);
             return (!before.is_closed()).then_some(Change::Recovered);
         }
         if before.is_waiting(now) {
@@ -184,11 +191,5 @@ fn merged(mine: Word, theirs: &Shared, until: Micros, since: Micros) -> Option<W
             Some(Word { phase: Phase::Ejected, at: no_earlier(until), epoch, times, dead })
         }
         _ => None,
-    }
-}
-
-impl From<(Duration, Duration)> for BackOff {
-    fn from((first, max): (Duration, Duration)) -> Self {
-        Self { first: micros(first), max: micros(max) }
     }
 }

@@ -27,3 +27,41 @@ impl RetryBudget {
         self.0.add_if(WINDOW, Tally { total: 0, against: 1 }, now, left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Everything fails and every request would be repeated as often as it may.
+        #[test]
+        fn an_outage_is_amplified_by_the_budget_and_no_more(
+            gaps in prop::collection::vec(0..50_000_u64, 500..3_000), tries in 1..4_usize,
+        ) {
+            let (budget, mut now) = (RetryBudget::default(), 0);
+            let (mut firsts, mut repeats) = (0_u64, 0_u64);
+            for gap in gaps {
+                now += gap;
+                budget.first(now);
+                firsts += 1;
+                for _ in 0..tries {
+                    repeats += u64::from(budget.repeat(now + 10, Share::percent(20)));
+                }
+                prop_assert!(repeats * 5 <= firsts + 15, "{repeats} of {firsts}");
+            }
+            prop_assert!(repeats >= firsts / 10, "the budget is also there to be used: {repeats} of {firsts}");
+        }
+    }
+
+    #[test]
+    fn little_traffic_may_repeat_three_times_in_ten_seconds() {
+        let budget = RetryBudget::default();
+        let second = 1_000_000;
+        let taken = |now| (0..10).filter(|_| budget.repeat(now, Share::percent(20))).count();
+        assert_eq!((taken(0), taken(5 * second), taken(11 * second)), (3, 0, 3));
+        let none = RetryBudget::default();
+        assert_eq!((0..10).filter(|_| none.repeat(0, Share::ppm(0))).count(), 3);
+    }
+}

@@ -20,7 +20,8 @@ use super::{
 };
 
 /// A refused key is tried again after 5 min, then after twice as long each time, at most 6 h.
-const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000 };
+/// One that was accepted again is as good as any.
+const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
 
 /// A key that is not to be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,3 +162,82 @@ fn pack(seconds: f32, now: Micros) -> u64 {
 fn stamp(now: Micros) -> u32 {
     u32::try_from(now / 1_000 % (1 << 32)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Micros = 1_000_000;
+
+    fn near(found: Option<Duration>, truth: Duration) -> bool {
+        let off = found.unwrap_or_default().as_secs_f64() / truth.as_secs_f64();
+        (0.95..=1.05).contains(&off)
+    }
+
+    proptest! {
+        #[test]
+        fn a_percentile_is_off_by_5_percent_at_most(
+            mut samples in prop::collection::vec(1_000..1_200_000_000_u64, 5..300),
+        ) {
+            let ttft = Ttft::default();
+            for (step, sample) in (0_u64..).zip(&samples) {
+                ttft.observe(Duration::from_micros(*sample), false, step * 100_000);
+            }
+            samples.sort_unstable();
+            let truth = Duration::from_micros(samples[(samples.len() * 95).div_ceil(100) - 1]);
+            let found = ttft.p95(300 * 100_000, 60 * SECOND);
+            prop_assert!(near(found, truth), "{found:?} instead of {truth:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_requests_say_nothing_but_one_probe_does() {
+        let (ttft, second) = (Ttft::default(), Duration::from_secs(1));
+        assert_eq!(ttft.p95(0, SECOND), None);
+        (0..4).for_each(|_| ttft.observe(second, false, 0));
+        assert_eq!(ttft.p95(0, SECOND), None);
+        ttft.observe(second, false, 0);
+        assert!(near(ttft.p95(0, SECOND), second));
+        let ttft = Ttft::default();
+        ttft.observe(second, true, 0);
+        assert!(near(ttft.p95(0, SECOND), second));
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_is_left_out() {
+        let (ttft, slow, fast) = (Ttft::default(), Duration::from_secs(9), Duration::from_millis(200));
+        (0..100).for_each(|_| ttft.observe(slow, false, 0));
+        (0..10).for_each(|_| ttft.observe(fast, false, 40 * SECOND));
+        assert!(near(ttft.p95(40 * SECOND, 60 * SECOND), slow));
+        assert!(near(ttft.p95(40 * SECOND, 30 * SECOND), fast));
+        assert_eq!(ttft.p95(80 * SECOND, 30 * SECOND), None);
+        assert!(near(ttft.p95(100 * SECOND, 120 * SECOND), slow), "two minutes are kept");
+        ttft.observe(fast, true, 128 * SECOND);
+        assert!(near(ttft.p95(128 * SECOND, 600 * SECOND), fast), "and the slot is used again");
+    }
+
+    #[test]
+    fn a_peak_counts_at_once_and_fades() {
+        let peak = PeakEwma::default();
+        assert!((peak.seconds(0) - 1.0).abs() < 1e-6);
+        peak.observe(Duration::from_millis(100), 5 * SECOND);
+        assert!((peak.seconds(5 * SECOND) - 0.1).abs() < 1e-6);
+        peak.observe(Duration::from_secs(8), 5 * SECOND);
+        assert!((peak.seconds(5 * SECOND) - 8.0).abs() < 1e-6);
+        let later = peak.seconds(15 * SECOND);
+        assert!((2.9..3.0).contains(&later), "a third after ten seconds: {later}");
+        peak.observe(Duration::from_millis(100), 15 * SECOND);
+        let mixed = peak.seconds(15 * SECOND);
+        assert!((2.9..3.1).contains(&mixed), "0.1 + 7.9 / e: {mixed}");
+        assert!((peak.seconds(3_600 * SECOND) - FLOOR).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_reading_of_the_clock_before_the_last_sample_is_no_age() {
+        let peak = PeakEwma::default();
+        peak.observe(Duration::from_secs(2), 60 * SECOND);
+        assert!((peak.seconds(59 * SECOND) - 2.0).abs() < 1e-6);
+    }
+}

@@ -55,3 +55,65 @@ fn successor(from: usize, p95s: &[Option<Duration>], eligible: &[bool]) -> Optio
     let (best, place) = best?;
     (best + MARGIN <= own && best <= own - own / PART).then_some(place)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ms(times: &[u64]) -> Vec<Option<Duration>> {
+        times.iter().map(|time| (*time != 0).then(|| Duration::from_millis(*time))).collect()
+    }
+
+    #[test]
+    fn another_one_has_to_be_better_by_a_fifth_and_by_20_ms() {
+        let leader = Leader::default();
+        let all = [true, true];
+        assert_eq!(leader.judge(&ms(&[1_000, 801]), &all), None);
+        assert_eq!(leader.judge(&ms(&[90, 71]), &all), None);
+        assert_eq!(leader.judge(&ms(&[1_000, 800]), &all), Some(Move { from: 0, to: 1 }));
+        assert_eq!(leader.judge(&ms(&[1_000, 800]), &all), None);
+        assert_eq!(leader.judge(&ms(&[100, 120]), &all), None);
+        assert_eq!(leader.judge(&ms(&[100, 126]), &all), Some(Move { from: 1, to: 0 }));
+        assert_eq!(leader.current(), 0);
+    }
+
+    #[test]
+    fn a_leader_of_which_nothing_is_known_stays_while_it_is_eligible() {
+        let leader = Leader::default();
+        assert_eq!(leader.judge(&ms(&[0, 5]), &[true, true]), None);
+        assert_eq!(leader.judge(&ms(&[0, 0, 0]), &[false, false, true]), Some(Move { from: 0, to: 2 }));
+        assert_eq!(leader.judge(&ms(&[0, 9, 0]), &[true, true, false]), Some(Move { from: 2, to: 1 }));
+        assert_eq!(leader.judge(&ms(&[0, 9, 0]), &[false, false, false]), None);
+        assert_eq!(leader.judge(&[], &[]), None);
+        assert_eq!(leader.judge(&ms(&[0]), &[true]), Some(Move { from: 1, to: 0 }), "the list grew shorter");
+    }
+
+    proptest! {
+        /// Noise of ±8 % around the same time: nobody is better by a fifth, so the lead never changes.
+        #[test]
+        fn it_does_not_flap_between_those_that_are_alike(
+            base in 1..5_000_u64, noise in prop::collection::vec((920..1_080_u64, 920..1_080_u64, 920..1_080_u64), 100),
+        ) {
+            let leader = Leader::default();
+            for (a, b, c) in noise {
+                let times: Vec<_> = [a, b, c].map(|part| Some(Duration::from_micros(base * part))).into();
+                prop_assert_eq!(leader.judge(&times, &[true; 3]), None);
+            }
+        }
+
+        /// Whatever is measured: with the same numbers a second look changes nothing.
+        #[test]
+        fn it_comes_to_rest(
+            times in prop::collection::vec(0..3_000_u64, 1..6), able in prop::collection::vec(any::<bool>(), 6),
+            from in 0..6_usize,
+        ) {
+            let leader = Leader(AtomicUsize::new(from));
+            let able = &able[..times.len()];
+            leader.judge(&ms(&times), able);
+            prop_assert_eq!(leader.judge(&ms(&times), able), None);
+            prop_assert!(able[leader.current().min(times.len() - 1)] || able.iter().all(|able| !able));
+        }
+    }
+}

@@ -9,9 +9,9 @@ use std::{
     },
 };
 
-use domain::ResourceId;
+use domain::{ModelRef, ResourceId};
 
-use super::{credential::CredentialState, target::TargetState};
+use super::{credential::CredentialState, leader::Leader, target::TargetState};
 
 /// Most states of a sort that are kept; beyond that each asker gets one of its own.
 const MOST: usize = 8_192;
@@ -34,12 +34,21 @@ pub struct CredentialKey {
     pub revision: u64,
 }
 
+/// A tier, and whom it chooses from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LeaderKey {
+    route: ResourceId,
+    place: String,
+    models: Vec<ModelRef>,
+}
+
 /// The live state of one process; it outlives snapshots. Asked when a snapshot is compiled and for implicit
 /// routes; requests hold the states themselves.
 #[derive(Debug)]
 pub struct Live {
     targets: States<TargetKey, TargetState>,
     credentials: States<CredentialKey, CredentialState>,
+    leaders: States<LeaderKey, Leader>,
     drawn: AtomicU64,
 }
 
@@ -47,7 +56,8 @@ impl Live {
     /// Nothing seen yet; `seed` is what [`Live::draw`] begins with.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { targets: States::default(), credentials: States::default(), drawn: AtomicU64::new(seed) }
+        let (targets, credentials, leaders) = (States::default(), States::default(), States::default());
+        Self { targets, credentials, leaders, drawn: AtomicU64::new(seed) }
     }
 
     /// The next random number, evenly from all of `u64` (SplitMix64): not for secrets.
@@ -69,6 +79,11 @@ impl Live {
         self.credentials.get(CredentialKey { id, revision })
     }
 
+    /// Which of these models leads at this place of a route; another list begins anew.
+    pub fn leader(&self, route: ResourceId, place: &str, models: Vec<ModelRef>) -> Arc<Leader> {
+        self.leaders.get(LeaderKey { route, place: place.to_owned(), models })
+    }
+
     /// Every target.
     #[must_use]
     pub fn targets(&self) -> Vec<(TargetKey, Arc<TargetState>)> {
@@ -85,6 +100,7 @@ impl Live {
     pub fn prune(&self) {
         self.targets.prune();
         self.credentials.prune();
+        self.leaders.prune();
     }
 }
 

@@ -132,3 +132,6 @@ impl Tally {
         Self { total: self.total + other.total, against: self.against + other.against }
     }
 }
+
+#[cfg(test)]
+mod tests;

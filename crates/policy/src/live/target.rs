@@ -165,6 +165,12 @@ impl TargetState {
         self.breaker.permit(micros(lasts), now)
     }
 
+    /// Whether a trial may be taken: by whoever asks first.
+    #[must_use]
+    pub fn trial_waits(&self, now: Micros) -> bool {
+        self.breaker.load().is_permitted(now)
+    }
+
     /// Takes the trial: one caller per permit gets it, and has to record its outcome as that of a trial. Where
     /// none is told within `lasts`, another permit may be given.
     pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
@@ -312,7 +318,8 @@ impl TargetState {
 
     fn eject(&self, word: Word, rules: &Outlier, (now, draw): (Micros, u64)) -> Option<Change> {
         let tally = self.counts.tally(now);
-        let back_off = BackOff::from((rules.eject, rules.max_eject));
+        let max = micros(rules.max_eject);
+        let back_off = BackOff { first: micros(rules.eject), max, forgiven_in: max };
         self.breaker.eject(word, tally.total == tally.against, back_off, now, draw)
     }
 

@@ -91,6 +91,11 @@ impl Word {
         !self.is_closed() && self.left(now) == 0
     }
 
+    /// A trial waits to be taken.
+    pub(super) fn is_permitted(self, now: Micros) -> bool {
+        self.phase == Phase::Permitted && self.left(now) > 0
+    }
+
     /// Whether an ejection of this number came after this one; numbers go round.
     pub(super) const fn is_before(self, epoch: u16) -> bool {
         let ahead = epoch.wrapping_sub(self.epoch);
@@ -135,8 +140,8 @@ mod tests {
         #[test]
         fn of_two_ejections_one_is_later(epoch: u16, ahead in 1..1_u16 << 15) {
             let word = Word { epoch, ..Word::unpack(0) };
-            let later = epoch.wrapping_add(ahead);
-            prop_assert!(word.is_before(later) && !Word { epoch: later, ..word }.is_before(epoch));
+            let later = Word { epoch: epoch.wrapping_add(ahead), ..word };
+            prop_assert!(word.is_before(later.epoch) && !later.is_before(epoch));
             prop_assert!(!word.is_before(epoch) && word.next_epoch() != 0);
         }
     }
