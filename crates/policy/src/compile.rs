@@ -1,18 +1,23 @@
 //! Rows into a snapshot: references resolved, secrets opened, whatever cannot work refused or set aside.
 
+mod routes;
+
 use std::{collections::HashMap, sync::Arc};
 
 use domain::{
-    CredentialSpec, Kind, ModelRef, ProviderSpec, Resource, ResourceId, RouteSpec, Spec, TargetSpec, Version,
+    CredentialLimits, CredentialSpec, Kind, ModelRef, ProviderSpec, Resource, ResourceId, Spec, Version,
 };
 use http::Uri;
 use secrets::{Binding, KeySeal, Keyring};
 use wire::{Auth, DialectName, provider_row};
 use zeroize::Zeroizing;
 
+use self::routes::Workshop;
 use crate::{
     cloud::{AwsKeys, ServiceAccount},
-    snapshot::{Credential, Endpoint, Key, Route, Scope, Sign, Snapshot, Tenant, Unknown, Usable},
+    live::{CredentialState, Live},
+    route::Route,
+    snapshot::{Credential, Endpoint, Key, Scope, Sign, Snapshot, Tenant, Unknown, Usable},
     target::Scopes,
 };
 
@@ -43,12 +48,12 @@ fn refuse(row: &Resource, reason: impl std::fmt::Display) -> CompileError {
     CompileError { kind: row.kind(), name: row.name.clone(), reason: format!("{reason}") }
 }
 
-/// Compiles rows.
+/// Compiles rows; what was seen of their targets and credentials before is attached to them.
 ///
 /// # Errors
 /// When a row contradicts itself or cannot be opened with this master key: then nothing of it is used.
-pub fn compile(rows: &Rows, keyring: &Keyring) -> Result<Snapshot, CompileError> {
-    let mut builder = Builder { rows, keyring, scopes: HashMap::new(), tenants: HashMap::new() };
+pub fn compile(rows: &Rows, keyring: &Keyring, live: &Live) -> Result<Snapshot, CompileError> {
+    let mut builder = Builder { rows, keyring, live, scopes: HashMap::new(), tenants: HashMap::new() };
     builder.tenants();
     builder.endpoints()?;
     builder.catalogue();
@@ -63,6 +68,8 @@ pub fn compile(rows: &Rows, keyring: &Keyring) -> Result<Snapshot, CompileError>
 struct Opened<'a> {
     row: &'a Resource,
     weight: u32,
+    limits: CredentialLimits,
+    state: Arc<CredentialState>,
     secret: Arc<Zeroizing<String>>,
 }
 
@@ -72,6 +79,7 @@ type ByProvider<'a> = HashMap<(Option<ResourceId>, &'a str), Vec<Opened<'a>>>;
 struct Builder<'a> {
     rows: &'a Rows,
     keyring: &'a Keyring,
+    live: &'a Live,
     scopes: HashMap<Option<ResourceId>, Scope>,
     tenants: HashMap<ResourceId, Arc<Tenant>>,
 }
@@ -153,7 +161,9 @@ impl<'a> Builder<'a> {
             .open(sealed, Binding { owner, row: row.id.0 })
             .map_err(|error| refuse(row, error))?;
         let text = std::str::from_utf8(&opened).map_err(|_| refuse(row, "the secret is not text"))?;
-        Ok(Opened { row, weight: spec.weight, secret: Arc::new(Zeroizing::new(text.to_owned())) })
+        let secret = Arc::new(Zeroizing::new(text.to_owned()));
+        let state = self.live.credential(row.id, row.revision);
+        Ok(Opened { row, weight: spec.weight, limits: spec.limits, state, secret })
     }
 
     fn catalogue(&mut self) {
@@ -185,29 +195,15 @@ impl<'a> Builder<'a> {
 
     fn routes(&mut self) {
         for (row, spec) in self.each(|spec| if let Spec::Route(spec) = spec { Some(spec) } else { None }) {
-            let route = self.route(row, spec);
+            let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
+            let scopes = Scopes { own, operator: self.scopes.get(&None) };
+            let route = Workshop { scopes, live: self.live }.route(row, spec);
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }
         for (row, reason) in self.unreadable(Kind::Route) {
-            let (name, timeouts) = (row.name.clone(), domain::Timeouts::default());
-            let (targets, unusable) = (Vec::new(), Vec::new());
-            let route = Route { name, targets, unusable, timeouts, disabled: Some(reason) };
+            let route = Route::out_of_service(&row.name, reason);
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }
-    }
-
-    fn route(&self, row: &Resource, spec: &RouteSpec) -> Route {
-        let (mut targets, mut unusable) = (Vec::new(), Vec::new());
-        let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
-        let scopes = Scopes { own, operator: self.scopes.get(&None) };
-        for TargetSpec { model, .. } in &spec.targets {
-            let missing = || Err(format!("no provider named {}", model.provider));
-            match scopes.target(model).unwrap_or_else(missing) {
-                Ok(target) => targets.push(Arc::new(target)),
-                Err(reason) => unusable.push((model.clone(), reason)),
-            }
-        }
-        Route { name: row.name.clone(), targets, unusable, timeouts: spec.timeouts, disabled: None }
     }
 
     fn keys(&self) -> Result<HashMap<[u8; 32], Arc<Key>>, CompileError> {
@@ -265,7 +261,8 @@ impl Opened<'_> {
     fn credential(self, auth: Auth) -> Result<Arc<Credential>, CompileError> {
         let sign = signs_by(auth, &self.secret).map_err(|reason| refuse(self.row, reason))?;
         let (id, name) = (self.row.id, self.row.name.clone());
-        Ok(Arc::new(Credential { id, name, weight: self.weight, sign, secret: self.secret }))
+        let Self { weight, limits, state, secret, .. } = self;
+        Ok(Arc::new(Credential { id, name, weight, sign, limits, state, secret }))
     }
 }
 
@@ -309,5 +306,19 @@ fn endpoint(
     let credentials = credentials.into_iter().map(|opened| opened.credential(table.auth));
     let (id, name, region) = (row.id, row.name.clone(), spec.region.clone());
     let credentials = credentials.collect::<Result<_, _>>()?;
-    Ok(Ok(Endpoint { id, name, row: table, scheme, authority, prefix, dialect, region, credentials }))
+    let (owner, probe, outlier) = (row.tenant, spec.probe.clone(), (&spec.health).into());
+    Ok(Ok(Endpoint {
+        id,
+        name,
+        row: table,
+        scheme,
+        authority,
+        prefix,
+        dialect,
+        region,
+        credentials,
+        owner,
+        probe,
+        outlier,
+    }))
 }

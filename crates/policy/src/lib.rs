@@ -3,9 +3,11 @@
 mod auth;
 mod cloud;
 mod compile;
+mod keys;
 pub mod live;
 mod price;
 mod retry;
+mod route;
 mod routing;
 pub mod rules;
 mod snapshot;
@@ -14,8 +16,13 @@ mod target;
 pub use auth::{AuthError, Caller, identify};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, Rows, compile};
+pub use keys::{NextKey, next_key};
 pub use price::{Bound, PricedAt, bound};
 pub use retry::{Verdict, verdict};
-pub use routing::{PassedOver, Plan, Planned, Refusal, plan, visible_models};
+pub use route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier};
+pub use routing::{
+    Asking, PassedOver, Plan, Planned, Reason, Refusal, RuleSeen, WhyNot, distance_between, plan, still,
+    visible_models,
+};
 pub use rules::{Facts, Program, ReplyFacts, RuleError};
-pub use snapshot::{Credential, Endpoint, Key, Route, Sign, Snapshot, Target, Tenant, Unknown};
+pub use snapshot::{Credential, Endpoint, Key, Sign, Snapshot, Target, Tenant, Unknown};

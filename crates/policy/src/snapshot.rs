@@ -2,11 +2,16 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, ResourceId, TenantSpec, Timeouts, Version};
+use domain::{
+    CredentialLimits, KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, Priority, ProbeSpec, ResourceId,
+    TenantSpec, Version,
+};
 use wire::{DialectName, ProviderRow, Root, Speaks};
 
 use crate::{
     cloud::{AwsKeys, ServiceAccount},
+    live::{CredentialState, Outlier, TargetState},
+    route::Route,
     target::Scopes,
 };
 
@@ -81,21 +86,6 @@ pub struct Key {
     pub until: Option<i64>,
 }
 
-/// What a client puts into `model`.
-#[derive(Debug)]
-pub struct Route {
-    /// Its name.
-    pub name: String,
-    /// In the order in which they are tried.
-    pub targets: Vec<Arc<Target>>,
-    /// Targets that cannot be tried, and why.
-    pub unusable: Vec<(ModelRef, String)>,
-    /// Bounds of every wait.
-    pub timeouts: Timeouts,
-    /// Why the route as a whole is out of service; `None`: it is in service.
-    pub disabled: Option<String>,
-}
-
 /// A model at an endpoint.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -109,6 +99,10 @@ pub struct Target {
     pub spec: Arc<ModelSpec>,
     /// The owner's, then the operator's, then the catalogue's.
     pub(crate) prices: [Prices; 3],
+    /// What was seen of it.
+    pub state: Arc<TargetState>,
+    /// The model that the provider names in its place.
+    pub successor: Option<Arc<Target>>,
 }
 
 /// A provider's endpoint with the credentials to use it.
@@ -132,6 +126,12 @@ pub struct Endpoint {
     pub region: Option<String>,
     /// Usable credentials; empty only where the row needs none.
     pub credentials: Vec<Arc<Credential>>,
+    /// Whose it is; `None`: the operator's.
+    pub owner: Option<ResourceId>,
+    /// Requests of the gateway's own that find out whether it answers.
+    pub probe: ProbeSpec,
+    /// When its targets are taken out of use.
+    pub outlier: Outlier,
 }
 
 /// One of a provider's API keys, ready to be sent.
@@ -145,6 +145,10 @@ pub struct Credential {
     pub weight: u32,
     /// How it signs a request.
     pub sign: Sign,
+    /// What the provider grants it, as far as the operator wrote it.
+    pub limits: CredentialLimits,
+    /// What was seen of it.
+    pub state: Arc<CredentialState>,
     /// The secret, to be blotted out of whatever a provider sends back.
     pub secret: Arc<zeroize::Zeroizing<String>>,
 }
@@ -184,10 +188,29 @@ impl Endpoint {
     }
 }
 
+impl Key {
+    /// Whose requests go first: the key's word, as far as the tenant's allows.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        let tenant = self.tenant.spec.priority.unwrap_or_default();
+        self.spec.priority.map_or(tenant, |own| own.min(tenant))
+    }
+}
+
 impl Snapshot {
     /// What a tenant sees.
     pub(crate) fn scopes(&self, tenant: ResourceId) -> Scopes<'_> {
         Scopes { own: self.tenants.get(&tenant), operator: Some(&self.operator) }
+    }
+
+    /// What the owner of a row sees; `None`: the operator.
+    pub(crate) fn scopes_of(&self, owner: Option<ResourceId>) -> Scopes<'_> {
+        owner.map_or(Scopes { own: None, operator: Some(&self.operator) }, |tenant| self.scopes(tenant))
+    }
+
+    /// Every route that somebody wrote.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.tenants.values().chain([&self.operator]).flat_map(|scope| scope.routes.values())
     }
 
     /// Every provider's credentials.

@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::ModelRef;
+use domain::{ModelRef, Timestamp};
 
-use crate::snapshot::{Scope, Target};
+use crate::{
+    live::Live,
+    snapshot::{Scope, Target},
+};
+
+/// Successors of successors that are looked at; a provider has no longer lines, but a mistake may go round.
+const LONGEST_SUCCESSION: u8 = 4;
 
 /// What an owner sees: its own resources first, then the operator's.
 #[derive(Clone, Copy)]
@@ -21,7 +27,11 @@ impl<'a> Scopes<'a> {
     }
 
     /// The target that a reference names; `None`: there is no such provider.
-    pub(crate) fn target(self, model: &ModelRef) -> Option<Result<Target, String>> {
+    pub(crate) fn target(self, model: &ModelRef, live: &Live) -> Option<Result<Target, String>> {
+        self.target_before(model, live, LONGEST_SUCCESSION)
+    }
+
+    fn target_before(self, model: &ModelRef, live: &Live, heirs: u8) -> Option<Result<Target, String>> {
         let endpoint = self.first(|scope| scope.endpoints.get(&model.provider))?;
         Some(endpoint.clone().and_then(|endpoint| {
             let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
@@ -37,7 +47,21 @@ impl<'a> Scopes<'a> {
             // All lists: a tenant's price that is not in force yet leaves the operator's in force.
             let prices = [prices(self.own)?, prices(self.operator)?, of_kind.unwrap_or_else(|| Arc::new([]))];
             let spec = facts.map_or_else(|| Arc::clone(&spec), |facts| Arc::new(spec.or(facts)));
-            Ok(Target { model: model.clone(), endpoint, upstream, spec, prices })
+            let successor = spec.successor.as_ref().filter(|_| heirs > 0).and_then(|name| {
+                let heir = ModelRef { provider: model.provider.clone(), model: name.clone() };
+                self.target_before(&heir, live, heirs - 1)?.ok().map(Arc::new)
+            });
+            let state = live.target(endpoint.id, &upstream);
+            Ok(Target { model: model.clone(), endpoint, upstream, spec, prices, state, successor })
         }))
+    }
+}
+
+impl Target {
+    /// The model that stands in for this one because its provider took it out of service; `None`: it serves itself.
+    #[must_use]
+    pub fn in_place(&self, now: Timestamp) -> Option<&Arc<Self>> {
+        let heir = self.successor.as_ref().filter(|_| self.spec.deprecation.is_some_and(|end| end <= now))?;
+        heir.in_place(now).or(Some(heir))
     }
 }

@@ -67,8 +67,8 @@ impl App {
             metrics.register(Arc::clone(&tracing.counters) as _);
         }
         let gateway = Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge, observers);
-        let gateway = Arc::new(gateway.traced_by(head));
         let link = settings.link;
+        let gateway = Arc::new(gateway.traced_by(head).in_region(&link.region));
         let max_age = link.max_snapshot_age.std();
         let config = ConfigSettings::new(link.region, settings.data_dir, max_age);
         let install = Arc::clone(&gateway);

@@ -32,6 +32,8 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a 
 pub(crate) struct Options {
     /// A shorter bound of the whole request than the route's.
     pub(crate) timeout: Option<Duration>,
+    /// What keeps to a target under `sticky`.
+    pub(crate) session: Option<String>,
     /// Whether the final comment lists every attempt.
     pub(crate) explain: bool,
     /// Whether a field that the target cannot express is dropped rather than refused.
@@ -62,6 +64,7 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         }
         Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
     }
+    let session = name(headers, "x-portcullis-session")?;
     let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
     let lenient = headers.get("x-portcullis-lenient").is_some_and(|value| value == "1");
     let anthropic = ["anthropic-version", "anthropic-beta"].map(|name| headers.get(name).cloned());
@@ -69,7 +72,7 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
     };
     let upload = headers.get(header::CONTENT_TYPE).filter(form).cloned();
-    Ok(Options { timeout, explain, lenient, upload, anthropic })
+    Ok(Options { timeout, session, explain, lenient, upload, anthropic })
 }
 
 /// For whom the request runs: what the key pins, else what the client says in headers, else in the body.

@@ -1,20 +1,29 @@
 //! The attempts: one target after the other until one answers, nothing repeated once content was relayed.
 
 mod failure;
+mod keys;
 mod opening;
 mod prepare;
 mod send;
+mod walk;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::AttemptOutcome;
-use policy::{Credential, Planned, Verdict, verdict};
-use tokio::time::Instant;
+use domain::{Action, AttemptOutcome, FailureClass};
+use policy::{Planned, WhyNot};
+use tokio::time::{Instant, sleep};
 
-use self::{failure::Failure, send::try_once};
+use self::{
+    failure::Failure,
+    keys::{Keys, Next},
+    send::try_once,
+    walk::Walk,
+};
 pub(crate) use self::{
     opening::{Kind, has_ended, output_estimate},
     send::Answer,
+    watch::{Seat, Signer, Watch},
 };
 use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
 
@@ -23,14 +32,17 @@ const MAX_ATTEMPTS: usize = 32;
 /// How soon after sending a connection ends that the provider had closed before. One that ends later was working.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
 
-/// One try: where, with which credential, until when.
-pub(crate) struct Try<'a> {
+/// One target's turn: until when, and what has been tried there.
+pub(crate) struct Turn<'a> {
     pub(crate) planned: &'a Planned,
-    pub(crate) credential: Option<&'a Arc<Credential>>,
     /// When the whole request must have ended.
     pub(crate) deadline: Instant,
     /// Until when this target has to show content.
     pub(crate) first_content: Instant,
+    /// Whether no other target could still be tried.
+    pub(crate) last: bool,
+    /// The first attempt of the turn finds out whether the target is back.
+    pub(crate) trial: bool,
 }
 
 /// Tries the plan's targets in order.
@@ -42,30 +54,52 @@ pub(crate) async fn first_success(
     ask: &Ask,
     meter: &mut Meter,
 ) -> Result<Answer, Trouble> {
-    let timeouts = &ask.plan.timeouts;
+    let timeouts = &ask.plan.terms.timeouts;
     let total = ask.options.timeout.map_or(timeouts.total.std(), |asked| asked.min(timeouts.total.std()));
     let deadline = Instant::now() + total;
-    let mut last: Option<Failure> = None;
+    let mut walk = Walk::default();
     for (position, planned) in ask.plan.attempts.iter().enumerate() {
+        let trial = match walk.may(planned, gateway.now()) {
+            Ok(trial) => trial,
+            Err(why) => {
+                meter.pass_over(planned, why);
+                continue;
+            }
+        };
         let left = ask.plan.attempts.len() - position;
         let first_content = Instant::now() + patience(ask, deadline, left);
-        match try_target(gateway, ask, meter, Try { planned, credential: None, deadline, first_content })
-            .await?
-        {
-            Ok(answer) => return Ok(answer),
-            Err(failure) if failure.ends_the_request() || Instant::now() >= deadline || spent(meter) => {
-                return Err(failure.after(last.as_ref()).trouble(meter.attempts()));
+        let turn = Turn { planned, deadline, first_content, last: left == 1, trial };
+        match try_target(gateway, ask, meter, turn).await? {
+            Tried::Answered(answer) => return Ok(*answer),
+            Tried::PassedOver(why) => meter.pass_over(planned, why),
+            Tried::Failed(failure) => {
+                let stop = matches!(action(ask, &failure), Some(Action::Stop));
+                walk.failed(planned, *failure);
+                if stop || Instant::now() >= deadline || spent(meter) {
+                    break;
+                }
             }
-            Err(failure) => last = Some(failure.after(last.as_ref())),
         }
     }
-    let failure = last.unwrap_or_else(|| Failure::new(AttemptOutcome::NotSent, "the plan is empty"));
-    Err(failure.trouble(meter.attempts()))
+    Err(walk.trouble(meter))
+}
+
+/// How a target's turn ended.
+enum Tried {
+    Answered(Box<Answer>),
+    /// Nothing was sent.
+    PassedOver(WhyNot),
+    Failed(Box<Failure>),
 }
 
 /// Whether the request has had all its attempts.
 fn spent(meter: &Meter) -> bool {
     meter.attempts().len() >= MAX_ATTEMPTS
+}
+
+/// What the route wants done about a failure; `None`: only what is not the route's to decide.
+fn action(ask: &Ask, failure: &Failure) -> Option<Action> {
+    FailureClass::of(failure.outcome).map(|class| ask.plan.terms.action(class))
 }
 
 /// How long one target may take to show content.
@@ -75,7 +109,7 @@ fn spent(meter: &Meter) -> bool {
 fn patience(ask: &Ask, deadline: Instant, targets_left: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
     if ask.facts.stream {
-        return left.min(ask.plan.timeouts.first_token.std());
+        return left.min(ask.plan.terms.timeouts.first_token.std());
     }
     left / u32::try_from(targets_left.max(1)).unwrap_or(u32::MAX)
 }
@@ -85,36 +119,69 @@ fn was_stale(failure: &Failure, after: Duration) -> bool {
     failure.before_head && failure.outcome == AttemptOutcome::Cut && after < STALE_WITHIN
 }
 
-/// Tries one target with one credential after the other.
+/// Tries one target: with one key after the other, and again after a wait where no other target is left.
 async fn try_target(
     gateway: &Arc<Gateway>,
     ask: &Ask,
     meter: &mut Meter,
-    mut tried: Try<'_>,
-) -> Result<Result<Answer, Failure>, Trouble> {
-    let credentials = &tried.planned.credentials;
-    let mut position = 0;
-    let mut reconnected = false;
+    turn: Turn<'_>,
+) -> Result<Tried, Trouble> {
+    let state = &turn.planned.target.state;
+    state.first(gateway.now());
+    let mut keys = Keys::new(turn.planned, ask);
+    let (mut reconnected, mut repeats, mut trial) = (false, 0, turn.trial);
     let mut last: Option<Failure> = None;
     loop {
-        tried.credential = credentials.get(position);
+        let signer = match keys.next(gateway, meter.request()).await {
+            Next::Sign(signer) => signer,
+            Next::NoneLeft(why) => {
+                return Ok(last.map_or(Tried::PassedOver(why), |failure| Tried::Failed(Box::new(failure))));
+            }
+        };
+        let seat = match crate::admission::enter(gateway, ask, meter, &turn).await? {
+            Ok(in_flight) => {
+                let hurried = ask.options.timeout.is_some();
+                Seat { in_flight, trial: std::mem::take(&mut trial), hurried }
+            }
+            Err(why) => return Ok(Tried::PassedOver(why)),
+        };
         let begun = Instant::now();
-        let failure = match try_once(gateway, ask, meter, &tried).await? {
-            Ok(answer) => return Ok(Ok(answer)),
+        let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
+            Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),
             Err(failure) => failure.after(last.as_ref()),
         };
-        // A pooled connection that the provider closed just now looks like a cut before the head: once more,
-        // on a fresh connection, then the next target.
-        match verdict(failure.outcome) {
-            _ if !reconnected && was_stale(&failure, begun.elapsed()) => reconnected = true,
-            Verdict::NextKey if position + 1 < credentials.len() => position += 1,
-            Verdict::NextKey | Verdict::NextTarget | Verdict::Stop => return Ok(Err(failure)),
+        keys.failed(gateway, &failure);
+        if Instant::now() >= turn.first_content || spent(meter) {
+            return Ok(Tried::Failed(Box::new(failure)));
         }
-        if Instant::now() >= tried.first_content || spent(meter) {
-            return Ok(Err(failure));
+        // A pooled connection that the provider closed just now looks like a cut before the head: once more, on a
+        // fresh connection, which is no repeat.
+        if !reconnected && was_stale(&failure, begun.elapsed()) {
+            reconnected = true;
+            last = Some(failure);
+            continue;
+        }
+        let again = match action(ask, &failure) {
+            Some(Action::NextKey) if keys.has_more(gateway) => true,
+            Some(Action::NextKey | Action::Retry) if turn.last => {
+                keys.start_over();
+                repeats += 1;
+                walk::repeat((gateway, ask), meter, &turn, (repeats, &failure)).await
+            }
+            _ => false,
+        };
+        if !again {
+            return Ok(Tried::Failed(Box::new(failure)));
         }
         last = Some(failure);
     }
+}
+
+/// Waits before a repeat; what is waited for is not the gateway's own share.
+async fn pause(meter: &mut Meter, wait: Duration) {
+    let waiting = Instant::now();
+    sleep(wait).await;
+    meter.wait(waiting.elapsed());
 }
 
 #[cfg(test)]

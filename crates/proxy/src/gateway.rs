@@ -2,19 +2,22 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
 use domain::{ErrorKind, IncarnationId, Version};
 use fleet::Fleet;
-use policy::{Rows, Snapshot, compile};
+use policy::{
+    Rows, Snapshot, compile,
+    live::{Live, Micros},
+};
 use secrets::Keyring;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    cloud::Tokens, observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool, trace::Head,
-    upstream::Upstream,
+    cloud::Tokens, health::Health, observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool,
+    trace::Head, upstream::Upstream,
 };
 
 /// Says whether the configuration is too old to serve by.
@@ -32,13 +35,19 @@ pub(crate) struct Gateway {
     pub(crate) edge: EdgeSettings,
     pub(crate) observers: Observers,
     pub(crate) head: Head,
+    /// What was seen of targets and keys.
+    pub(crate) live: Live,
+    pub(crate) health: Health,
+    /// Where this proxy stands.
+    pub(crate) region: Option<String>,
+    /// When its own clock began.
+    origin: Instant,
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
     /// The drain time is over: what is broken off now is broken off by this side.
     cutting: AtomicBool,
     in_flight: AtomicUsize,
     streams: AtomicUsize,
-    draws: AtomicU64,
 }
 
 /// A request's place among those in flight; given back on drop.
@@ -86,12 +95,15 @@ impl Gateway {
             edge,
             observers,
             head: Head::default(),
+            live: Live::new(incarnation.0.as_u64_pair().1),
+            health: Health::default(),
+            region: None,
+            origin: Instant::now(),
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),
             cutting: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
-            draws: AtomicU64::new(incarnation.0.as_u64_pair().1),
         }
     }
 
@@ -101,9 +113,20 @@ impl Gateway {
         self
     }
 
+    /// Sets where the proxy stands.
+    pub(crate) fn in_region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned()).filter(|region| !region.is_empty());
+        self
+    }
+
+    /// Time since its start, on a clock that never goes back.
+    pub(crate) fn now(&self) -> Micros {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Compiles rows and swaps them in, or leaves everything as it was.
     pub(crate) fn install(&self, rows: &Rows) -> Result<(), String> {
-        let snapshot = compile(rows, &self.keyring).map_err(|error| error.to_string())?;
+        let snapshot = compile(rows, &self.keyring, &self.live).map_err(|error| error.to_string())?;
         for row in &rows.unknown {
             tracing::error!(
                 kind = row.kind,
@@ -170,12 +193,5 @@ impl Gateway {
     /// Streams that run.
     pub(crate) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
-    }
-
-    /// A number that spreads load; a Weyl sequence is even, cheap and needs no lock.
-    pub(crate) fn draw(&self) -> u64 {
-        let step = self.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        // The high half mixes better than the low one, which a modulus would look at.
-        step >> 32
     }
 }

@@ -1,5 +1,6 @@
 //! The data plane: a disposable process that serves requests by one immutable snapshot and spools what they used.
 
+mod admission;
 mod app;
 mod ask;
 mod attempt;
@@ -7,6 +8,7 @@ mod body;
 mod cloud;
 pub mod config;
 mod gateway;
+mod health;
 mod http;
 mod ledger;
 mod limits;

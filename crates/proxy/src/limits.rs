@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{Attribution, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId};
+use domain::{
+    Attribution, CredentialLimits, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId,
+};
 use fleet::{Claim, Denied, Grant, OnLoss, Refusal, Rule, Unit};
-use policy::Caller;
+use policy::{Caller, Credential};
 
 use crate::{gateway::Gateway, reply::Trouble};
 
@@ -25,6 +27,46 @@ pub(crate) async fn reserve(
     let claims: Vec<Claim> =
         tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
     gateway.fleet.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+}
+
+/// Charges what the operator wrote that a provider grants a key; a key without limits costs nothing.
+///
+/// # Errors
+/// How long until it may be used.
+pub(crate) async fn of_key(
+    gateway: &Gateway,
+    credential: &Credential,
+    request: RequestId,
+    tokens: u64,
+) -> Result<Grant, Duration> {
+    let limits = &credential.limits;
+    if *limits == CredentialLimits::default() {
+        return Ok(Grant::default());
+    }
+    let rate = |count, period: Period| match period {
+        Period::Second => Rule::Gcra { per_second: count, burst: count },
+        period => Rule::Ring { n: count, period: Duration::from_secs(period.seconds()) },
+    };
+    let requests = limits.requests.map(|limit| (rate(limit.count, limit.period), Unit::Requests, 1));
+    // What is larger than the whole limit would wait for ever; the provider may know better.
+    let tokens =
+        limits.tokens.map(|limit| (rate(limit.count, limit.period), Unit::Tokens, tokens.min(limit.count)));
+    let slots = limits.concurrent.map(|n| (Rule::Slots { n, ttl: SLOT_TTL }, Unit::Requests, 1));
+    let claim = |(rule, unit, cost)| Claim {
+        limit: credential.id,
+        subject: String::new(),
+        tenant: credential.id,
+        rule,
+        unit,
+        cost,
+        // The provider still says no by itself.
+        on_loss: OnLoss::Bounded { per_replica: quarter(rule) },
+    };
+    let claims: Vec<Claim> = requests.into_iter().chain(tokens).chain(slots).map(claim).collect();
+    gateway.fleet.acquire(request, &claims).await.map_err(|refusal| match refusal {
+        Refusal::Denied(denied) => denied.retry_after,
+        Refusal::StoreUnavailable { .. } => Duration::from_secs(1),
+    })
 }
 
 /// The claims of one limit: its rate, its concurrency, or both.

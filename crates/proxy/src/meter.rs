@@ -12,13 +12,14 @@ use domain::{
     Timestamp, Usage, UsageEvent,
 };
 use fleet::Grant;
-use http::HeaderValue;
-use policy::Bound;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use policy::{Bound, PassedOver, Planned, WhyNot};
 use tokio::time::Instant;
 use wire::{DialectName, Seen};
 
 use self::running::Running;
 use crate::{
+    attempt::Watch,
     gateway::Streaming,
     observe::{CLIENT_CLOSED, Passage, Times, Tried},
     reply::{Notes, Trouble},
@@ -58,6 +59,8 @@ pub(crate) struct Meter {
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     settled: bool,
+    /// Targets whose turn came and that were not tried.
+    passed_over: Vec<PassedOver>,
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
     /// Places under the shared limits; free again when the request is settled.
@@ -82,6 +85,7 @@ impl Meter {
             opening,
             attempts: Vec::new(),
             tried: Vec::new(),
+            passed_over: Vec::new(),
             running: None,
             overhead: None,
             ttft: None,
@@ -92,7 +96,7 @@ impl Meter {
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
-    pub(crate) fn begin(&mut self, tried: Tried, bound: Bound) -> Result<Sent, Trouble> {
+    pub(crate) fn begin(&mut self, tried: Tried, bound: Bound, watch: Watch) -> Result<Sent, Trouble> {
         let target = &tried.target;
         let number = self.next_number();
         let at = Timestamp::now();
@@ -128,6 +132,7 @@ impl Meter {
             reported: None,
             status: 0,
             sent: Arc::clone(&sent),
+            watch,
         });
         Ok(sent)
     }
@@ -137,16 +142,20 @@ impl Meter {
         self.passage.at
     }
 
-    /// The provider's status arrived.
-    pub(crate) const fn status(&mut self, status: u16) {
+    /// The head of the provider's answer arrived.
+    pub(crate) fn head(&mut self, status: StatusCode, headers: &HeaderMap) {
         if let Some(running) = &mut self.running {
-            running.status = status as u32;
+            running.status = u32::from(status.as_u16());
+            running.watch.head(headers, &self.passage.gateway);
         }
     }
 
     /// The first content arrived.
     pub(crate) fn first_content(&mut self) {
         self.ttft.get_or_insert_with(|| self.passage.started.elapsed());
+        if let Some(running) = &mut self.running {
+            running.watch.first_content(&self.passage.gateway);
+        }
     }
 
     /// What the provider has reported and produced so far.
@@ -192,6 +201,7 @@ impl Meter {
         let cost = price.map_or(Money::ZERO, |price| price.cost(&usage));
         // A cost that leaves something out for want of a price is no exact one.
         let estimated = estimated || price.is_some_and(|price| !price.covers(&usage));
+        running.watch.end(outcome, &self.passage.gateway);
         self.attempts.push(Attempt {
             number: running.number,
             provider: running.provider,
@@ -257,6 +267,16 @@ impl Meter {
     /// The attempts so far.
     pub(crate) fn attempts(&self) -> &[Attempt] {
         &self.attempts
+    }
+
+    /// A planned target is not tried after all.
+    pub(crate) fn pass_over(&mut self, planned: &Planned, why: WhyNot) {
+        self.passed_over.push(PassedOver { model: planned.target.model.clone(), why });
+    }
+
+    /// Targets whose turn came and that were not tried.
+    pub(crate) fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 
     /// What the target of the next attempt cannot express and the client let go.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Attribution, ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
 use http::{Method, Request};
-use policy::{Credential, Key, Target};
+use policy::{Credential, Key, Reason, Target};
 use tokio::time::Instant;
 use wire::DialectName;
 
@@ -51,6 +51,8 @@ pub(crate) struct Tried {
     pub(crate) target: Arc<Target>,
     /// `None`: the provider needs none.
     pub(crate) credential: Option<Arc<Credential>>,
+    /// Why it was chosen.
+    pub(crate) reason: Reason,
 }
 
 /// A request that was refused, answered by the gateway itself, or given up by its client before any attempt.

@@ -1,11 +1,11 @@
 //! A request's walk from its arrival to its answer; read this file first.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::OnceCell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{ErrorKind, Usage};
+use domain::{Attribution, ErrorKind, Timestamp, Usage};
 use http::{HeaderValue, Response};
-use policy::{Caller, Plan};
+use policy::{Asking, Caller, Plan, Refusal, Snapshot};
 use tokio::time::Instant;
 use wire::{Api, DialectName, RequestFacts};
 
@@ -33,10 +33,9 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// Four bytes a token is the usual rule of thumb; it only values attempts that report no usage.
+    /// Input tokens, estimated.
     pub(crate) fn input_estimate(&self) -> u64 {
-        // What is billed by piece has no tokens to estimate.
-        if self.usage().is_some() { 0 } else { (self.body.len() as u64).div_ceil(4) }
+        input_estimate(self.api, &self.facts, &self.body)
     }
 
     /// What the call uses where the answer does not say it.
@@ -60,11 +59,10 @@ pub(crate) async fn handle(
     let body = body::read(&mut arrival.request, &gateway.edge).await?;
     let upload = reading.elapsed();
     let facts = decode((api, &in_path, options.upload.as_ref()), &body)?;
-    let plan = policy::plan(&snapshot, &caller, &facts.model, gateway.draw())
-        .map_err(|refusal| Trouble::new(refusal.kind(), refusal.to_string()).param(Some("model")))?;
+    let attribution = ask::attribution(arrival.request.headers(), &caller, &facts)?;
+    let plan = plan(gateway, (&snapshot, &caller), &attribution, (api, &in_path, &body, &facts, &options))?;
     let ask = Ask { api, in_path, body, facts, plan, options };
-    let opening =
-        open(arrival, &caller, &ask, upload).map_err(|trouble| trouble.on_route(&ask.plan.route))?;
+    let opening = open(attribution, &ask, upload);
     let hold = match limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution).await {
         Ok(hold) => hold,
         Err(trouble) => {
@@ -118,13 +116,58 @@ fn decode(
 }
 
 /// What the meter records of the request before anything is sent.
-fn open(arrival: &Arrival, caller: &Caller, ask: &Ask, upload: Duration) -> Result<Opening, Trouble> {
-    Ok(Opening {
-        attribution: ask::attribution(arrival.request.headers(), caller, &ask.facts)?,
+fn open(attribution: Attribution, ask: &Ask, upload: Duration) -> Opening {
+    Opening {
+        attribution,
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
         upload,
         input_estimate: ask.input_estimate(),
+    }
+}
+
+/// A request as it was understood.
+type Understood<'a> = (Api, &'a FromPath, &'a Bytes, &'a RequestFacts, &'a ask::Options);
+
+/// Which targets are tried, in which order, and why.
+fn plan(
+    gateway: &Gateway,
+    (snapshot, caller): (&Snapshot, &Caller),
+    attribution: &Attribution,
+    (api, in_path, body, facts, options): Understood<'_>,
+) -> Result<Plan, Trouble> {
+    let shape = || wire::shape(api, in_path.borrowed(), body);
+    let asking = Asking {
+        api: api.name(),
+        facts,
+        input_tokens: input_estimate(api, facts, body),
+        tags: &attribution.tags,
+        user: attribution.user.as_deref(),
+        feature: attribution.feature.as_deref(),
+        session: options.session.as_deref(),
+        region: gateway.region.as_deref(),
+        shape: &shape,
+        seen: OnceCell::new(),
+        now: gateway.now(),
+        at: Timestamp::now(),
+        draw: gateway.live.draw(),
+        explain: options.explain,
+    };
+    policy::plan(snapshot, &gateway.live, caller, &asking).map_err(|refusal| {
+        let trouble = Trouble::new(refusal.kind(), refusal.to_string());
+        match &refusal {
+            Refusal::NobodyThere { route, retry_after, .. } => {
+                let seconds = retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1);
+                trouble.on_route(route).retry_after(seconds)
+            }
+            _ => trouble.param(Some("model")),
+        }
     })
+}
+
+/// Four bytes a token is the usual rule of thumb. It only chooses targets, and values attempts that report no usage.
+fn input_estimate(api: Api, facts: &RequestFacts, body: &Bytes) -> u64 {
+    // What is billed by piece has no tokens to estimate.
+    if api.usage_of_request(facts).is_some() { 0 } else { (body.len() as u64).div_ceil(4) }
 }

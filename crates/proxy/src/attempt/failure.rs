@@ -1,6 +1,9 @@
 //! A failed attempt, and what the client is told when it was the last one.
 
+use std::time::Duration;
+
 use domain::{Attempt, AttemptOutcome, ErrorKind};
+use policy::{PassedOver, WhyNot};
 use wire::{ProviderError, canon::Unsupported};
 
 use crate::reply::Trouble;
@@ -19,6 +22,8 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<u64>,
     /// Whether the connection ended before a response head.
     pub(crate) before_head: bool,
+    /// No target could be used when its turn came: what that is to the client.
+    pub(crate) nobody: Option<ErrorKind>,
     /// The field that the target cannot express; then nothing was tried.
     pub(crate) unsupported: Option<Box<Unsupported>>,
 }
@@ -26,8 +31,8 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        let (status, said, retry_after, unsupported) = (None, None, None, None);
-        Self { outcome, detail, status, said, retry_after, before_head: false, unsupported }
+        let (status, said, retry_after, nobody, unsupported) = (None, None, None, None, None);
+        Self { outcome, detail, status, said, retry_after, before_head: false, nobody, unsupported }
     }
 
     /// A target that cannot express the request: nothing was sent.
@@ -43,15 +48,31 @@ impl Failure {
         self
     }
 
-    /// Whether no other target can help.
-    pub(crate) const fn ends_the_request(&self) -> bool {
-        matches!(self.outcome, AttemptOutcome::ClientFault)
+    /// Nothing was sent to anybody.
+    pub(crate) fn passed_over(passed: &[PassedOver]) -> Self {
+        let line = |PassedOver { model, why }: &PassedOver| format!("{model}: {why}");
+        let detail = passed.iter().map(line).collect::<Vec<_>>().join(", ");
+        let left = passed.iter().filter_map(|passed| match passed.why {
+            WhyNot::Ejected { left } | WhyNot::KeysBenched { left, .. } => Some(left),
+            WhyNot::OnTrial | WhyNot::Busy => Some(Duration::from_secs(1)),
+            _ => None,
+        });
+        let retry_after = left.min().and_then(|left| left.as_millis().div_ceil(1_000).try_into().ok());
+        let spent = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { spent: true, .. });
+        let spent = !passed.is_empty() && passed.iter().all(spent);
+        let nobody = Some(if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded });
+        Self { retry_after, nobody, ..Self::new(AttemptOutcome::NotSent, detail) }
     }
 
     /// What the client is told.
     pub(crate) fn trouble(self, attempts: &[Attempt]) -> Trouble {
-        if self.outcome == AttemptOutcome::ClientFault {
+        use AttemptOutcome as O;
+        if matches!(self.outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter) {
             return self.client_fault();
+        }
+        if let (Some(kind), true) = (self.nobody, attempts.is_empty()) {
+            let text = format!("no target can be used now: {}", self.detail);
+            return Trouble::new(kind, text).retry_after(self.retry_after.unwrap_or(1));
         }
         if let (Some(unsupported), true) = (&self.unsupported, attempts.is_empty()) {
             let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());

@@ -6,7 +6,6 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use policy::Planned;
 use wire::{Addressing, Destination, DialectName, upstream_path};
 
-use super::Try;
 use crate::{
     gateway::Gateway,
     meter::Meter,
@@ -33,13 +32,13 @@ pub(super) fn prepare(
     gateway: &Gateway,
     ask: &Ask,
     meter: &mut Meter,
-    tried: &Try<'_>,
+    planned: &Planned,
 ) -> Result<Prepared, Unspeakable> {
-    let Planned { target, .. } = tried.planned;
+    let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
     let Spoken { body, talk, dropped, version } =
-        talk::speak(ask, tried.planned, to, &gateway.keyring, meter.request())?;
+        talk::speak(ask, planned, to, &gateway.keyring, meter.request())?;
     meter.dropped(dropped);
     let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == DialectName::Anthropic;
     let body = if vertex { for_vertex(ask, &body, version) } else { body };
@@ -57,7 +56,7 @@ pub(super) fn prepare(
     );
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = address(tried.planned, path).map_err(Unspeakable::Trouble)?;
+    *request.uri_mut() = address(planned, path).map_err(Unspeakable::Trouble)?;
     let headers = request.headers_mut();
     let json = HeaderValue::from_static("application/json");
     let media = ask.options.upload.clone().filter(|_| ask.api.is_upload()).unwrap_or(json);

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use domain::AttemptOutcome;
 use http::{Request, response::Parts};
-use policy::bound;
+use policy::{Credential, Reason, bound};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Try,
+    Seat, Signer, Turn, Watch,
     failure::{Failure, by_status},
     opening::{self, Kind},
     prepare::{Prepared, prepare},
@@ -39,19 +39,20 @@ pub(crate) async fn try_once(
     gateway: &Arc<Gateway>,
     ask: &Ask,
     meter: &mut Meter,
-    tried: &Try<'_>,
+    (turn, signer, seat): (&Turn<'_>, Option<Signer>, Seat),
 ) -> Result<Result<Answer, Failure>, Trouble> {
-    let target = &tried.planned.target;
+    let target = &turn.planned.target;
     let input = wire::input_bound(&ask.facts, ask.body.len());
     let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
-    let Prepared { mut request, talk } = match prepare(gateway, ask, meter, tried) {
+    let Prepared { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
         Ok(prepared) => prepared,
         Err(Unspeakable::Trouble(trouble)) => return Err(trouble),
         Err(Unspeakable::Field(field)) => return Ok(Err(Failure::unsupported(field))),
     };
-    if let Some(credential) = tried.credential {
+    let credential = signer.as_ref().map(|signer| Arc::clone(&signer.credential));
+    if let Some(credential) = &credential {
         let region = target.endpoint.region.as_deref();
-        let signed = gateway.tokens.sign(&mut request, credential, region, tried.first_content).await;
+        let signed = gateway.tokens.sign(&mut request, credential, region, turn.first_content).await;
         if let Err(why) = signed {
             return Ok(Err(Failure::new(AttemptOutcome::NotSent, why)));
         }
@@ -59,24 +60,26 @@ pub(crate) async fn try_once(
     if let Some(place) = meter.trace_out() {
         request.headers_mut().insert("traceparent", place);
     }
-    let credential = tried.credential.map(Arc::clone);
-    let sent = meter.begin(Tried { target: Arc::clone(target), credential }, bound)?;
+    let watch = Watch::new(target, signer, seat, gateway.now());
+    let reason = if watch.is_trial() { Reason::Trial } else { turn.planned.reason };
+    let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason };
+    let sent = meter.begin(tried, bound, watch)?;
     meter.observe(ask.usage(), 0);
     let waiting = Instant::now();
-    let connect = ask.plan.timeouts.connect.std();
+    let connect = ask.plan.terms.timeouts.connect.std();
     let request = request.map(|body| Outgoing::new(body, sent));
     let exchange = exchange(gateway, (ask, &talk), meter, request, connect);
-    let mut got = timeout_at(tried.first_content, exchange)
+    let mut got = timeout_at(turn.first_content, exchange)
         .await
         .unwrap_or_else(|_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time")));
     meter.wait(waiting.elapsed());
     if let Err(failure) = &mut got {
-        blot(failure, tried);
+        blot(failure, credential.as_ref());
         meter.end(failure.outcome);
         tracing::debug!(request = %meter.request(), target = %target.model, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
     }
-    let secret = tried.credential.map(|credential| Arc::clone(&credential.secret));
-    Ok(got.map(|(head, kind)| Answer { head, kind, deadline: tried.deadline, secret }))
+    let secret = credential.map(|credential| Arc::clone(&credential.secret));
+    Ok(got.map(|(head, kind)| Answer { head, kind, deadline: turn.deadline, secret }))
 }
 
 /// Sends, and reads as much as it takes to know that the target answered.
@@ -91,7 +94,7 @@ async fn exchange(
     let response =
         sent.map_err(|error| Failure { before_head: true, ..Failure::new(error.outcome, error.detail) })?;
     let status = response.status().as_u16();
-    meter.status(status);
+    meter.head(response.status(), response.headers());
     if let Some(outcome) = by_status(status) {
         return Err(opening::refusal(outcome, talk, response).await);
     }
@@ -102,8 +105,8 @@ async fn exchange(
 }
 
 /// Takes the credential out of everything the provider said.
-fn blot(failure: &mut Failure, tried: &Try<'_>) {
-    let (Some(credential), Some(said)) = (tried.credential, &mut failure.said) else { return };
+fn blot(failure: &mut Failure, credential: Option<&Arc<Credential>>) {
+    let (Some(credential), Some(said)) = (credential, &mut failure.said) else { return };
     said.message = redact(&said.message, &credential.secret);
     for text in [&mut said.kind, &mut said.code, &mut said.param].into_iter().flatten() {
         *text = redact(text, &credential.secret);

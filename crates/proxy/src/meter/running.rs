@@ -6,6 +6,7 @@ use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
 
 use super::Sent;
+use crate::attempt::Watch;
 
 /// The attempt that runs now.
 pub(super) struct Running {
@@ -26,6 +27,7 @@ pub(super) struct Running {
     pub(super) status: u32,
     /// Set once the request's body was handed to a connection.
     pub(super) sent: Sent,
+    pub(super) watch: Watch,
 }
 
 impl Running {

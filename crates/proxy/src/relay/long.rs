@@ -39,7 +39,7 @@ pub(super) struct LongBody {
 
 impl LongBody {
     pub(super) fn new(start: Bytes, rest: Incoming, ask: &Ask, deadline: Instant, meter: Meter) -> Self {
-        let between = ask.plan.timeouts.between_tokens.std();
+        let between = ask.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(deadline.min(Instant::now() + between)));
         let (start, tail) = (Some(start), Vec::with_capacity(2 * TAIL));
         let api = ask.api;

@@ -63,7 +63,7 @@ pub(super) struct StreamBody {
 
 impl StreamBody {
     pub(super) fn new(source: Source, pieces: Vec<Piece>, ask: &Ask, meter: Meter) -> Self {
-        let between = ask.plan.timeouts.between_tokens.std();
+        let between = ask.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
         let (queue, terminal, explain) = (VecDeque::new(), None, ask.options.explain);
         let progress = source.tap.seen().progress;

@@ -70,6 +70,10 @@ pub(super) struct Plan {
     pub(super) others: Vec<String>,
     /// The route's timeouts, as JSON.
     pub(super) timeouts: &'static str,
+    /// More fields of the route, as JSON; by default a target is tried once.
+    pub(super) route: &'static str,
+    /// The providers' health settings, as JSON; by default nothing is ever ejected.
+    pub(super) health: &'static str,
     /// Credentials of each provider.
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
@@ -99,7 +103,22 @@ impl Default for Plan {
         let (others, limits, trace) = (Vec::new(), &[][..], TraceSettings::default());
         let kinds = &[][..];
         let secret = None;
-        Self { simulators: 1, kinds, secret, others, timeouts, credentials: 1, edge, fleet, limits, trace }
+        let (route, health) =
+            (r#""retry":{"attempts":1}"#, r#"{"consecutive":1000000,"min_requests":1000000}"#);
+        Self {
+            simulators: 1,
+            kinds,
+            secret,
+            others,
+            timeouts,
+            route,
+            health,
+            credentials: 1,
+            edge,
+            fleet,
+            limits,
+            trace,
+        }
     }
 }
 
@@ -154,7 +173,7 @@ impl Bench {
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
         let (rows, keyring, keys) = rows::build(
             (&urls, plan.kinds, plan.secret.as_deref()),
-            plan.timeouts,
+            (plan.timeouts, plan.route, plan.health),
             plan.credentials,
             plan.limits,
         );

@@ -60,12 +60,12 @@ impl Builder {
         &mut self,
         name: &str,
         (number, kind, secret): (usize, &str, Option<&str>),
-        url: &str,
+        (url, health): (&str, &str),
         credentials: usize,
     ) {
         // Only OpenAI's dialect has the version in its base URL.
         let version = if kind == "custom" { "/v1" } else { "" };
-        let provider = format!(r#"{{"kind":"{kind}","base_url":"{url}{version}"}}"#);
+        let provider = format!(r#"{{"kind":"{kind}","base_url":"{url}{version}","health":{health}}}"#);
         self.add(None, Kind::Provider, name, &provider);
         for n in 0..credentials {
             let json = format!(r#"{{"provider":"{name}","weight":1}}"#);
@@ -99,7 +99,7 @@ impl Builder {
 /// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
 pub(crate) fn build(
     (urls, kinds, secret): (&[String], &[&str], Option<&str>),
-    timeouts: &str,
+    (timeouts, more, health): (&str, &str, &str),
     credentials: usize,
     limits: &[&str],
 ) -> (Rows, Keyring, Keys) {
@@ -110,10 +110,10 @@ pub(crate) fn build(
     let mut targets = Vec::new();
     for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
         let kind = kinds.get(number).unwrap_or(&"custom");
-        builder.provider(name, (number, kind, secret), url, credentials);
+        builder.provider(name, (number, kind, secret), (url, health), credentials);
         targets.push(format!("\"{name}/m\""));
     }
-    let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts}}}"#, targets.join(","));
+    let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts},{more}}}"#, targets.join(","));
     builder.add(None, Kind::Route, "chat", &route);
     for (number, limit) in limits.iter().enumerate() {
         builder.add(Some(tenant), Kind::Limit, &format!("limit-{number}"), limit);

@@ -1,0 +1,91 @@
+//! Which of a provider's keys signs the next attempt: weighted by chance among those that may be used.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::ResourceId;
+
+use crate::{
+    live::{BenchReason, Benched, Micros},
+    routing::WhyNot,
+    snapshot::Credential,
+};
+
+/// How long a trial may go without telling its end; then the next may be taken.
+const TRIAL: Duration = Duration::from_secs(60);
+
+/// The key for the next attempt.
+#[derive(Debug)]
+pub enum NextKey {
+    /// The endpoint needs none.
+    NotNeeded,
+    /// This one.
+    Use(Arc<Credential>),
+    /// None that was not tried may be used.
+    NoneLeft,
+}
+
+/// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance.
+#[must_use]
+pub fn next_key(
+    credentials: &[Arc<Credential>],
+    tried: &[ResourceId],
+    tokens: u64,
+    now: Micros,
+    draw: u64,
+) -> NextKey {
+    if credentials.is_empty() {
+        return NextKey::NotNeeded;
+    }
+    // A refused key is tried again by one request when its time is over; that one has other keys to go on with.
+    let due = |key: &&Arc<Credential>| !tried.contains(&key.id) && is_due(key, now);
+    if let Some(key) = credentials.iter().find(|key| due(key) && key.state.take_trial(TRIAL, now)) {
+        return NextKey::Use(Arc::clone(key));
+    }
+    let usable =
+        || credentials.iter().filter(|key| !tried.contains(&key.id) && key.state.usable(tokens, now).is_ok());
+    let total: u64 = usable().map(|key| u64::from(key.weight)).sum();
+    if total == 0 {
+        return NextKey::NoneLeft;
+    }
+    let mut left = draw % total;
+    for key in usable() {
+        let weight = u64::from(key.weight);
+        if left < weight {
+            return NextKey::Use(Arc::clone(key));
+        }
+        left -= weight;
+    }
+    // A key was benched between the two looks.
+    NextKey::NoneLeft
+}
+
+/// Whether a refused key may be tried again.
+fn is_due(key: &Credential, now: Micros) -> bool {
+    let due = |benched: Benched| benched.reason == BenchReason::Disabled && benched.left.is_zero();
+    key.state.usable(0, now).is_err_and(due)
+}
+
+/// Whether any key may be used.
+///
+/// # Errors
+/// Why none may.
+pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> Result<(), WhyNot> {
+    let mut benched = None;
+    for key in credentials {
+        match key.state.usable(tokens, now) {
+            Ok(()) => return Ok(()),
+            Err(_) if is_due(key, now) => return Ok(()),
+            Err(bench) => benched = benched.into_iter().chain([bench.left]).min(),
+        }
+    }
+    let Some(left) = benched else { return Ok(()) };
+    let mut spent = true;
+    let mut lines = Vec::with_capacity(credentials.len());
+    for key in credentials {
+        if let Err(bench) = key.state.usable(tokens, now) {
+            spent &= bench.reason != BenchReason::Disabled;
+            lines.push(format!("{} {}", key.name, bench.reason.as_str()));
+        }
+    }
+    Err(WhyNot::KeysBenched { why: lines.join(", "), left: left.max(Duration::from_millis(1)), spent })
+}

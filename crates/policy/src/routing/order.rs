@@ -1,0 +1,138 @@
+//! The strategies: in which order a tier's candidates are tried.
+
+use std::cmp::Ordering;
+
+use domain::Strategy;
+
+use super::{Asking, Reason, cost, distance, members::Candidate, sticky};
+use crate::route::Tier;
+
+/// One request of so many goes to a target that is not the fastest, where no probe measures it.
+const EXPLORE: u64 = 50;
+/// Which number of a request's draws decides what; members have those below.
+const DRAW_EXPLORE: u64 = 1 << 32;
+
+/// Orders candidates by the tier's strategy, those that are in use before the others.
+pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    match tier.strategy {
+        Strategy::Priority => listed(candidates),
+        Strategy::Weighted => weighted(candidates, asking),
+        Strategy::LowestLatency => fastest(tier, candidates, asking),
+        Strategy::LeastLoaded => least_loaded(candidates, asking),
+        Strategy::Cheapest => cheapest(candidates, asking),
+        Strategy::Nearest => nearest(tier, candidates, asking),
+        Strategy::Sticky => sticky::order(tier.by, candidates, asking),
+    }
+    candidates.sort_by_key(|candidate| candidate.standing.rank());
+}
+
+fn say(candidate: &mut Candidate<'_>, reason: Reason) {
+    if candidate.reason != Reason::Successor {
+        candidate.reason = reason;
+    }
+}
+
+fn listed(candidates: &mut [Candidate<'_>]) {
+    if let Some(first) = candidates.first_mut().filter(|first| first.index == 0) {
+        say(first, Reason::First);
+    }
+}
+
+/// A draw as a number above 0 and at most 1.
+#[allow(clippy::cast_precision_loss, reason = "53 bits of a draw are plenty")]
+pub(super) fn unit(draw: u64) -> f64 {
+    ((draw >> 11) + 1) as f64 / (1_u64 << 53) as f64
+}
+
+/// The time at which a candidate arrives in an exponential race: the first of several is drawn exactly by weight, and
+/// the rest behind it as if it had not been there (Efraimidis and Spirakis, 2006).
+pub(super) fn arrival(draw: u64, weight: u32) -> f64 {
+    -unit(draw).ln() / f64::from(weight.max(1))
+}
+
+fn by<T: PartialOrd>(candidates: &mut [Candidate<'_>], mut key: impl FnMut(&Candidate<'_>) -> T) {
+    // Among at most 32 a key that is computed again costs less than a list of keys.
+    candidates.sort_by(|one, other| key(one).partial_cmp(&key(other)).unwrap_or(Ordering::Equal));
+}
+
+fn weighted(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let of = candidates.iter().map(|candidate| candidate.weight).sum();
+    by(candidates, |candidate| arrival(asking.draw(candidate.index as u64), candidate.weight));
+    for candidate in candidates {
+        say(candidate, Reason::Drawn { weight: candidate.weight, of });
+    }
+}
+
+fn fastest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let leader = tier.leader.current();
+    let p95 = |candidate: &Candidate<'_>| {
+        candidate.target.state.ttft_p95(asking.now, tier.interval.saturating_mul(2))
+    };
+    by(candidates, |candidate| {
+        let p95 = p95(candidate);
+        (candidate.index != leader, p95.is_none(), p95)
+    });
+    let measured = |candidate: &Candidate<'_>| !candidate.target.endpoint.probe.is_off();
+    let draw = asking.draw(DRAW_EXPLORE);
+    let lot = usize::try_from(draw / EXPLORE).unwrap_or_default();
+    if draw.is_multiple_of(EXPLORE) && candidates.len() > 1 {
+        let explored = 1 + lot % (candidates.len() - 1);
+        if !measured(&candidates[explored]) {
+            candidates[..=explored].rotate_right(1);
+            say(&mut candidates[0], Reason::Explored);
+            return;
+        }
+    }
+    if let Some(first) = candidates.first_mut().filter(|first| first.index == leader) {
+        let p95 = p95(first);
+        say(first, Reason::Fastest { p95 });
+    }
+}
+
+/// The better of two drawn by chance goes first: choosing the best of all would send every replica's next request
+/// to the same one (Mitzenmacher, 2001).
+fn least_loaded(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let load = |candidate: &Candidate<'_>| candidate.target.state.load(asking.now);
+    by(candidates, |candidate| (candidate.standing.rank(), asking.draw(candidate.index as u64)));
+    let open = candidates.iter().take_while(|candidate| candidate.standing.rank() == 0).count();
+    if open > 1 {
+        if load(&candidates[1]) < load(&candidates[0]) {
+            candidates.swap(0, 1);
+        }
+        candidates[1..].sort_by(|one, other| {
+            let rank = one.standing.rank().cmp(&other.standing.rank());
+            rank.then(load(one).partial_cmp(&load(other)).unwrap_or(Ordering::Equal))
+        });
+    }
+    if let Some(first) = candidates.first_mut() {
+        let in_flight = first.target.state.in_flight();
+        say(first, Reason::LeastLoaded { in_flight });
+    }
+}
+
+fn cheapest(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let expected = |candidate: &Candidate<'_>| cost::expected(&candidate.target, asking);
+    by(candidates, |candidate| {
+        let expected = expected(candidate);
+        (expected.is_none(), expected)
+    });
+    for candidate in candidates {
+        let expected = expected(candidate);
+        say(candidate, Reason::Cheapest { expected });
+    }
+}
+
+fn nearest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let distance = |candidate: &Candidate<'_>| {
+        let (from, to) = (asking.region?, candidate.target.endpoint.region.as_deref()?);
+        tier.distances.get(from).and_then(|row| row.get(to).copied()).or_else(|| distance::between(from, to))
+    };
+    by(candidates, |candidate| {
+        let distance = distance(candidate);
+        (distance.is_none(), distance)
+    });
+    for candidate in candidates {
+        let distance = distance(candidate);
+        say(candidate, Reason::Nearest { distance });
+    }
+}

@@ -1,0 +1,231 @@
+//! The plan of one request: the pool's targets in order, each with its reason.
+
+use std::{borrow::Cow, sync::Arc};
+
+use domain::{ModelRef, Share};
+
+use super::{
+    Asking, PassedOver, Reason, RuleSeen, WhyNot,
+    choose::{Chosen, choose},
+    find,
+    members::{self, Candidate, Standing},
+    order,
+};
+use crate::{
+    auth::Caller,
+    live::{Live, Micros},
+    route::{Form, Step, Terms, Tier},
+    rules::Program,
+    snapshot::{Snapshot, Target},
+};
+
+/// What will be tried, in order.
+#[derive(Debug)]
+pub struct Plan {
+    /// The route's name, as the client wrote it; for an implicit route `provider/model`.
+    pub route: String,
+    /// The rule that chose the pool; `None`: none matched.
+    pub rule: Option<String>,
+    /// The pool.
+    pub pool: Arc<str>,
+    /// How the request is treated.
+    pub terms: Arc<Terms>,
+    /// In order; never empty.
+    pub attempts: Vec<Planned>,
+    /// What will not be tried.
+    pub passed_over: Vec<PassedOver>,
+    /// What rules said; empty unless an explanation was wanted.
+    pub rules: Vec<RuleSeen>,
+}
+
+/// One target of a plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The target.
+    pub target: Arc<Target>,
+    /// Why it stands where it stands.
+    pub reason: Reason,
+    /// Its tier, from 0; in a cascade its step.
+    pub tier: usize,
+    /// Most requests that this proxy may have in flight there.
+    pub concurrent: Option<u32>,
+    /// When its answer is good enough; `None`: always.
+    pub accept: Option<Arc<Program>>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing of that name is visible to the caller.
+    #[error("no route or model {0:?}; GET /v1/models lists what this key may use")]
+    NotFound(String),
+    /// The key is limited to other routes.
+    #[error("this key may not use {0:?}")]
+    Forbidden(String),
+    /// The route exists but cannot serve.
+    #[error("route {route:?} is out of service: {reason}")]
+    OutOfService {
+        /// The route.
+        route: String,
+        /// Why.
+        reason: String,
+    },
+    /// No target of the pool can be used at this moment.
+    #[error("route {route:?} has no target to send to now, pool {pool:?}: {}", listed(passed_over))]
+    NobodyThere {
+        /// The route.
+        route: String,
+        /// The pool.
+        pool: Arc<str>,
+        /// Why each target is passed over.
+        passed_over: Vec<PassedOver>,
+        /// Whether all that is wrong is that keys have spent what they may.
+        spent: bool,
+        /// When asking again may help.
+        retry_after: std::time::Duration,
+    },
+    /// No target of the pool can do what the request needs.
+    #[error("no target of route {route:?}, pool {pool:?}, can do this: {}", listed(passed_over))]
+    NobodyCan {
+        /// The route.
+        route: String,
+        /// The pool.
+        pool: Arc<str>,
+        /// Why each target is passed over.
+        passed_over: Vec<PassedOver>,
+    },
+}
+
+fn listed(passed_over: &[PassedOver]) -> String {
+    let line = |PassedOver { model, why }: &PassedOver| format!("{model}: {why}");
+    passed_over.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// Plans the attempts for a request.
+///
+/// # Errors
+/// See [`Refusal`].
+pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'_>) -> Result<Plan, Refusal> {
+    let model = asking.facts.model.as_str();
+    if caller.key.spec.routes.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == model)) {
+        return Err(Refusal::Forbidden(model.to_owned()));
+    }
+    let route = find(snapshot, live, caller, model).ok_or_else(|| Refusal::NotFound(model.to_owned()))?;
+    let chosen = choose(snapshot, caller, route, asking).map_err(|(route, reason)| {
+        let reason = if route == model { reason } else { format!("route {route:?}: {reason}") };
+        Refusal::OutOfService { route: model.to_owned(), reason }
+    })?;
+    let mut draft = Draft { asking, attempts: Vec::new(), passed_over: Vec::new() };
+    match chosen.pool().map(|pool| &pool.form) {
+        Some(Form::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
+        Some(Form::Cascade(steps)) => draft.cascade(steps),
+        Some(Form::Route(_)) | None => {}
+    }
+    let Draft { attempts, passed_over, .. } = draft;
+    let pool = chosen.pool().map_or_else(|| Arc::from(""), |pool| Arc::clone(&pool.name));
+    if attempts.is_empty() {
+        return Err(nobody(model, pool, passed_over));
+    }
+    let Chosen { route, rule, seen, .. } = chosen;
+    let terms = Arc::clone(&route.terms);
+    Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules: seen })
+}
+
+fn nobody(route: &str, pool: Arc<str>, passed_over: Vec<PassedOver>) -> Refusal {
+    let route = route.to_owned();
+    let all = |is: fn(&WhyNot) -> bool| passed_over.iter().all(|passed| is(&passed.why));
+    if all(|why| matches!(why, WhyNot::Unusable(_))) {
+        return Refusal::OutOfService { route, reason: listed(&passed_over) };
+    }
+    let left = |passed: &PassedOver| match passed.why {
+        WhyNot::Ejected { left } | WhyNot::KeysBenched { left, .. } => Some(left),
+        WhyNot::OnTrial => Some(std::time::Duration::from_secs(1)),
+        _ => None,
+    };
+    let Some(retry_after) = passed_over.iter().filter_map(left).min() else {
+        return Refusal::NobodyCan { route, pool, passed_over };
+    };
+    let spent = all(|why| matches!(why, WhyNot::KeysBenched { spent: true, .. } | WhyNot::Unusable(_)));
+    Refusal::NobodyThere { route, pool, passed_over, spent, retry_after }
+}
+
+struct Draft<'a> {
+    asking: &'a Asking<'a>,
+    attempts: Vec<Planned>,
+    passed_over: Vec<PassedOver>,
+}
+
+impl Draft<'_> {
+    fn tiers(&mut self, tiers: &[Tier], threshold: Share) {
+        let panic = members::panics(tiers, threshold, self.asking.now);
+        let (mut served, mut trial, mut busy) = (false, None, Vec::new());
+        for (number, tier) in tiers.iter().enumerate() {
+            let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(tier.members.len());
+            for member in &tier.members {
+                match members::candidate(tier, member, self.asking, panic) {
+                    Ok(candidate) => candidates.push(candidate),
+                    Err(passed) => self.passed_over.push(passed),
+                }
+            }
+            self.unusable(&tier.unusable);
+            order::order(tier, &mut candidates, self.asking);
+            for candidate in candidates {
+                let standing = candidate.standing;
+                let planned = candidate.planned(number);
+                match standing {
+                    Standing::Busy => busy.push(planned),
+                    // Whoever finds out whether a better target is back must not wait for worse ones to fail.
+                    Standing::Trial if !served && trial.is_none() => trial = Some(planned),
+                    _ => self.attempts.push(planned),
+                }
+                served |= matches!(standing, Standing::Open);
+            }
+        }
+        self.attempts.append(&mut busy);
+        if let Some(trial) = trial {
+            self.attempts.insert(0, trial);
+        }
+    }
+
+    fn cascade(&mut self, steps: &[Step]) {
+        for (number, step) in steps.iter().enumerate() {
+            let target = match &step.target {
+                Ok(target) => target,
+                Err(unusable) => {
+                    self.unusable(std::slice::from_ref(unusable));
+                    continue;
+                }
+            };
+            match members::standing(target, None, self.asking, false) {
+                Ok((target, standing)) => self.attempts.push(Planned {
+                    target: target.into_owned(),
+                    reason: standing.reason().unwrap_or(Reason::Step),
+                    tier: number,
+                    concurrent: None,
+                    accept: step.accept.clone(),
+                }),
+                Err(why) => self.passed_over.push(PassedOver { model: target.model.clone(), why }),
+            }
+        }
+    }
+
+    fn unusable(&mut self, unusable: &[(ModelRef, String)]) {
+        let passed = |(model, why): &(ModelRef, String)| PassedOver {
+            model: model.clone(),
+            why: WhyNot::Unusable(why.clone()),
+        };
+        self.passed_over.extend(unusable.iter().map(passed));
+    }
+}
+
+/// Whether a planned target may still be used when its turn comes, and whether this attempt is its trial: then its
+/// outcome has to be told as that of one.
+///
+/// # Errors
+/// Why not, any more.
+pub fn still(planned: &Planned, now: Micros) -> Result<bool, WhyNot> {
+    members::still(&planned.target, planned.reason, now)
+}
+
+/// The target, or the successor that stands in for it.
+pub(super) type Standin<'a> = Cow<'a, Arc<Target>>;

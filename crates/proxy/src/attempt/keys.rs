@@ -1,0 +1,104 @@
+//! A target's keys: which signs next, and what is made of a provider's refusal of one.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{AttemptOutcome, RequestId, ResourceId};
+use policy::{Credential, NextKey, Planned, WhyNot, next_key};
+
+use super::{Signer, failure::Failure};
+use crate::{gateway::Gateway, limits, pipeline::Ask};
+
+/// How long a key rests after a 429 that does not say for how long.
+const REST: Duration = Duration::from_secs(1);
+
+/// The keys of one target's turn.
+pub(super) struct Keys<'a> {
+    credentials: &'a [Arc<Credential>],
+    tried: Vec<ResourceId>,
+    /// Tokens that an attempt may take of a key's allowance.
+    tokens: u64,
+    /// The one that signed last.
+    current: Option<Arc<Credential>>,
+    /// How long until a key that is at its own limits may be used, of those that were passed over.
+    limited: Option<Duration>,
+}
+
+/// What signs the next attempt.
+pub(super) enum Next {
+    /// `None`: the provider wants no key.
+    Sign(Option<Signer>),
+    /// There is no key that could.
+    NoneLeft(WhyNot),
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new(planned: &'a Planned, ask: &Ask) -> Self {
+        let tokens = ask.input_estimate().saturating_add(ask.facts.max_output.unwrap_or_default());
+        let credentials = &planned.target.endpoint.credentials;
+        Self { credentials, tried: Vec::new(), tokens, current: None, limited: None }
+    }
+
+    /// The next key, with its places under the limits that the operator wrote for it.
+    pub(super) async fn next(&mut self, gateway: &Gateway, request: RequestId) -> Next {
+        loop {
+            let draw = gateway.live.draw();
+            let credential = match next_key(self.credentials, &self.tried, self.tokens, gateway.now(), draw) {
+                NextKey::NotNeeded => return Next::Sign(None),
+                NextKey::NoneLeft => return Next::NoneLeft(self.why_none()),
+                NextKey::Use(credential) => credential,
+            };
+            match limits::of_key(gateway, &credential, request, self.tokens).await {
+                Ok(grant) => {
+                    self.current = Some(Arc::clone(&credential));
+                    return Next::Sign(Some(Signer::new(credential, self.tokens, grant)));
+                }
+                Err(wait) => {
+                    self.limited = self.limited.into_iter().chain([wait]).min();
+                    self.tried.push(credential.id);
+                }
+            }
+        }
+    }
+
+    fn why_none(&self) -> WhyNot {
+        let left = self.limited.unwrap_or(REST);
+        WhyNot::KeysBenched { why: "every key is at its limits".to_owned(), left, spent: true }
+    }
+
+    /// Whether a key is left that was not tried.
+    pub(super) fn has_more(&self, gateway: &Gateway) -> bool {
+        let next = next_key(self.credentials, &self.tried, self.tokens, gateway.now(), 0);
+        matches!(next, NextKey::Use(_))
+    }
+
+    /// Forgets which keys were tried: time has passed.
+    pub(super) fn start_over(&mut self) {
+        self.tried.clear();
+    }
+
+    /// What a failure says of the key that signed.
+    pub(super) fn failed(&mut self, gateway: &Gateway, failure: &Failure) {
+        let Some(credential) = self.current.take() else { return };
+        match failure.outcome {
+            AttemptOutcome::RateLimited => {
+                let rest =
+                    failure.retry_after.map_or(REST, Duration::from_secs).max(Duration::from_millis(1));
+                credential.state.rest(rest, gateway.now());
+            }
+            AttemptOutcome::BadCredential => {
+                let Some(first) = credential.state.disable(gateway.now(), gateway.live.draw()) else {
+                    return;
+                };
+                tracing::error!(
+                    credential = credential.name,
+                    status = failure.status,
+                    first,
+                    "a provider refused a key; it is not used until it is changed, or a trial succeeds"
+                );
+            }
+            _ => return,
+        }
+        self.tried.push(credential.id);
+        gateway.health.changed();
+    }
+}

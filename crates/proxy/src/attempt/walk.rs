@@ -1,0 +1,88 @@
+//! What a request remembers from target to target, and when it may ask the same one again.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::AttemptOutcome;
+use policy::{Planned, Target, WhyNot, live::Micros};
+use tokio::time::Instant;
+
+use super::{Turn, failure::Failure, pause};
+use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
+
+/// The first wait before a repeat; each further one is twice as long, drawn between half and all of it.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// A provider that wants to be left alone for longer is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What is remembered.
+#[derive(Default)]
+pub(super) struct Walk {
+    last: Option<Failure>,
+    /// The target with the largest context that the request was too long for.
+    too_long_for: Option<Arc<Target>>,
+}
+
+impl Walk {
+    /// Whether a target may be tried now, and whether that is its trial.
+    pub(super) fn may(&self, planned: &Planned, now: Micros) -> Result<bool, WhyNot> {
+        let context = |target: &Target| target.spec.context;
+        if let Some(tried) = &self.too_long_for
+            && let (Some(had), Some(has)) = (context(tried), context(&planned.target))
+            && has <= had
+        {
+            return Err(WhyNot::NoLarger);
+        }
+        policy::still(planned, now)
+    }
+
+    /// A target failed.
+    pub(super) fn failed(&mut self, planned: &Planned, failure: Failure) {
+        if failure.outcome == AttemptOutcome::ContextTooLong {
+            let context = |target: &Arc<Target>| target.spec.context;
+            let larger = self.too_long_for.as_ref().is_none_or(|had| context(had) < context(&planned.target));
+            if larger {
+                self.too_long_for = Some(Arc::clone(&planned.target));
+            }
+        }
+        self.last = Some(failure.after(self.last.as_ref()));
+    }
+
+    /// What the client is told.
+    pub(super) fn trouble(self, meter: &Meter) -> Trouble {
+        let none = || Failure::passed_over(meter.passed_over());
+        self.last.unwrap_or_else(none).trouble(meter.attempts())
+    }
+}
+
+/// Whether the same target is asked again; waits before it if so.
+pub(super) async fn repeat(
+    (gateway, ask): (&Gateway, &Ask),
+    meter: &mut Meter,
+    turn: &Turn<'_>,
+    (repeats, failure): (u32, &Failure),
+) -> bool {
+    let retry = &ask.plan.terms.retry;
+    if repeats >= retry.attempts {
+        return false;
+    }
+    let wait = match failure.retry_after.map(Duration::from_secs) {
+        Some(asked) if asked > LONGEST_WAIT => return false,
+        Some(asked) if !asked.is_zero() => asked,
+        _ => drawn(FIRST_WAIT.saturating_mul(1 << repeats.min(6)), gateway.live.draw()),
+    };
+    if Instant::now() + wait >= turn.first_content
+        || !turn.planned.target.state.repeat(gateway.now(), retry.budget)
+    {
+        return false;
+    }
+    pause(meter, wait).await;
+    // Meanwhile others may have found it dead.
+    policy::still(turn.planned, gateway.now()).is_ok()
+}
+
+/// Between half of a wait and all of it, so that those who failed together do not come back together.
+fn drawn(wait: Duration, draw: u64) -> Duration {
+    let half = wait / 2;
+    let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+    half + Duration::from_micros(draw % spread)
+}

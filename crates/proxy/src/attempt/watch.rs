@@ -1,0 +1,142 @@
+//! What one attempt tells of its target and its key: held while it runs, told once when it ends.
+
+use std::sync::Arc;
+
+use domain::AttemptOutcome;
+use fleet::Grant;
+use http::HeaderMap;
+use policy::{
+    Credential, Target,
+    live::{Change, InFlight, Micros, Quota, Seen, Sent},
+};
+use wire::RateLimitHeaders;
+
+use crate::gateway::Gateway;
+
+/// A key that is about to sign, with its places under the limits it has.
+pub(crate) struct Signer {
+    pub(crate) credential: Arc<Credential>,
+    sent: Sent,
+    _grant: Grant,
+}
+
+impl Signer {
+    pub(crate) fn new(credential: Arc<Credential>, tokens: u64, grant: Grant) -> Self {
+        let sent = credential.state.begin(tokens);
+        Self { credential, sent, _grant: grant }
+    }
+}
+
+/// A place at a target.
+pub(crate) struct Seat {
+    pub(crate) in_flight: InFlight,
+    /// The attempt is the target's trial.
+    pub(crate) trial: bool,
+    /// The client wants less time than the route gives.
+    pub(crate) hurried: bool,
+}
+
+/// One attempt under watch; its target and key count it as in flight until this is dropped.
+pub(crate) struct Watch {
+    target: Arc<Target>,
+    /// Its outcome decides whether the target is back.
+    trial: bool,
+    signer: Option<Signer>,
+    began: Micros,
+    content: bool,
+    /// The client wanted less time than the route gives: a time-out is its own doing.
+    hurried: bool,
+    _in_flight: InFlight,
+}
+
+impl Watch {
+    pub(crate) fn new(target: &Arc<Target>, signer: Option<Signer>, seat: Seat, began: Micros) -> Self {
+        let Seat { in_flight, trial, hurried } = seat;
+        let target = Arc::clone(target);
+        Self { target, trial, signer, began, content: false, hurried, _in_flight: in_flight }
+    }
+
+    /// Whether its outcome decides if the target is back.
+    pub(crate) const fn is_trial(&self) -> bool {
+        self.trial
+    }
+
+    /// What the answer's head says of the key's allowance.
+    pub(crate) fn head(&self, headers: &HeaderMap, gateway: &Gateway) {
+        let Some(Signer { credential, sent, .. }) = &self.signer else { return };
+        let said = RateLimitHeaders::read(headers, domain::Timestamp::now());
+        if said.remaining_requests.is_some() || said.remaining_tokens.is_some() {
+            let quota = Quota {
+                remaining_requests: said.remaining_requests,
+                limit_requests: said.limit_requests,
+                reset_requests: said.reset_requests,
+                remaining_tokens: said.remaining_tokens,
+                limit_tokens: said.limit_tokens,
+                reset_tokens: said.reset_tokens,
+            };
+            credential.state.observe(sent, &quota, gateway.now());
+        }
+    }
+
+    /// The first content arrived.
+    pub(crate) fn first_content(&mut self, gateway: &Gateway) {
+        if !std::mem::replace(&mut self.content, true) {
+            let now = gateway.now();
+            let took = std::time::Duration::from_micros(now.saturating_sub(self.began));
+            self.target.state.observe_ttft(took, now);
+        }
+    }
+
+    /// It ended.
+    pub(crate) fn end(self, outcome: AttemptOutcome, gateway: &Gateway) {
+        let now = gateway.now();
+        if let Some(Signer { credential, .. }) = &self.signer
+            && matches!(outcome, AttemptOutcome::Ok | AttemptOutcome::Rejected)
+            && credential.state.succeeded(now)
+        {
+            tracing::warn!(credential = credential.name, "a key that had been refused works again");
+            gateway.health.changed();
+        }
+        let trial = self.trial;
+        let Some(ok) = self.verdict(outcome, trial) else { return };
+        let seen = Seen { ok, began: self.began, trial };
+        let Target { state, endpoint, model, .. } = &*self.target;
+        if let Some(change) = state.record(seen, &endpoint.outlier, now, gateway.live.draw()) {
+            match change {
+                Change::Ejected { lasts, times, .. } => tracing::warn!(
+                    target_model = %model, outcome = outcome.as_str(), times, seconds = lasts.as_secs_f64(),
+                    "a target failed too often and is out of use"
+                ),
+                Change::Recovered => tracing::warn!(target_model = %model, "a target is back in use"),
+            }
+            gateway.health.told(&self.target, change);
+        }
+    }
+
+    /// Whether the endpoint did its part; `None`: the outcome says nothing of it.
+    const fn verdict(&self, outcome: AttemptOutcome, trial: bool) -> Option<bool> {
+        use AttemptOutcome as O;
+        match outcome {
+            O::Ok | O::Rejected => Some(true),
+            O::Timeout if self.hurried => None,
+            O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
+                Some(false)
+            }
+            // It is there and answers: more a trial cannot ask. Otherwise a client's or a key's fault is nobody else's.
+            O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
+                if trial =>
+            {
+                Some(true)
+            }
+            O::Cancelled if trial && self.content => Some(true),
+            O::RateLimited
+            | O::BadCredential
+            | O::ClientFault
+            | O::ContentFilter
+            | O::ContextTooLong
+            | O::Cancelled
+            | O::NotSent
+            | O::Orphaned => None,
+        }
+    }
+}
