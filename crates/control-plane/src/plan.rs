@@ -184,12 +184,7 @@ impl<'a> Planner<'a> {
 
     /// Checks the outcome as a whole.
     pub(crate) fn finish(mut self, filter: &Filter) -> Result<Plan, Refused> {
-        for (id, path) in &self.written {
-            if let Some(row) = self.after.get(*id) {
-                self.errors
-                    .extend(check::row(&self.after, row, filter).into_iter().map(|error| error.within(path)));
-            }
-        }
+        self.errors.extend(check::written(&self.after, &self.written, filter));
         Invalid::unless_empty(self.errors)?;
         if !self.plan.deletes.is_empty() {
             // Owners were taken before what they own; backwards is what is owned first.

@@ -10,6 +10,7 @@ mod preset;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -23,6 +24,7 @@ pub use error::RuleError;
 pub use facts::{FACTS, Fact, Facts, MAX_TEXT, REPLY_FACTS, ReplyFacts};
 pub use functions::{FUNCTIONS, Function};
 pub use preset::source;
+pub use written::problems;
 
 use facts::{Lookup, Subject};
 use pattern::Pattern;

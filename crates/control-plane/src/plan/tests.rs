@@ -5,6 +5,8 @@ use secrets::MasterKey;
 
 use super::*;
 
+mod routes;
+
 const TEXT: &str = "apiVersion: portcullis/v1\n\
     providers: { a: { kind: custom, base_url: 'https://a.example/v1', credentials: [ { name: m, secret: { value: hush } } ] } }\n\
     routes: { chat: { targets: [ a/x, a/y ] } }\n\

@@ -37,9 +37,9 @@ impl World {
         self.names.get(&(kind, owner)).and_then(|names| names.get(name)).copied()
     }
 
-    /// Whether an owner sees a row of a name: its own or the operator's.
-    pub(crate) fn sees(&self, kind: Kind, owner: Option<ResourceId>, name: &str) -> bool {
-        self.id(kind, owner, name).or_else(|| self.id(kind, None, name)).is_some()
+    /// What an owner means by a name: its own row, or else the operator's; an operator's row means the operator's.
+    pub(crate) fn seen(&self, kind: Kind, owner: Option<ResourceId>, name: &str) -> Option<ResourceId> {
+        self.id(kind, owner, name).or_else(|| self.id(kind, None, name))
     }
 
     pub(crate) fn insert(&mut self, row: Resource) {

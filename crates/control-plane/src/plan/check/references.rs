@@ -1,0 +1,57 @@
+//! What a row needs to be there, by name.
+
+use domain::{Kind, ModelRef, Resource, Spec};
+
+use crate::plan::World;
+
+/// Something that a row needs to be there.
+pub(super) struct Reference {
+    pub(super) field: String,
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// The row's owner must own it. A credential must never be sent to an endpoint that somebody else
+    /// describes, so a tenant's provider does not inherit the operator's credentials, nor the reverse.
+    pub(super) own: bool,
+}
+
+pub(super) fn resolves(world: &World, row: &Resource, reference: &Reference) -> bool {
+    if reference.own {
+        world.id(reference.kind, row.tenant, &reference.name).is_some()
+    } else {
+        world.seen(reference.kind, row.tenant, &reference.name).is_some()
+    }
+}
+
+pub(super) fn references(row: &Resource) -> Vec<Reference> {
+    let provider = |field: String, name: &str, own| Reference {
+        field,
+        kind: Kind::Provider,
+        name: name.to_owned(),
+        own,
+    };
+    let route = |field, name: &str| Reference { field, kind: Kind::Route, name: name.to_owned(), own: false };
+    match &row.spec {
+        Spec::Tenant(_) | Spec::Provider(_) | Spec::Limit(_) => Vec::new(),
+        Spec::Credential(spec) => vec![provider("provider".to_owned(), &spec.provider, true)],
+        Spec::Price(spec) => vec![provider("model".to_owned(), &spec.model.provider, false)],
+        Spec::Model(_) => {
+            let model = row.name.parse::<ModelRef>().ok();
+            model.map(|model| provider("name".to_owned(), &model.provider, false)).into_iter().collect()
+        }
+        Spec::Route(spec) => {
+            let models =
+                spec.models().into_iter().map(|(field, model)| provider(field, &model.provider, false));
+            models.chain(spec.routes().into_iter().map(|(field, name)| route(field, name))).collect()
+        }
+        Spec::Key(spec) => {
+            let routes = spec.routes.iter().flatten().enumerate();
+            routes
+                .map(|(index, name)| match name.split_once('/') {
+                    // `provider/model` is an implicit route.
+                    Some((prefix, _)) => provider(format!("routes[{index}]"), prefix, false),
+                    None => route(format!("routes[{index}]"), name),
+                })
+                .collect()
+        }
+    }
+}
