@@ -11,8 +11,9 @@ use super::facts::{Fact, HAS_LOGPROB, MEAN_LOGPROB};
 use super::functions::FUNCTIONS;
 use super::pattern::{self, Pattern};
 
-/// Deepest expression: what walks it, here and in the evaluation, recurses.
-const MAX_DEPTH: usize = 64;
+/// Deepest expression. Evaluating it recurses, by 40 kB of stack a level where nothing is optimised, and a worker has 2 MiB.
+/// Twice what conditions that people write come to: operators of logic in a row are balanced.
+const MAX_DEPTH: usize = 16;
 
 /// Operators, the two of which macros are made included.
 const OPERATORS: &[&str] = &[

@@ -10,6 +10,7 @@ use super::{MAX_STEPS, RuleError, pattern};
 const MAX_NAME: u64 = 256;
 /// Most tags of a request: what the proxy takes.
 const MAX_TAGS: u64 = 16;
+const TAGS: &str = "request.tags";
 /// Most comprehensions inside each other.
 const MAX_LOOPS: usize = 2;
 /// Bytes that one step compares, searches or copies.
@@ -72,7 +73,10 @@ impl<'e> Scope<'e> {
         let of = match &node.expr {
             Expr::Literal(LiteralValue::String(text)) => text_of(text.inner().len()),
             Expr::Ident(name) => self.variable(name),
-            Expr::Select(select) => self.node(&select.operand)?,
+            Expr::Select(select) => {
+                let operand = self.node(&select.operand)?;
+                entry(&select.operand, operand).step(operand.steps)
+            }
             Expr::Call(call) => self.call(call)?,
             Expr::List(list) => self.all(&list.elements)?,
             Expr::Map(map) => {
@@ -102,7 +106,7 @@ impl<'e> Scope<'e> {
             (Some((_, bound)), _) => *bound,
             (None, "reply.text") => text_of(MAX_TEXT),
             // Its map is made anew wherever it is read.
-            (None, "request.tags") => Bound { steps: MAX_TAGS, bytes: MAX_TAGS * MAX_NAME, items: MAX_TAGS },
+            (None, TAGS) => Bound { steps: MAX_TAGS, bytes: MAX_TAGS * MAX_NAME, items: MAX_TAGS },
             (None, _) => Bound { bytes: MAX_NAME, ..Bound::default() },
         }
     }
@@ -117,11 +121,14 @@ impl<'e> Scope<'e> {
             .iter()
             .any(|node| matches!(&node.expr, Expr::Ident(name) if pattern::is_variable(name)));
         let per_step = if matching { MATCHED_PER_STEP } else { BYTES_PER_STEP };
-        let value = match call.func_name.as_str() {
-            operators::ADD | operators::CONDITIONAL | operators::INDEX | "string" => operands.value(),
-            _ => Bound::default(),
+        let read = operands.items.saturating_add(operands.bytes / per_step);
+        let (value, read) = match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::CONDITIONAL, _) => (operands.value(), 0),
+            (operators::INDEX, [of, _]) => (entry(of, operands), 0),
+            (operators::ADD | "string", _) => (operands.value(), read),
+            _ => (Bound::default(), read),
         };
-        Ok(value.step(operands.steps).step(operands.items).step(operands.bytes / per_step))
+        Ok(value.step(operands.steps).step(read))
     }
 
     fn comprehension(&mut self, parts: &'e ComprehensionExpr) -> Result<Bound, RuleError> {
@@ -132,9 +139,9 @@ impl<'e> Scope<'e> {
         let initial = self.node(&parts.accu_init)?;
         let outside = self.locals.len();
         self.loops += 1;
-        self.locals
-            .extend([(parts.iter_var.as_str(), range.value()), (parts.accu_var.as_str(), Bound::default())]);
-        self.locals.extend(parts.iter_var2.as_deref().map(|name| (name, range.value())));
+        let entry = entry(&parts.iter_range, range);
+        self.locals.extend([(parts.iter_var.as_str(), entry), (parts.accu_var.as_str(), Bound::default())]);
+        self.locals.extend(parts.iter_var2.as_deref().map(|name| (name, entry)));
         // What `map` and `filter` gather grows by this in each round; the second look is at what they have gathered.
         let growth = self.node(&parts.loop_step)?.value();
         self.locals.push((parts.accu_var.as_str(), growth.times(range.items).and(initial.value())));
@@ -144,6 +151,17 @@ impl<'e> Scope<'e> {
         self.loops -= 1;
         let rounds = round.times(range.items).steps;
         Ok(result.step(range.steps).step(initial.steps).step(rounds).step(range.bytes / BYTES_PER_STEP))
+    }
+}
+
+/// The largest entry of a value: known of tags and of lists of literals, of others it may be all there is.
+fn entry(node: &Expression, whole: Bound) -> Bound {
+    match &node.expr {
+        Expr::Ident(name) if name == TAGS => Bound { bytes: MAX_NAME, ..Bound::default() },
+        Expr::List(list) if list.elements.iter().all(|element| matches!(element.expr, Expr::Literal(_))) => {
+            Bound { items: 0, ..whole.value() }
+        }
+        _ => whole.value(),
     }
 }
 

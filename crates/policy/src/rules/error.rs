@@ -4,7 +4,7 @@ use cel::parser::ParseError;
 use cel::{ExecutionError, OverloadError};
 use thiserror::Error;
 
-use super::{MAX_SOURCE, MAX_STEPS};
+use super::{MAX_SOURCE, MAX_STEPS, pattern};
 
 /// Why a condition does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -135,8 +135,11 @@ pub(super) fn reason(error: &ExecutionError) -> String {
 }
 
 fn of_overload(error: &OverloadError) -> String {
+    let types = error.argument_types();
     let name = error.function().trim_start_matches('@').trim_matches('_');
-    format!("`{name}` does not take ({})", error.argument_types().join(", "))
+    // A pattern on the right is what `matches` has been compiled to.
+    let name = if types.last().is_some_and(|last| last == pattern::TYPE_NAME) { "matches" } else { name };
+    format!("`{name}` does not take ({})", types.join(", "))
 }
 
 /// Whether other facts may do better: then it is no fault of the expression.

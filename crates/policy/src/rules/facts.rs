@@ -122,8 +122,8 @@ pub struct Facts<'a> {
     pub region: &'a str,
 }
 
-/// Facts of one answer; [`REPLY_FACTS`] says what each is.
-#[derive(Clone, Copy, Debug, Default)]
+/// Facts of one answer; [`REPLY_FACTS`] says what each is. No `Debug`: an answer's text belongs into no log.
+#[derive(Clone, Copy, Default)]
 #[allow(missing_docs, reason = "REPLY_FACTS is their documentation; a test holds the two together")]
 pub struct ReplyFacts<'a> {
     pub text: &'a str,

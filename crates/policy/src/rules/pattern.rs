@@ -17,7 +17,10 @@ const MAX_COMPILED: usize = 262_144;
 /// What variables of patterns begin with; no source can spell it.
 const PREFIX: &str = "@pattern.";
 
-static TYPE: Type = Type::new_unspecified_type("pattern");
+/// The name of its type, in errors.
+pub(super) const TYPE_NAME: &str = "pattern";
+
+static TYPE: Type = Type::new_unspecified_type(TYPE_NAME);
 
 /// A compiled pattern. As a value it is the set of the texts in which it matches, so that `in` evaluates it.
 #[derive(Clone, Debug)]
