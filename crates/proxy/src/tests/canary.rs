@@ -56,11 +56,15 @@ async fn live(bench: &mut Bench) -> String {
         r#"{"cut_after":1}"#.to_owned(),
     ] {
         bench.sim().script(&script).await;
-        for reply in [bench.client.say(PROMPT).await, bench.client.stream(PROMPT).await] {
+        for stream in [false, true] {
+            bench.new_keys();
+            let client = &bench.client;
+            let reply = if stream { client.stream(PROMPT).await } else { client.say(PROMPT).await };
             told += &format!("{:?} {}\n", reply.headers, reply.text());
             bench.event().await;
         }
     }
+    bench.new_keys();
     bench.sim().script("{}").await;
     told += &bearers_of_every_sdk(bench).await;
     bench.client.chat(&format!(r#"{{"model":"chat","messages":"{PROMPT}""#)).await;

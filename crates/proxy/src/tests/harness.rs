@@ -9,6 +9,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{IncarnationId, RequestId, UsageEvent};
+use policy::Rows;
 use prost::Message as _;
 use proto::v1;
 use runtime::metrics::Metrics;
@@ -140,6 +141,7 @@ pub(super) struct Bench {
     events: mpsc::UnboundedReceiver<UsageEvent>,
     /// Reported; as every ledger, the test ignores an event that comes again.
     known: HashSet<RequestId>,
+    rows: Rows,
     _dir: tempfile::TempDir,
 }
 
@@ -219,8 +221,16 @@ impl Bench {
             stop_reporting,
             events,
             known: HashSet::new(),
+            rows,
             _dir: dir,
         }
+    }
+
+    /// Somebody wrote every credential anew: whatever was seen of the keys before counts no more.
+    pub(super) fn new_keys(&mut self) {
+        let keys = self.rows.known.iter_mut().filter(|row| row.kind() == domain::Kind::Credential);
+        keys.for_each(|row| row.revision += 1);
+        self.gateway.install(&self.rows).unwrap();
     }
 
     pub(super) fn sim(&self) -> &Sim {

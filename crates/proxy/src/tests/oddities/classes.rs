@@ -104,6 +104,7 @@ async fn what_follows_an_error_depends_on_whose_fault_it_is() {
             if other {
                 continue;
             }
+            bench.new_keys();
             let reply = client.ask(&bench, case.stream).await;
             let event = bench.event().await;
             let outcomes: Vec<O> = event.attempts.iter().map(|attempt| attempt.outcome).collect();
@@ -128,6 +129,7 @@ async fn google_says_in_the_body_when_to_come_back() {
     ] } });
     bench.sim().script(&json!({ "status": 429, "raw_body": said.to_string() }).to_string()).await;
     for client in CLIENTS {
+        bench.new_keys();
         let reply = client.ask(&bench, false).await;
         assert_eq!((reply.status, reply.header("retry-after")), (429, "37"), "{client:?}: {reply:?}");
         assert_eq!(client.code(&reply), "rate_limited");
