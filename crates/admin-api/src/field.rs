@@ -75,6 +75,10 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Fi
         if path == "." {
             path.clear();
         }
+        // A key that is none of an enum's words has no name of its own; the message says it.
+        if let Some(parent) = path.strip_suffix(".?") {
+            path.truncate(parent.len());
+        }
         let message = error.into_inner().to_string();
         // serde reports a missing field at its parent; users look for the field.
         if let Some(missing) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
@@ -109,6 +113,10 @@ mod tests {
         assert!(expires.message.contains("is not a time"), "{expires}");
         let unknown = typed::<KeySpec>(json!({ "limits": [] }), "").unwrap_err();
         assert_eq!(unknown.field, "limits");
+        let retry = json!({ "targets": ["a/b"], "retry": { "on": { "hail": "stop" } } });
+        let word = typed::<domain::RouteSpec>(retry, "").unwrap_err();
+        assert_eq!(word.field, "retry.on");
+        assert!(word.message.starts_with("unknown variant `hail`"), "{word}");
         let missing = typed::<domain::ProviderSpec>(json!({}), "providers.a").unwrap_err();
         assert_eq!(missing.to_string(), "providers.a.kind: is required");
         let price = json!({ "model": "a/x", "effective_from": "2026-01-01", "input": 0.15, "output": "$1" });

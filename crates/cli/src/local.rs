@@ -5,8 +5,8 @@ use std::{
     path::Path,
 };
 
-use admin_api::{Document, Format, Invalid, MAX_DOCUMENT_BYTES};
-use domain::Catalogue;
+use admin_api::{Desired, Document, FieldError, Format, Invalid, MAX_DOCUMENT_BYTES};
+use domain::{Catalogue, Spec};
 
 use crate::CliError;
 
@@ -61,8 +61,21 @@ pub(crate) fn validate(path: &Path) -> Result<usize, CliError> {
     document
         .resolve_secrets(&|_| Some("absent".to_owned()), &|_| Ok("absent".to_owned()))
         .and_then(|()| document.desired())
-        .map(|desired| desired.len())
+        .and_then(|desired| Invalid::unless_empty(conditions(&desired)).map(|()| desired.len()))
         .map_err(|error| CliError::Config(line(&error)))
+}
+
+/// Conditions that no server would take, because they do not compile or cost too much.
+fn conditions(desired: &[Desired]) -> Vec<FieldError> {
+    let routes = desired.iter().filter_map(|wanted| match &wanted.spec {
+        Spec::Route(spec) => Some((spec, &wanted.path)),
+        _ => None,
+    });
+    let problems = routes.flat_map(|(spec, path)| {
+        let found = policy::rules::problems(spec).into_iter();
+        found.map(move |(field, message)| FieldError::new(format!("{path}.{field}"), message))
+    });
+    problems.collect()
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
@@ -114,5 +127,28 @@ mod tests {
         assert!(error.to_string().contains("tenants.acme.budgets: unknown field"), "{error}");
         assert!(error.exit_code() == 64 && !error.to_string().contains('\n'));
         assert_eq!(validate(Path::new("/nowhere.yaml")).unwrap_err().exit_code(), 64);
+    }
+
+    #[test]
+    fn validation_compiles_conditions_and_follows_routes() {
+        let refused = |routes: &str| {
+            let file = written(&format!(
+                "apiVersion: portcullis/v1\ntenants: {{ acme: {{ routes: {{ {routes} }} }} }}"
+            ));
+            let error = validate(file.path()).unwrap_err();
+            assert!(error.exit_code() == 64 && !error.to_string().contains('\n'), "{error}");
+            error.to_string()
+        };
+        let rule =
+            "a: { rules: [ { when: 'request.imagse > 0', pool: x } ], pools: { x: { targets: [ p/m ] } } }";
+        let shown = refused(rule);
+        assert!(
+            shown.starts_with("tenants.acme.routes.a.rules[0].when: unknown name `request.imagse`"),
+            "{shown}"
+        );
+        let cycle = "a: { pools: { x: { route: b } } }, b: { pools: { x: { route: a } } }";
+        assert_eq!(refused(cycle), "tenants.acme.routes.a.pools.x.route: a cycle: a → b → a");
+        let zero = "a: { strategy: weighted, targets: [ { model: p/m, weight: 0 } ] }";
+        assert!(refused(zero).starts_with("tenants.acme.routes.a.targets[0].weight: must be 1 to 1000"));
     }
 }

@@ -14,3 +14,5 @@ mod fixture;
 mod items;
 #[path = "rest/reports.rs"]
 mod reports;
+#[path = "rest/routing.rs"]
+mod routing;

@@ -65,11 +65,31 @@ fn weak_secrets_and_nonsense_settings() {
         assert!(!line.contains(value), "the secret is repeated: {line}");
     }
     let config = world.path("bad.yaml");
-    fs::write(&config, "apiVersion: portcullis/v1\nroutes: { chat: { targets: [ nowhere/m ] } }\n").unwrap();
-    let mut with_config = args.clone();
-    with_config.extend(["--config", text(&config)]);
-    let line = refused("portcullis", &with_config, &[]);
-    assert!(line.contains("routes.chat.targets[0]"), "{line}");
+    let pool = "targets: [ p/m ]";
+    for (routes, expected) in [
+        ("a: { targets: [ nowhere/m ] }".to_owned(), "routes.a.targets[0]: there is no provider"),
+        (
+            "a: { pools: { x: { route: b } } }, b: { pools: { x: { route: a } } }".to_owned(),
+            "routes.a.pools.x.route: a cycle: a → b → a",
+        ),
+        ("a: { pools: { x: { route: gone } } }".to_owned(), "routes.a.pools.x.route: there is no route"),
+        (
+            "a: { strategy: weighted, targets: [ { model: p/m, weight: 0 } ] }".to_owned(),
+            "routes.a.targets[0].weight: must be 1",
+        ),
+        (
+            format!("a: {{ rules: [ {{ when: 'request.', pool: x }} ], pools: {{ x: {{ {pool} }} }} }}"),
+            "routes.a.rules[0].when: line 1",
+        ),
+    ] {
+        let providers = "providers: { p: { kind: ollama, base_url: 'https://p.example/v1' } }";
+        fs::write(&config, format!("apiVersion: portcullis/v1\n{providers}\nroutes: {{ {routes} }}\n"))
+            .unwrap();
+        let mut with_config = args.clone();
+        with_config.extend(["--config", text(&config)]);
+        let line = refused("portcullis", &with_config, &[]);
+        assert!(line.contains(expected), "{line}");
+    }
 }
 
 #[test]
