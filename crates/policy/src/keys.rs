@@ -24,12 +24,13 @@ pub enum NextKey {
     NoneLeft,
 }
 
-/// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance.
+/// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance. With
+/// `desperate` one that has spent it by the provider's count will do as well: the count may be wrong.
 #[must_use]
 pub fn next_key(
     credentials: &[Arc<Credential>],
     tried: &[ResourceId],
-    tokens: u64,
+    (tokens, desperate): (u64, bool),
     now: Micros,
     draw: u64,
 ) -> NextKey {
@@ -41,8 +42,11 @@ pub fn next_key(
     if let Some(key) = credentials.iter().find(|key| due(key) && key.state.take_trial(TRIAL, now)) {
         return NextKey::Use(Arc::clone(key));
     }
-    let usable =
-        || credentials.iter().filter(|key| !tried.contains(&key.id) && key.state.usable(tokens, now).is_ok());
+    let may = |key: &Credential| match key.state.usable(tokens, now) {
+        Ok(()) => true,
+        Err(benched) => desperate && is_by_count(benched),
+    };
+    let usable = || credentials.iter().filter(|key| !tried.contains(&key.id) && may(key));
     let total: u64 = usable().map(|key| u64::from(key.weight)).sum();
     if total == 0 {
         return NextKey::NoneLeft;
@@ -57,6 +61,11 @@ pub fn next_key(
     }
     // A key was benched between the two looks.
     NextKey::NoneLeft
+}
+
+/// Whether only a count speaks against a key.
+const fn is_by_count(benched: Benched) -> bool {
+    matches!(benched.reason, BenchReason::RequestsSpent | BenchReason::TokensSpent)
 }
 
 /// Whether a refused key may be tried again.
@@ -79,13 +88,15 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
         }
     }
     let Some(left) = benched else { return Ok(()) };
-    let mut spent = true;
+    let (mut spent, mut by_count) = (true, false);
     let mut lines = Vec::with_capacity(credentials.len());
     for key in credentials {
         if let Err(bench) = key.state.usable(tokens, now) {
             spent &= bench.reason != BenchReason::Disabled;
+            by_count |= is_by_count(bench);
             lines.push(format!("{} {}", key.name, bench.reason.as_str()));
         }
     }
-    Err(WhyNot::KeysBenched { why: lines.join(", "), left: left.max(Duration::from_millis(1)), spent })
+    let left = left.max(Duration::from_millis(1));
+    Err(WhyNot::KeysBenched { why: lines.join(", "), left, spent, by_count })
 }

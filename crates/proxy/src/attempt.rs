@@ -128,7 +128,7 @@ async fn try_target(
 ) -> Result<Tried, Trouble> {
     let state = &turn.planned.target.state;
     state.first(gateway.now());
-    let mut keys = Keys::new(turn.planned, ask);
+    let mut keys = Keys::new(turn.planned, ask, turn.last);
     let (mut reconnected, mut repeats, mut trial) = (false, 0, turn.trial);
     let mut last: Option<Failure> = None;
     loop {

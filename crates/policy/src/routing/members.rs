@@ -72,6 +72,15 @@ impl Candidate<'_> {
     }
 }
 
+/// What is taken that would be passed over at other times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mood {
+    /// Targets that are out of use and still answer at times.
+    pub(super) panic: bool,
+    /// Targets whose keys have spent what they may, by a count that may be wrong.
+    pub(super) desperate: bool,
+}
+
 /// Whether so few of a pool's targets are in use that those that still answer at times are used as well.
 pub(super) fn panics(tiers: &[Tier], threshold: Share, now: Micros) -> bool {
     let (mut all, mut open) = (0_u64, 0_u64);
@@ -88,10 +97,10 @@ pub(super) fn candidate<'a>(
     tier: &'a Tier,
     member: &'a Member,
     asking: &Asking<'_>,
-    panic: bool,
+    mood: Mood,
 ) -> Result<Candidate<'a>, PassedOver> {
     let standing =
-        standing(&member.target, member.concurrent, asking, panic).and_then(|(target, standing)| {
+        standing(&member.target, member.concurrent, asking, mood).and_then(|(target, standing)| {
             competent(&target.spec, &tier.require, asking)?;
             Ok((target, standing))
         });
@@ -107,7 +116,7 @@ pub(super) fn standing<'a>(
     target: &'a Arc<Target>,
     concurrent: Option<u32>,
     asking: &Asking<'_>,
-    panic: bool,
+    mood: Mood,
 ) -> Result<(Standin<'a>, Standing), WhyNot> {
     let target: Standin<'a> = match target.in_place(asking.at) {
         Some(successor) => Cow::Owned(Arc::clone(successor)),
@@ -120,10 +129,13 @@ pub(super) fn standing<'a>(
         Admission::Warming { .. } => Standing::Warming,
         Admission::HalfOpen if state.trial_waits(asking.now) => Standing::Trial,
         Admission::HalfOpen => return Err(WhyNot::OnTrial),
-        Admission::Ejected { dead: false, .. } if panic => Standing::Panic,
+        Admission::Ejected { dead: false, .. } if mood.panic => Standing::Panic,
         Admission::Ejected { left, .. } => return Err(WhyNot::Ejected { left }),
     };
-    keys::any(&target.endpoint.credentials, asking.input_tokens, asking.now)?;
+    match keys::any(&target.endpoint.credentials, asking.input_tokens, asking.now) {
+        Err(WhyNot::KeysBenched { by_count: true, .. }) if mood.desperate => {}
+        usable => usable?,
+    }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);
     Ok((target, if busy && standing != Standing::Trial { Standing::Busy } else { standing }))
 }

@@ -8,7 +8,7 @@ use super::{
     Asking, PassedOver, Reason, RuleSeen, WhyNot,
     choose::{Chosen, choose},
     find,
-    members::{self, Candidate, Standing},
+    members::{self, Candidate, Mood, Standing},
     order,
 };
 use crate::{
@@ -115,11 +115,11 @@ pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'
         let reason = if route == model { reason } else { format!("route {route:?}: {reason}") };
         Refusal::OutOfService { route: model.to_owned(), reason }
     })?;
-    let mut draft = Draft { asking, attempts: Vec::new(), passed_over: Vec::new() };
-    match chosen.pool().map(|pool| &pool.form) {
-        Some(Form::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
-        Some(Form::Cascade(steps)) => draft.cascade(steps),
-        Some(Form::Route(_)) | None => {}
+    let mut draft = Draft::of(&chosen, asking, false);
+    let by_count = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { by_count: true, .. });
+    if draft.attempts.is_empty() && draft.passed_over.iter().any(by_count) {
+        // The provider may serve what the count forbids; without any other target that is worth an attempt.
+        draft = Draft::of(&chosen, asking, true);
     }
     let Draft { attempts, passed_over, .. } = draft;
     let pool = chosen.pool().map_or_else(|| Arc::from(""), |pool| Arc::clone(&pool.name));
@@ -151,18 +151,30 @@ fn nobody(route: &str, pool: Arc<str>, passed_over: Vec<PassedOver>) -> Refusal 
 
 struct Draft<'a> {
     asking: &'a Asking<'a>,
+    desperate: bool,
     attempts: Vec<Planned>,
     passed_over: Vec<PassedOver>,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    fn of(chosen: &Chosen<'_>, asking: &'a Asking<'a>, desperate: bool) -> Self {
+        let mut draft = Self { asking, desperate, attempts: Vec::new(), passed_over: Vec::new() };
+        match chosen.pool().map(|pool| &pool.form) {
+            Some(Form::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
+            Some(Form::Cascade(steps)) => draft.cascade(steps),
+            Some(Form::Route(_)) | None => {}
+        }
+        draft
+    }
+
     fn tiers(&mut self, tiers: &[Tier], threshold: Share) {
         let panic = members::panics(tiers, threshold, self.asking.now);
+        let mood = Mood { panic, desperate: self.desperate };
         let (mut served, mut trial, mut busy) = (false, None, Vec::new());
         for (number, tier) in tiers.iter().enumerate() {
             let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(tier.members.len());
             for member in &tier.members {
-                match members::candidate(tier, member, self.asking, panic) {
+                match members::candidate(tier, member, self.asking, mood) {
                     Ok(candidate) => candidates.push(candidate),
                     Err(passed) => self.passed_over.push(passed),
                 }
@@ -188,6 +200,7 @@ impl Draft<'_> {
     }
 
     fn cascade(&mut self, steps: &[Step]) {
+        let mood = Mood { panic: false, desperate: self.desperate };
         for (number, step) in steps.iter().enumerate() {
             let target = match &step.target {
                 Ok(target) => target,
@@ -196,7 +209,7 @@ impl Draft<'_> {
                     continue;
                 }
             };
-            match members::standing(target, None, self.asking, false) {
+            match members::standing(target, None, self.asking, mood) {
                 Ok((target, standing)) => self.attempts.push(Planned {
                     target: target.into_owned(),
                     reason: standing.reason().unwrap_or(Reason::Step),

@@ -17,6 +17,8 @@ pub(super) struct Keys<'a> {
     tried: Vec<ResourceId>,
     /// Tokens that an attempt may take of a key's allowance.
     tokens: u64,
+    /// Whether no other target is left.
+    last: bool,
     /// The one that signed last.
     current: Option<Arc<Credential>>,
     /// How long until a key that is at its own limits may be used, of those that were passed over.
@@ -32,17 +34,17 @@ pub(super) enum Next {
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn new(planned: &'a Planned, ask: &Ask) -> Self {
+    pub(super) fn new(planned: &'a Planned, ask: &Ask, last: bool) -> Self {
         let tokens = ask.input_estimate().saturating_add(ask.facts.max_output.unwrap_or_default());
         let credentials = &planned.target.endpoint.credentials;
-        Self { credentials, tried: Vec::new(), tokens, current: None, limited: None }
+        Self { credentials, tried: Vec::new(), tokens, last, current: None, limited: None }
     }
 
     /// The next key, with its places under the limits that the operator wrote for it.
     pub(super) async fn next(&mut self, gateway: &Gateway, request: RequestId) -> Next {
         loop {
             let draw = gateway.live.draw();
-            let credential = match next_key(self.credentials, &self.tried, self.tokens, gateway.now(), draw) {
+            let credential = match self.choose(gateway, draw) {
                 NextKey::NotNeeded => return Next::Sign(None),
                 NextKey::NoneLeft => return Next::NoneLeft(self.why_none()),
                 NextKey::Use(credential) => credential,
@@ -62,13 +64,24 @@ impl<'a> Keys<'a> {
 
     fn why_none(&self) -> WhyNot {
         let left = self.limited.unwrap_or(REST);
-        WhyNot::KeysBenched { why: "every key is at its limits".to_owned(), left, spent: true }
+        WhyNot::KeysBenched { why: "every key is at its limits".to_owned(), left, spent: true, by_count: false }
+    }
+
+    /// A key whose count allows it; with none, and no other target to go to, one of which only the count says no.
+    fn choose(&self, gateway: &Gateway, draw: u64) -> NextKey {
+        let choose = |desperate| {
+            next_key(self.credentials, &self.tried, (self.tokens, desperate), gateway.now(), draw)
+        };
+        match choose(false) {
+            NextKey::NoneLeft if self.last => choose(true),
+            chosen => chosen,
+        }
     }
 
     /// Whether a key is left that was not tried.
     pub(super) fn has_more(&self, gateway: &Gateway) -> bool {
-        let next = next_key(self.credentials, &self.tried, self.tokens, gateway.now(), 0);
-        matches!(next, NextKey::Use(_))
+        let usable = |key: &Credential| key.state.usable(self.tokens, gateway.now()).is_ok();
+        self.credentials.iter().any(|key| !self.tried.contains(&key.id) && usable(key))
     }
 
     /// Forgets which keys were tried: time has passed.

@@ -48,8 +48,8 @@ fn cases() -> Vec<Case> {
             ANTHROPIC,
             400,
             &anthropic("invalid_request_error", "prompt is too long: 9 > 8"),
-            &[O::ClientFault],
-            true,
+            &[O::ContextTooLong],
+            false,
         ),
         case(
             ANTHROPIC,
@@ -77,15 +77,15 @@ fn cases() -> Vec<Case> {
             BEDROCK,
             400,
             &amazon("ValidationException", "Input is too long for requested model."),
-            &[O::ClientFault],
-            true,
+            &[O::ContextTooLong],
+            false,
         ),
         case(BEDROCK, 424, &amazon("ModelErrorException", "m"), &[O::ServerError], false),
         case(OPENAI, 429, &openai("insufficient_quota"), &[O::BadCredential; 2], false),
-        case(OPENAI, 400, &openai("context_length_exceeded"), &[O::ClientFault], true),
+        case(OPENAI, 400, &openai("context_length_exceeded"), &[O::ContextTooLong], false),
         // The model is the gateway's to name: another target may have one.
         case(OPENAI, 400, &openai("model_not_found"), &[O::Protocol], false),
-        inside(OPENAI, &format!("data: {}\n\n", openai("context_length_exceeded")), &[O::ClientFault], true),
+        inside(OPENAI, &format!("data: {}\n\n", openai("context_length_exceeded")), &[O::ContextTooLong], false),
         inside(OPENAI, &format!("data: {}\n\n", openai("server_error")), &[O::StreamError], false),
     ]
 }
