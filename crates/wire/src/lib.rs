@@ -2,6 +2,7 @@
 //!
 //! No I/O and no clock lives here: everything is a function of the bytes it is given.
 
+pub mod answer;
 pub mod anthropic;
 pub mod api;
 pub mod bedrock;

@@ -1,6 +1,6 @@
 //! A stream on its way from provider to client: whole events pass, what they say is noted, errors are seen in time.
 
-mod frames;
+pub(crate) mod frames;
 mod note;
 mod translate;
 mod verbatim;

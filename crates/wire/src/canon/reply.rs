@@ -2,7 +2,7 @@
 
 use domain::Usage;
 
-use super::{Part, Text};
+use super::{Part, PartKind, Text};
 use crate::json::Json;
 
 /// What a model answered.
@@ -75,6 +75,22 @@ pub enum Finish {
     Malformed,
     /// The provider failed while answering.
     Error,
+}
+
+impl Reply<'_> {
+    /// Whether a filter stopped every answer before any of it was said: the prompt was refused, and another provider
+    /// may take it. The words that the provider puts in the place of an answer are none.
+    #[must_use]
+    pub fn blocked(&self) -> bool {
+        let said = |part: &Part<'_>| match &part.kind {
+            PartKind::Refusal(_) => false,
+            PartKind::Text(text) => !text.is_empty(),
+            _ => true,
+        };
+        let blocked =
+            |choice: &Choice<'_>| choice.finish == Finish::ContentFilter && !choice.parts.iter().any(said);
+        !self.choices.is_empty() && self.choices.iter().all(blocked)
+    }
 }
 
 impl Finish {

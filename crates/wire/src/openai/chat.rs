@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 pub(crate) use self::{
     call_in::{effort, metadata, mode, schema},
-    finish::FILTERED,
+    finish::{FILTERED, write as finish_reason},
     reply_in::{text, tier, token_list},
     reply_out::logprobs,
 };

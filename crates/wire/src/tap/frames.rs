@@ -8,7 +8,7 @@ use crate::{
 
 /// Cuts one stream; looks at every byte once.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     cut: Cut,
     /// The incomplete event at the end of what came so far.
     held: Vec<u8>,
@@ -25,7 +25,7 @@ enum Cut {
 const SHORTEST: usize = 16;
 
 impl Frames {
-    pub(super) const fn new(framing: Framing) -> Self {
+    pub(crate) const fn new(framing: Framing) -> Self {
         let cut = match framing {
             Framing::Sse => Cut::Sse(sse::Framer::new()),
             Framing::AwsEventStream => Cut::AwsEventStream,
@@ -34,13 +34,13 @@ impl Frames {
     }
 
     /// Whether the next whole event begins with bytes of an earlier chunk.
-    pub(super) const fn holds(&self) -> bool {
+    pub(crate) const fn holds(&self) -> bool {
         !self.held.is_empty()
     }
 
     /// Takes the held start of an event together with its end in `chunk`; gives the event and how much of `chunk`
     /// belongs to it. `None`: the chunk does not hold its end and was held as well.
-    pub(super) fn complete(&mut self, chunk: &[u8]) -> Result<Option<(Vec<u8>, usize)>, TapError> {
+    pub(crate) fn complete(&mut self, chunk: &[u8]) -> Result<Option<(Vec<u8>, usize)>, TapError> {
         let len = match &mut self.cut {
             Cut::Sse(framer) => framer.end(chunk),
             Cut::AwsEventStream => {
@@ -63,7 +63,7 @@ impl Frames {
     }
 
     /// Length of the whole event at the start of `bytes`, when nothing is held.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Option<usize>, TapError> {
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> Result<Option<usize>, TapError> {
         let len = match &mut self.cut {
             Cut::Sse(framer) => framer.end(bytes),
             Cut::AwsEventStream => frame_len(bytes)?.filter(|&len| len <= bytes.len()),
@@ -75,7 +75,7 @@ impl Frames {
     }
 
     /// Whether `bytes` begin with the LF of a CRLF whose CR ended the event before.
-    pub(super) fn second_half(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn second_half(&mut self, bytes: &[u8]) -> bool {
         match &mut self.cut {
             Cut::Sse(framer) => framer.second_half(bytes),
             Cut::AwsEventStream => false,
@@ -83,7 +83,7 @@ impl Frames {
     }
 
     /// Keeps the start of an event.
-    pub(super) fn hold(&mut self, part: &[u8]) -> Result<(), TapError> {
+    pub(crate) fn hold(&mut self, part: &[u8]) -> Result<(), TapError> {
         if self.held.len() + part.len() > MAX_EVENT {
             return Err(TapError::EventTooLarge);
         }
@@ -92,7 +92,7 @@ impl Frames {
     }
 
     /// What is held when the body ends: an event that may lack only its blank line.
-    pub(super) fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }

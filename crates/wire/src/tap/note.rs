@@ -1,7 +1,7 @@
 //! Noting what a decoded event says, for retries, timeouts and settlement.
 
 use crate::{
-    canon::{Event, PartKind},
+    canon::{Event, Finish, PartKind},
     openai::stream::Seen,
 };
 
@@ -25,7 +25,8 @@ pub(super) fn note(seen: &mut Seen, event: &Event<'_>) {
             _ => piece(seen, 1),
         },
         Event::Usage(usage) => seen.report(*usage),
-        Event::Finish { .. } => {
+        Event::Finish { reason, .. } => {
+            seen.blocked |= *reason == Finish::ContentFilter && !seen.content;
             seen.content = true;
             seen.finish = true;
         }

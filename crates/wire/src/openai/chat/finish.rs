@@ -23,7 +23,7 @@ pub(super) const fn settled(finish: Finish, calls: bool, refusal: bool) -> Finis
 }
 
 /// Writes a reason.
-pub(super) const fn write(finish: Finish) -> &'static str {
+pub(crate) const fn write(finish: Finish) -> &'static str {
     match finish {
         Finish::End | Finish::StopSequence | Finish::Refusal | Finish::Pause => "stop",
         Finish::Length | Finish::ContextFull => "length",

@@ -22,6 +22,8 @@ pub(super) struct Chunk<'a> {
     /// Deltas that hold a piece of an answer.
     pub(super) deltas: u64,
     pub(super) finish: bool,
+    /// A finish reason that names a filter.
+    pub(super) filtered: bool,
     pub(super) output_bytes: u64,
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<ProviderError>,
@@ -107,7 +109,9 @@ impl<'a> Chunk<'a> {
                 }
                 b"finish_reason" => {
                     self.finish |= reader.peek() == Some(b'"');
-                    reader.ignore()
+                    let span = reader.value()?;
+                    self.filtered |= matches!(reader.slice(span), b"\"content_filter\"" | b"\"sensitive\"");
+                    Ok(())
                 }
                 // Where older Moonshot models put it.
                 b"usage" => self.usage(reader).map(drop),

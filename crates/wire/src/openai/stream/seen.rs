@@ -15,6 +15,9 @@ pub struct Seen {
     pub done: bool,
     /// Whether a finish reason came.
     pub finish: bool,
+    /// Whether a filter ended an answer before any of it came: the prompt was refused,
+    /// and another provider may take it.
+    pub blocked: bool,
     /// The first error inside the stream.
     pub error: Option<ProviderError>,
     /// The last usage that was no smaller than those before it.
@@ -44,6 +47,7 @@ impl Seen {
     }
 
     pub(super) fn absorb(&mut self, chunk: Chunk<'_>) {
+        self.blocked |= chunk.filtered && chunk.deltas == 0 && !self.content;
         self.content |= chunk.deltas > 0 || chunk.finish;
         self.finish |= chunk.finish;
         self.output_bytes = self.output_bytes.saturating_add(chunk.output_bytes);

@@ -1,0 +1,76 @@
+//! What a schema says of an array.
+
+use serde_json::{Map, Value};
+
+use super::{Check, Verdict, count};
+
+impl<'s> Check<'s> {
+    pub(super) fn array(
+        &mut self,
+        name: &str,
+        (rule, rules): (&'s Value, &'s Map<String, Value>),
+        elements: &[Value],
+    ) -> Verdict {
+        match (name, rule) {
+            ("minItems", _) => Ok(elements.len() >= count(rule)?),
+            ("maxItems", _) => Ok(elements.len() <= count(rule)?),
+            ("uniqueItems", Value::Bool(unique)) => Ok(!unique || self.unique(elements)?),
+            // A list under `items` is what `prefixItems` was before 2020-12.
+            ("prefixItems" | "items", Value::Array(schemas)) => {
+                for (schema, element) in schemas.iter().zip(elements) {
+                    if !self.valid(schema, element)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            ("items", _) => self.all(rule, behind(rules.get("prefixItems"), elements)),
+            ("additionalItems", _) => match rules.get("items") {
+                Some(items @ Value::Array(_)) => self.all(rule, behind(Some(items), elements)),
+                _ => Ok(true),
+            },
+            ("contains", _) => self.contains((rule, rules), elements),
+            _ => Ok(true),
+        }
+    }
+
+    fn all(&mut self, schema: &'s Value, elements: &[Value]) -> Verdict {
+        for element in elements {
+            if !self.valid(schema, element)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn contains(
+        &mut self,
+        (rule, rules): (&'s Value, &'s Map<String, Value>),
+        elements: &[Value],
+    ) -> Verdict {
+        let bound = |name: &str| rules.get(name).map(count).transpose();
+        let (least, most) = (bound("minContains")?.unwrap_or(1), bound("maxContains")?);
+        let mut found = 0;
+        for element in elements {
+            found += usize::from(self.valid(rule, element)?);
+        }
+        Ok(found >= least && most.is_none_or(|most| found <= most))
+    }
+
+    fn unique(&mut self, elements: &[Value]) -> Verdict {
+        for (at, one) in elements.iter().enumerate() {
+            for other in elements.get(at + 1..).unwrap_or_default() {
+                if self.same(one, other)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The elements behind those that a list of schemas is for.
+fn behind<'e>(schemas: Option<&Value>, elements: &'e [Value]) -> &'e [Value] {
+    let schemas = schemas.and_then(Value::as_array).map_or(0, Vec::len);
+    elements.get(schemas..).unwrap_or_default()
+}
