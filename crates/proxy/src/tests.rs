@@ -19,5 +19,6 @@ mod oddities;
 mod outbound;
 mod patience;
 mod plain;
+mod routing;
 mod streams;
 mod traces;

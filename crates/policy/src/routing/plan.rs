@@ -181,6 +181,7 @@ impl<'a> Draft<'a> {
             }
             self.unusable(&tier.unusable);
             order::order(tier, &mut candidates, self.asking);
+            let serves = candidates.iter().any(|candidate| candidate.standing == Standing::Open);
             for candidate in candidates {
                 let standing = candidate.standing;
                 let planned = candidate.planned(number);
@@ -190,8 +191,8 @@ impl<'a> Draft<'a> {
                     Standing::Trial if !served && trial.is_none() => trial = Some(planned),
                     _ => self.attempts.push(planned),
                 }
-                served |= matches!(standing, Standing::Open);
             }
+            served |= serves;
         }
         self.attempts.append(&mut busy);
         if let Some(trial) = trial {

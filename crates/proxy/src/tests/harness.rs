@@ -75,6 +75,8 @@ pub(super) struct Plan {
     pub(super) route: &'static str,
     /// The providers' health settings, as JSON; by default nothing is ever ejected.
     pub(super) health: &'static str,
+    /// What is known of each provider's model beyond its name, as JSON fields.
+    pub(super) models: &'static [&'static str],
     /// Credentials of each provider.
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
@@ -114,6 +116,7 @@ impl Default for Plan {
             timeouts,
             route,
             health,
+            models: &[],
             credentials: 1,
             edge,
             fleet,
@@ -174,7 +177,7 @@ impl Bench {
         }
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
         let (rows, keyring, keys) = rows::build(
-            (&urls, plan.kinds, plan.secret.as_deref()),
+            (&urls, plan.kinds, plan.models, plan.secret.as_deref()),
             (plan.timeouts, plan.route, plan.health),
             plan.credentials,
             plan.limits,

@@ -59,7 +59,7 @@ impl Builder {
     fn provider(
         &mut self,
         name: &str,
-        (number, kind, secret): (usize, &str, Option<&str>),
+        (number, kind, model, secret): (usize, &str, Option<&str>, Option<&str>),
         (url, health): (&str, &str),
         credentials: usize,
     ) {
@@ -75,7 +75,8 @@ impl Builder {
             let sealed = self.keyring.seal(secret.unwrap_or(&own).as_bytes(), binding);
             self.seal(sealed);
         }
-        let model = format!(r#"{{"upstream":"{UPSTREAM}"}}"#);
+        let more = model.map(|model| format!(",{model}")).unwrap_or_default();
+        let model = format!(r#"{{"upstream":"{UPSTREAM}"{more}}}"#);
         self.add(None, Kind::Model, &format!("{name}/m"), &model);
         // Nano-dollars per token are thousandths of a dollar per million.
         let dollars = |nanos: u64| format!("${}.{:03}", nanos / 1_000, nanos % 1_000);
@@ -98,7 +99,7 @@ impl Builder {
 
 /// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
 pub(crate) fn build(
-    (urls, kinds, secret): (&[String], &[&str], Option<&str>),
+    (urls, kinds, models, secret): (&[String], &[&str], &[&str], Option<&str>),
     (timeouts, more, health): (&str, &str, &str),
     credentials: usize,
     limits: &[&str],
@@ -110,7 +111,12 @@ pub(crate) fn build(
     let mut targets = Vec::new();
     for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
         let kind = kinds.get(number).unwrap_or(&"custom");
-        builder.provider(name, (number, kind, secret), (url, health), credentials);
+        builder.provider(
+            name,
+            (number, kind, models.get(number).copied(), secret),
+            (url, health),
+            credentials,
+        );
         targets.push(format!("\"{name}/m\""));
     }
     let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts},{more}}}"#, targets.join(","));

@@ -48,6 +48,19 @@ impl Sim {
         assert_eq!(put.0, 204, "{put:?}");
     }
 
+    /// How it behaves towards one key.
+    pub(crate) async fn script_key(&self, key: &str, behaviour: &str) {
+        let put = self.call(Method::PUT, &format!("script/{UPSTREAM}?key={key}"), behaviour.to_owned()).await;
+        assert_eq!(put.0, 204, "{put:?}");
+    }
+
+    /// How often it was asked with one key.
+    pub(crate) async fn asked_with(&self, key: &str) -> usize {
+        let (_, body) = self.call(Method::GET, &format!("requests?key={key}"), String::new()).await;
+        let all: Value = serde_json::from_slice(&body).unwrap();
+        all["requests"].as_array().unwrap().len()
+    }
+
     /// What it was asked, oldest first.
     pub(crate) async fn requests(&self) -> Vec<Value> {
         let (_, body) = self.call(Method::GET, "requests", String::new()).await;

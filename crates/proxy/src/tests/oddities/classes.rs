@@ -85,7 +85,12 @@ fn cases() -> Vec<Case> {
         case(OPENAI, 400, &openai("context_length_exceeded"), &[O::ContextTooLong], false),
         // The model is the gateway's to name: another target may have one.
         case(OPENAI, 400, &openai("model_not_found"), &[O::Protocol], false),
-        inside(OPENAI, &format!("data: {}\n\n", openai("context_length_exceeded")), &[O::ContextTooLong], false),
+        inside(
+            OPENAI,
+            &format!("data: {}\n\n", openai("context_length_exceeded")),
+            &[O::ContextTooLong],
+            false,
+        ),
         inside(OPENAI, &format!("data: {}\n\n", openai("server_error")), &[O::StreamError], false),
     ]
 }
