@@ -26,6 +26,20 @@ impl Timestamp {
         self.0
     }
 
+    /// The day in UTC, `2027-12-31`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let moment = jiff::Timestamp::from_microsecond(self.0).unwrap_or_default();
+        moment.strftime("%Y-%m-%d").to_string()
+    }
+
+    /// As HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        let moment = jiff::Timestamp::from_microsecond(self.0).unwrap_or_default();
+        moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// The wall clock's reading.
     #[must_use]
     pub fn now() -> Self {

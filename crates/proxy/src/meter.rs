@@ -13,7 +13,7 @@ use domain::{
 };
 use fleet::Grant;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use policy::{Bound, PassedOver, Planned, WhyNot};
+use policy::{Bound, PassedOver, Planned, Target, WhyNot};
 use tokio::time::Instant;
 use wire::{DialectName, Seen};
 
@@ -321,8 +321,19 @@ impl Meter {
             attempts,
             fallback: fallback.map(|first| first.outcome.as_str()),
             overhead: self.overhead(),
+            retires: self.tried.last().and_then(|tried| retires(&tried.target)),
         }
     }
+}
+
+/// What the client is warned of, where the provider says when it takes the model out of service.
+fn retires(target: &Target) -> Option<(Timestamp, String)> {
+    let when = target.spec.deprecation?;
+    let heir = match &target.spec.successor {
+        Some(heir) => format!("; its provider names {heir} in its place"),
+        None => String::new(),
+    };
+    Some((when, format!("model {} is taken out of service on {}{heir}", target.model, when.date())))
 }
 
 impl Drop for Meter {

@@ -11,7 +11,7 @@ use runtime::metrics::{Family, Histogram, Names};
 
 use self::series::{OVERHEAD, Payer, PerTarget, Request, Target};
 pub(crate) use self::state::State;
-use crate::observe::{Observer, Settled, Unmetered};
+use crate::observe::{Observer, Settled, Tried, Unmetered};
 
 // The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.
 const MOST_ROUTES: usize = 500;
@@ -72,6 +72,9 @@ impl Observer for Counts {
             let last = position + 1 == event.attempts.len();
             self.targets.record(target, |counts| {
                 counts.count(attempt);
+                if settled.tried.get(position).is_some_and(Tried::retires) {
+                    counts.count_retiring();
+                }
                 if last {
                     counts.time(times.duration, times.ttft);
                 }
@@ -123,9 +126,15 @@ const CLIENT_ERROR: &str = "client_error";
 fn outcome(event: &UsageEvent) -> &'static str {
     let last = event.attempts.last().map(|attempt| attempt.outcome);
     match event.outcome {
-        RequestOutcome::Error if last == Some(AttemptOutcome::ClientFault) => CLIENT_ERROR,
+        RequestOutcome::Error if last.is_some_and(is_clients_fault) => CLIENT_ERROR,
         outcome => outcome.as_str(),
     }
+}
+
+/// Whether the client hears of it as of its own fault.
+const fn is_clients_fault(outcome: AttemptOutcome) -> bool {
+    use AttemptOutcome as O;
+    matches!(outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter)
 }
 
 /// As the response header says it.

@@ -55,6 +55,13 @@ pub(crate) struct Tried {
     pub(crate) reason: Reason,
 }
 
+impl Tried {
+    /// Whether the provider says when it takes the model out of service.
+    pub(crate) fn retires(&self) -> bool {
+        self.target.spec.deprecation.is_some()
+    }
+}
+
 /// A request that was refused, answered by the gateway itself, or given up by its client before any attempt.
 pub(crate) struct Unmetered<'a> {
     pub(crate) passage: &'a Passage,

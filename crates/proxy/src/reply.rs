@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Attempt, ErrorKind, RequestId, Usage};
+use domain::{Attempt, ErrorKind, RequestId, Timestamp, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use wire::{DialectName, dialect::ErrorOut};
@@ -210,6 +210,8 @@ pub(crate) struct Notes {
     pub(crate) attempts: usize,
     pub(crate) fallback: Option<&'static str>,
     pub(crate) overhead: Duration,
+    /// The model is taken out of service: when, and what to put in its place.
+    pub(crate) retires: Option<(Timestamp, String)>,
 }
 
 impl Notes {
@@ -217,7 +219,8 @@ impl Notes {
         let (route, provider, model, fallback) = (None, None, None, None);
         let (attempts, overhead) = (0, Duration::ZERO);
         let dropped = Vec::new();
-        Self { request, dialect, dropped, route, provider, model, attempts, fallback, overhead }
+        let retires = None;
+        Self { request, dialect, dropped, route, provider, model, attempts, fallback, overhead, retires }
     }
 
     /// Writes the headers that every answer carries.
@@ -241,6 +244,15 @@ impl Notes {
         headers.insert(HeaderName::from_static("x-portcullis-fallback"), fallback);
         headers.insert(HeaderName::from_static("x-portcullis-cache"), HeaderValue::from_static("off"));
         headers.insert(HeaderName::from_static("x-portcullis-overhead-us"), HeaderValue::from(overhead));
+        if let Some((when, what)) = &self.retires {
+            // RFC 8594.
+            if let Ok(when) = HeaderValue::from_str(&when.http_date()) {
+                headers.insert(HeaderName::from_static("sunset"), when);
+            }
+            if let Ok(what) = HeaderValue::from_str(what) {
+                headers.insert(HeaderName::from_static("x-portcullis-warning"), what);
+            }
+        }
         if !self.dropped.is_empty()
             && let Ok(dropped) = HeaderValue::from_str(&self.dropped.join(", "))
         {

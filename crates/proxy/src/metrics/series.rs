@@ -113,6 +113,7 @@ pub(super) struct PerTarget {
     attempts: [AtomicU64; AttemptOutcome::ALL.len()],
     tokens: [AtomicU64; TOKENS.len()],
     unpriced: AtomicU64,
+    retiring: AtomicU64,
     pub(super) duration: Histogram,
     pub(super) first_token: Histogram,
 }
@@ -123,6 +124,7 @@ impl PerTarget {
             attempts: Default::default(),
             tokens: Default::default(),
             unpriced: AtomicU64::new(0),
+            retiring: AtomicU64::new(0),
             duration: Histogram::new(DURATION),
             first_token: Histogram::new(FIRST_TOKEN),
         }
@@ -143,6 +145,16 @@ impl PerTarget {
         if attempt.price.is_none() && !attempt.usage.is_nothing() {
             add(&self.unpriced, 1);
         }
+    }
+
+    /// One of them went to a model that its provider takes out of service.
+    pub(super) fn count_retiring(&self) {
+        add(&self.retiring, 1);
+    }
+
+    /// Attempts at a model that its provider takes out of service.
+    pub(super) fn retiring(&self) -> u64 {
+        self.retiring.load(Ordering::Relaxed)
     }
 
     /// A request whose last attempt went here.

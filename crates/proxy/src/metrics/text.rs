@@ -77,6 +77,14 @@ impl Counts {
         self.each_target(|labels, counts| match counts.unpriced() {
             0 => Ok(()),
             count => unpriced.put(labels, count),
+        })?;
+        let mut retiring = to.counter(
+            "portcullis_deprecated_model_attempts_total",
+            "Attempts at models that their provider takes out of service.",
+        )?;
+        self.each_target(|labels, counts| match counts.retiring() {
+            0 => Ok(()),
+            count => retiring.put(labels, count),
         })
     }
 

@@ -181,3 +181,25 @@ async fn a_clients_haste_is_not_the_providers_fault() {
     bench.event().await;
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_model_that_retires_is_warned_of_and_then_replaced() {
+    let models = &[r#""deprecation":"2099-12-31","successor":"heir""#];
+    let mut bench = Bench::start(Plan { models, ..Plan::default() }).await;
+    let reply = bench.client.say("hi").await;
+    assert_eq!(reply.header("sunset"), "Thu, 31 Dec 2099 00:00:00 GMT");
+    let warning = "model a/m is taken out of service on 2099-12-31; its provider names heir in its place";
+    assert_eq!((reply.status, reply.header("x-portcullis-warning")), (200, warning));
+    bench.event().await;
+    assert!(
+        bench.metrics().contains("portcullis_deprecated_model_attempts_total{provider=\"a\",model=\"m\"} 1")
+    );
+    bench.finish().await;
+    let models = &[r#""deprecation":"2020-12-31","successor":"heir""#];
+    let mut bench = Bench::start(Plan { models, ..Plan::default() }).await;
+    let reply = bench.client.say("hi").await;
+    assert_eq!((reply.status, reply.header("x-portcullis-model")), (200, "heir"));
+    assert!(!reply.headers.contains_key("sunset"));
+    bench.event().await;
+    bench.finish().await;
+}
