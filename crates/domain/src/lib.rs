@@ -11,6 +11,7 @@ mod price;
 mod probe;
 mod resource;
 mod route;
+mod schema;
 mod share;
 mod spec;
 mod time;

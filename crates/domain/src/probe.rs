@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Duration, Share, route::is_default};
+use crate::{Duration, Share, route::is_default, schema::one_of};
 
 /// When an endpoint's target is taken out of use, and how it comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -11,11 +11,13 @@ use crate::{Duration, Share, route::is_default};
 pub struct HealthSpec {
     /// What is looked back at.
     pub window: Duration,
-    /// This share of failures takes it out,
+    /// This share of failures among the window's requests takes it out.
     pub errors: Share,
-    /// of at least so many requests.
+    /// Fewer requests than this in the window say nothing about a share.
+    #[schemars(range(min = 1))]
     pub min_requests: u32,
-    /// So many failures in a row take it out.
+    /// So many failures in a row take it out, however many requests there were.
+    #[schemars(range(min = 1))]
     pub consecutive: u32,
     /// For how long the first time; twice as long each time after.
     pub eject: Duration,
@@ -111,6 +113,7 @@ impl ProbeSpec {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ProbeWord")]
 enum Word {
     Off,
     Free,
@@ -122,6 +125,8 @@ struct FreeProbe {
     free: ProbeTimes,
 }
 
+/// Requests of the gateway's own that find out whether the endpoint answers: none, the list of models, or a small
+/// prompt to each model that routes name.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -132,6 +137,7 @@ enum Written {
     Free(FreeProbe),
     Prompt(PromptProbe),
     /// YAML 1.1 reads a bare `off` as false.
+    #[schemars(skip)]
     Switch(bool),
 }
 
@@ -165,7 +171,7 @@ impl JsonSchema for ProbeSpec {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Written::json_schema(generator)
+        one_of(Written::json_schema(generator))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{AttemptOutcome, Share};
@@ -18,7 +18,14 @@ pub struct RetrySpec {
     pub budget: Share,
     /// What follows a failure, where it is not the usual.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "by_class")]
     pub on: BTreeMap<FailureClass, Action>,
+}
+
+/// A map whose keys are the classes, which derived schemas of maps leave out.
+fn by_class(generator: &mut SchemaGenerator) -> Schema {
+    let (class, action) = (generator.subschema_for::<FailureClass>(), generator.subschema_for::<Action>());
+    json_schema!({ "type": "object", "propertyNames": class, "additionalProperties": action })
 }
 
 impl Default for RetrySpec {

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::schema::one_of;
+
 /// One target of a route; written short as `provider/model`, or long as `{ model: provider/model, weight: 70 }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSpec {
@@ -106,6 +108,7 @@ struct LongTarget {
     concurrent: Option<u32>,
 }
 
+/// A model at a provider, with a weight or a bound of its own where it is written long.
 #[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -143,7 +146,7 @@ impl JsonSchema for TargetSpec {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        WrittenTarget::json_schema(generator)
+        one_of(WrittenTarget::json_schema(generator))
     }
 }
 
