@@ -37,9 +37,13 @@ pub fn next_key(
     if credentials.is_empty() {
         return NextKey::NotNeeded;
     }
-    // A refused key is tried again by one request when its time is over; that one has other keys to go on with.
     let due = |key: &&Arc<Credential>| !tried.contains(&key.id) && is_due(key, now);
-    if let Some(key) = credentials.iter().find(|key| due(key) && key.state.take_trial(TRIAL, now)) {
+    let trial = || credentials.iter().find(|key| due(key) && key.state.take_trial(TRIAL, now));
+    // A refused key is tried again by one request when its time is over; that one has other keys to go on with. They
+    // come before another trial, or one request might meet every refused key there is.
+    if tried.is_empty()
+        && let Some(key) = trial()
+    {
         return NextKey::Use(Arc::clone(key));
     }
     let may = |key: &Credential| match key.state.usable(tokens, now) {
@@ -48,19 +52,18 @@ pub fn next_key(
     };
     let usable = || credentials.iter().filter(|key| !tried.contains(&key.id) && may(key));
     let total: u64 = usable().map(|key| u64::from(key.weight)).sum();
-    if total == 0 {
-        return NextKey::NoneLeft;
-    }
-    let mut left = draw % total;
+    let mut left = draw.checked_rem(total).unwrap_or_default();
+    let mut chosen = None;
+    // A key that is benched between the two looks leaves the last of the others.
     for key in usable() {
+        chosen = Some(key);
         let weight = u64::from(key.weight);
         if left < weight {
-            return NextKey::Use(Arc::clone(key));
+            break;
         }
         left -= weight;
     }
-    // A key was benched between the two looks.
-    NextKey::NoneLeft
+    chosen.or_else(trial).map_or(NextKey::NoneLeft, |key| NextKey::Use(Arc::clone(key)))
 }
 
 /// Whether only a count speaks against a key.

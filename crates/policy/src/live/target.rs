@@ -154,6 +154,13 @@ impl TargetState {
         }
     }
 
+    /// Whether it is out of use because nothing succeeded, rather than too little.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        let word = self.breaker.load();
+        !word.is_closed() && word.dead
+    }
+
     /// Whether its ejection is over and nobody has leave to try it: time to ask for the replicas' shared lease.
     #[must_use]
     pub fn wants_trial(&self, now: Micros) -> bool {

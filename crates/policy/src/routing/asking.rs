@@ -40,6 +40,11 @@ pub struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    /// Tokens that the request may take, output included.
+    pub(super) fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.facts.max_output.unwrap_or_default())
+    }
+
     /// What only a whole reading of the body tells.
     pub(super) fn shape(&self) -> &Shape {
         self.seen.get_or_init(|| (self.shape)())

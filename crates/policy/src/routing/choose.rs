@@ -31,7 +31,7 @@ pub(super) struct Chosen<'a> {
     pub(super) pool: usize,
     /// The last rule that matched; `None`: defaults all the way.
     pub(super) rule: Option<String>,
-    /// What rules said; only the decisive ones unless an explanation is wanted.
+    /// What rules said; empty unless an explanation is wanted.
     pub(super) seen: Vec<RuleSeen>,
 }
 

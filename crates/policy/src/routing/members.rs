@@ -1,13 +1,13 @@
 //! Whether a target can be used for a request at this moment: its health, its keys, what it can do.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
+use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share, Strategy};
 
-use super::{Asking, PassedOver, Planned, Reason, WhyNot, plan::Standin};
+use super::{Asking, PassedOver, Planned, Reason, WhyNot};
 use crate::{
     keys,
-    live::{Admission, Micros},
+    live::{Admission, Micros, TargetState},
     route::{Member, Tier},
     snapshot::Target,
 };
@@ -42,21 +42,24 @@ impl Standing {
         }
     }
 
-    /// Those that are in use go first, then those that should have less, then those that find out.
-    pub(super) const fn rank(self) -> u8 {
-        match self {
-            Self::Open | Self::Panic => 0,
-            Self::Warming => 1,
-            Self::Trial => 2,
-            Self::Busy => 3,
+    /// Those that are in use go first, then those that should have less, then those that find out. Where traffic is
+    /// spread, what is left of the others must not get all of it: there panic is as good as in use.
+    pub(super) const fn rank(self, strategy: Strategy) -> u8 {
+        match (self, strategy) {
+            (Self::Open, _) | (Self::Panic, Strategy::Weighted | Strategy::LeastLoaded | Strategy::Sticky) => 0,
+            (Self::Panic | Self::Warming, _) => 1,
+            (Self::Trial, _) => 2,
+            (Self::Busy, _) => 3,
         }
     }
 }
 
 /// A member that can be used.
 pub(super) struct Candidate<'a> {
-    pub(super) target: Standin<'a>,
+    pub(super) target: &'a Arc<Target>,
     pub(super) standing: Standing,
+    /// Where that puts it in its tier.
+    pub(super) rank: u8,
     pub(super) reason: Reason,
     pub(super) weight: u32,
     concurrent: Option<u32>,
@@ -67,7 +70,7 @@ pub(super) struct Candidate<'a> {
 impl Candidate<'_> {
     pub(super) fn planned(self, tier: usize) -> Planned {
         let reason = self.standing.reason().unwrap_or(self.reason);
-        let (target, concurrent) = (self.target.into_owned(), self.concurrent);
+        let (target, concurrent) = (Arc::clone(self.target), self.concurrent);
         Planned { target, reason, tier, concurrent, accept: None }
     }
 }
@@ -82,71 +85,72 @@ pub(super) struct Mood {
 }
 
 /// Whether so few of a pool's targets are in use that those that still answer at times are used as well.
-pub(super) fn panics(tiers: &[Tier], threshold: Share, now: Micros) -> bool {
+pub(super) fn panics(tiers: &[Tier], threshold: Share, asking: &Asking<'_>) -> bool {
     let (mut all, mut open) = (0_u64, 0_u64);
     for member in tiers.iter().flat_map(|tier| &tier.members) {
         all += 1;
-        let admission = member.target.state.admission(now);
+        let admission = in_place(&member.target, asking).state.admission(asking.now);
         open += u64::from(matches!(admission, Admission::Open | Admission::Warming { .. }));
     }
     open * 1_000_000 < all * u64::from(threshold.parts())
 }
 
+/// A target, or what stands in for it.
+pub(super) fn in_place<'a>(target: &'a Arc<Target>, asking: &Asking<'_>) -> &'a Arc<Target> {
+    target.in_place(asking.at).unwrap_or(target)
+}
+
 /// A member as a candidate.
 pub(super) fn candidate<'a>(
     tier: &'a Tier,
-    member: &'a Member,
+    (index, member): (usize, &'a Member),
     asking: &Asking<'_>,
     mood: Mood,
 ) -> Result<Candidate<'a>, PassedOver> {
-    let standing =
-        standing(&member.target, member.concurrent, asking, mood).and_then(|(target, standing)| {
-            competent(&target.spec, &tier.require, asking)?;
-            Ok((target, standing))
-        });
-    let (target, standing) =
-        standing.map_err(|why| PassedOver { model: member.target.model.clone(), why })?;
-    let index = tier.members.iter().position(|known| std::ptr::eq(known, member)).unwrap_or_default();
-    let reason = if matches!(target, Cow::Owned(_)) { Reason::Successor } else { Reason::Next };
-    Ok(Candidate { target, standing, reason, weight: member.weight, concurrent: member.concurrent, index })
+    let target = in_place(&member.target, asking);
+    let passed = |why| PassedOver { model: member.target.model.clone(), why };
+    // What it can never do comes first: to wait for its return would be in vain.
+    competent(&target.spec, &tier.require, asking).map_err(passed)?;
+    let standing = standing(target, member.concurrent, asking, mood).map_err(passed)?;
+    let reason = if Arc::ptr_eq(target, &member.target) { Reason::Next } else { Reason::Successor };
+    let (rank, &Member { weight, concurrent, .. }) = (standing.rank(tier.strategy), member);
+    Ok(Candidate { target, standing, rank, reason, weight, concurrent, index })
 }
 
-/// How a target, or its successor, stands.
-pub(super) fn standing<'a>(
-    target: &'a Arc<Target>,
+/// How a target stands.
+pub(super) fn standing(
+    target: &Target,
     concurrent: Option<u32>,
     asking: &Asking<'_>,
     mood: Mood,
-) -> Result<(Standin<'a>, Standing), WhyNot> {
-    let target: Standin<'a> = match target.in_place(asking.at) {
-        Some(successor) => Cow::Owned(Arc::clone(successor)),
-        None => Cow::Borrowed(target),
-    };
+) -> Result<Standing, WhyNot> {
     let state = &target.state;
     let standing = match state.admission(asking.now) {
         Admission::Open => Standing::Open,
         Admission::Warming { share } if share.hit(asking.draw(u64::MAX)) => Standing::Open,
         Admission::Warming { .. } => Standing::Warming,
+        Admission::Ejected { .. } | Admission::HalfOpen if mood.panic && !state.is_dead() => Standing::Panic,
         Admission::HalfOpen if state.trial_waits(asking.now) => Standing::Trial,
         Admission::HalfOpen => return Err(WhyNot::OnTrial),
-        Admission::Ejected { dead: false, .. } if mood.panic => Standing::Panic,
         Admission::Ejected { left, .. } => return Err(WhyNot::Ejected { left }),
     };
-    match keys::any(&target.endpoint.credentials, asking.input_tokens, asking.now) {
+    match keys::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
         Err(WhyNot::KeysBenched { by_count: true, .. }) if mood.desperate => {}
         usable => usable?,
     }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);
-    Ok((target, if busy && standing != Standing::Trial { Standing::Busy } else { standing }))
+    let healthy = matches!(standing, Standing::Open | Standing::Warming);
+    Ok(if busy && healthy { Standing::Busy } else { standing })
 }
 
 /// The same when its turn has come: time has passed, and others have tried.
-pub(super) fn still(target: &Target, reason: Reason, now: Micros) -> Result<bool, WhyNot> {
-    match target.state.admission(now) {
+pub(super) fn still(state: &TargetState, reason: Reason, now: Micros) -> Result<bool, WhyNot> {
+    let panic = || reason == Reason::Panic && !state.is_dead();
+    match state.admission(now) {
         Admission::Open | Admission::Warming { .. } => Ok(false),
-        Admission::HalfOpen if target.state.take_trial(TRIAL, now) => Ok(true),
+        Admission::HalfOpen if state.take_trial(TRIAL, now) => Ok(true),
+        Admission::Ejected { .. } | Admission::HalfOpen if panic() => Ok(false),
         Admission::HalfOpen => Err(WhyNot::OnTrial),
-        Admission::Ejected { dead: false, .. } if reason == Reason::Panic => Ok(false),
         Admission::Ejected { left, .. } => Err(WhyNot::Ejected { left }),
     }
 }
@@ -154,29 +158,26 @@ pub(super) fn still(target: &Target, reason: Reason, now: Micros) -> Result<bool
 /// Whether a model can do what a request uses.
 fn competent(model: &ModelSpec, require: &Require, asking: &Asking<'_>) -> Result<(), WhyNot> {
     if let (Some(ContextNeed::Fits), Some(context)) = (require.context, model.context) {
-        let needed = asking.input_tokens.saturating_add(asking.facts.max_output.unwrap_or_default());
+        let needed = asking.tokens();
         if needed > context {
             return Err(WhyNot::TooSmall { needed, context });
         }
     }
     let Some(need) = require.capabilities else { return Ok(()) };
     let (facts, able) = (asking.facts, model.capabilities);
-    let scanned = [
-        (facts.images > 0, able.vision, "images"),
-        (facts.audio > 0, able.audio, "audio"),
-        (facts.files > 0, able.documents, "documents"),
+    let lacks =
+        |able: Option<bool>| able == Some(false) || (need == CapabilityNeed::Known && able.is_none());
+    // The whole body is only read for what the model may not be able to do.
+    let shape = || asking.shape();
+    let thinks = || shape().reasoning_effort.is_some_and(|effort| effort != "none");
+    let missing = [
+        (lacks(able.vision) && facts.images > 0, "images"),
+        (lacks(able.audio) && facts.audio > 0, "audio"),
+        (lacks(able.documents) && facts.files > 0, "documents"),
+        (lacks(able.tools) && shape().tools > 0, "tools"),
+        (lacks(able.structured_output) && shape().schema.is_some(), "answers by a JSON schema"),
+        (lacks(able.reasoning) && thinks(), "reasoning"),
     ];
-    let shape = asking.shape();
-    let thinks = shape.reasoning_effort.is_some_and(|effort| effort != "none");
-    let whole = [
-        (shape.tools > 0, able.tools, "tools"),
-        (shape.schema.is_some(), able.structured_output, "answers by a JSON schema"),
-        (thinks, able.reasoning, "reasoning"),
-    ];
-    for (used, able, what) in scanned.into_iter().chain(whole) {
-        if used && (able == Some(false) || (need == CapabilityNeed::Known && able.is_none())) {
-            return Err(WhyNot::Lacks(what));
-        }
-    }
-    Ok(())
+    let missing = missing.into_iter().find_map(|(missing, what)| missing.then_some(what));
+    missing.map_or(Ok(()), |what| Err(WhyNot::Lacks(what)))
 }

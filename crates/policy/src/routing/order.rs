@@ -1,7 +1,5 @@
 //! The strategies: in which order a tier's candidates are tried.
 
-use std::cmp::Ordering;
-
 use domain::Strategy;
 
 use super::{Asking, Reason, cost, distance, members::Candidate, sticky};
@@ -23,7 +21,7 @@ pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Aski
         Strategy::Nearest => nearest(tier, candidates, asking),
         Strategy::Sticky => sticky::order(tier.by, candidates, asking),
     }
-    candidates.sort_by_key(|candidate| candidate.standing.rank());
+    candidates.sort_by_key(|candidate| candidate.rank);
 }
 
 fn say(candidate: &mut Candidate<'_>, reason: Reason) {
@@ -47,17 +45,22 @@ pub(super) fn unit(draw: u64) -> f64 {
 /// The time at which a candidate arrives in an exponential race: the first of several is drawn exactly by weight, and
 /// the rest behind it as if it had not been there (Efraimidis and Spirakis, 2006).
 pub(super) fn arrival(draw: u64, weight: u32) -> f64 {
-    -unit(draw).ln() / f64::from(weight.max(1))
+    (0.0 - unit(draw).ln()) / f64::from(weight.max(1))
 }
 
-fn by<T: PartialOrd>(candidates: &mut [Candidate<'_>], mut key: impl FnMut(&Candidate<'_>) -> T) {
-    // Among at most 32 a key that is computed again costs less than a list of keys.
-    candidates.sort_by(|one, other| key(one).partial_cmp(&key(other)).unwrap_or(Ordering::Equal));
+/// The order of numbers from zero up.
+pub(super) const fn ordinal(number: f64) -> u64 {
+    number.to_bits()
 }
 
-fn weighted(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+/// Sorts by a key that is asked for once: what it is read from changes under way, and a sort may panic over that.
+fn by<T: Ord>(candidates: &mut [Candidate<'_>], key: impl FnMut(&Candidate<'_>) -> T) {
+    candidates.sort_by_cached_key(key);
+}
+
+pub(super) fn weighted(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
     let of = candidates.iter().map(|candidate| candidate.weight).sum();
-    by(candidates, |candidate| arrival(asking.draw(candidate.index as u64), candidate.weight));
+    by(candidates, |candidate| ordinal(arrival(asking.draw(candidate.index as u64), candidate.weight)));
     for candidate in candidates {
         say(candidate, Reason::Drawn { weight: candidate.weight, of });
     }
@@ -92,17 +95,14 @@ fn fastest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
 /// The better of two drawn by chance goes first: choosing the best of all would send every replica's next request
 /// to the same one (Mitzenmacher, 2001).
 fn least_loaded(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
-    let load = |candidate: &Candidate<'_>| candidate.target.state.load(asking.now);
-    by(candidates, |candidate| (candidate.standing.rank(), asking.draw(candidate.index as u64)));
-    let open = candidates.iter().take_while(|candidate| candidate.standing.rank() == 0).count();
+    let load = |candidate: &Candidate<'_>| ordinal(candidate.target.state.load(asking.now));
+    by(candidates, |candidate| (candidate.rank, asking.draw(candidate.index as u64)));
+    let open = candidates.iter().take_while(|candidate| candidate.rank == 0).count();
     if open > 1 {
         if load(&candidates[1]) < load(&candidates[0]) {
             candidates.swap(0, 1);
         }
-        candidates[1..].sort_by(|one, other| {
-            let rank = one.standing.rank().cmp(&other.standing.rank());
-            rank.then(load(one).partial_cmp(&load(other)).unwrap_or(Ordering::Equal))
-        });
+        by(&mut candidates[1..], |candidate| (candidate.rank, load(candidate)));
     }
     if let Some(first) = candidates.first_mut() {
         let in_flight = first.target.state.in_flight();
@@ -125,7 +125,11 @@ fn cheapest(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
 fn nearest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
     let distance = |candidate: &Candidate<'_>| {
         let (from, to) = (asking.region?, candidate.target.endpoint.region.as_deref()?);
-        tier.distances.get(from).and_then(|row| row.get(to).copied()).or_else(|| distance::between(from, to))
+        if tier.distances.is_empty() {
+            return distance::between(from, to);
+        }
+        // Written distances are in a unit of their own, beside which kilometres say nothing.
+        tier.distances.get(from).and_then(|row| row.get(to).copied()).or((from == to).then_some(0))
     };
     by(candidates, |candidate| {
         let distance = distance(candidate);

@@ -1,6 +1,6 @@
 //! The plan of one request: the pool's targets in order, each with its reason.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use domain::{ModelRef, Share};
 
@@ -168,33 +168,49 @@ impl<'a> Draft<'a> {
     }
 
     fn tiers(&mut self, tiers: &[Tier], threshold: Share) {
-        let panic = members::panics(tiers, threshold, self.asking.now);
+        let panic = members::panics(tiers, threshold, self.asking);
         let mood = Mood { panic, desperate: self.desperate };
-        let (mut served, mut trial, mut busy) = (false, None, Vec::new());
+        let (mut trial, mut held, mut last, mut busy) = (None, Vec::new(), Vec::new(), Vec::new());
+        let mut there: Vec<&Arc<Target>> = Vec::new();
         for (number, tier) in tiers.iter().enumerate() {
             let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(tier.members.len());
-            for member in &tier.members {
-                match members::candidate(tier, member, self.asking, mood) {
-                    Ok(candidate) => candidates.push(candidate),
+            for (index, member) in tier.members.iter().enumerate() {
+                let found = members::candidate(tier, (index, member), self.asking, mood).and_then(|found| {
+                    let twice = there.iter().any(|other| Arc::ptr_eq(&other.state, &found.target.state));
+                    let passed = || PassedOver { model: member.target.model.clone(), why: WhyNot::Listed };
+                    if twice { Err(passed()) } else { Ok(found) }
+                });
+                match found {
+                    Ok(candidate) => {
+                        there.push(candidate.target);
+                        candidates.push(candidate);
+                    }
                     Err(passed) => self.passed_over.push(passed),
                 }
             }
             self.unusable(&tier.unusable);
             order::order(tier, &mut candidates, self.asking);
-            let serves = candidates.iter().any(|candidate| candidate.standing == Standing::Open);
             for candidate in candidates {
-                let standing = candidate.standing;
+                let (standing, rank) = (candidate.standing, candidate.rank);
                 let planned = candidate.planned(number);
                 match standing {
                     Standing::Busy => busy.push(planned),
-                    // Whoever finds out whether a better target is back must not wait for worse ones to fail.
-                    Standing::Trial if !served && trial.is_none() => trial = Some(planned),
+                    // One request finds out whether a target is back, before it spends its time on others: were it
+                    // to wait until those fail, nobody would know in time. More than one delay nobody bears.
+                    Standing::Trial if trial.is_none() => trial = Some(planned),
+                    Standing::Trial => last.push(planned),
+                    // A better tier's target that should have less traffic leaves it to those that are in use.
+                    _ if rank > 0 => held.push(planned),
                     _ => self.attempts.push(planned),
                 }
             }
-            served |= serves;
+            if !self.attempts.is_empty() {
+                self.attempts.append(&mut held);
+            }
         }
-        self.attempts.append(&mut busy);
+        for mut rest in [held, last, busy] {
+            self.attempts.append(&mut rest);
+        }
         if let Some(trial) = trial {
             self.attempts.insert(0, trial);
         }
@@ -210,9 +226,10 @@ impl<'a> Draft<'a> {
                     continue;
                 }
             };
-            match members::standing(target, None, self.asking, mood) {
-                Ok((target, standing)) => self.attempts.push(Planned {
-                    target: target.into_owned(),
+            let used = members::in_place(target, self.asking);
+            match members::standing(used, None, self.asking, mood) {
+                Ok(standing) => self.attempts.push(Planned {
+                    target: Arc::clone(used),
                     reason: standing.reason().unwrap_or(Reason::Step),
                     tier: number,
                     concurrent: None,
@@ -238,8 +255,5 @@ impl<'a> Draft<'a> {
 /// # Errors
 /// Why not, any more.
 pub fn still(planned: &Planned, now: Micros) -> Result<bool, WhyNot> {
-    members::still(&planned.target, planned.reason, now)
+    members::still(&planned.target.state, planned.reason, now)
 }
-
-/// The target, or the successor that stands in for it.
-pub(super) type Standin<'a> = Cow<'a, Arc<Target>>;

@@ -124,6 +124,8 @@ pub enum WhyNot {
     },
     /// It cannot do something that the request uses.
     Lacks(&'static str),
+    /// It stands in the plan already, by its own name or in place of another.
+    Listed,
     /// An earlier target could not take the input, and this one takes no more.
     NoLarger,
     /// It has as many requests as it may have at once.
@@ -145,6 +147,7 @@ impl fmt::Display for WhyNot {
             }
             Self::Lacks(what) => write!(f, "does not support {what}"),
             Self::Busy => f.write_str("at its limit of concurrent requests"),
+            Self::Listed => f.write_str("stands in the plan already"),
             Self::NoLarger => f.write_str("takes no more input than a target that it was too long for"),
         }
     }

@@ -2,7 +2,11 @@
 
 use domain::StickyBy;
 
-use super::{Asking, Reason, members::Candidate, order::arrival};
+use super::{
+    Asking, Reason,
+    members::Candidate,
+    order::{arrival, ordinal, weighted},
+};
 
 /// Orders by rendezvous hashing (Thaler and Ravishankar, 1998), weighted: when a target goes, only what kept to it
 /// moves, and it comes back when the target does.
@@ -12,13 +16,15 @@ pub(super) fn order(by: StickyBy, candidates: &mut [Candidate<'_>], asking: &Ask
         StickyBy::User => asking.user.map(hashed),
         StickyBy::Prompt => None,
     };
-    let key = key.unwrap_or_else(|| asking.shape().prefix);
+    // A call that has no prompt keeps to nobody; all of them to one target would be worse.
+    let key = key.or_else(|| Some(asking.shape().prefix).filter(|prefix| *prefix != 0));
+    let Some(key) = key else { return weighted(candidates, asking) };
     let score = |candidate: &Candidate<'_>| {
         let model = &candidate.target.model;
         let place = mixed(hashed(&model.provider) ^ hashed(&model.model).rotate_left(32));
         arrival(mixed(key ^ place), candidate.weight)
     };
-    candidates.sort_by(|one, other| score(one).total_cmp(&score(other)));
+    candidates.sort_by_cached_key(|candidate| ordinal(score(candidate)));
     for candidate in candidates {
         if candidate.reason != Reason::Successor {
             candidate.reason = Reason::Sticky;
