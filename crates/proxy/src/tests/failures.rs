@@ -11,14 +11,14 @@ async fn a_request_the_provider_blames_is_asked_once_and_told_in_its_words() {
     for stream in [false, true] {
         let mut bench = Bench::two().await;
         let script = format!(
-            r#"{{"status":400,"raw_body":"{{\"error\":{{\"message\":\"{} cannot: too long\",\"type\":\"t\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}}}"}}"#,
+            r#"{{"status":400,"raw_body":"{{\"error\":{{\"message\":\"{} cannot: no such role\",\"type\":\"t\",\"param\":\"messages\",\"code\":\"invalid_value\"}}}}"}}"#,
             credential("a", 0)
         );
         bench.sims[0].script(&script).await;
         let reply = if stream { bench.client.stream("hi").await } else { bench.client.say("hi").await };
-        assert_eq!((reply.status, reply.code().as_str()), (400, "context_length_exceeded"));
+        assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"));
         let error = &reply.json()["error"];
-        assert_eq!(error["message"], "[redacted] cannot: too long");
+        assert_eq!(error["message"], "[redacted] cannot: no such role");
         assert_eq!(error["param"], "messages");
         assert_eq!(error["portcullis"]["code"], "invalid_request");
         for (name, value) in [("route", "chat"), ("provider", "a"), ("model", "m"), ("attempts", "1")] {
@@ -29,6 +29,36 @@ async fn a_request_the_provider_blames_is_asked_once_and_told_in_its_words() {
         assert_eq!((event.outcome, event.status), (RequestOutcome::Error, 400));
         assert_eq!(event.attempts[0].outcome, AttemptOutcome::ClientFault);
         assert_eq!((event.attempts[0].cost.nanos(), event.route.as_str()), (0, "chat"));
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_that_one_provider_cannot_take_goes_to_the_next() {
+    use AttemptOutcome::{ContentFilter, ContextTooLong};
+    let cases = [
+        (400, r#"{"error":{"message":"m","code":"context_length_exceeded"}}"#, ContextTooLong),
+        (413, r#"{"error":{"message":"Request too large","type":"invalid_request_error"}}"#, ContextTooLong),
+        (400, r#"{"error":{"message":"m","code":"content_filter"}}"#, ContentFilter),
+        (403, r#"{"error":{"message":"your input was flagged","code":403}}"#, ContentFilter),
+    ];
+    for (status, body, outcome) in cases {
+        let mut bench = Bench::two().await;
+        let script = serde_json::json!({ "status": status, "raw_body": body }).to_string();
+        bench.sims[0].script(&script).await;
+        let reply = bench.client.say("hi").await;
+        assert_eq!((reply.status, reply.header("x-portcullis-provider")), (200, "b"), "{body}");
+        let event = bench.event().await;
+        let outcomes: Vec<_> = event.attempts.iter().map(|attempt| attempt.outcome).collect();
+        // Once: no other key of the same provider would have helped, and none is at fault.
+        assert_eq!(outcomes, [outcome, AttemptOutcome::Ok], "{body}");
+        assert_eq!(bench.sims[0].requests().await.len(), 1, "{body}");
+
+        bench.sims[0].script(&script).await;
+        bench.sims[1].script(&script).await;
+        let reply = bench.client.say("hi").await;
+        assert_eq!(reply.status, status, "{body}");
+        assert_eq!(bench.event().await.attempts.len(), 2, "{body}");
         bench.finish().await;
     }
 }
