@@ -5,6 +5,7 @@ use secrets::MasterKey;
 
 use super::*;
 
+mod documented;
 mod routes;
 
 const TEXT: &str = "apiVersion: portcullis/v1\n\

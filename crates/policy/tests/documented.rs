@@ -1,0 +1,52 @@
+//! docs/routing.md lists facts, functions and presets as they are.
+
+use domain::Preset;
+use policy::rules::{FACTS, FUNCTIONS, Fact, Program, REPLY_FACTS, source};
+
+const PAGE: &str = include_str!("../../../docs/routing.md");
+
+/// The rows of the table that has this row in it.
+fn table(of: &str) -> Vec<&'static str> {
+    let lines: Vec<&str> = PAGE.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with(of))
+        .unwrap_or_else(|| panic!("no row begins with {of}"));
+    let head = lines[..at].iter().rposition(|line| line.starts_with("|---")).unwrap();
+    lines[head + 1..].iter().take_while(|line| line.starts_with('|')).copied().collect()
+}
+
+/// A pipe ends a cell, also within code.
+fn row(cells: &[&str]) -> String {
+    format!("| {} |", cells.join(" | "))
+}
+
+fn facts(facts: &[Fact]) -> Vec<String> {
+    facts.iter().map(|fact| row(&[&format!("`{}`", fact.name), fact.kind, fact.doc])).collect()
+}
+
+#[test]
+fn facts_of_requests_and_answers() {
+    let wanted = facts(FACTS);
+    assert_eq!(table("| `request.api`"), wanted, "{}", wanted.join("\n"));
+    let wanted = facts(REPLY_FACTS);
+    assert_eq!(table("| `reply.text`"), wanted, "{}", wanted.join("\n"));
+}
+
+#[test]
+fn functions() {
+    let wanted: Vec<_> =
+        FUNCTIONS.iter().map(|function| row(&[&format!("`{}`", function.form), function.doc])).collect();
+    assert_eq!(table("| `size(x)"), wanted, "{}", wanted.join("\n"));
+}
+
+#[test]
+fn presets() {
+    let preset = |preset: Preset| {
+        let condition = source(preset);
+        assert!(Program::rule(condition).is_ok(), "{condition}");
+        row(&[&format!("`{}`", preset.as_str()), &format!("`{}`", condition.replace('|', "\\|"))])
+    };
+    let wanted: Vec<_> = Preset::ALL.into_iter().map(preset).collect();
+    assert_eq!(table("| `small_prompt`"), wanted, "{}", wanted.join("\n"));
+}
