@@ -6,6 +6,7 @@ mod compile;
 mod keys;
 pub mod live;
 mod price;
+mod queue;
 mod retry;
 mod route;
 mod routing;
@@ -18,6 +19,7 @@ pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, Rows, compile};
 pub use keys::{NextKey, next_key};
 pub use price::{Bound, PricedAt, bound};
+pub use queue::{Queue, Refused, Ticket, Waiting};
 pub use retry::{Verdict, verdict};
 pub use route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier};
 pub use routing::{

@@ -1,6 +1,6 @@
 //! What was seen of targets and credentials: outcomes, latency, rests; decides whether each may be used now.
 //!
-//! Nothing here reads a clock or draws a number: `now` and `draw` are arguments. Requests only touch atomics.
+//! Nothing here has a clock or draws a number: they are arguments. Requests only touch atomics, unless they wait.
 
 mod breaker;
 mod budget;
@@ -8,6 +8,7 @@ mod credential;
 mod in_flight;
 mod latency;
 mod leader;
+mod line;
 mod quota;
 mod registry;
 mod ring;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use credential::{BenchReason, Benched, CredentialState, CredentialView, Sent};
 pub use in_flight::InFlight;
 pub use leader::{Leader, Move};
+pub use line::{Bounds, Clock, Give, InLine};
 pub use quota::Quota;
 pub use registry::{CredentialKey, Live, TargetKey};
 pub use shared::{Shared, SharedKind};

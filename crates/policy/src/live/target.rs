@@ -17,11 +17,13 @@ use super::{
     duration,
     in_flight::Gauge,
     latency::{PeakEwma, Ttft},
+    line::{Bounds, Clock, Give, InLine},
     micros,
     ring::{Ring, Tally},
     shared::{Shared, SharedKind},
     word::Word,
 };
+use crate::queue::{Refused, Waiting};
 
 /// Failed probes in a row that eject: traffic moves before users fail, yet one lost packet does no harm.
 const PROBES: u32 = 2;
@@ -189,9 +191,30 @@ impl TargetState {
         self.in_flight.begin()
     }
 
-    /// A request begins unless `limit` are under way.
+    /// A request begins unless `limit` are under way or others wait for a place.
     pub fn try_begin(&self, limit: u32) -> Option<InFlight> {
         self.in_flight.try_begin(limit)
+    }
+
+    /// A request waits in line for a place, which is handed to `give`, perhaps before this returns. The first one
+    /// that ever waits here brings the clock.
+    ///
+    /// # Errors
+    /// When it cannot wait, or not with success.
+    pub fn wait(
+        &self,
+        who: Waiting,
+        bounds: Bounds,
+        clock: impl FnOnce() -> Clock,
+        give: Give,
+    ) -> Result<InLine, Refused> {
+        self.in_flight.wait(who, bounds, clock, give)
+    }
+
+    /// Requests that wait for a place.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.in_flight.waiting()
     }
 
     /// Requests under way.

@@ -1,6 +1,7 @@
 //! Targets from outside: when they are ejected, how they come back, and that only what is fresh counts.
 
 mod credentials;
+mod line;
 mod registry;
 mod sharing;
 mod threads;
