@@ -33,3 +33,78 @@ pub enum SharedKind {
     /// It is in service.
     Recovered,
 }
+
+/// Ends that differ by less are the same: the clocks' grains and the way through the store. 50 ms.
+const GRAIN: Micros = 50_000;
+
+impl Shared {
+    /// The same after some time.
+    #[must_use]
+    pub const fn after(self, passed: Micros) -> Self {
+        let (left, rest) = (self.left.saturating_sub(passed), self.rest.saturating_sub(passed));
+        Self { left, rest, ..self }
+    }
+
+    /// Whether it tells somebody who knows `other` anything new. Of two, at most one does so to the other.
+    #[must_use]
+    pub const fn adds_to(&self, other: &Self) -> bool {
+        let ahead = self.epoch.wrapping_sub(other.epoch);
+        if ahead != 0 {
+            return ahead <= u16::MAX / 2;
+        }
+        match (self.kind, other.kind) {
+            (SharedKind::Recovered, SharedKind::Ejected) => true,
+            (SharedKind::Ejected, SharedKind::Recovered) => false,
+            (SharedKind::Ejected, SharedKind::Ejected) => self.left > other.left.saturating_add(GRAIN),
+            (SharedKind::Recovered, SharedKind::Recovered) => self.rest > other.rest.saturating_add(GRAIN),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shared() -> impl Strategy<Value = Shared> {
+        let kind = prop_oneof![Just(SharedKind::Ejected), Just(SharedKind::Recovered)];
+        let told = (kind, prop_oneof![0..4_u16, u16::MAX - 2..=u16::MAX], 0..400_000_u64, 0..400_000_u64);
+        told.prop_map(|(kind, epoch, left, rest)| Shared {
+            kind,
+            epoch,
+            left,
+            warm_up: 0,
+            times: 1,
+            dead: false,
+            rest,
+        })
+    }
+
+    proptest! {
+        /// Replicas that overwrite each other's record would otherwise do so for ever.
+        #[test]
+        fn of_two_at_most_one_adds_to_the_other(one in shared(), other in shared()) {
+            prop_assert!(!(one.adds_to(&other) && other.adds_to(&one)));
+            prop_assert!(!one.adds_to(&one));
+        }
+    }
+
+    #[test]
+    fn what_came_later_or_lasts_longer_is_news() {
+        let out = Shared {
+            kind: SharedKind::Ejected,
+            epoch: 1,
+            left: 5_000_000,
+            warm_up: 0,
+            times: 1,
+            dead: true,
+            rest: 0,
+        };
+        let back = Shared { kind: SharedKind::Recovered, left: 0, ..out };
+        assert!(back.adds_to(&out) && !out.adds_to(&back));
+        assert!(Shared { epoch: 2, ..out }.adds_to(&back) && !back.adds_to(&Shared { epoch: 2, ..out }));
+        assert!(out.adds_to(&out.after(1_000_000)) && !out.adds_to(&out.after(1_000)));
+        assert_eq!(out.after(9_000_000).left, 0);
+    }
+}
