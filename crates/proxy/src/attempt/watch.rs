@@ -69,10 +69,11 @@ impl Watch {
             let quota = Quota {
                 remaining_requests: said.remaining_requests,
                 limit_requests: said.limit_requests,
-                reset_requests: said.reset_requests,
+                // A 429 may tell that nothing is left and when to come back, but no reset.
+                reset_requests: said.reset_requests.or(said.retry_after),
                 remaining_tokens: said.remaining_tokens,
                 limit_tokens: said.limit_tokens,
-                reset_tokens: said.reset_tokens,
+                reset_tokens: said.reset_tokens.or(said.retry_after),
             };
             credential.state.observe(sent, &quota, gateway.now());
         }
