@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share, Strategy};
+use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
 
 use super::{Asking, PassedOver, Planned, Reason, WhyNot};
 use crate::{
@@ -43,13 +43,14 @@ impl Standing {
     }
 
     /// Those that are in use go first, then those that should have less, then those that find out. Where traffic is
-    /// spread, what is left of the others must not get all of it: there panic is as good as in use.
-    pub(super) const fn rank(self, strategy: Strategy) -> u8 {
-        match (self, strategy) {
-            (Self::Open, _) | (Self::Panic, Strategy::Weighted | Strategy::LeastLoaded | Strategy::Sticky) => 0,
-            (Self::Panic | Self::Warming, _) => 1,
-            (Self::Trial, _) => 2,
-            (Self::Busy, _) => 3,
+    /// `spread`, the few that are in use must not get all of it: there panic is as good.
+    pub(super) const fn rank(self, spread: bool) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Panic if spread => 0,
+            Self::Panic | Self::Warming => 1,
+            Self::Trial => 2,
+            Self::Busy => 3,
         }
     }
 }
@@ -58,7 +59,7 @@ impl Standing {
 pub(super) struct Candidate<'a> {
     pub(super) target: &'a Arc<Target>,
     pub(super) standing: Standing,
-    /// Where that puts it in its tier.
+    /// Where that puts it among the others of its tier; set when they are ordered.
     pub(super) rank: u8,
     pub(super) reason: Reason,
     pub(super) weight: u32,
@@ -113,8 +114,8 @@ pub(super) fn candidate<'a>(
     competent(&target.spec, &tier.require, asking).map_err(passed)?;
     let standing = standing(target, member.concurrent, asking, mood).map_err(passed)?;
     let reason = if Arc::ptr_eq(target, &member.target) { Reason::Next } else { Reason::Successor };
-    let (rank, &Member { weight, concurrent, .. }) = (standing.rank(tier.strategy), member);
-    Ok(Candidate { target, standing, rank, reason, weight, concurrent, index })
+    let Member { weight, concurrent, .. } = *member;
+    Ok(Candidate { target, standing, rank: 0, reason, weight, concurrent, index })
 }
 
 /// How a target stands.
@@ -165,8 +166,7 @@ fn competent(model: &ModelSpec, require: &Require, asking: &Asking<'_>) -> Resul
     }
     let Some(need) = require.capabilities else { return Ok(()) };
     let (facts, able) = (asking.facts, model.capabilities);
-    let lacks =
-        |able: Option<bool>| able == Some(false) || (need == CapabilityNeed::Known && able.is_none());
+    let lacks = |able: Option<bool>| able == Some(false) || (need == CapabilityNeed::Known && able.is_none());
     // The whole body is only read for what the model may not be able to do.
     let shape = || asking.shape();
     let thinks = || shape().reasoning_effort.is_some_and(|effort| effort != "none");

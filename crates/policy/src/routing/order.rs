@@ -2,7 +2,11 @@
 
 use domain::Strategy;
 
-use super::{Asking, Reason, cost, distance, members::Candidate, sticky};
+use super::{
+    Asking, Reason, cost, distance,
+    members::{Candidate, Standing},
+    sticky,
+};
 use crate::route::Tier;
 
 /// One request of so many goes to a target that is not the fastest, where no probe measures it.
@@ -12,6 +16,11 @@ const DRAW_EXPLORE: u64 = 1 << 32;
 
 /// Orders candidates by the tier's strategy, those that are in use before the others.
 pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+    let spreads = matches!(tier.strategy, Strategy::Weighted | Strategy::LeastLoaded | Strategy::Sticky);
+    let spread = spreads && candidates.iter().any(|candidate| candidate.standing == Standing::Open);
+    for candidate in candidates.iter_mut() {
+        candidate.rank = candidate.standing.rank(spread);
+    }
     match tier.strategy {
         Strategy::Priority => listed(candidates),
         Strategy::Weighted => weighted(candidates, asking),
@@ -111,7 +120,7 @@ fn least_loaded(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
 }
 
 fn cheapest(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
-    let expected = |candidate: &Candidate<'_>| cost::expected(&candidate.target, asking);
+    let expected = |candidate: &Candidate<'_>| cost::expected(candidate.target, asking);
     by(candidates, |candidate| {
         let expected = expected(candidate);
         (expected.is_none(), expected)
