@@ -7,7 +7,6 @@ mod keys;
 pub mod live;
 mod price;
 mod queue;
-mod retry;
 mod route;
 mod routing;
 pub mod rules;
@@ -20,7 +19,6 @@ pub use compile::{CompileError, Rows, compile};
 pub use keys::{NextKey, next_key};
 pub use price::{Bound, PricedAt, bound};
 pub use queue::{Queue, Refused, Ticket, Waiting};
-pub use retry::{Verdict, verdict};
 pub use route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier};
 pub use routing::{
     Asking, PassedOver, Plan, Planned, Reason, Refusal, RuleSeen, WhyNot, distance_between, plan, still,
