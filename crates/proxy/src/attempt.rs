@@ -25,7 +25,7 @@ pub(crate) use self::{
     send::Answer,
     watch::{Seat, Signer, Watch},
 };
-use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
+use crate::{admission, gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
 
 /// Most attempts of one request: each one costs, and takes room in the spool, whatever the route lists.
 const MAX_ATTEMPTS: usize = 32;
@@ -92,6 +92,13 @@ enum Tried {
     Failed(Box<Failure>),
 }
 
+impl Tried {
+    /// Not tried, or not again after a failure.
+    fn not(why: WhyNot, last: Option<Failure>) -> Self {
+        last.map_or(Self::PassedOver(why), |failure| Self::Failed(Box::new(failure)))
+    }
+}
+
 /// Whether the request has had all its attempts.
 fn spent(meter: &Meter) -> bool {
     meter.attempts().len() >= MAX_ATTEMPTS
@@ -124,7 +131,7 @@ async fn try_target(
     gateway: &Arc<Gateway>,
     ask: &Ask,
     meter: &mut Meter,
-    turn: Turn<'_>,
+    mut turn: Turn<'_>,
 ) -> Result<Tried, Trouble> {
     let state = &turn.planned.target.state;
     state.first(gateway.now());
@@ -132,19 +139,17 @@ async fn try_target(
     let (mut reconnected, mut repeats, mut trial) = (false, 0, turn.trial);
     let mut last: Option<Failure> = None;
     loop {
+        // The place first: who waits for one must not keep a key from others.
+        let in_flight = match admission::enter(gateway, ask, meter, &mut turn).await {
+            Ok(in_flight) => in_flight,
+            Err(why) => return Ok(Tried::not(why, last)),
+        };
         let signer = match keys.next(gateway, meter.request()).await {
             Next::Sign(signer) => signer,
-            Next::NoneLeft(why) => {
-                return Ok(last.map_or(Tried::PassedOver(why), |failure| Tried::Failed(Box::new(failure))));
-            }
+            Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
         };
-        let seat = match crate::admission::enter(gateway, ask, meter, &turn).await? {
-            Ok(in_flight) => {
-                let hurried = ask.options.timeout.is_some();
-                Seat { in_flight, trial: std::mem::take(&mut trial), hurried }
-            }
-            Err(why) => return Ok(Tried::PassedOver(why)),
-        };
+        let hurried = ask.options.timeout.is_some();
+        let seat = Seat { in_flight, trial: std::mem::take(&mut trial), hurried };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
             Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),

@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
-use domain::{ErrorKind, IncarnationId, Version};
+use domain::{ErrorKind, IncarnationId, Priority, Version};
 use fleet::Fleet;
 use policy::{
     Rows, Snapshot, compile,
-    live::{Live, Micros},
+    live::{Clock, Live, Micros},
 };
 use secrets::Keyring;
 use tokio::{sync::watch, time::Instant};
@@ -121,7 +121,18 @@ impl Gateway {
 
     /// Time since its start, on a clock that never goes back.
     pub(crate) fn now(&self) -> Micros {
-        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.at(Instant::now())
+    }
+
+    /// A moment on that clock.
+    pub(crate) fn at(&self, moment: Instant) -> Micros {
+        since(self.origin, moment)
+    }
+
+    /// That clock, for those who look at it by themselves.
+    pub(crate) fn clock(&self) -> Clock {
+        let origin = self.origin;
+        Arc::new(move || since(origin, Instant::now()))
     }
 
     /// Compiles rows and swaps them in, or leaves everything as it was.
@@ -153,6 +164,11 @@ impl Gateway {
         let _ = self.stale.set(stale);
     }
 
+    /// The configuration that is installed, whatever its age.
+    pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
     /// The snapshot that a request keeps to its end.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Trouble> {
         let snapshot = self.snapshot.load_full().ok_or_else(|| {
@@ -176,6 +192,21 @@ impl Gateway {
         Ok(place)
     }
 
+    /// Refuses a request, which has its place already, where the rest is for those of higher priority.
+    pub(crate) fn admit(&self, priority: Priority) -> Result<(), Trouble> {
+        let percent = match priority {
+            Priority::Low => 80,
+            Priority::Normal => 90,
+            Priority::High => return Ok(()),
+        };
+        let most = (self.edge.max_in_flight.saturating_mul(percent)).div_ceil(100);
+        if self.in_flight() <= most {
+            return Ok(());
+        }
+        let text = "too many requests in flight for one of this priority";
+        Err(Trouble::new(ErrorKind::Overloaded, text).retry_after(1))
+    }
+
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
@@ -194,4 +225,8 @@ impl Gateway {
     pub(crate) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
+}
+
+fn since(origin: Instant, moment: Instant) -> Micros {
+    u64::try_from(moment.saturating_duration_since(origin).as_micros()).unwrap_or(u64::MAX)
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, RequestId, RequestOutcome,
-    Timestamp, Usage, UsageEvent,
+    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, Priority, RequestId,
+    RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
 use fleet::Grant;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -292,6 +292,12 @@ impl Meter {
     /// The request.
     pub(crate) const fn request(&self) -> RequestId {
         self.passage.id
+    }
+
+    /// With whom the request takes turns, and whom it goes before.
+    pub(crate) fn class(&self) -> (ResourceId, Priority) {
+        let priority = self.passage.key.as_ref().map(|key| key.priority());
+        (self.opening.attribution.tenant, priority.unwrap_or_default())
     }
 
     /// What the provider of the next attempt is told of the trace.

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
 use runtime::metrics::{Family, Histogram, Names};
 
-use self::series::{OVERHEAD, Payer, PerTarget, Request, Target};
+use self::series::{OVERHEAD, Payer, PerTarget, QUEUE_WAIT, Request, Target};
 pub(crate) use self::state::State;
-use crate::observe::{Observer, Settled, Tried, Unmetered};
+use crate::observe::{Observer, Settled, Tried, Unmetered, Wait};
 
 // The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.
 const MOST_ROUTES: usize = 500;
@@ -35,6 +35,7 @@ pub(crate) struct Counts {
     /// In nano-dollars.
     costs: Family<Payer, AtomicU64>,
     overhead: Histogram,
+    queue_waits: Histogram,
     refusals: Family<&'static str, AtomicU64>,
     limits: Family<&'static str, AtomicU64>,
 }
@@ -50,6 +51,7 @@ impl Default for Counts {
             targets: Family::new(MOST_TARGETS, PerTarget::new),
             costs: Family::new(MOST_COST_SERIES, AtomicU64::default),
             overhead: Histogram::new(OVERHEAD),
+            queue_waits: Histogram::new(QUEUE_WAIT),
             refusals: Family::new(MOST_KINDS, AtomicU64::default),
             limits: Family::new(MOST_KINDS, AtomicU64::default),
         }
@@ -116,6 +118,17 @@ impl Observer for Counts {
         }
         if let Some(kind) = unmetered.limit {
             self.limits.record(kind, |count| add(count, 1));
+        }
+    }
+
+    fn waited(&self, wait: &Wait<'_>) {
+        if let Some(lasted) = wait.lasted {
+            self.queue_waits.observe(lasted);
+        }
+        if let Some(why) = wait.turned_away {
+            let model = &wait.target.model;
+            let target = self.target(&model.provider, &model.model);
+            self.targets.record(target, |counts| counts.turned_away(why));
         }
     }
 }

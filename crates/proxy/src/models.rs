@@ -17,13 +17,14 @@ use crate::{
 /// The name in records and metrics.
 const API: &str = "models";
 
-/// Who asks, by which configuration.
+/// Who asks, by which configuration; and whether there is room for such a caller.
 pub(crate) fn sign_in(gateway: &Gateway, arrival: &mut Arrival) -> Result<(Arc<Snapshot>, Caller), Trouble> {
     let snapshot = gateway.snapshot()?;
     let presented = ask::presented(arrival.request.headers(), arrival.request.uri());
     let caller = identify(&snapshot, &gateway.keyring, presented, arrival.passage.at)
         .map_err(|error| Trouble::new(error.kind(), error.to_string()))?;
     arrival.passage.key = Some(Arc::clone(&caller.key));
+    gateway.admit(caller.key.priority())?;
     Ok((snapshot, caller))
 }
 

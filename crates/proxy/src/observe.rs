@@ -8,7 +8,7 @@ use policy::{Credential, Key, Reason, Target};
 use tokio::time::Instant;
 use wire::DialectName;
 
-use crate::{gateway::Gateway, reply::Trouble, trace::TraceContext};
+use crate::{admission::TurnedAway, gateway::Gateway, reply::Trouble, trace::TraceContext};
 
 /// HTTP status recorded for a client that hung up (nginx's convention).
 pub(crate) const CLIENT_CLOSED: u16 = 499;
@@ -20,6 +20,9 @@ pub(crate) trait Observer: Send + Sync {
 
     /// A request ended without an attempt.
     fn unmetered(&self, unmetered: &Unmetered<'_>);
+
+    /// A request had to wait for a place at a target, or could not even wait.
+    fn waited(&self, _wait: &Wait<'_>) {}
 }
 
 /// Everybody who learns it, in order.
@@ -32,6 +35,15 @@ pub(crate) struct Settled<'a> {
     /// Where each of the event's attempts went, in the same order.
     pub(crate) tried: &'a [Tried],
     pub(crate) times: Times,
+}
+
+/// How a request waited for a place at a target that had no free one.
+pub(crate) struct Wait<'a> {
+    pub(crate) target: &'a Target,
+    /// `None`: it was refused at once.
+    pub(crate) lasted: Option<Duration>,
+    /// `None`: it got its place, or its client hung up.
+    pub(crate) turned_away: Option<TurnedAway>,
 }
 
 /// The durations of a settled request.

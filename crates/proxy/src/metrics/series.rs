@@ -9,6 +9,7 @@ use domain::{Attempt, AttemptOutcome, Usage};
 use runtime::metrics::{Buckets, Histogram, Name, OTHER, SeriesKey};
 
 use super::add;
+use crate::admission::TurnedAway;
 
 /// In µs. A reasoning model may think for minutes; 20 of them are the longest anybody waits.
 const DURATION: Buckets = &[
@@ -51,6 +52,12 @@ const FIRST_TOKEN: Buckets = &[
 /// In µs: the gateway's own share is tens of them, and milliseconds on a busy machine.
 pub(super) const OVERHEAD: Buckets =
     &[25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 1_000_000];
+
+/// In µs: doubling from 1 ms up to longer than most routes let anybody wait.
+pub(super) const QUEUE_WAIT: Buckets = &[
+    1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 1_024_000, 2_048_000,
+    4_096_000, 8_192_000, 16_384_000, 32_768_000,
+];
 
 /// What a kind of token is called, and how many of them were used.
 type TokenKind = (&'static str, fn(&Usage) -> u64);
@@ -112,6 +119,7 @@ impl SeriesKey for Payer {
 pub(super) struct PerTarget {
     attempts: [AtomicU64; AttemptOutcome::ALL.len()],
     tokens: [AtomicU64; TOKENS.len()],
+    turned_away: [AtomicU64; TurnedAway::ALL.len()],
     unpriced: AtomicU64,
     retiring: AtomicU64,
     pub(super) duration: Histogram,
@@ -123,6 +131,7 @@ impl PerTarget {
         Self {
             attempts: Default::default(),
             tokens: Default::default(),
+            turned_away: Default::default(),
             unpriced: AtomicU64::new(0),
             retiring: AtomicU64::new(0),
             duration: Histogram::new(DURATION),
@@ -157,6 +166,14 @@ impl PerTarget {
         self.retiring.load(Ordering::Relaxed)
     }
 
+    /// A request got no place here.
+    pub(super) fn turned_away(&self, why: TurnedAway) {
+        let counts = TurnedAway::ALL.iter().zip(&self.turned_away);
+        for (_, count) in counts.filter(|(known, _)| **known == why) {
+            add(count, 1);
+        }
+    }
+
     /// A request whose last attempt went here.
     pub(super) fn time(&self, duration: Duration, first_token: Option<Duration>) {
         self.duration.observe(duration);
@@ -170,6 +187,13 @@ impl PerTarget {
         let counts = self.attempts.iter().map(|count| count.load(Ordering::Relaxed));
         let outcomes = AttemptOutcome::ALL.iter().map(|outcome| outcome.as_str());
         outcomes.zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Requests that got no place by reason, where there were any.
+    pub(super) fn rejections(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.turned_away.iter().map(|count| count.load(Ordering::Relaxed));
+        let reasons = TurnedAway::ALL.iter().map(|why| why.as_str());
+        reasons.zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// Tokens by kind, where there were any.

@@ -1,6 +1,6 @@
 //! What the proxy is at this moment, as Prometheus reads it: asked for at each scrape, counted nowhere.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use domain::Timestamp;
 use runtime::metrics::{Collect, Exposition};
@@ -23,11 +23,43 @@ impl Collect for State {
             .put(&[], self.gateway.streams() as f64)?;
         self.config(to)?;
         self.spool(to)?;
-        self.limits(to)
+        self.limits(to)?;
+        self.waiting(to)
     }
 }
 
+/// Most targets whose waiters are told apart.
+const MOST_WAITED_FOR: usize = 200;
+
 impl State {
+    /// Of every target that has a limit of its own in some route.
+    fn waiting(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let Some(snapshot) = self.gateway.current() else { return Ok(()) };
+        let members = snapshot.routes().flat_map(|route| route.tiers()).flat_map(|tier| &tier.members);
+        let limited = members.filter(|member| member.concurrent.is_some()).map(|member| &member.target);
+        let targets = limited.flat_map(|target| [Some(target), target.successor.as_ref()]).flatten();
+        // A target of several routes is one, and so are, to Prometheus, those of one name.
+        let states: BTreeMap<_, _> =
+            targets.map(|target| ((&target.model, Arc::as_ptr(&target.state)), &target.state)).collect();
+        let mut by_model: BTreeMap<_, usize> = BTreeMap::new();
+        for ((model, _), state) in states {
+            *by_model.entry((model.provider.as_str(), model.model.as_str())).or_default() += state.waiting();
+        }
+        let mut gauges =
+            to.gauge("portcullis_queue_waiting", "Requests that wait for a place at a target.")?;
+        let mut others = 0;
+        for (position, ((provider, model), waiting)) in by_model.into_iter().enumerate() {
+            match position < MOST_WAITED_FOR {
+                true => gauges.put(&[("provider", provider), ("model", model)], waiting as f64)?,
+                false => others += waiting,
+            }
+        }
+        match others {
+            0 => Ok(()),
+            others => gauges.put(&[("provider", "other"), ("model", "other")], others as f64),
+        }
+    }
+
     fn config(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let flag = |flag: bool| f64::from(u8::from(flag));
         if let Some(version) = self.config.version() {

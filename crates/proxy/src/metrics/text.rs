@@ -30,7 +30,10 @@ impl Collect for Counts {
         })?;
         to.histogram("portcullis_overhead_seconds", "The gateway's own share of a request.")?
             .put(&[], &self.overhead)?;
+        to.histogram("portcullis_queue_wait_seconds", "How long requests waited for a place at a target.")?
+            .put(&[], &self.queue_waits)?;
         self.attempts(to)?;
+        self.rejections(to)?;
         self.costs(to)?;
         self.kinds(to)?;
         self.overflows(to)
@@ -85,6 +88,17 @@ impl Counts {
         self.each_target(|labels, counts| match counts.retiring() {
             0 => Ok(()),
             count => retiring.put(labels, count),
+        })
+    }
+
+    fn rejections(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let mut rejections = to.counter(
+            "portcullis_queue_rejections_total",
+            "Requests that got no place at a target that had none free, by reason.",
+        )?;
+        self.each_target(|[provider, model], counts| {
+            let mut all = counts.rejections();
+            all.try_for_each(|(why, count)| rejections.put(&[*provider, *model, ("reason", why)], count))
         })
     }
 
