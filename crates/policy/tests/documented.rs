@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use domain::Preset;
+use domain::{Action, AttemptOutcome, FailureClass, Preset};
 use policy::rules::{FACTS, FUNCTIONS, Fact, Program, REPLY_FACTS, source};
 
 const PAGE: &str = include_str!("../../../docs/routing.md");
@@ -37,6 +37,23 @@ fn functions() {
     let wanted: Vec<_> =
         FUNCTIONS.iter().map(|function| row(&[&format!("`{}`", function.form), function.doc])).collect();
     assert_eq!(table("| `size(x)"), wanted, "{}", wanted.join("\n"));
+}
+
+/// Every class that an outcome has, with what usually follows.
+#[test]
+fn classes_of_failures() {
+    fn word<T: serde::de::DeserializeOwned>(cell: &str) -> T {
+        serde_json::from_str(&cell.trim().replace('`', "\"")).unwrap()
+    }
+    let rows = table("| `connect` | no connection");
+    let listed = rows.iter().map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        (word::<FailureClass>(cells[1]), word::<Action>(cells[3]))
+    });
+    let mut classes: Vec<_> = AttemptOutcome::ALL.into_iter().filter_map(FailureClass::of).collect();
+    classes.sort_unstable();
+    let wanted: Vec<_> = classes.into_iter().map(|class| (class, class.usual())).collect();
+    assert_eq!(listed.collect::<Vec<_>>(), wanted);
 }
 
 #[test]
