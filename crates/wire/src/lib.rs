@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod embed;
 pub mod gemini;
 pub mod json;
+pub mod logprobs;
 pub mod models;
 pub mod multipart;
 pub mod openai;
@@ -34,6 +35,7 @@ pub mod tokens;
 pub use api::Api;
 pub use bound::input_bound;
 pub use dialect::DialectName;
+pub use logprobs::{ask_logprobs, has_logprobs};
 pub use openai::{
     error::{ProviderError, provider_error},
     render::{error_body, error_event},
