@@ -104,7 +104,7 @@ fn customer(target: &TargetState, seed: u64, most: u32, running: &AtomicU32, ser
             let got = place.recv_timeout(patience);
             assert_ne!((got.as_ref().err(), patience), (Some(&RecvTimeoutError::Timeout), LONG), "forgotten");
             // The place may arrive between giving up and leaving.
-            if draws.draw() % 2 == 0 {
+            if draws.draw().is_multiple_of(2) {
                 drop(in_line)
             } else {
                 drop(place)
@@ -114,7 +114,7 @@ fn customer(target: &TargetState, seed: u64, most: u32, running: &AtomicU32, ser
         if let Some(place) = place {
             assert!(running.fetch_add(1, SeqCst) < most, "more than {most} at once");
             served.fetch_add(1, SeqCst);
-            if draws.draw() % 3 == 0 {
+            if draws.draw().is_multiple_of(3) {
                 thread::yield_now();
             }
             running.fetch_sub(1, SeqCst);

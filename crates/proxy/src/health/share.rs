@@ -1,0 +1,235 @@
+//! What replicas tell each other of targets and keys: short records, told when they change and again before they end.
+
+use std::{collections::HashMap, time::Duration};
+
+use domain::ResourceId;
+use fleet::{Cursor, MAX_KEY, Record};
+use policy::live::{Change, Micros, Shared};
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, roster::Roster};
+use crate::gateway::Gateway;
+
+/// How long a record holds that nobody tells again.
+const HOLDS: Duration = Duration::from_secs(60);
+/// Most records told at once; the rest follows in the next round.
+const MOST: usize = 1_024;
+
+/// What the store holds, as far as this replica knows; whoever wrote it.
+#[derive(Default)]
+pub(super) struct Sharing {
+    cursor: Cursor,
+    held: HashMap<String, Held>,
+    /// The newest finding of each probe, so that one that is told again counts once.
+    found: HashMap<String, (u64, Micros)>,
+    /// How often the store had been lost when `held` was last true.
+    losses: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Held {
+    shared: Shared,
+    at: Micros,
+}
+
+/// The value of a record about a state.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    #[serde(flatten)]
+    shared: Shared,
+    /// µs that the record holds from when it was told; what is missing of it has passed since.
+    holds: Micros,
+}
+
+/// What a record is about.
+#[derive(Debug, PartialEq, Eq)]
+enum About<'a> {
+    Target(ResourceId, &'a str),
+    /// The key was refused, or is accepted again.
+    Key(ResourceId, u64),
+    /// The key rests.
+    Rest(ResourceId, u64),
+    /// A probe of the models at an endpoint, or of one of them.
+    Probe(ResourceId, Option<&'a str>),
+}
+
+impl Sharing {
+    /// Hears what others found, then tells what they do not know.
+    pub(super) async fn round(&mut self, gateway: &Gateway, roster: &Roster) {
+        let records = gateway.fleet.poll(&mut self.cursor).await;
+        self.hear(gateway, roster, &records);
+        self.tell(gateway).await;
+    }
+
+    /// What is about something unknown is kept: a replica may hear of a target before its first configuration.
+    fn hear(&mut self, gateway: &Gateway, roster: &Roster, records: &[Record]) {
+        let now = gateway.now();
+        let region = gateway.region.as_deref().unwrap_or_default();
+        for record in records {
+            match about(&record.key, region) {
+                Some(About::Probe(endpoint, upstream)) => {
+                    self.hear_probe(gateway, roster.at(endpoint, upstream), record);
+                }
+                Some(about) => self.hear_state(gateway, &about, record, now),
+                // Of a probe in another region, or in the words of a newer version.
+                None => {}
+            }
+        }
+    }
+
+    fn hear_state(&mut self, gateway: &Gateway, about: &About<'_>, record: &Record, now: Micros) {
+        let Ok(Told { shared, holds }) = serde_json::from_slice(&record.value) else { return };
+        let shared = shared.after(holds.saturating_sub(micros(record.ttl)));
+        self.held.insert(record.key.clone(), Held { shared, at: now });
+        match about {
+            About::Target(endpoint, upstream) => {
+                match gateway.live.target(*endpoint, upstream).adopt(&shared, now) {
+                    Some(Change::Ejected { lasts, times, .. }) => {
+                        tracing::info!(%endpoint, model = upstream, times, seconds = lasts.as_secs_f64(), "another replica put a target out of use");
+                    }
+                    Some(Change::Recovered) => {
+                        tracing::info!(%endpoint, model = upstream, "another replica put a target back in use");
+                    }
+                    None => {}
+                }
+            }
+            About::Key(id, revision) | About::Rest(id, revision) => {
+                if gateway.live.credential(*id, *revision).adopt(&shared, now) {
+                    tracing::info!(credential = %id, "another replica's key was refused");
+                }
+            }
+            About::Probe(..) => {}
+        }
+    }
+
+    fn hear_probe<'a>(
+        &mut self,
+        gateway: &Gateway,
+        targets: impl Iterator<Item = &'a std::sync::Arc<policy::Target>>,
+        record: &Record,
+    ) {
+        let Ok(finding) = serde_json::from_slice::<Finding>(&record.value) else { return };
+        let now = gateway.now();
+        let before = self.found.insert(record.key.clone(), (finding.number, now));
+        if before.is_some_and(|(number, _)| number == finding.number) {
+            return;
+        }
+        let age = finding.holds.saturating_sub(micros(record.ttl)).saturating_add(finding.took);
+        for target in targets {
+            super::probed(gateway, target, &finding, now.saturating_sub(age));
+        }
+    }
+
+    /// Tells what the store does not hold, and what it will soon no longer hold.
+    async fn tell(&mut self, gateway: &Gateway) {
+        let now = gateway.now();
+        let losses = gateway.fleet.status().losses;
+        if std::mem::replace(&mut self.losses, losses) != losses {
+            // It may have come back with another history.
+            self.held.clear();
+        }
+        let holds = micros(HOLDS);
+        self.held.retain(|_, held| now.saturating_sub(held.at) < holds);
+        self.found.retain(|_, (_, at)| now.saturating_sub(*at) < super::MICROS_PER_DAY);
+        let mut told = Vec::new();
+        for (key, shared) in states(gateway, now) {
+            if told.len() < MOST && self.is_news(&key, &shared, now) {
+                told.push((key, shared));
+            }
+        }
+        if told.is_empty() {
+            return;
+        }
+        let records: Vec<Record> = told.iter().filter_map(|(key, shared)| record(key, *shared)).collect();
+        if gateway.fleet.publish(&records).await {
+            self.held.extend(told.into_iter().map(|(key, shared)| (key, Held { shared, at: now })));
+        }
+    }
+
+    fn is_news(&self, key: &str, shared: &Shared, now: Micros) -> bool {
+        let Some(held) = self.held.get(key) else { return true };
+        let passed = now.saturating_sub(held.at);
+        let known = held.shared.after(passed);
+        shared.adds_to(&known) || (passed > micros(HOLDS) / 2 && !known.adds_to(shared))
+    }
+}
+
+/// Everything that this replica could tell.
+fn states(gateway: &Gateway, now: Micros) -> impl Iterator<Item = (String, Shared)> {
+    let targets = gateway.live.targets().into_iter().filter_map(move |(key, state)| {
+        Some((format!("target:{}:{}", key.endpoint, key.upstream), state.shared(now)?))
+    });
+    let credentials = gateway.live.credentials().into_iter().flat_map(move |(key, state)| {
+        // Apart, because one record replaces another: the end of a rest must not hide that the key was refused.
+        let shared = state.shared(now);
+        let refused = shared.filter(|shared| shared.epoch != 0).map(|shared| Shared { rest: 0, ..shared });
+        let rests = shared.filter(|shared| shared.rest != 0).map(|shared| Shared {
+            kind: policy::live::SharedKind::Recovered,
+            epoch: 0,
+            left: 0,
+            ..shared
+        });
+        let named = |kind: &str, shared: Option<Shared>| {
+            shared.map(|shared| (format!("{kind}:{}:{}", key.id, key.revision), shared))
+        };
+        [named("key", refused), named("rest", rests)].into_iter().flatten()
+    });
+    // A name longer than the store takes stays this replica's own business.
+    targets.chain(credentials).filter(|(key, _)| key.len() <= MAX_KEY)
+}
+
+fn record(key: &str, shared: Shared) -> Option<Record> {
+    let value = serde_json::to_vec(&Told { shared, holds: micros(HOLDS) }).ok()?;
+    Some(Record { key: key.to_owned(), value, ttl: HOLDS })
+}
+
+/// Reads a record's key.
+fn about<'a>(key: &'a str, region: &str) -> Option<About<'a>> {
+    let (kind, rest) = key.split_once(':')?;
+    let rest = match kind {
+        "probe" => rest.strip_prefix(region)?.strip_prefix(':')?,
+        _ => rest,
+    };
+    let (id, rest) = rest.split_once(':')?;
+    let id = id.parse().ok()?;
+    Some(match kind {
+        "target" => About::Target(id, rest),
+        "key" => About::Key(id, rest.parse().ok()?),
+        "rest" => About::Rest(id, rest.parse().ok()?),
+        "probe" => About::Probe(id, Some(rest).filter(|upstream| !upstream.is_empty())),
+        _ => return None,
+    })
+}
+
+/// The key of what a probe found; without a model it was about all of the endpoint's.
+pub(crate) fn probe_key(region: &str, endpoint: ResourceId, upstream: Option<&str>) -> String {
+    format!("probe:{region}:{endpoint}:{}", upstream.unwrap_or_default())
+}
+
+pub(super) fn micros(duration: Duration) -> Micros {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_say_what_records_are_about() {
+        let id = ResourceId::new();
+        assert_eq!(about(&format!("target:{id}:a:b"), ""), Some(About::Target(id, "a:b")));
+        assert_eq!(about(&format!("key:{id}:7"), ""), Some(About::Key(id, 7)));
+        assert_eq!(about(&format!("rest:{id}:7"), ""), Some(About::Rest(id, 7)));
+        for region in ["", "eu", "eu:1"] {
+            assert_eq!(
+                about(&probe_key(region, id, Some("m:1")), region),
+                Some(About::Probe(id, Some("m:1")))
+            );
+            assert_eq!(about(&probe_key(region, id, None), region), Some(About::Probe(id, None)));
+            assert_eq!(about(&probe_key(region, id, Some("m")), "us"), None);
+        }
+        for bad in ["", "target", "target:x:y", "key:1:2", "newer:1:2", "key::"] {
+            assert_eq!(about(bad, ""), None, "{bad}");
+        }
+    }
+}
