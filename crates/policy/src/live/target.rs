@@ -350,7 +350,10 @@ impl TargetState {
         let tally = self.counts.tally(now);
         let max = micros(rules.max_eject);
         let back_off = BackOff { first: micros(rules.eject), max, forgiven_in: max };
-        self.breaker.eject(word, tally.total == tally.against, back_off, now, draw)
+        // A recovery within the window was a success, though counts begin anew with it, and whosever trial it was.
+        let since = now.saturating_sub(word.at());
+        let recovered = word.epoch != 0 && word.is_closed() && since < micros(rules.window);
+        self.breaker.eject(word, tally.total == tally.against && !recovered, back_off, now, draw)
     }
 
     /// The caller saw it out of service.

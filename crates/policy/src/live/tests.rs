@@ -114,7 +114,7 @@ fn a_trial_that_fails_doubles_and_one_that_succeeds_closes() {
     assert_eq!(target.admission(35 * SECOND), Admission::Warming { share: Share::percent(10) });
     assert_eq!(target.admission(50 * SECOND), Admission::Open);
     assert!((0..4).all(|_| told(&target, false, 50 * SECOND).is_none()), "the failures before are forgotten");
-    assert_eq!(told(&target, false, 50 * SECOND), ejected(40, 4, true));
+    assert_eq!(told(&target, false, 50 * SECOND), ejected(40, 4, false));
 }
 
 #[test]
