@@ -71,6 +71,11 @@ id! {
     StoreId
 }
 
+impl ResourceId {
+    /// Stands where the operator itself acts, on no tenant's behalf: no row has this id.
+    pub const OPERATOR: Self = Self(Uuid::nil());
+}
+
 impl RequestId {
     /// Microseconds since the Unix epoch at which the id was minted (millisecond precision).
     #[must_use]

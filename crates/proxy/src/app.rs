@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{ConfigClient, ConfigSettings, ConfigStatus, Session},
     gateway::Gateway,
+    health,
     ledger::ToLedger,
     listener,
     metrics::{Counts, State},
     observe::Observers,
+    probe,
     request_log::RequestLog,
     settings::Settings,
     spool::{Reporter, Spool, SpoolLimits},
@@ -80,6 +82,7 @@ impl App {
             tracing::info!(%version, "serving by the last good snapshot until the control plane answers");
         }
         metrics.register(counts);
+        metrics.register(Arc::clone(&gateway.health.probes) as _);
         metrics.register(Arc::new(State { gateway: Arc::clone(&gateway), config: config.status() }));
         let readiness = Readiness::new();
         let latches = Latches {
@@ -161,6 +164,14 @@ impl App {
         parts.spawn(async move {
             sharing.fleet.run(unneeded).await;
             ("shared limits", Ok(()))
+        });
+        let (watching, probing) = (
+            health::run(Arc::clone(&gateway), after.clone()),
+            probe::run(Arc::clone(&gateway), after.clone()),
+        );
+        parts.spawn(async {
+            tokio::join!(watching, probing);
+            ("health", Ok(()))
         });
         let serving = listener::run(gateway, data_plane, stop.clone());
         let ended = serve_with(&mut parts, serving, &stop).await;

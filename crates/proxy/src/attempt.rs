@@ -4,6 +4,7 @@ mod failure;
 mod keys;
 mod opening;
 mod prepare;
+mod probing;
 mod send;
 mod walk;
 mod watch;
@@ -21,7 +22,9 @@ use self::{
     walk::Walk,
 };
 pub(crate) use self::{
+    failure::by_status,
     opening::{Kind, has_ended, output_estimate},
+    probing::probe,
     send::Answer,
     watch::{Seat, Signer, Watch},
 };
@@ -149,7 +152,7 @@ async fn try_target(
             Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
         };
         let hurried = ask.options.timeout.is_some();
-        let seat = Seat { in_flight, trial: std::mem::take(&mut trial), hurried };
+        let seat = Seat { in_flight, trial: std::mem::take(&mut trial), hurried, probe: false };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
             Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),

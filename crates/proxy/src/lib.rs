@@ -19,6 +19,7 @@ mod metrics;
 mod models;
 mod observe;
 mod pipeline;
+mod probe;
 mod redact;
 mod relay;
 mod reply;

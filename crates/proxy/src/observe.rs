@@ -119,6 +119,15 @@ impl Passage {
         Self { gateway, id, at, started, method, trace, api, dialect, key, whose, told }
     }
 
+    /// Of a request of the gateway's own: nobody is told of it as of a client's.
+    pub(crate) fn of_the_gateway(gateway: Arc<Gateway>) -> Self {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        let mut passage = Self::new(gateway, &request);
+        passage.told = true;
+        passage
+    }
+
     /// The tenant's name, once the key was found good.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.tenant.name.as_str())

@@ -19,6 +19,8 @@ mod oddities;
 mod outbound;
 mod patience;
 mod plain;
+mod probes;
 mod routing;
+mod sharing;
 mod streams;
 mod traces;

@@ -3,6 +3,7 @@
 use crate::{
     dialect::DialectName,
     json::out::{ObjectOut, object},
+    provider::{Addressing, Root},
 };
 
 /// Who made the gateway's names, where a dialect wants to know.
@@ -34,6 +35,29 @@ pub fn list(dialect: DialectName, names: &[&str]) -> Vec<u8> {
         }
     });
     out
+}
+
+/// Where a provider lists its models, as [`crate::upstream_path`] says where it is called; `None`: not behind this base.
+///
+/// As little of the list as the provider lets one ask for.
+#[must_use]
+pub fn path(base: &str, root: Root, dialect: DialectName, addressing: Addressing) -> Option<String> {
+    let base = match root {
+        Root::Base => base,
+        Root::Instead(other) => other,
+    };
+    let rest = match (addressing, dialect) {
+        (Addressing::AzureDeployments { api_version }, _) => {
+            return Some(format!("{base}/openai/models?api-version={api_version}"));
+        }
+        // Both clouds list models at other hosts than they serve them at.
+        (Addressing::Vertex, _) | (_, DialectName::Bedrock) => return None,
+        (_, DialectName::OpenAiChat | DialectName::OpenAiResponses) => "/models",
+        (_, DialectName::Anthropic) => "/v1/models?limit=1",
+        (_, DialectName::Gemini) => "/v1beta/models?pageSize=1",
+        (_, DialectName::Cohere) => "/v1/models?page_size=1",
+    };
+    Some(format!("{base}{rest}"))
 }
 
 /// The answer to a request for one model.
@@ -82,6 +106,20 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn each_dialect_lists_its_models_somewhere() {
+        use DialectName as D;
+        let standard = |base, root, dialect| path(base, root, dialect, Addressing::Standard);
+        assert_eq!(standard("/v1", Root::Base, D::OpenAiChat).unwrap(), "/v1/models");
+        assert_eq!(standard("/v1", Root::Instead(""), D::Anthropic).unwrap(), "/v1/models?limit=1");
+        assert_eq!(standard("", Root::Base, D::Gemini).unwrap(), "/v1beta/models?pageSize=1");
+        assert_eq!(standard("", Root::Base, D::Bedrock), None);
+        assert_eq!(path("/v1/projects/p", Root::Base, D::Gemini, Addressing::Vertex), None);
+        let azure = Addressing::AzureDeployments { api_version: "2024-10-21" };
+        let azure = path("", Root::Base, D::OpenAiChat, azure).unwrap();
+        assert_eq!(azure, "/openai/models?api-version=2024-10-21");
+    }
 
     #[test]
     fn each_dialect_has_its_list() {

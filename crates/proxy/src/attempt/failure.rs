@@ -117,7 +117,7 @@ fn describe(attempt: &Attempt) -> String {
 }
 
 /// Whose fault a provider's status is; `None`: nobody's, it is a success.
-pub(super) const fn by_status(status: u16) -> Option<AttemptOutcome> {
+pub(crate) const fn by_status(status: u16) -> Option<AttemptOutcome> {
     use AttemptOutcome as O;
     match status {
         200..=299 => None,

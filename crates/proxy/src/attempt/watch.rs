@@ -34,6 +34,8 @@ pub(crate) struct Seat {
     pub(crate) trial: bool,
     /// The client wants less time than the route gives.
     pub(crate) hurried: bool,
+    /// The attempt is the gateway's own probe: whoever sent it says what it found of the target.
+    pub(crate) probe: bool,
 }
 
 /// One attempt under watch; its target and key count it as in flight until this is dropped.
@@ -46,14 +48,15 @@ pub(crate) struct Watch {
     content: bool,
     /// The client wanted less time than the route gives: a time-out is its own doing.
     hurried: bool,
+    probe: bool,
     _in_flight: InFlight,
 }
 
 impl Watch {
     pub(crate) fn new(target: &Arc<Target>, signer: Option<Signer>, seat: Seat, began: Micros) -> Self {
-        let Seat { in_flight, trial, hurried } = seat;
+        let Seat { in_flight, trial, hurried, probe } = seat;
         let target = Arc::clone(target);
-        Self { target, trial, signer, began, content: false, hurried, _in_flight: in_flight }
+        Self { target, trial, signer, began, content: false, hurried, probe, _in_flight: in_flight }
     }
 
     /// Whether its outcome decides if the target is back.
@@ -81,7 +84,7 @@ impl Watch {
 
     /// The first content arrived.
     pub(crate) fn first_content(&mut self, gateway: &Gateway) {
-        if !std::mem::replace(&mut self.content, true) {
+        if !std::mem::replace(&mut self.content, true) && !self.probe {
             let now = gateway.now();
             let took = std::time::Duration::from_micros(now.saturating_sub(self.began));
             self.target.state.observe_ttft(took, now);
@@ -99,7 +102,7 @@ impl Watch {
             gateway.health.changed();
         }
         let trial = self.trial;
-        let Some(ok) = self.verdict(outcome, trial) else { return };
+        let Some(ok) = self.verdict(outcome, trial).filter(|_| !self.probe) else { return };
         let seen = Seen { ok, began: self.began, trial };
         let Target { state, endpoint, model, .. } = &*self.target;
         if let Some(change) = state.record(seen, &endpoint.outlier, now, gateway.live.draw()) {

@@ -34,7 +34,7 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<Ask> {
         stream: true,
         stream_usage: true,
         turns: vec![Turn::new(Role::User, vec![Part { kind: text, cache: None }])],
-        max_output: Some(probe.max_tokens.into()),
+        max_output: Some(u64::from(probe.max_tokens).max(least(dialect))),
         ..Call::default()
     };
     let facts = TargetFacts {
@@ -88,6 +88,11 @@ pub(super) fn meter(gateway: &Arc<Gateway>, ask: &Ask, owner: Option<ResourceId>
         input_estimate: ask.input_estimate(),
     };
     Meter::new(Passage::of_the_gateway(Arc::clone(gateway)), opening, Grant::default())
+}
+
+/// The smallest output limit that a dialect takes.
+const fn least(dialect: DialectName) -> u64 {
+    if matches!(dialect, DialectName::OpenAiResponses) { 16 } else { 1 }
 }
 
 /// What dialects say in the request line.

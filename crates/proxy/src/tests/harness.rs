@@ -13,6 +13,7 @@ use policy::Rows;
 use prost::Message as _;
 use proto::v1;
 use runtime::metrics::Metrics;
+use secrets::Keyring;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Everything in the tests' route is the model of this name at its provider.
 pub(super) const UPSTREAM: &str = "echo-large";
 
+/// The route of probes in usage events.
+const PROBE: &str = "probe";
 const REQUESTS: &str = "portcullis_requests_total";
 
 /// What was counted, as Prometheus would read it.
@@ -75,6 +78,10 @@ pub(super) struct Plan {
     pub(super) route: &'static str,
     /// The providers' health settings, as JSON; by default nothing is ever ejected.
     pub(super) health: &'static str,
+    /// The providers' probes, as JSON; by default there are none.
+    pub(super) probe: &'static str,
+    /// Whether what no request waits for runs as well: sharing of health, trials, probes.
+    pub(super) background: bool,
     /// What is known of each provider's model beyond its name, as JSON fields.
     pub(super) models: &'static [&'static str],
     /// Credentials of each provider.
@@ -116,6 +123,8 @@ impl Default for Plan {
             timeouts,
             route,
             health,
+            probe: r#""off""#,
+            background: false,
             models: &[],
             credentials: 1,
             edge,
@@ -136,6 +145,9 @@ pub(super) struct Bench {
     /// Of the listener.
     pub(super) stop: CancellationToken,
     listening: JoinHandle<()>,
+    /// What no request waits for.
+    background: Option<JoinHandle<()>>,
+    stop_background: CancellationToken,
     reporting: JoinHandle<Reporter<ToTest>>,
     exporting: Option<JoinHandle<()>>,
     /// What became of spans, where they are exported.
@@ -144,6 +156,8 @@ pub(super) struct Bench {
     events: mpsc::UnboundedReceiver<UsageEvent>,
     /// Reported; as every ledger, the test ignores an event that comes again.
     known: HashSet<RequestId>,
+    /// Events of probes that came while others were waited for.
+    probes: Vec<UsageEvent>,
     rows: Rows,
     _dir: tempfile::TempDir,
 }
@@ -170,18 +184,32 @@ impl Bench {
         Self::start(Plan { simulators: 2, ..Plan::default() }).await
     }
 
-    pub(super) async fn start(plan: Plan) -> Self {
+    pub(super) async fn start(mut plan: Plan) -> Self {
         let mut sims = Vec::new();
         for _ in 0..plan.simulators {
             sims.push(Sim::start().await);
         }
-        let urls: Vec<String> = sims.iter().map(Sim::url).chain(plan.others).collect();
+        let urls: Vec<String> = sims.iter().map(Sim::url).chain(std::mem::take(&mut plan.others)).collect();
         let (rows, keyring, keys) = rows::build(
             (&urls, plan.kinds, plan.models, plan.secret.as_deref()),
-            (plan.timeouts, plan.route, plan.health),
+            (plan.timeouts, plan.route, &format!(r#"{},"probe":{}"#, plan.health, plan.probe)),
             plan.credentials,
             plan.limits,
         );
+        Self::over(plan, sims, (rows, Arc::new(keyring), keys)).await
+    }
+
+    /// Another replica, of the same configuration and before the same simulators.
+    pub(super) async fn beside(&self, plan: Plan) -> Self {
+        let configuration = (self.rows.clone(), Arc::clone(&self.gateway.keyring), self.client.keys.clone());
+        Self::over(plan, Vec::new(), configuration).await
+    }
+
+    async fn over(
+        plan: Plan,
+        sims: Vec<Sim>,
+        (rows, keyring, keys): (Rows, Arc<Keyring>, rows::Keys),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
         let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();
@@ -201,8 +229,7 @@ impl Bench {
             (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
-        let (keyring, edge) = (Arc::new(keyring), plan.edge);
-        let gateway = Gateway::new(keyring, spool, plan.fleet, incarnation, edge, observers);
+        let gateway = Gateway::new(keyring, spool, plan.fleet, incarnation, plan.edge, observers);
         let gateway = Arc::new(gateway.traced_by(head));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -210,6 +237,16 @@ impl Bench {
         let stop = CancellationToken::new();
         let listening = tokio::spawn(listener::run(Arc::clone(&gateway), socket, stop.clone()));
         let client = Client::new(address, keys);
+        let stop_background = CancellationToken::new();
+        let background = plan.background.then(|| {
+            let [fleet, watching, probing] =
+                [(); 3].map(|()| (Arc::clone(&gateway), stop_background.clone()));
+            tokio::spawn(async move {
+                let sharing = fleet.0.fleet.run(fleet.1);
+                let watching = crate::health::run(watching.0, watching.1);
+                tokio::join!(sharing, watching, crate::probe::run(probing.0, probing.1));
+            })
+        });
         Self {
             address,
             gateway,
@@ -218,12 +255,15 @@ impl Bench {
             sims,
             stop,
             listening,
+            background,
+            stop_background,
             reporting,
             exporting,
             spans,
             stop_reporting,
             events,
             known: HashSet::new(),
+            probes: Vec::new(),
             rows,
             _dir: dir,
         }
@@ -240,14 +280,33 @@ impl Bench {
         &self.sims[0]
     }
 
-    /// The next event the ledger is told.
+    /// The next event of a client's request that the ledger is told.
     pub(super) async fn event(&mut self) -> UsageEvent {
         loop {
             let event = soon(self.events.recv()).await.unwrap();
-            if self.known.insert(event.request) {
+            if event.route == PROBE {
+                self.probes.push(event);
+            } else if self.known.insert(event.request) {
                 return event;
             }
         }
+    }
+
+    /// The next event of a probe.
+    pub(super) async fn probe_event(&mut self) -> UsageEvent {
+        while self.probes.is_empty() {
+            let event = soon(self.events.recv()).await.unwrap();
+            assert_eq!(event.route, PROBE, "{event:?}");
+            self.probes.push(event);
+        }
+        self.probes.remove(0)
+    }
+
+    /// Another configuration: the same rows, changed.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Vec<domain::Resource>)) {
+        change(&mut self.rows.known);
+        self.rows.version.revision += 1;
+        self.gateway.install(&self.rows).unwrap();
     }
 
     /// What was counted, as Prometheus would read it.
@@ -263,16 +322,26 @@ impl Bench {
         }
     }
 
+    /// Stops what no request waits for, as the end of a process does.
+    pub(super) async fn stop_background(&mut self) {
+        self.stop_background.cancel();
+        if let Some(background) = self.background.take() {
+            soon(background).await.unwrap();
+        }
+    }
+
     /// Drains everything; the places are given back, and no event is left that the test did not ask for.
     pub(super) async fn finish(mut self) {
         self.stop.cancel();
         soon(&mut self.listening).await.unwrap();
         assert_eq!(self.gateway.in_flight(), 0, "places were not given back");
+        self.stop_background().await;
         self.stop_exporting().await;
         let reporter = soon(self.reporting).await.unwrap();
         reporter.drain(Instant::now() + LIMIT).await.unwrap();
         while let Ok(event) = self.events.try_recv() {
-            assert!(self.known.contains(&event.request), "an event too many: {event:?}");
+            let known = event.route == PROBE || self.known.contains(&event.request);
+            assert!(known, "an event too many: {event:?}");
         }
         let text = render(&self.counts);
         let told = count(&text, REQUESTS, &[]) - count(&text, REQUESTS, &[r#"provider="""#]);

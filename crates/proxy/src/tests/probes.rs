@@ -49,7 +49,8 @@ async fn traffic_moves_before_the_first_user_fails_and_returns() {
 
 #[tokio::test]
 async fn a_probe_is_paid_by_the_operator_and_counted_apart() {
-    let mut bench = Bench::start(plan(1, r#"{"every":"100ms","prompt":"are you there","max_tokens":2}"#)).await;
+    let mut bench =
+        Bench::start(plan(1, r#"{"every":"100ms","prompt":"are you there","max_tokens":2}"#)).await;
     let event = bench.probe_event().await;
     let who = &event.attribution;
     assert_eq!((who.tenant, who.key), (ResourceId::OPERATOR, ResourceId::OPERATOR));
@@ -59,10 +60,16 @@ async fn a_probe_is_paid_by_the_operator_and_counted_apart() {
     assert!(attempt.cost.nanos() > 0 && attempt.usage.output() == 2, "{attempt:?}");
     assert!(event.ttft_us.is_some() && event.stream);
     let body: serde_json::Value = serde_json::from_slice(&bench.sim().body(1).await).unwrap();
-    assert_eq!((&body["messages"][0]["content"], &body["max_completion_tokens"]), (&"are you there".into(), &2.into()));
+    assert_eq!(
+        (&body["messages"][0]["content"], &body["max_completion_tokens"]),
+        (&"are you there".into(), &2.into())
+    );
     until(|| probes(&bench, "a", "ok") >= 1.0).await;
     let text = bench.metrics();
-    assert_eq!(count(&text, "portcullis_attempts_total", &[]) + count(&text, "portcullis_requests_total", &[]), 0.0);
+    assert_eq!(
+        count(&text, "portcullis_attempts_total", &[]) + count(&text, "portcullis_requests_total", &[]),
+        0.0
+    );
     until(|| target(&bench, "a").ttft_p95(bench.gateway.now(), 60_000_000).is_some()).await;
     bench.finish().await;
 }

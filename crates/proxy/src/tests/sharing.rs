@@ -97,7 +97,7 @@ async fn an_ejection_here_is_one_there_and_for_those_who_start_later() {
 #[tokio::test]
 async fn one_replica_tries_and_all_come_back() {
     let redis = redis().await;
-    let (mut one, mut other) = two(&redis, BRIEF, 1).await;
+    let (mut one, other) = two(&redis, BRIEF, 1).await;
     one.sim().script(r#"{"status":500}"#).await;
     for _ in 0..2 {
         assert_eq!(served_by(&mut one).await, "b");

@@ -34,6 +34,7 @@ pub(crate) fn credential(provider: &str, number: usize) -> String {
     format!("sk-upstream-{provider}-{number}-0123456789abcdef")
 }
 
+#[derive(Clone)]
 pub(crate) struct Keys {
     pub(crate) good: String,
     pub(crate) expired: String,
@@ -119,7 +120,12 @@ pub(crate) fn build(
         );
         targets.push(format!("\"{name}/m\""));
     }
-    let route = format!(r#"{{"targets":[{}],"timeouts":{timeouts},{more}}}"#, targets.join(","));
+    // Routes with pools have no targets beside them.
+    let targets = match more.contains(r#""pools""#) {
+        true => String::new(),
+        false => format!(r#""targets":[{}],"#, targets.join(",")),
+    };
+    let route = format!(r#"{{{targets}"timeouts":{timeouts},{more}}}"#);
     builder.add(None, Kind::Route, "chat", &route);
     for (number, limit) in limits.iter().enumerate() {
         builder.add(Some(tenant), Kind::Limit, &format!("limit-{number}"), limit);
