@@ -86,7 +86,8 @@ impl Scenario {
             now: 0,
             events: BinaryHeap::new(),
             numbered: 0,
-            chance: Chance(self.seed),
+            // Apart from what replicas draw, who begin with the seed as well.
+            chance: Chance(self.seed ^ 0x51_4d_55_4c_41_54_45),
             replicas,
             facts: RequestFacts::plain("chat".to_owned(), 0..0),
             under_way: HashMap::new(),
@@ -257,7 +258,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The first token, or a failure.
+    /// The first token, or a failure. With the first token the endpoint did its part: were that told at the end, what
+    /// fails at once would be known before what succeeds, and a target that answers half the time would seem dead.
     fn content(&mut self, number: usize) {
         let Some(mut request) = self.under_way.remove(&number) else { return };
         let Some(attempt) = request.attempt.take() else { return };
@@ -269,6 +271,7 @@ impl Engine {
         let target = &request.planned().unwrap().target;
         target.state.observe_ttft(std::time::Duration::from_micros(self.now - attempt.began), self.now);
         let ends = (self.now + attempt.answer.lasts).min(request.deadline);
+        self.told(&request, &attempt, AttemptOutcome::Ok);
         request.attempt = Some(attempt);
         self.under_way.insert(number, request);
         self.at(ends, Event::End(number));
@@ -276,8 +279,7 @@ impl Engine {
 
     fn end(&mut self, number: usize) {
         let Some(mut request) = self.under_way.remove(&number) else { return };
-        let Some(attempt) = request.attempt.take() else { return };
-        self.told(&request, &attempt, AttemptOutcome::Ok);
+        request.attempt = None;
         let provider = request.planned().unwrap().target.model.provider.clone();
         self.close(request, Some(provider));
     }
