@@ -136,8 +136,6 @@ async fn try_target(
     meter: &mut Meter,
     mut turn: Turn<'_>,
 ) -> Result<Tried, Trouble> {
-    let state = &turn.planned.target.state;
-    state.first(gateway.now());
     let mut keys = Keys::new(turn.planned, ask, turn.last);
     let (mut reconnected, mut repeats, mut trial) = (false, 0, turn.trial);
     let mut last: Option<Failure> = None;
@@ -151,6 +149,10 @@ async fn try_target(
             Next::Sign(signer) => signer,
             Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
         };
+        // Not sooner: whom nothing is sent to has no share in the budget of repeats.
+        if last.is_none() {
+            turn.planned.target.state.first(gateway.now());
+        }
         let hurried = ask.options.timeout.is_some();
         let seat = Seat { in_flight, trial: std::mem::take(&mut trial), hurried, probe: false };
         let begun = Instant::now();
