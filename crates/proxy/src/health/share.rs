@@ -65,15 +65,18 @@ impl Sharing {
     fn hear(&mut self, gateway: &Gateway, roster: &Roster, records: &[Record]) {
         let now = gateway.now();
         let region = gateway.region.as_deref().unwrap_or_default();
+        let mut found = Vec::new();
         for record in records {
             match about(&record.key, region) {
-                Some(About::Probe(endpoint, upstream)) => {
-                    self.hear_probe(gateway, roster.at(endpoint, upstream), record);
-                }
+                Some(About::Probe(endpoint, upstream)) => found.push((endpoint, upstream, record)),
                 Some(about) => self.hear_state(gateway, &about, record, now),
                 // Of a probe in another region, or in the words of a newer version.
                 None => {}
             }
+        }
+        // Behind the states: what another replica made of its probes is not to be found out again.
+        for (endpoint, upstream, record) in found {
+            self.hear_probe(gateway, roster.at(endpoint, upstream), record);
         }
     }
 
@@ -123,8 +126,11 @@ impl Sharing {
     /// Tells what the store does not hold, and what it will soon no longer hold.
     async fn tell(&mut self, gateway: &Gateway) {
         let now = gateway.now();
-        let losses = gateway.fleet.status().losses;
-        if std::mem::replace(&mut self.losses, losses) != losses {
+        let status = gateway.fleet.status();
+        if status.lost_since.is_some() {
+            return;
+        }
+        if std::mem::replace(&mut self.losses, status.losses) != status.losses {
             // It may have come back with another history.
             self.held.clear();
         }

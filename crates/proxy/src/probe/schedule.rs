@@ -1,6 +1,10 @@
 //! When which probe is sent: as often as its provider's settings say, give or take a tenth, and never two at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{ProbeSpec, ProbeTimes, ResourceId, Task};
 use policy::{Endpoint, Target};
@@ -30,19 +34,26 @@ struct Planned {
 
 /// All probes of one snapshot.
 #[derive(Default)]
-pub(super) struct Schedule(HashMap<Subject, Planned>);
+pub(super) struct Schedule {
+    planned: HashMap<Subject, Planned>,
+    /// Whose free probe cannot be; said once.
+    said: HashSet<ResourceId>,
+}
 
 impl Schedule {
     /// Takes over what a new snapshot wants. What is new begins at any moment of its first interval: thousands of
     /// probes must not go out at once.
     pub(super) fn follow(&mut self, roster: &Roster, mut draw: impl FnMut() -> u64) {
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.planned);
         let now = Instant::now();
         for target in roster.all() {
-            let Some(subject) = subject(target) else { continue };
+            let Some(subject) = subject(target) else {
+                self.say(&target.endpoint);
+                continue;
+            };
             let Some(times) = target.endpoint.probe.times() else { continue };
             let endpoint = Arc::clone(&target.endpoint);
-            let planned = self.0.entry(subject.clone()).or_insert_with(|| {
+            let planned = self.planned.entry(subject.clone()).or_insert_with(|| {
                 let held = before.remove(&subject).filter(|held| held.job.times == times);
                 let (due, began) = held.map_or_else(
                     || (now + share(times.every.std(), draw(), 0, 1_000_000), None),
@@ -55,14 +66,25 @@ impl Schedule {
         }
     }
 
+    /// Says that an endpoint has no list of models.
+    fn say(&mut self, endpoint: &Endpoint) {
+        if matches!(endpoint.probe, ProbeSpec::Free(_)) && self.said.insert(endpoint.id) {
+            tracing::warn!(
+                provider = endpoint.name,
+                "this kind of provider lists its models elsewhere: its free probe is never sent; write a prompt"
+            );
+        }
+    }
+
     /// When the next one is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.0.values().filter(|planned| planned.began.is_none()).map(|planned| planned.due).min()
+        self.planned.values().filter(|planned| planned.began.is_none()).map(|planned| planned.due).min()
     }
 
     /// Begins the one that has been due for longest.
     pub(super) fn begin(&mut self, now: Instant) -> Option<(Subject, Arc<Job>)> {
-        let due = self.0.iter_mut().filter(|(_, planned)| planned.began.is_none() && planned.due <= now);
+        let due =
+            self.planned.iter_mut().filter(|(_, planned)| planned.began.is_none() && planned.due <= now);
         let (subject, planned) = due.min_by_key(|(_, planned)| planned.due)?;
         planned.began = Some(now);
         Some((subject.clone(), Arc::clone(&planned.job)))
@@ -70,7 +92,7 @@ impl Schedule {
 
     /// It ended.
     pub(super) fn end(&mut self, subject: &Subject, draw: u64) {
-        let Some(planned) = self.0.get_mut(subject) else { return };
+        let Some(planned) = self.planned.get_mut(subject) else { return };
         if let Some(began) = planned.began.take() {
             // Give or take a tenth, so that replicas and targets fall out of step.
             planned.due = began + share(planned.job.times.every.std(), draw, 900_000, 200_000);

@@ -201,6 +201,20 @@ async fn one_replica_probes_and_both_learn() {
 }
 
 #[tokio::test]
+async fn without_the_store_each_probes_for_itself() {
+    let mut redis = redis().await;
+    let shared = async |simulators| Plan { fleet: fleet(&redis).await, ..plan(simulators, OFTEN) };
+    let one = Bench::start(shared(1).await).await;
+    let other = one.beside(shared(0).await).await;
+    until(|| probes(&one, "a", "ok") + probes(&other, "a", "ok") >= 1.0).await;
+    redis.kill().unwrap();
+    let (before, there) = (probes(&one, "a", "ok"), probes(&other, "a", "ok"));
+    until(|| probes(&one, "a", "ok") >= before + 3.0 && probes(&other, "a", "ok") >= there + 3.0).await;
+    one.finish().await;
+    other.finish().await;
+}
+
+#[tokio::test]
 async fn a_changed_configuration_ends_a_probe_and_begins_another() {
     let mut bench = Bench::start(plan(2, OFTEN)).await;
     until(|| probes(&bench, "a", "ok") >= 2.0).await;

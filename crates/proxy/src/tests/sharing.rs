@@ -147,3 +147,31 @@ async fn a_replica_alone_gives_itself_leave() {
     assert_eq!(served_by(&mut bench).await, "a");
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn leave_that_no_request_takes_is_given_back_and_given_again() {
+    let mut bench = Bench::start(Plan { simulators: 2, health: BRIEF, ..Plan::default() }).await;
+    bench.sim().script(r#"{"status":500}"#).await;
+    for _ in 0..2 {
+        assert_eq!(served_by(&mut bench).await, "b");
+    }
+    tokio::time::pause();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let watching = tokio::spawn(crate::health::run(Arc::clone(&bench.gateway), stop.clone()));
+    let state = target(&bench, "a");
+    let changes = async |wanted: bool| {
+        let began = bench.gateway.now();
+        while state.trial_waits(bench.gateway.now()) != wanted {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Duration::from_micros(bench.gateway.now() - began)
+    };
+    assert!(changes(true).await <= Duration::from_secs(1));
+    assert!(changes(false).await >= Duration::from_secs(4), "a request has time to come");
+    let again = changes(true).await;
+    assert!((1..=3).contains(&again.as_secs()), "others come first, but not for ever: {again:?}");
+    stop.cancel();
+    watching.await.unwrap();
+    tokio::time::resume();
+    bench.finish().await;
+}
