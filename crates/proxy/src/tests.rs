@@ -1,5 +1,6 @@
 //! The data plane over real sockets, in front of scripted providers; nothing in between is replaced.
 
+mod admission;
 mod after_content;
 mod bounds;
 mod canary;
