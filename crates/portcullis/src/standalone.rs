@@ -69,8 +69,10 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     .await?;
     // What requests need outlives them.
     let after = CancellationToken::new();
-    let mut shown =
-        Shown { admin_token: node.admin_token.new.then(|| node.admin_token.text.clone()), key: None };
+    let mut shown = Shown {
+        admin_token: node.admin_token.new.then(|| node.admin_token.text.clone()),
+        ..Shown::default()
+    };
     let simulator = match with_demo {
         true => Some(simulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), after.clone()).await?),
         false => None,
@@ -79,7 +81,7 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
         shown = set_up_demo(&data, &node, simulator.addr).await?;
     }
     if let Some(path) = &settings.config {
-        shown.key = apply_file(&data, &node, path).await?;
+        (shown.key, shown.route) = apply_file(&data, &node, path).await?;
     }
     let inside = GrpcPort::inside().await?;
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
@@ -111,10 +113,12 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     served.and(control.await.context("the control plane")?)
 }
 
-/// Secrets to be shown at this start.
+/// What is shown at this start: secrets, and a route that the key may use.
+#[derive(Default)]
 struct Shown {
     admin_token: Option<String>,
     key: Option<String>,
+    route: Option<String>,
 }
 
 async fn build_proxy(
@@ -155,19 +159,24 @@ async fn set_up_demo(data: &DataDir, node: &ControlNode, simulator: SocketAddr) 
             Some(key) if node.state.is_key("demo", "demo", &key).await.unwrap_or(false) => Some(key),
             _ => None,
         };
-        return Ok(Shown { admin_token: Some(admin_token), key });
+        return Ok(Shown { admin_token: Some(admin_token), key, route: None });
     }
     let document = Document::read(&demo::document(simulator), Format::Yaml)?;
     let reply = node.state.apply(document, "demo").await?;
     let key = reply.secrets.into_iter().next().map(|shown| shown.secret);
     let kept = demo::Secrets { admin_token: admin_token.clone(), key: key.clone().unwrap_or_default() };
     demo::keep(data, &kept)?;
-    Ok(Shown { admin_token: Some(admin_token), key })
+    Ok(Shown { admin_token: Some(admin_token), key, route: None })
 }
 
 /// Applies `--config`; the secrets of new keys go to files of mode 0600, the first one into the ready line too.
-async fn apply_file(data: &DataDir, node: &ControlNode, path: &Path) -> anyhow::Result<Option<String>> {
+async fn apply_file(
+    data: &DataDir,
+    node: &ControlNode,
+    path: &Path,
+) -> anyhow::Result<(Option<String>, Option<String>)> {
     let document = cli::read_document(path).map_err(|error| ConfigError::new("--config", error))?;
+    let route = a_route(&document);
     let blame = |problem| ConfigError::new("--config", format!("{}: {problem}", path.display()));
     let reply = node.state.apply(document, "standalone --config").await.map_err(blame)?;
     for shown in &reply.secrets {
@@ -176,7 +185,15 @@ async fn apply_file(data: &DataDir, node: &ControlNode, path: &Path) -> anyhow::
         data.write(&name, &shown.secret)?;
         tracing::info!(tenant = shown.tenant, key = shown.key, file = %data.join(&name).display(), "made a key");
     }
-    Ok(reply.secrets.into_iter().next().map(|shown| shown.secret))
+    Ok((reply.secrets.into_iter().next().map(|shown| shown.secret), route))
+}
+
+/// A route that the first key of a document may use.
+fn a_route(document: &Document) -> Option<String> {
+    let (own, key) =
+        document.tenants.values().find_map(|tenant| Some((&tenant.routes, tenant.keys.first()?)))?;
+    let allowed = key.routes.iter().flatten().next().cloned();
+    allowed.or_else(|| own.keys().chain(document.routes.keys()).next().map(ToString::to_string))
 }
 
 fn allow_loopback(allow: &mut AllowPrivate) {
@@ -215,9 +232,10 @@ fn describe(
         node.grpc_url(),
     );
     if let Some(key) = &shown.key {
+        let route = shown.route.as_deref().unwrap_or("chat");
         text += &format!(
             "key          {key}\n\ncurl http://{data_plane}/v1/chat/completions -H 'authorization: Bearer {key}' \
-             -H 'content-type: application/json' -d '{{\"model\":\"chat\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n"
+             -H 'content-type: application/json' -d '{{\"model\":\"{route}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n"
         );
     }
     Ok((json, text))
