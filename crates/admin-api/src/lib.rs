@@ -20,7 +20,7 @@ pub use document::{
     cycles,
 };
 pub use field::{FieldError, Invalid};
-pub use name::{Name, RouteName, check_name};
+pub use name::{Name, OPERATOR, RouteName, check_name};
 pub use problem::Problem;
 pub use reply::{ApplyReply, List, ShownSecret};
 pub use schema::{Direction, item_schema, schema};

@@ -95,12 +95,18 @@ fn check_model(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What reports call the operator, whose own requests (probes) no tenant pays.
+pub const OPERATOR: &str = "operator";
+
 /// Checks the full name of a resource, as in `domain::Resource::name`.
 ///
 /// # Errors
 /// One sentence that says what the name may be.
 pub fn check_name(kind: Kind, name: &str) -> Result<(), String> {
     match kind {
+        Kind::Tenant if name == OPERATOR => {
+            Err(format!("{name:?} is what reports call the operator, and no tenant's name"))
+        }
         Kind::Tenant | Kind::Key | Kind::Provider | Kind::Limit => check_plain(name, ""),
         Kind::Route => check_plain(name, ":"),
         Kind::Credential => match name.split_once('/') {
@@ -131,6 +137,7 @@ mod tests {
 
     #[test]
     fn compound_names_follow_their_kind() {
+        assert!(check_name(Kind::Tenant, OPERATOR).is_err() && check_name(Kind::Key, OPERATOR).is_ok());
         assert!(check_name(Kind::Credential, "openai/main").is_ok());
         assert!(check_name(Kind::Credential, "openai").is_err());
         assert!(check_name(Kind::Model, "bedrock/amazon.nova-lite-v1:0").is_ok());

@@ -128,7 +128,8 @@ const LIMIT: Param = param("limit", "How many entries, 1 to 500; 100 when it is 
 const CURSOR: Param = param("cursor", "`next` of the page before.");
 const OWNER: Param =
     param("tenant", "The owner, by name or id; not given: the operator. Keys always have one.");
-const OF_TENANT: Param = param("tenant", "Only of this tenant, by name or id.");
+const OF_TENANT: Param =
+    param("tenant", "Only of this tenant, by name or id; `operator`: what the gateway asked itself.");
 
 const LIST: &[Param] =
     &[LIMIT, CURSOR, param("tenant", "Only this tenant's own; empty: the operator's own; not given: all.")];

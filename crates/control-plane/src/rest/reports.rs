@@ -4,7 +4,7 @@ mod shapes;
 
 use std::collections::HashMap;
 
-use admin_api::List;
+use admin_api::{List, OPERATOR};
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -93,12 +93,13 @@ pub(super) fn proxies(state: &AdminState) -> Response {
     Json(List { items: state.proxies.list(), next: None }).into_response()
 }
 
-/// One tenant's only, by name; by id also when it is gone, because its usage stays.
+/// One tenant's only, by name, the operator being one; by id also when it is gone, because its usage stays.
 async fn tenant(state: &AdminState, call: &Call) -> Result<Option<ResourceId>, ApiError> {
     match call.parameter("tenant") {
         None => Ok(None),
         Some(name) => match name.parse() {
             Ok(id) => Ok(Some(id)),
+            Err(_) if name == OPERATOR => Ok(Some(ResourceId::OPERATOR)),
             Err(_) => state.tenant_id(name).await.map(Some),
         },
     }
@@ -112,7 +113,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(state: &'a AdminState) -> Self {
-        Self { state, known: HashMap::new() }
+        Self { state, known: HashMap::from([(ResourceId::OPERATOR, OPERATOR.to_owned())]) }
     }
 
     async fn of(&mut self, id: ResourceId) -> Result<String, ApiError> {

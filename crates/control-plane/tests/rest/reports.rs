@@ -41,6 +41,10 @@ fn booked(api: &Api, attempts: Vec<Attempt>) -> RequestId {
         feature: None,
         tags: vec![("team".into(), "blue".into())],
     };
+    booked_for(api, attribution, attempts)
+}
+
+fn booked_for(api: &Api, attribution: Attribution, attempts: Vec<Attempt>) -> RequestId {
     let event = UsageEvent {
         request: RequestId::new(),
         incarnation: IncarnationId::new(),
@@ -108,6 +112,40 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     assert_eq!(item["attempts"].as_array().unwrap().len(), 2);
     let one = api.send(200, "GET", &format!("/requests?request_id={second}"), None);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_the_gateway_asked_itself_is_the_operators() {
+    let api = start();
+    api.apply("", DOCUMENT);
+    booked(&api, vec![attempt(1, AttemptOutcome::Ok, None)]);
+    let probe = booked_for(
+        &api,
+        Attribution {
+            tenant: ResourceId::OPERATOR,
+            key: ResourceId::OPERATOR,
+            user: None,
+            feature: Some("probe".into()),
+            tags: Vec::new(),
+        },
+        vec![attempt(1, AttemptOutcome::Ok, None)],
+    );
+    let usage = api.send(200, "GET", "/usage?group_by=tenant,feature&tenant=operator", None);
+    let rows = usage["items"].as_array().unwrap();
+    assert_eq!(
+        (rows.len(), &rows[0]["tenant"], &rows[0]["feature"]),
+        (1, &json!("operator"), &json!("probe"))
+    );
+    let all = api.send(200, "GET", "/usage?group_by=tenant,key", None);
+    assert!(all["items"].as_array().unwrap().iter().any(|row| row["key"] == "operator"), "{all}");
+    let log = api.send(200, "GET", "/requests?tenant=operator", None);
+    let item = &log["items"][0];
+    assert_eq!(
+        (&item["request_id"], &item["tenant"], &item["key"]),
+        (&json!(probe), &json!("operator"), &json!("operator"))
+    );
+    let refused = api.send(400, "POST", "/tenants", Some(json!({ "name": "operator" })));
+    assert_eq!(refused["field"], "name", "{refused}");
 }
 
 #[test]
