@@ -30,6 +30,8 @@ impl Call {
 pub(crate) struct Sample {
     /// When it was sent, on the stage's clock.
     pub(crate) at: Duration,
+    /// When the answer had ended, on the same clock.
+    pub(crate) end: Duration,
     pub(crate) proxy: usize,
     pub(crate) status: u16,
     /// Who answered, `x-portcullis-provider`.

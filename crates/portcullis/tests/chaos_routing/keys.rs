@@ -7,7 +7,7 @@ use testkit::eventually;
 
 use crate::{
     asked::{Sample, answered_by, errors_before_content},
-    load::{Load, Traffic},
+    load::{Caller, Load, Traffic},
     sim::{Arrival, within},
     stage::{PROXIES, Stage, ms},
     table::{Cell, Table, cell, shown},
@@ -43,7 +43,7 @@ struct Figures {
     back: bool,
 }
 
-pub(crate) fn play(stage: &Stage) -> Vec<Table> {
+pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     let cases = [
         Case { name: "refused", title: "key revoked (401)", script: json!({ "status": 401 }) },
         Case {
@@ -54,7 +54,11 @@ pub(crate) fn play(stage: &Stage) -> Vec<Table> {
     ];
     let title = "B. One bad key of three: three proxies, 60 requests/s";
     let mut table = Table::new(title, cases.iter().map(|case| case.title));
-    let figures: Vec<Figures> = cases.iter().map(|case| case.play(stage)).collect();
+    let figures: Vec<Figures> = std::thread::scope(|scope| {
+        let playing: Vec<_> =
+            cases.iter().map(|case| scope.spawn(move || case.play(stage, caller))).collect();
+        playing.into_iter().map(|case| case.join().unwrap()).collect()
+    });
     fill(&mut table, &figures);
     vec![table]
 }
@@ -77,12 +81,11 @@ impl Case {
         })
     }
 
-    fn play(&self, stage: &Stage) -> Figures {
+    fn play(&self, stage: &Stage, caller: &Caller) -> Figures {
         let name = self.name;
         stage.install(&self.document(stage));
-        let caller = stage.begin();
         let traffic = Traffic { route: name.to_owned(), rate: RATE, streamed: 50, seed: 11 };
-        let load = Load::start(&stage.runtime, &caller, traffic);
+        let load = Load::start(&stage.runtime, caller, traffic);
         let answered =
             |since: Duration| load.look(|samples| samples.iter().filter(|sample| sample.at >= since).count());
         assert!(eventually(SOON, || answered(ms(0)) >= BEFORE), "no requests before the key goes bad");

@@ -59,6 +59,7 @@ impl Caller {
         if let Err(failure) = asked.unwrap_or_else(|_| Err("no answer".to_owned())) {
             sample.failure.get_or_insert(failure);
         }
+        sample.end = self.now();
         sample
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     asked::{Call, Sample},
+    load::Caller,
     stage::{PROXIES, Stage},
     table::{Table, cell},
 };
@@ -43,7 +44,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-pub(crate) fn play(stage: &Stage) -> Vec<Table> {
+pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     let pools = ["code", "long", "vision", "deep", "tools", "desk", "small"];
     let pool = |name: &&str| (name.to_string(), json!({ "targets": [format!("models/for-{name}")] }));
     stage.install(&json!({
@@ -61,7 +62,6 @@ pub(crate) fn play(stage: &Stage) -> Vec<Table> {
             "pools": pools.iter().map(pool).collect::<serde_json::Map<_, _>>(),
         } },
     }));
-    let caller = stage.begin();
     let proxies = (1..=PROXIES).map(|number| format!("proxy {number}"));
     let mut table =
         Table::new("E. Kinds of requests through the rules of one route: the model that answered", proxies);

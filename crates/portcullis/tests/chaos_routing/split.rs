@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     asked::{Call, answered_by, errors_before_content},
-    load::flood,
+    load::{Caller, flood},
     stage::{PROXIES, Stage},
     table::{Table, cell, shown},
 };
@@ -14,7 +14,7 @@ const CLIENTS: usize = 24;
 /// Four standard deviations of a share of 70 % in so many: 4 × √(0.7 × 0.3 / 10,000). One run in 15,000 is beyond.
 const BOUND: f64 = 0.0183;
 
-pub(crate) fn play(stage: &Stage) -> Vec<Table> {
+pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     stage.install(&json!({
         "providers": {
             "split-70": stage.provider(json!({})),
@@ -30,8 +30,7 @@ pub(crate) fn play(stage: &Stage) -> Vec<Table> {
             },
         },
     }));
-    let caller = stage.begin();
-    let samples = flood(&stage.runtime, &caller, &Call::new("split", false), REQUESTS, CLIENTS);
+    let samples = flood(&stage.runtime, caller, &Call::new("split", false), REQUESTS, CLIENTS);
     let title = "C. A split of 70 and 30: 10,000 requests";
     let columns = ["all"].into_iter().map(str::to_owned);
     let mut table = Table::new(title, columns.chain((1..=PROXIES).map(|n| format!("proxy {n}"))));

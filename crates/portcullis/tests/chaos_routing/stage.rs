@@ -121,10 +121,11 @@ impl Stage {
         self.caller.since(Instant::now())
     }
 
-    /// The proxies' process logs, for what went wrong.
-    pub(crate) fn logs(&self) -> String {
-        let lines = self.proxies.iter().map(|proxy| proxy.stderr());
-        lines.collect::<Vec<_>>().join("\n--\n")
+    /// What the proxies complained of, for what went wrong.
+    pub(crate) fn warnings(&self) -> String {
+        let logs: Vec<String> = self.proxies.iter().map(Process::stderr).collect();
+        let complaint = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        logs.iter().flat_map(|log| log.lines()).filter(complaint).collect::<Vec<_>>().join("\n")
     }
 }
 

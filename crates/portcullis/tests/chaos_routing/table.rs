@@ -33,6 +33,10 @@ impl Table {
         Self { title: title.into(), columns, rows: Vec::new(), notes: Vec::new() }
     }
 
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// A claim with a figure for each column.
     pub(crate) fn row(&mut self, claim: impl Into<String>, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push((claim.into(), cells.into_iter().collect()));

@@ -1,0 +1,118 @@
+//! What is measured of one fault, and what is claimed of it.
+
+use std::time::Duration;
+
+use super::{EJECT, Fault, Play, WARM_UP};
+use crate::{
+    asked::{Sample, errors_before_content},
+    sim::{Arrival, burst, peak, within},
+    stage::{Stage, ms},
+    table::{Cell, Table, cell, shown},
+};
+
+/// How long the primary may go on being asked: time to fail (0.8 s here), three failures at each proxy, noise.
+const SHIFT: Duration = ms(4_000);
+/// Requests at the primary after that, until it heals: trials, or asking again when its 429s said so.
+const TRIALS: usize = 10;
+const ASKED_AGAIN: usize = 40;
+/// How long after it healed the primary may be asked for the first time: the longest ejection, jitter, noise.
+const RETURN: Duration = ms(6_000);
+
+/// What was measured.
+pub(super) struct Figures {
+    fault: &'static Fault,
+    requests: usize,
+    before_content: usize,
+    after_content: usize,
+    said_twice: usize,
+    repeated_after_content: usize,
+    to_shift: Duration,
+    at_primary: usize,
+    trials: usize,
+    to_return: Duration,
+    /// The primary's share in percent in the first and the last quarter of the warm-up.
+    shares: (usize, usize),
+    /// Most requests at the primary at once, before the fault and while it returned.
+    peaks: (usize, usize),
+}
+
+impl Figures {
+    pub(super) fn of(stage: &Stage, play: Play) -> Self {
+        let Play { fault, load, from, to, .. } = play;
+        let samples = load.finish(&stage.runtime);
+        let arrivals = reached(stage, fault, &samples);
+        let outage = within(&arrivals, from, to);
+        let (first_burst, trials) = burst(&outage, EJECT * 7 / 10);
+        let returned = samples.iter().find(|sample| sample.at >= to && sample.provider == fault.first());
+        let back = returned.map_or(Duration::MAX, |sample| sample.at);
+        let quarter = |number| share(&samples, fault, back + WARM_UP * number / 4, WARM_UP / 4);
+        let count = |holds: fn(&Sample) -> bool| samples.iter().filter(|sample| holds(sample)).count();
+        Self {
+            fault,
+            requests: samples.len(),
+            before_content: errors_before_content(&samples),
+            after_content: count(Sample::failed_after_content),
+            said_twice: count(|sample| !sample.says_nothing_twice()),
+            repeated_after_content: count(|sample| sample.failed_after_content() && sample.attempts > 1),
+            to_shift: first_burst.last().map_or(Duration::ZERO, |last| last.at.saturating_sub(from)),
+            at_primary: outage.len(),
+            trials: trials.len(),
+            to_return: back.saturating_sub(to),
+            shares: (quarter(0), quarter(3)),
+            peaks: (peak(&within(&arrivals, ms(0), from)), peak(&within(&arrivals, back, back + ms(1_000)))),
+        }
+    }
+}
+
+/// What reached the primary. Of a relay that cuts it off nothing arrives: then its clients tell.
+fn reached(stage: &Stage, fault: &Fault, samples: &[Sample]) -> Vec<Arrival> {
+    let mut arrivals = stage.sim.arrivals(&fault.first());
+    if fault.relayed {
+        let failed = samples.iter().filter(|sample| matches!(&*sample.fallback, "cut" | "connect"));
+        arrivals.extend(failed.map(|sample| Arrival { at: sample.at, end: Some(sample.at) }));
+        arrivals.sort_by_key(|arrival| arrival.at);
+    }
+    arrivals
+}
+
+/// The primary's share of the requests of some time, in percent.
+fn share(samples: &[Sample], fault: &Fault, from: Duration, time: Duration) -> usize {
+    let all: Vec<&Sample> =
+        samples.iter().filter(|sample| (from..from + time).contains(&sample.at)).collect();
+    let primary = all.iter().filter(|sample| sample.provider == fault.first()).count();
+    primary * 100 / all.len().max(1)
+}
+
+/// The claims.
+pub(super) fn fill(table: &mut Table, figures: &[Figures]) {
+    let mut row = |claim: &str, of: &dyn Fn(&Figures) -> Cell| table.row(claim, figures.iter().map(of));
+    row("requests", &|of| shown(of.requests));
+    row("client errors before content: 0", &|of| cell(of.before_content, of.before_content == 0));
+    row("client errors after content: only where it stalls then", &|of| {
+        cell(of.after_content, of.after_content == 0 || of.fault.is_after_content())
+    });
+    row("answers in which something is said twice: 0", &|of| cell(of.said_twice, of.said_twice == 0));
+    row("attempts after content was relayed: 0", &|of| {
+        cell(of.repeated_after_content, of.repeated_after_content == 0)
+    });
+    row("time to shift: within 4 s", &|of| cell(seconds(of.to_shift), of.to_shift <= SHIFT));
+    row("requests at the primary while it is out", &|of| shown(of.at_primary));
+    row("of those after the shift: 10 trials at most, 40 after 429s", &|of| {
+        cell(of.trials, of.trials <= if of.fault.rests { ASKED_AGAIN } else { TRIALS })
+    });
+    row("time to return: within 6 s", &|of| cell(seconds(of.to_return), of.to_return <= RETURN));
+    row("its share, first quarter of the 3 s warm-up: 50 % at most", &|of| {
+        cell(format!("{} %", of.shares.0), of.fault.rests || of.shares.0 <= 50)
+    });
+    row("its share, last quarter: larger", &|of| {
+        cell(format!("{} %", of.shares.1), of.fault.rests || of.shares.1 > of.shares.0)
+    });
+    row("most at once there, before the fault", &|of| shown(of.peaks.0));
+    row("most at once there, first second back: 4 more at most", &|of| {
+        cell(of.peaks.1, of.peaks.1 <= of.peaks.0 + 4)
+    });
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
