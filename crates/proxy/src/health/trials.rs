@@ -31,7 +31,7 @@ enum Step {
     Ask,
     Renew,
     /// Nobody took it: another replica may have requests.
-    StepBack,
+    Return,
     /// It was told how it ended.
     Over,
 }
@@ -59,7 +59,7 @@ impl Trials {
             return (wanted && !self.later.contains_key(key)).then_some(Step::Ask);
         };
         if wanted {
-            return Some(Step::StepBack);
+            return Some(Step::Return);
         }
         if state.admission(now) != Admission::HalfOpen {
             return Some(Step::Over);
@@ -85,10 +85,10 @@ impl Trials {
                 gateway.fleet.lease(&name, LEASE).await;
                 self.ours.insert(key, gateway.now());
             }
-            Step::StepBack | Step::Over => {
+            Step::Return | Step::Over => {
                 self.ours.remove(&key);
                 gateway.fleet.release(&name).await;
-                if matches!(step, Step::StepBack) {
+                if matches!(step, Step::Return) {
                     self.later.insert(key, gateway.now() + micros(STEP_BACK));
                 }
             }
