@@ -293,9 +293,21 @@ impl UsageEvent {
         self.attempts.iter().all(Attempt::is_priced).then_some(cost)
     }
 
-    /// Why the first attempt was not the last; `None`: it was.
+    /// Why the first attempt's answer is not the one that was wanted; `None`: it is.
     #[must_use]
     pub fn fallback(&self) -> Option<AttemptOutcome> {
-        self.attempts.first().filter(|_| self.attempts.len() > 1).map(|first| first.outcome)
+        let first = self.attempts.first().map(|first| first.outcome);
+        first.filter(|&outcome| self.attempts.len() > 1 || outcome == AttemptOutcome::Rejected)
+    }
+
+    /// The attempt whose answer the client got; where it got none, the last one.
+    ///
+    /// That is the last one as well, unless it failed and an answer that a cascade had not accepted was taken after all.
+    #[must_use]
+    pub fn answering(&self) -> Option<&Attempt> {
+        let last = self.attempts.last()?;
+        let other = self.outcome == RequestOutcome::Ok && last.outcome != AttemptOutcome::Ok;
+        let rejected = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Rejected;
+        Some(self.attempts.iter().rev().find(rejected).filter(|_| other).unwrap_or(last))
     }
 }

@@ -1,5 +1,6 @@
 //! The attempts: one target after the other until one answers, nothing repeated once content was relayed.
 
+mod cascade;
 mod failure;
 mod keys;
 mod opening;
@@ -70,13 +71,25 @@ pub(crate) async fn first_success(
             }
         };
         let left = ask.plan.attempts.len() - position;
-        let first_content = Instant::now() + patience(ask, deadline, left);
+        let first_content = Instant::now() + patience(ask, planned, deadline, left);
         let turn = Turn { planned, deadline, first_content, last: left == 1, trial };
-        match try_target(gateway, ask, meter, turn).await? {
+        let tried = match try_target(gateway, ask, meter, turn).await {
+            Ok(tried) => tried,
+            Err(_) if walk.has_answer() => break,
+            Err(trouble) => return Err(trouble),
+        };
+        match tried {
+            Tried::Answered(answer) if answer.rejected => {
+                walk.rejected(answer, meter);
+                if Instant::now() >= deadline || spent(meter) {
+                    break;
+                }
+            }
             Tried::Answered(answer) => return Ok(*answer),
             Tried::PassedOver(why) => meter.pass_over(planned, why),
             Tried::Failed(failure) => {
-                let stop = matches!(action(ask, &failure), Some(Action::Stop));
+                let stop =
+                    matches!(action(ask, &failure), Some(Action::Stop)) && !cascade::edits(ask, planned);
                 walk.failed(planned, *failure);
                 if stop || Instant::now() >= deadline || spent(meter) {
                     break;
@@ -84,7 +97,7 @@ pub(crate) async fn first_success(
             }
         }
     }
-    Err(walk.trouble(meter))
+    walk.end(meter)
 }
 
 /// How a target's turn ended.
@@ -114,11 +127,11 @@ fn action(ask: &Ask, failure: &Failure) -> Option<Action> {
 
 /// How long one target may take to show content.
 ///
-/// A stream has the route's bound. A plain answer comes whole, after all of it was generated: it gets an even
-/// share of what is left, so that a silent target leaves time for the next.
-fn patience(ask: &Ask, deadline: Instant, targets_left: usize) -> Duration {
+/// A stream has the route's bound. A plain answer comes whole, after all of it was generated, and so does one that is
+/// judged first: it gets an even share of what is left, so that a silent target leaves time for the next.
+fn patience(ask: &Ask, planned: &Planned, deadline: Instant, targets_left: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
-    if ask.facts.stream {
+    if ask.facts.stream && cascade::condition(ask, planned).is_none() {
         return left.min(ask.plan.terms.timeouts.first_token.std());
     }
     left / u32::try_from(targets_left.max(1)).unwrap_or(u32::MAX)

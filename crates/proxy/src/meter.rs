@@ -1,5 +1,7 @@
 //! The account of one request: an intent before each attempt is sent, one usage event at the end, whatever ends it.
 
+mod judged;
+mod notes;
 mod running;
 
 use std::{
@@ -13,16 +15,17 @@ use domain::{
 };
 use fleet::Grant;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use policy::{Bound, PassedOver, Planned, Target, WhyNot};
+use policy::{Bound, PassedOver, Planned, WhyNot};
 use tokio::time::Instant;
 use wire::{DialectName, Seen};
 
+pub(crate) use self::judged::Kept;
 use self::running::Running;
 use crate::{
     attempt::Watch,
     gateway::Streaming,
     observe::{CLIENT_CLOSED, Passage, Times, Tried},
-    reply::{Notes, Trouble},
+    reply::Trouble,
     spool::SpoolError,
 };
 
@@ -65,6 +68,8 @@ pub(crate) struct Meter {
     dropped: Vec<String>,
     /// Places under the shared limits; free again when the request is settled.
     hold: Option<Grant>,
+    /// The attempt whose answer the client gets although it was not the last one, by its index.
+    fallen_back: Option<usize>,
 }
 
 /// The sums over a settled request's attempts.
@@ -92,6 +97,7 @@ impl Meter {
             settled: false,
             dropped: Vec::new(),
             hold: Some(hold),
+            fallen_back: None,
         }
     }
 
@@ -153,6 +159,11 @@ impl Meter {
     /// The first content arrived.
     pub(crate) fn first_content(&mut self) {
         self.ttft.get_or_insert_with(|| self.passage.started.elapsed());
+        self.target_shows_content();
+    }
+
+    /// The first content arrived of an answer that the client may never see.
+    pub(crate) fn target_shows_content(&mut self) {
         if let Some(running) = &mut self.running {
             running.watch.first_content(&self.passage.gateway);
         }
@@ -248,7 +259,7 @@ impl Meter {
         }
         self.passage.settled(&event, &self.tried, Times { duration, overhead, ttft });
         self.attempts = event.attempts;
-        totals(&self.attempts)
+        totals(&self.attempts, self.fallen_back)
     }
 
     /// Ends a request that nothing answered.
@@ -309,37 +320,6 @@ impl Meter {
     fn next_number(&self) -> u32 {
         u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
-
-    /// What the response headers say at this moment.
-    pub(crate) fn notes(&self) -> Notes {
-        let running = self.running.as_ref().map(|running| (&running.provider, &running.model));
-        let last =
-            running.or_else(|| self.attempts.last().map(|attempt| (&attempt.provider, &attempt.model)));
-        let attempts = self.attempts.len() + usize::from(self.running.is_some());
-        let fallback = self.attempts.first().filter(|_| attempts > 1);
-        Notes {
-            request: self.passage.id,
-            dialect: self.passage.dialect,
-            dropped: self.dropped.clone(),
-            route: Some(self.opening.route.clone()),
-            provider: last.map(|(provider, _)| provider.clone()),
-            model: last.map(|(_, model)| model.clone()),
-            attempts,
-            fallback: fallback.map(|first| first.outcome.as_str()),
-            overhead: self.overhead(),
-            retires: self.tried.last().and_then(|tried| retires(&tried.target)),
-        }
-    }
-}
-
-/// What the client is warned of, where the provider says when it takes the model out of service.
-fn retires(target: &Target) -> Option<(Timestamp, String)> {
-    let when = target.spec.deprecation?;
-    let heir = match &target.spec.successor {
-        Some(heir) => format!("; its provider names {heir} in its place"),
-        None => String::new(),
-    };
-    Some((when, format!("model {} is taken out of service on {}{heir}", target.model, when.date())))
 }
 
 impl Drop for Meter {
@@ -356,14 +336,16 @@ impl Drop for Meter {
     }
 }
 
-fn totals(attempts: &[Attempt]) -> Totals {
+/// `answered`: the attempt whose tokens the client is told, where it is not the last one.
+fn totals(attempts: &[Attempt], answered: Option<usize>) -> Totals {
     let mut totals = Totals { priced: true, ..Totals::default() };
     for attempt in attempts.iter().filter(|attempt| attempt.usage != Usage::default()) {
         totals.cost = totals.cost.plus(attempt.cost);
         totals.priced &= attempt.price.is_some();
         totals.estimated |= attempt.estimated;
     }
-    totals.usage = attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
+    let answered = answered.map_or(attempts.last(), |index| attempts.get(index));
+    totals.usage = answered.map(|attempt| attempt.usage).unwrap_or_default();
     totals
 }
 

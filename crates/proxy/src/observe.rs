@@ -65,6 +65,8 @@ pub(crate) struct Tried {
     pub(crate) credential: Option<Arc<Credential>>,
     /// Why it was chosen.
     pub(crate) reason: Reason,
+    /// Why its answer was not accepted, in a cascade.
+    pub(crate) rejected: Option<String>,
 }
 
 impl Tried {

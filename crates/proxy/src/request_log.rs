@@ -20,7 +20,7 @@ impl Observer for RequestLog {
             return;
         }
         let (event, passage) = (settled.event, settled.passage);
-        let (key, last) = (passage.key.as_deref(), event.attempts.last());
+        let (key, last) = (passage.key.as_deref(), event.answering());
         let (usage, cost) = (last.map(|last| last.usage).unwrap_or_default(), event.cost());
         // Texts of clients go in as strings, which both formats escape; what is shown as it is, is ours.
         tracing::info!(

@@ -1,5 +1,7 @@
 //! How client and provider understand each other: the same words, which pass as bytes, or a translation.
 
+mod logprobs;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,13 +10,14 @@ use policy::{Planned, Target};
 use secrets::Keyring;
 use wire::{
     Addressing, Api, ChatTap, DialectName, Edits, Tap,
-    canon::{Losses, TargetFacts, Unsupported},
+    canon::{Call, Losses, TargetFacts, Unsupported},
     dialect::{Dialect, Envelope, ErrorClass, InPath, NoReply, Seal},
     embed::EmbedCall,
     json::Json,
     tap::{Translation, Verbatim},
 };
 
+use self::logprobs::Hiding;
 use crate::{pipeline::Ask, reply::Trouble};
 
 /// How the answer of one attempt becomes the client's.
@@ -43,6 +46,8 @@ pub(crate) struct Translated {
     provider: &'static dyn Dialect,
     client: &'static dyn Dialect,
     envelope: Envelope,
+    /// The gateway asked for log-probabilities, the client did not.
+    hide_logprobs: bool,
 }
 
 /// A request in the provider's words.
@@ -81,6 +86,11 @@ pub(crate) fn speak(
         return Err(not_at(ask, target, to));
     }
     if from == to {
+        if logprobs::wanted(ask, planned, to)
+            && let Some(spoken) = with_logprobs(ask, target, to, keyring, request)
+        {
+            return Ok(spoken);
+        }
         let same = |dialect: &'static dyn Dialect| {
             let body = dialect.verbatim(&ask.body, &ask.facts, &edits);
             let talk = if ask.api.generates() { Talk::Same(dialect) } else { Talk::AsIs(dialect) };
@@ -114,7 +124,7 @@ fn translate(
     let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
     let prepared = client.prepare(&ask.body);
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
-    let call = client
+    let mut call = client
         .decode_call(ask.in_path.borrowed(), body, &*seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
     let facts = TargetFacts {
@@ -124,20 +134,57 @@ fn translate(
         quirks: &target.endpoint.row.quirks,
     };
     let losses = Losses::new(client.name(), provider.name(), ask.options.lenient);
+    let envelope = envelope(ask, target, (client, &call), seal, request);
+    let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(ask, planned, provider.name());
+    call.sampling.logprobs |= hide_logprobs;
     let encoded = provider.encode_call(&call, &facts, losses).map_err(Unspeakable::Field)?;
-    let envelope = Envelope {
+    let talk = Talk::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
+    let anthropic = provider.name() == DialectName::Anthropic;
+    let version = anthropic.then(|| wire::anthropic::api_version(&facts, &call));
+    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
+}
+
+/// The request in the client's own words, with a wish for log-probabilities; the answer goes through the common form,
+/// which leaves them out again. `None`: the client wants them itself, or they cannot be asked for.
+fn with_logprobs(
+    ask: &Ask,
+    target: &Target,
+    dialect: DialectName,
+    keyring: &Arc<Keyring>,
+    request: RequestId,
+) -> Option<Spoken> {
+    let codec = dialect.codec()?;
+    let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
+    let prepared = codec.prepare(&ask.body);
+    let call = codec.decode_call(ask.in_path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
+    if call.sampling.logprobs {
+        return None;
+    }
+    let edits = Edits { model: &target.upstream, want_usage: ask.facts.stream, output_limit: None };
+    let body = wire::ask_logprobs(dialect, &codec.verbatim(&ask.body, &ask.facts, &edits))?;
+    let envelope = envelope(ask, target, (codec, &call), seal, request);
+    let translated = Translated { provider: codec, client: codec, envelope, hide_logprobs: true };
+    let talk = Talk::Translated(Box::new(translated));
+    Some(Spoken { body, talk, dropped: Vec::new(), version: None })
+}
+
+/// What the client's dialect needs to have said around an answer.
+fn envelope(
+    ask: &Ask,
+    target: &Target,
+    (client, call): (&dyn Dialect, &Call<'_>),
+    seal: Arc<dyn Seal>,
+    request: RequestId,
+) -> Envelope {
+    Envelope {
         request: request.0.simple().to_string(),
         model: target.upstream.clone(),
         created: u64::try_from(domain::Timestamp::now().micros() / 1_000_000).unwrap_or_default(),
         stream_usage: call.stream_usage,
         input_estimate: ask.input_estimate(),
-        echo: Bytes::from(client.echo(&call)),
+        echo: Bytes::from(client.echo(call)),
         seal,
-    };
-    let talk = Talk::Translated(Box::new(Translated { provider, client, envelope }));
-    let anthropic = provider.name() == DialectName::Anthropic;
-    let version = anthropic.then(|| wire::anthropic::api_version(&facts, &call));
-    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
+    }
 }
 
 fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeakable> {
@@ -184,10 +231,11 @@ impl Talk {
             Self::Same(dialect) | Self::AsIs(dialect) => {
                 Tap::Verbatim(Verbatim::new(dialect.stream_decoder()))
             }
-            Self::Translated(talk) => Tap::Translation(Translation::new(
-                talk.provider.stream_decoder(),
-                talk.client.stream_encoder(talk.envelope.clone()),
-            )),
+            Self::Translated(talk) => {
+                let decoder = talk.provider.stream_decoder();
+                let decoder = if talk.hide_logprobs { Box::new(Hiding(decoder)) } else { decoder };
+                Tap::Translation(Translation::new(decoder, talk.client.stream_encoder(talk.envelope.clone())))
+            }
         }
     }
 
@@ -205,7 +253,10 @@ impl Talk {
             }
         };
         let read = Json::parse(body).map_err(NoReply::from).and_then(|json| dialect.decode_reply(json));
-        Some(read.map(|reply| {
+        Some(read.map(|mut reply| {
+            if matches!(self, Self::Translated(talk) if talk.hide_logprobs) {
+                reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
+            }
             let body = match self {
                 Self::Translated(talk) => Bytes::from(talk.client.encode_reply(&reply, &talk.envelope)),
                 _ => body.clone(),

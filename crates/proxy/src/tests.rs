@@ -4,6 +4,7 @@ mod admission;
 mod after_content;
 mod bounds;
 mod canary;
+mod cascade;
 mod client_errors;
 mod clouds;
 mod connections;

@@ -15,7 +15,7 @@ use wire::{
     dialect::{ErrorAnswer, ErrorClass, NoReply},
 };
 
-use super::failure::Failure;
+use super::{cascade::Held, failure::Failure};
 use crate::{
     meter::Meter,
     pipeline::Ask,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Largest plain answer that is held to put its cost into the headers, in bytes.
-const MAX_HELD: usize = 8 << 20;
+pub(super) const MAX_HELD: usize = 8 << 20;
 /// Largest error body that is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
 /// How long an error body may take; its status is known, and another target may be waiting for its turn.
@@ -52,12 +52,14 @@ pub(crate) fn has_ended(body: &Incoming) -> bool {
     body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
-/// Reads an answer of status 2xx until it has shown that it is one.
+/// Reads an answer of status 2xx until it has shown that it is one; what was read of it goes into `held` as well.
+///
+/// One that is to be judged and too large for it is only told to be long.
 pub(super) async fn open(
     (ask, talk): (&Ask, &Talk),
     headers: &HeaderMap,
     body: Incoming,
-    meter: &mut Meter,
+    (meter, held): (&mut Meter, Option<&mut Held>),
 ) -> Result<Kind, Failure> {
     // What was not asked for is not unpacked: a few bytes could become any number of them.
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| {
@@ -75,7 +77,7 @@ pub(super) async fn open(
     };
     match ask.facts.stream {
         // Vendors label streams in many ways, but no stream is one JSON document.
-        true if !is("application/json") => open_stream((ask, talk), body, meter).await,
+        true if !is("application/json") => open_stream((ask, talk), body, (meter, held)).await,
         false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
         // Sound is played while it comes.
         false if ask.api == Api::Speech && !is("application/json") => Ok(Kind::Long(Bytes::new(), body)),
@@ -83,6 +85,11 @@ pub(super) async fn open(
         false if ask.api.is_upload() && !is("application/json") => hold(ask.api, body, meter).await,
         stream => {
             let kind = hold(ask.api, body, meter).await?;
+            match (held, &kind) {
+                (Some(_), Kind::Long(..)) => return Ok(kind),
+                (Some(held), Kind::Plain(whole)) => held.note(whole),
+                _ => {}
+            }
             let kind = judge(kind, (ask.api, talk), meter)?;
             if stream { Err(protocol("a document instead of a stream")) } else { Ok(kind) }
         }
@@ -94,7 +101,7 @@ fn protocol(detail: &'static str) -> Failure {
 }
 
 /// An error that came under the flag of success; what no other target or key would mend is told from the rest.
-fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
+pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
     use AttemptOutcome as O;
     let outcome = match talk::outcome(class) {
         known @ (O::ClientFault
@@ -112,7 +119,7 @@ fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
 async fn open_stream(
     (ask, talk): (&Ask, &Talk),
     mut body: Incoming,
-    meter: &mut Meter,
+    (meter, mut whole): (&mut Meter, Option<&mut Held>),
 ) -> Result<Kind, Failure> {
     let mut tap = talk.tap(ask);
     let mut pieces = Vec::new();
@@ -124,6 +131,9 @@ async fn open_stream(
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 held += data.len();
+                if let Some(whole) = &mut whole {
+                    whole.note(&data);
+                }
                 if let Err(error) = tap.feed(data, &mut pieces) {
                     // The client saw nothing of it, but it was written.
                     meter.observe_stream(tap.seen());

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use domain::AttemptOutcome;
 use http::{Request, response::Parts};
-use policy::{Credential, Reason, bound};
+use policy::{Credential, Planned, Reason, bound};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Seat, Signer, Turn, Watch,
+    Seat, Signer, Turn, Watch, cascade,
     failure::{Failure, by_status},
     opening::{self, Kind},
     prepare::{Prepared, prepare},
@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) deadline: Instant,
     /// Kept to blot it out of what the provider says later.
     pub(crate) secret: Option<Arc<Zeroizing<String>>>,
+    /// A cascade's condition did not accept it: its attempt has ended, and only when no other step answers is it used.
+    pub(crate) rejected: bool,
 }
 
 /// Tries once. The outer error is the gateway's own trouble and ends the request.
@@ -62,13 +64,13 @@ pub(crate) async fn try_once(
     }
     let watch = Watch::new(target, signer, seat, gateway.now());
     let reason = if watch.is_trial() { Reason::Trial } else { turn.planned.reason };
-    let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason };
+    let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
     let sent = meter.begin(tried, bound, watch)?;
     meter.observe(ask.usage(), 0);
     let waiting = Instant::now();
     let connect = ask.plan.terms.timeouts.connect.std();
     let request = request.map(|body| Outgoing::new(body, sent));
-    let exchange = exchange(gateway, (ask, &talk), meter, request, connect);
+    let exchange = exchange(gateway, (ask, &talk, turn.planned), meter, request, connect);
     let mut got = timeout_at(turn.first_content, exchange)
         .await
         .unwrap_or_else(|_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time")));
@@ -79,17 +81,25 @@ pub(crate) async fn try_once(
         tracing::debug!(request = %meter.request(), target = %target.model, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
     }
     let secret = credential.map(|credential| Arc::clone(&credential.secret));
-    Ok(got.map(|(head, kind)| Answer { head, kind, deadline: turn.deadline, secret }))
+    Ok(got.map(|(head, kind, rejected)| {
+        if let Some(why) = &rejected {
+            tracing::debug!(request = %meter.request(), target = %target.model, why, "an answer is not accepted");
+        }
+        if cascade::condition(ask, turn.planned).is_some() {
+            meter.judged(rejected.clone());
+        }
+        Answer { head, kind, deadline: turn.deadline, secret, rejected: rejected.is_some() }
+    }))
 }
 
-/// Sends, and reads as much as it takes to know that the target answered.
+/// Sends, and reads as much as it takes to know that the target answered; with why its answer is not accepted.
 async fn exchange(
     gateway: &Gateway,
-    (ask, talk): (&Ask, &Talk),
+    (ask, talk, planned): (&Ask, &Talk, &Planned),
     meter: &mut Meter,
     request: Request<Outgoing>,
     connect: Duration,
-) -> Result<(Parts, Kind), Failure> {
+) -> Result<(Parts, Kind, Option<String>), Failure> {
     let sent = gateway.upstream.send(connect, request).await;
     let response =
         sent.map_err(|error| Failure { before_head: true, ..Failure::new(error.outcome, error.detail) })?;
@@ -99,9 +109,13 @@ async fn exchange(
         return Err(opening::refusal(outcome, talk, response).await);
     }
     let (head, body) = response.into_parts();
-    let kind = opening::open((ask, talk), &head.headers, body, meter).await?;
+    if let Some(condition) = cascade::condition(ask, planned) {
+        let (kind, rejected) = cascade::open((ask, talk), &head.headers, body, meter, condition).await?;
+        return Ok((head, kind, rejected));
+    }
+    let kind = opening::open((ask, talk), &head.headers, body, (meter, None)).await?;
     meter.first_content();
-    Ok((head, kind))
+    Ok((head, kind, None))
 }
 
 /// Takes the credential out of everything the provider said.

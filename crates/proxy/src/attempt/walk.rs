@@ -6,8 +6,13 @@ use domain::AttemptOutcome;
 use policy::{Planned, Target, WhyNot, live::Micros};
 use tokio::time::Instant;
 
-use super::{Turn, failure::Failure, pause};
-use crate::{gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
+use super::{Answer, Turn, failure::Failure, pause};
+use crate::{
+    gateway::Gateway,
+    meter::{Kept, Meter},
+    pipeline::Ask,
+    reply::Trouble,
+};
 
 /// The first wait before a repeat; each further one is twice as long, drawn between half and all of it.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -20,6 +25,8 @@ pub(super) struct Walk {
     last: Option<Failure>,
     /// The target with the largest context that the request was too long for.
     too_long_for: Option<Arc<Target>>,
+    /// The last whole answer that was not accepted, and whose it is: better than none.
+    rejected: Option<(Box<Answer>, Kept)>,
 }
 
 impl Walk {
@@ -47,10 +54,24 @@ impl Walk {
         self.last = Some(failure.after(self.last.as_ref()));
     }
 
-    /// What the client is told.
-    pub(super) fn trouble(self, meter: &Meter) -> Trouble {
+    /// A target answered, and that was not good enough.
+    pub(super) fn rejected(&mut self, answer: Box<Answer>, meter: &Meter) {
+        self.rejected = Some((answer, meter.kept()));
+    }
+
+    /// Whether there is an answer for want of a better one.
+    pub(super) const fn has_answer(&self) -> bool {
+        self.rejected.is_some()
+    }
+
+    /// What the client gets where no answer was good: one that was not accepted, or why there is none.
+    pub(super) fn end(self, meter: &mut Meter) -> Result<Answer, Trouble> {
+        if let Some((answer, kept)) = self.rejected {
+            meter.fall_back(kept);
+            return Ok(*answer);
+        }
         let none = || Failure::passed_over(meter.passed_over());
-        self.last.unwrap_or_else(none).trouble(meter.attempts())
+        Err(self.last.unwrap_or_else(none).trouble(meter.attempts()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod answers;
 mod classes;
-mod clients;
+pub(super) mod clients;
 mod endings;
 mod frames;
 mod requests;

@@ -244,10 +244,10 @@ impl Record {
         }
     }
 
-    /// Seconds from an attempt's start to the first content, which only the last attempt had.
+    /// Seconds from an attempt's start to the first content, which only the attempt that answered had.
     fn first_chunk(&self, event: &UsageEvent, attempt: &Attempt) -> Option<f64> {
-        let last = event.attempts.last().is_some_and(|last| last.number == attempt.number);
-        let first = event.ttft_us.filter(|_| last && event.stream)?;
+        let answers = event.answering().is_some_and(|answering| answering.number == attempt.number);
+        let first = event.ttft_us.filter(|_| answers && event.stream)?;
         let before = u64::try_from(attempt.at.micros() - self.at.micros()).unwrap_or_default();
         Some(std::time::Duration::from_micros(first.saturating_sub(before)).as_secs_f64())
     }

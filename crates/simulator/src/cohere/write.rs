@@ -110,16 +110,20 @@ impl Writer<'_> {
                 content.push(sse.typed(&json!({"type": "tool-call-end", "index": index})));
             }
         };
+        let mut told = if self.logprobs { Self::logprobs(answer) } else { Value::Null };
         let said = if Self::plans(answer) { &[] } else { answer.text.as_slice() };
         let blocks = [("thinking", answer.reasoning.as_slice()), ("text", said)];
         let filled = blocks.into_iter().filter(|(_, pieces)| !pieces.is_empty());
         for (index, (kind, pieces)) in filled.enumerate() {
             content.push(message("content-start", Some(index), json!({"content": {"type": kind, kind: ""}})));
-            content.extend(
-                pieces
-                    .iter()
-                    .map(|piece| message("content-delta", Some(index), json!({"content": {kind: piece}}))),
-            );
+            content.extend(pieces.iter().enumerate().map(|(token, piece)| {
+                let mut event = json!({"type": "content-delta", "index": index,
+                    "delta": {"message": {"content": {kind: piece}}}});
+                if self.logprobs && kind == "text" {
+                    event["logprobs"] = told[token].take();
+                }
+                sse.typed(&event)
+            }));
             content.push(sse.typed(&json!({"type": "content-end", "index": index})));
         }
         calls(&mut content);

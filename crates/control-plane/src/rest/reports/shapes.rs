@@ -117,8 +117,8 @@ impl RequestItem {
     pub(super) fn new(event: UsageEvent, tenant: String, key: String) -> Self {
         let attempts: Vec<AttemptItem> = event.attempts.iter().map(AttemptItem::new).collect();
         let sum = |sum: Option<Money>, attempt: &AttemptItem| Some(sum?.plus(attempt.cost_usd?));
-        let last = event.attempts.last();
-        let fallback = event.attempts.first().filter(|_| event.attempts.len() > 1);
+        let last = event.answering().cloned();
+        let fallback = event.fallback();
         let name = |outcome: AttemptOutcome| outcome.as_str().to_owned();
         Self {
             request_id: event.request,
@@ -131,9 +131,9 @@ impl RequestItem {
             api: event.api,
             stream: event.stream,
             route: event.route,
-            provider: last.map(|attempt| attempt.provider.clone()).unwrap_or_default(),
-            model: last.map(|attempt| attempt.model.clone()).unwrap_or_default(),
-            fallback: fallback.map_or_else(|| "none".to_owned(), |first| name(first.outcome)),
+            provider: last.as_ref().map(|attempt| attempt.provider.clone()).unwrap_or_default(),
+            model: last.map(|attempt| attempt.model).unwrap_or_default(),
+            fallback: fallback.map_or_else(|| "none".to_owned(), name),
             outcome: event.outcome.as_str().to_owned(),
             status: event.status,
             cache: event.cache.as_str().to_owned(),

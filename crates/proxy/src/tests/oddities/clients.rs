@@ -8,7 +8,7 @@ use super::super::harness::{Bench, Reply};
 
 /// Whose words a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaks {
+pub(in crate::tests) enum Speaks {
     Chat,
     Responses,
     Messages,
@@ -18,20 +18,20 @@ pub(super) enum Speaks {
 }
 
 /// All of them.
-pub(super) const CLIENTS: [Speaks; 6] =
+pub(in crate::tests) const CLIENTS: [Speaks; 6] =
     [Speaks::Chat, Speaks::Responses, Speaks::Messages, Speaks::Gemini, Speaks::Cohere, Speaks::Converse];
 
 /// What came.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    pub(super) text: String,
-    pub(super) error: Option<Value>,
+pub(in crate::tests) struct Said {
+    pub(in crate::tests) text: String,
+    pub(in crate::tests) error: Option<Value>,
     /// Whether the dialect's end of a whole answer came.
-    pub(super) whole: bool,
+    pub(in crate::tests) whole: bool,
 }
 
 impl Speaks {
-    pub(super) const fn path(self, stream: bool) -> &'static str {
+    pub(in crate::tests) const fn path(self, stream: bool) -> &'static str {
         match (self, stream) {
             (Self::Chat, _) => "/v1/chat/completions",
             (Self::Responses, _) => "/v1/responses",
@@ -44,7 +44,7 @@ impl Speaks {
         }
     }
 
-    pub(super) fn body(self, stream: bool) -> Value {
+    pub(in crate::tests) fn body(self, stream: bool) -> Value {
         let messages = json!([{ "role": "user", "content": "one two" }]);
         let mut body = match self {
             Self::Chat | Self::Cohere => json!({ "model": "chat", "messages": messages }),
@@ -59,11 +59,11 @@ impl Speaks {
         body
     }
 
-    pub(super) async fn ask(self, bench: &Bench, stream: bool) -> Reply {
+    pub(in crate::tests) async fn ask(self, bench: &Bench, stream: bool) -> Reply {
         self.send(bench, stream, self.body(stream).to_string()).await
     }
 
-    pub(super) async fn send(self, bench: &Bench, stream: bool, body: impl Into<Bytes>) -> Reply {
+    pub(in crate::tests) async fn send(self, bench: &Bench, stream: bool, body: impl Into<Bytes>) -> Reply {
         let mut request = bench.client.request(Method::POST, self.path(stream), "");
         request.headers_mut().insert("anthropic-version", "2023-06-01".parse().unwrap());
         *request.body_mut() = body.into().into();
@@ -71,7 +71,7 @@ impl Speaks {
     }
 
     /// The stable code of an error answer.
-    pub(super) fn code(self, reply: &Reply) -> String {
+    pub(in crate::tests) fn code(self, reply: &Reply) -> String {
         let json = reply.json();
         let error = if matches!(self, Self::Cohere | Self::Converse) { &json } else { &json["error"] };
         assert!(error["message"].is_string(), "{self:?}: {json}");
@@ -80,7 +80,7 @@ impl Speaks {
     }
 
     /// The text of a plain answer.
-    pub(super) fn text(self, reply: &Reply) -> String {
+    pub(in crate::tests) fn text(self, reply: &Reply) -> String {
         let json = reply.json();
         let text = match self {
             Self::Chat => &json["choices"][0]["message"]["content"],
@@ -94,7 +94,7 @@ impl Speaks {
     }
 
     /// What a stream said.
-    pub(super) fn said(self, body: &[u8]) -> Said {
+    pub(in crate::tests) fn said(self, body: &[u8]) -> Said {
         let mut said = Said::default();
         if self == Self::Converse {
             frames(body, &mut said);

@@ -1,0 +1,192 @@
+//! A step of a cascade: its answer is read whole and judged before the client has a byte of it.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use domain::AttemptOutcome;
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use policy::{Planned, Program, ReplyFacts};
+use tokio::time::{Instant, timeout_at};
+use wire::{Piece, Tap, answer::Answer, dialect::ErrorClass};
+
+use super::{
+    failure::Failure,
+    opening::{self, Kind, MAX_HELD},
+};
+use crate::{meter::Meter, pipeline::Ask, talk::Talk, upstream::innermost};
+
+/// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// What an answer has to be to be kept; `None`: whatever it is, it goes to the client as it comes.
+pub(crate) fn condition<'a>(ask: &Ask, planned: &'a Planned) -> Option<&'a Program> {
+    planned.accept.as_deref().filter(|_| ask.api.generates())
+}
+
+/// Whether a step may be asked for more than the client asked for: then a refusal may be the gateway's own fault, and the
+/// next step tells whether it is.
+pub(super) fn edits(ask: &Ask, planned: &Planned) -> bool {
+    condition(ask, planned).is_some_and(|condition| condition.reads("reply.mean_logprob"))
+}
+
+/// The provider's own bytes of an answer that will be judged.
+#[derive(Default)]
+pub(super) struct Held {
+    chunks: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Held {
+    /// More of the answer; shares its memory.
+    pub(super) fn note(&mut self, data: &Bytes) {
+        self.bytes += data.len();
+        self.chunks.push(data.clone());
+    }
+
+    fn whole(mut self) -> Bytes {
+        if self.chunks.len() == 1 {
+            return self.chunks.pop().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.bytes);
+        self.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+        whole.freeze()
+    }
+}
+
+/// Reads an answer of status 2xx to its end and judges it; with the reason where it is not accepted.
+pub(super) async fn open(
+    (ask, talk): (&Ask, &Talk),
+    headers: &HeaderMap,
+    body: Incoming,
+    meter: &mut Meter,
+    condition: &Program,
+) -> Result<(Kind, Option<String>), Failure> {
+    let mut held = Held::default();
+    let timeouts = &ask.plan.terms.timeouts;
+    let opening = opening::open((ask, talk), headers, body, (meter, Some(&mut held)));
+    let mut kind = if ask.facts.stream {
+        let first = Instant::now() + timeouts.first_token.std();
+        let late = |_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time"));
+        timeout_at(first, opening).await.unwrap_or_else(late)?
+    } else {
+        opening.await?
+    };
+    meter.target_shows_content();
+    match &mut kind {
+        Kind::Plain(_) => {}
+        Kind::Long(..) => return Err(too_large()),
+        Kind::Stream(tap, pieces, rest) => {
+            let stream = Stream { talk, tap, pieces, rest, held: &mut held };
+            stream.read(meter, timeouts.between_tokens.std()).await?;
+        }
+    }
+    let rejected = verdict((ask, talk), &held.whole(), meter, condition).err();
+    Ok((kind, rejected))
+}
+
+/// A cheap model that writes so much has lost its way, and what is not whole cannot be judged.
+fn too_large() -> Failure {
+    let detail = format!("the answer exceeds {} MiB, more than is held to be judged", MAX_HELD >> 20);
+    Failure::new(AttemptOutcome::Rejected, detail)
+}
+
+/// A stream that has shown content, on its way to its end.
+struct Stream<'a> {
+    talk: &'a Talk,
+    tap: &'a mut Tap,
+    pieces: &'a mut Vec<Piece>,
+    rest: &'a mut Incoming,
+    held: &'a mut Held,
+}
+
+impl Stream<'_> {
+    async fn read(self, meter: &mut Meter, between: Duration) -> Result<(), Failure> {
+        let Self { talk, tap, pieces, rest, held } = self;
+        let mut progress = None;
+        let mut alarm = Instant::now();
+        loop {
+            let seen = tap.seen();
+            if let Some(error) = &seen.error {
+                let class =
+                    talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
+                return Err(opening::error_inside(class, error.clone()));
+            }
+            let done = seen.done;
+            if done && seen.usage.is_some() {
+                return Ok(());
+            }
+            // Keep-alive comments are no progress.
+            if progress.replace((seen.progress, done)) != Some((seen.progress, done)) {
+                alarm = Instant::now() + if done { AFTERWARDS } else { between };
+            }
+            match timeout_at(alarm, rest.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    held.note(&data);
+                    let fed = tap.feed(data, pieces);
+                    meter.observe_stream(tap.seen());
+                    fed.map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
+                    if held.bytes > MAX_HELD {
+                        return Err(too_large());
+                    }
+                }
+                Err(_) | Ok(Some(Err(_))) if done => return Ok(()),
+                Ok(None) => {
+                    tap.finish(pieces);
+                    let seen = tap.seen();
+                    meter.observe_stream(seen);
+                    if seen.error.is_none() && (seen.done || seen.finish) {
+                        return Ok(());
+                    }
+                    let detail = "the provider ended the stream before its end";
+                    return Err(Failure::new(AttemptOutcome::Cut, detail));
+                }
+                Err(_) => {
+                    return Err(Failure::new(AttemptOutcome::Timeout, "the provider stopped sending"));
+                }
+                Ok(Some(Err(error))) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
+            }
+        }
+    }
+}
+
+/// Whether the answer is kept, or why not.
+fn verdict(
+    (ask, talk): (&Ask, &Talk),
+    whole: &Bytes,
+    meter: &Meter,
+    condition: &Program,
+) -> Result<(), String> {
+    let dialect = talk.provider().map(wire::dialect::Dialect::name);
+    let read = dialect.and_then(|dialect| match ask.facts.stream {
+        true => wire::answer::streamed(dialect, whole),
+        false => wire::answer::plain(dialect, whole),
+    });
+    let Some(answer) = read else { return Err("the answer cannot be read".to_owned()) };
+    let Answer { text, refusal, finish, tool_calls, json_valid, mean_logprob } = &answer;
+    let schema_valid = !condition.reads("reply.schema_valid") || obeys_schema(ask, text);
+    let facts = ReplyFacts {
+        text,
+        length: text.chars().count() as u64,
+        json_valid: *json_valid,
+        schema_valid,
+        refusal: *refusal,
+        finish_reason: finish,
+        output_tokens: meter.output_tokens(),
+        tool_calls: u64::from(*tool_calls),
+        mean_logprob: *mean_logprob,
+    };
+    match condition.accepts(&facts) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("not accepted by {:?}", condition.source())),
+        Err(why) => Err(format!("{:?} cannot be said of it: {why}", condition.source())),
+    }
+}
+
+/// Whether a text obeys the schema that the request asks for, if it does.
+fn obeys_schema(ask: &Ask, text: &str) -> bool {
+    let shape = wire::shape(ask.api, ask.in_path.borrowed(), &ask.body);
+    shape.schema.is_none_or(|schema| wire::answer::obeys(&schema, text))
+}
