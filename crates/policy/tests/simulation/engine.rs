@@ -198,7 +198,6 @@ impl Engine {
         while let Some(planned) = request.planned() {
             match still(planned, self.now) {
                 Ok(trial) => {
-                    planned.target.state.first(self.now);
                     request.trial = trial;
                     request.begin_turn(self.now);
                     match self.send(request, Kind::First) {
@@ -220,6 +219,9 @@ impl Engine {
             return Err(Box::new(request));
         };
         let Planned { target, reason, .. } = request.planned().unwrap().clone();
+        if kind == Kind::First {
+            target.state.first(self.now);
+        }
         let keys = &target.endpoint.credentials;
         let place = key
             .as_ref()

@@ -48,7 +48,7 @@ fn an_outage_of_the_primary_is_nobodys_business_and_it_returns_without_a_herd() 
             assert!(at_primary * 50 <= all, "{mode:?}: still {at_primary} of {all} after six seconds");
             let back = returned(&journal);
             assert!(
-                back >= UP && back < UP + 30 * SECOND,
+                (UP..UP + 30 * SECOND).contains(&back),
                 "{mode:?}: back after {} s",
                 back.saturating_sub(UP) / SECOND
             );
