@@ -4,7 +4,7 @@ use domain::Timestamp;
 use policy::Target;
 
 use super::Meter;
-use crate::reply::{self, Notes};
+use crate::reply::{Notes, explain};
 
 impl Meter {
     /// What the response headers say at this moment.
@@ -29,11 +29,10 @@ impl Meter {
         }
     }
 
-    /// The attempts as people read them: why each target was chosen, and why answers were not accepted.
+    /// The attempts as people read them, and why answers were not accepted.
     pub(crate) fn explain(&self) -> serde_json::Value {
-        let mut lines = reply::attempts(&self.attempts);
+        let mut lines = explain(&self.attempts);
         for (line, tried) in lines.as_array_mut().into_iter().flatten().zip(&self.tried) {
-            line["reason"] = tried.reason.to_string().into();
             if let Some(why) = &tried.rejected {
                 line["why"] = why.as_str().into();
             }

@@ -17,13 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wire::{DialectName, Piece, Tap};
 use zeroize::Zeroizing;
 
-use crate::{
-    gateway::Streaming,
-    meter::Meter,
-    pipeline::Ask,
-    redact::redact,
-    reply::{Trouble, explain},
-};
+use crate::{gateway::Streaming, meter::Meter, pipeline::Ask, redact::redact, reply::Trouble};
 
 /// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
 /// the body, without which the connection could not be used again.
@@ -215,7 +209,7 @@ impl StreamBody {
             "estimated": totals.estimated,
         });
         if self.explain {
-            account["attempts"] = explain(self.meter.attempts());
+            account["attempts"] = self.meter.explain();
         }
         let dialect = self.meter.dialect();
         // A binary stream has no comments, and Google's clients take one for data: there the account is asked for
