@@ -1,10 +1,13 @@
 //! What replicas tell each other of targets and keys: short records, told when they change and again before they end.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::ResourceId;
 use fleet::{Cursor, MAX_KEY, Record};
-use policy::live::{Change, Micros, Shared};
+use policy::{
+    Target,
+    live::{Change, Micros, Shared, SharedKind},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, roster::Roster};
@@ -108,7 +111,7 @@ impl Sharing {
     fn hear_probe<'a>(
         &mut self,
         gateway: &Gateway,
-        targets: impl Iterator<Item = &'a std::sync::Arc<policy::Target>>,
+        targets: impl Iterator<Item = &'a Arc<Target>>,
         record: &Record,
     ) {
         let Ok(finding) = serde_json::from_slice::<Finding>(&record.value) else { return };
@@ -170,7 +173,7 @@ fn states(gateway: &Gateway, now: Micros) -> impl Iterator<Item = (String, Share
         let shared = state.shared(now);
         let refused = shared.filter(|shared| shared.epoch != 0).map(|shared| Shared { rest: 0, ..shared });
         let rests = shared.filter(|shared| shared.rest != 0).map(|shared| Shared {
-            kind: policy::live::SharedKind::Recovered,
+            kind: SharedKind::Recovered,
             epoch: 0,
             left: 0,
             ..shared
