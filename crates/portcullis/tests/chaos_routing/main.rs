@@ -11,6 +11,7 @@ mod keys;
 mod latency;
 mod load;
 mod outage;
+mod probe;
 mod rules;
 mod sim;
 mod split;
@@ -30,7 +31,12 @@ type Scene = fn(&Stage, &Caller) -> Vec<Table>;
 /// Those of a row play at the same time, each on routes and providers of its own.
 const SCENES: [&[(&str, Scene)]; 3] = [
     &[("outage of one", outage::play)],
-    &[("outage of both", both::play), ("keys", keys::play), ("latency", latency::play)],
+    &[
+        ("outage of both", both::play),
+        ("keys", keys::play),
+        ("latency", latency::play),
+        ("probe", probe::play),
+    ],
     &[("split", split::play), ("rules", rules::play)],
 ];
 
