@@ -4,6 +4,7 @@ mod body;
 mod catalogue;
 mod diff;
 mod document;
+mod explain;
 mod field;
 mod name;
 mod problem;
@@ -18,6 +19,9 @@ pub use diff::{Change, DiffEntry, changed_fields};
 pub use document::{
     ApiVersion, CredentialEntry, Cycle, Desired, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec,
     cycles,
+};
+pub use explain::{
+    ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget, RuleVerdict,
 };
 pub use field::{FieldError, Invalid};
 pub use name::{Name, OPERATOR, RouteName, check_name};

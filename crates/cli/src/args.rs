@@ -145,6 +145,8 @@ pub enum AdminCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// What would become of a request, and why: rule, pool, targets in order, who is passed over; nothing is sent.
+    Explain(Box<ExplainArgs>),
     /// What is known of models and their prices by kind of provider.
     Catalogue {
         /// What to do with it.
@@ -153,6 +155,55 @@ pub enum AdminCommand {
     },
     /// Print the JSON Schema of the document, for editors.
     Schema,
+}
+
+/// A request that is only imagined.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Whose request, by the tenant's name.
+    #[arg(short, long)]
+    pub tenant: String,
+    /// What the client puts into `model`; may be left out where the body says it.
+    #[arg(short, long)]
+    pub model: Option<String>,
+    /// The key it signs in with, by name; not given: one that may use every route.
+    #[arg(short, long)]
+    pub key: Option<String>,
+    /// What the user says.
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "body")]
+    pub prompt: Option<String>,
+    /// The client's body, JSON or YAML; `-`: standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    /// The client API: `chat` unless given, `responses`, `messages`, `gemini`, `cohere`, `converse`, `embeddings`, …
+    #[arg(long)]
+    pub api: Option<String>,
+    /// The region of the proxy, where not all have the same.
+    #[arg(long)]
+    pub region: Option<String>,
+    /// What `x-portcullis-user` says.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// What `x-portcullis-feature` says.
+    #[arg(long)]
+    pub feature: Option<String>,
+    /// What `x-portcullis-session` says.
+    #[arg(long)]
+    pub session: Option<String>,
+    /// One of `x-portcullis-tags`; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
+    pub tag: Vec<(String, String)>,
+    /// How to show it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Verbs of the catalogue.

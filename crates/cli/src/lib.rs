@@ -7,7 +7,7 @@ mod local;
 mod render;
 mod verbs;
 
-pub use args::{AdminCommand, CatalogueCommand, Connection, Output};
+pub use args::{AdminCommand, CatalogueCommand, Connection, ExplainArgs, Output};
 pub use error::CliError;
 pub use local::read_resolved as read_document;
 

@@ -7,6 +7,7 @@ use std::{
 
 use admin_api::{Desired, Document, FieldError, Format, Invalid, MAX_DOCUMENT_BYTES};
 use domain::{Catalogue, Spec};
+use serde_json::Value;
 
 use crate::CliError;
 
@@ -21,6 +22,11 @@ pub(crate) fn read(path: &Path) -> Result<Document, CliError> {
 /// Reads and checks a catalogue file.
 pub(crate) fn read_catalogue(path: &Path) -> Result<Catalogue, CliError> {
     read_with(path, "FILE", admin_api::read_catalogue)
+}
+
+/// Reads a client's body, as it is.
+pub(crate) fn read_body(path: &Path) -> Result<Value, CliError> {
+    read_with(path, "--body", admin_api::parse)
 }
 
 fn read_with<T>(

@@ -61,7 +61,7 @@ pub(crate) fn columns(rows: &[Value]) -> Vec<String> {
 }
 
 /// One line; control characters, which a terminal would obey, are shown as text.
-fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

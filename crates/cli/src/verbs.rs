@@ -1,6 +1,7 @@
 //! What each verb does.
 
 mod catalogue;
+mod explain;
 
 use std::{io::Write, path::Path};
 
@@ -61,6 +62,7 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             ]);
             usage(&Client::new(&connection)?, &format!("/usage{query}"), output, out)
         }
+        AdminCommand::Explain(arguments) => explain::run(*arguments, out),
         AdminCommand::Catalogue { command } => catalogue::run(command, out),
         AdminCommand::Schema => Ok(render::structured(out, &admin_api::schema(), Output::Json)?),
     }

@@ -66,16 +66,28 @@ pub fn identify(
         return Err(AuthError::Malformed);
     }
     let found = keyring.digests(presented).find_map(|digest| snapshot.keys.get(&digest.0));
-    let key = found.filter(|key| !key.spec.disabled).ok_or(AuthError::Unknown)?;
-    let over = |end: Option<i64>| end.is_some_and(|end| end <= now.micros());
-    if over(key.until) || over(key.spec.expires.map(Timestamp::micros)) {
-        return Err(AuthError::Expired);
+    Caller::of(found.ok_or(AuthError::Unknown)?, now)
+}
+
+impl Caller {
+    /// Who signs in with a key.
+    ///
+    /// # Errors
+    /// The key, or its tenant, may not ask at this moment.
+    pub fn of(key: &Arc<Key>, now: Timestamp) -> Result<Self, AuthError> {
+        if key.spec.disabled {
+            return Err(AuthError::Unknown);
+        }
+        let over = |end: Option<i64>| end.is_some_and(|end| end <= now.micros());
+        if over(key.until) || over(key.spec.expires.map(Timestamp::micros)) {
+            return Err(AuthError::Expired);
+        }
+        if key.tenant.spec.disabled {
+            return Err(AuthError::TenantDisabled);
+        }
+        if key.tenant.unusable.is_some() {
+            return Err(AuthError::OutOfService);
+        }
+        Ok(Self { key: Arc::clone(key) })
     }
-    if key.tenant.spec.disabled {
-        return Err(AuthError::TenantDisabled);
-    }
-    if key.tenant.unusable.is_some() {
-        return Err(AuthError::OutOfService);
-    }
-    Ok(Caller { key: Arc::clone(key) })
 }

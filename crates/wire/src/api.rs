@@ -42,6 +42,32 @@ pub enum Api {
 }
 
 impl Api {
+    /// Every API.
+    pub const ALL: [Self; 16] = [
+        Self::Chat,
+        Self::Responses,
+        Self::Messages,
+        Self::Gemini,
+        Self::Cohere,
+        Self::Converse,
+        Self::Embeddings,
+        Self::Completions,
+        Self::Images,
+        Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
+        Self::Moderations,
+        Self::Rerank,
+        Self::CountTokens,
+        Self::GeminiCountTokens,
+    ];
+
+    /// Reads the stable name; `count_tokens` is Anthropic's.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.name() == name)
+    }
+
     /// The stable name in usage records and metric labels.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -190,6 +190,121 @@ fn a_listed_model_without_a_price_says_so() {
     assert!(shown.contains("openai/a"));
 }
 
+fn explained() -> Value {
+    json!({
+        "version": { "store": "019aa8b7-d400-7000-8000-000000000000", "revision": 7 },
+        "tenant": "acme", "key": "backend", "api": "chat", "region": "eu", "input_tokens": 31,
+        "route": "assistant", "rule": "code", "pool": "coder", "pool_of": "inner",
+        "rules": [
+            { "route": "assistant", "rule": "vision", "matched": false },
+            { "route": "assistant", "rule": "lang", "error": "no such key: lang" },
+            { "route": "assistant", "rule": "code", "matched": true },
+            { "route": "assistant", "rule": "all", "matched": true },
+        ],
+        "attempts": [
+            { "target": "a/coder", "reason": "first of the list", "tier": 1, "strategy": "priority" },
+            { "target": "b/any", "reason": "drawn by weight, 70 of 100", "tier": 2, "strategy": "weighted" },
+        ],
+        "passed_over": [{ "target": "c/small", "why": "needs 31 tokens, its context has 8" }],
+        "health": { "proxies": 0, "basis": "no reports" },
+    })
+}
+
+#[test]
+fn explain_asks_with_all_that_is_said_and_tells_a_story() {
+    let mut body = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    body.write_all(br#"{"messages":[{"role":"user","content":"hi"}],"n":2}"#).unwrap();
+    let path = body.path().to_str().unwrap();
+    let arguments = [
+        "explain",
+        "-t",
+        "acme",
+        "-m",
+        "assistant",
+        "-k",
+        "backend",
+        "--api",
+        "chat",
+        "--region",
+        "eu",
+        "--user",
+        "ada",
+        "--feature",
+        "f",
+        "--session",
+        "s",
+        "--tag",
+        "lang=de",
+        "--tag",
+        "x=a=b",
+        "--body",
+        path,
+    ];
+    let (result, shown, asked) = ask(&arguments, vec![(200, explained())]);
+    result.unwrap();
+    assert!(asked[0].starts_with("POST /api/v1/explain HTTP/1.1"), "{}", asked[0]);
+    let sent: Value = serde_json::from_str(&asked[0][asked[0].find('{').unwrap()..]).unwrap();
+    let expected = json!({
+        "tenant": "acme", "key": "backend", "model": "assistant", "api": "chat", "region": "eu", "user": "ada",
+        "feature": "f", "session": "s", "tags": { "lang": "de", "x": "a=b" },
+        "body": { "messages": [{ "role": "user", "content": "hi" }], "n": 2 },
+    });
+    assert_eq!(sent, expected);
+    assert_eq!(
+        shown,
+        "request   chat to assistant by acme/backend, region eu, about 31 input tokens, revision 7\n\
+         rule      code\n\
+         pool      coder of route inner\n\
+         health    no reports\n\
+         \n\
+         RULE     OF-ROUTE    MATCHES\n\
+         vision   assistant   no\n\
+         lang     assistant   cannot be asked: no such key: lang\n\
+         code     assistant   yes, decides\n\
+         all      assistant   yes, too late\n\
+         \n\
+         TRY   TARGET    TIER   STRATEGY   BECAUSE\n\
+         1     a/coder   1      priority   first of the list\n\
+         2     b/any     2      weighted   drawn by weight, 70 of 100\n\
+         \n\
+         PASSED-OVER   BECAUSE\n\
+         c/small       needs 31 tokens, its context has 8\n"
+    );
+}
+
+#[test]
+fn explain_shows_refusals_and_refuses_what_it_cannot_send() {
+    let mut refused = explained();
+    for field in ["rules", "attempts", "passed_over"] {
+        refused[field] = json!([]);
+    }
+    refused["refusal"] = json!({ "code": "forbidden", "message": "this key may not use\u{1b} \"x\"" });
+    refused["pool"] = Value::Null;
+    let arguments = ["explain", "-t", "acme", "-m", "x", "--prompt", "hi"];
+    let (_, shown, asked) = ask(&arguments, vec![(200, refused.clone())]);
+    assert!(asked[0].ends_with(r#"{"tenant":"acme","model":"x","prompt":"hi"}"#), "{}", asked[0]);
+    let told: Vec<&str> = shown.lines().collect();
+    let told: Vec<&str> = told.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(told, ["request", "refused", "health"]);
+    assert!(shown.contains("refused   forbidden: this key may not use\\u{1b} \"x\"\n"), "{shown}");
+    let structured = ask(&[&arguments[..], &["-o", "json"]].concat(), vec![(200, refused.clone())]).1;
+    assert_eq!(serde_json::from_str::<Value>(&structured).unwrap(), refused);
+
+    let wrong = |more: &[&str]| {
+        let arguments =
+            [&["portcullis"], &arguments[..5], more, &["--token", "t", "--server", "http://127.0.0.1:1"]];
+        Cli::try_parse_from(arguments.concat()).map(|cli| run(cli.command, &mut Vec::new()).unwrap_err())
+    };
+    assert!(wrong(&["--tag", "novalue"]).is_err());
+    assert!(wrong(&["--prompt", "a", "--body", "b"]).is_err());
+    for (more, field) in
+        [(["--body", "/nowhere.json"].as_slice(), "--body: "), (&["--tag", "a=1", "--tag", "a=2"], "--tag: ")]
+    {
+        let error = wrong(more).unwrap();
+        assert!(error.exit_code() == 64 && error.to_string().starts_with(field), "{error}");
+    }
+}
+
 #[test]
 fn failures_are_one_line_with_the_right_status() {
     let (result, _, _) = ask(&["get", "routes"], vec![(502, Value::Null)]);
