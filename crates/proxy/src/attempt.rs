@@ -108,10 +108,13 @@ enum Tried {
     Failed(Box<Failure>),
 }
 
-impl Tried {
-    /// Not tried, or not again after a failure.
-    fn not(why: WhyNot, last: Option<Failure>) -> Self {
-        last.map_or(Self::PassedOver(why), |failure| Self::Failed(Box::new(failure)))
+impl Turn<'_> {
+    /// Not tried, or not again after a failure; then the trial is another request's.
+    fn not(&self, why: WhyNot, (last, trial): (Option<Failure>, bool)) -> Tried {
+        if trial {
+            self.planned.target.state.return_trial();
+        }
+        last.map_or(Tried::PassedOver(why), |failure| Tried::Failed(Box::new(failure)))
     }
 }
 
@@ -156,11 +159,11 @@ async fn try_target(
         // The place first: who waits for one must not keep a key from others.
         let in_flight = match admission::enter(gateway, ask, meter, &mut turn).await {
             Ok(in_flight) => in_flight,
-            Err(why) => return Ok(Tried::not(why, last)),
+            Err(why) => return Ok(turn.not(why, (last, trial))),
         };
         let signer = match keys.next(gateway, meter.request()).await {
             Next::Sign(signer) => signer,
-            Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
+            Next::NoneLeft(why) => return Ok(turn.not(why, (last, trial))),
         };
         // Not sooner: whom nothing is sent to has no share in the budget of repeats.
         if last.is_none() {
@@ -189,7 +192,9 @@ async fn try_target(
             Some(Action::NextKey | Action::Retry) if turn.last => {
                 keys.start_over();
                 repeats += 1;
-                walk::repeat((gateway, ask), meter, &turn, (repeats, &failure)).await
+                let again = walk::repeat((gateway, ask), meter, &turn, (repeats, &failure)).await;
+                trial = again.unwrap_or_default();
+                again.is_some()
             }
             _ => false,
         };

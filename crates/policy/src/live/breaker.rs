@@ -100,6 +100,12 @@ impl Breaker {
         self.swap(|word| open(word).then(|| trying(word))).is_some()
     }
 
+    /// A trial that was taken comes to nothing: the next may take it, within the time that it has.
+    pub(super) fn return_trial(&self) {
+        let permitted = |word: Word| Word { phase: Phase::Permitted, ..word };
+        self.swap(|word| (word.phase == Phase::Trying).then(|| permitted(word)));
+    }
+
     /// Back into service if it is out and `allowed`; one caller does it.
     pub(super) fn close(&self, allowed: impl Fn(Word) -> bool, warm_up: Micros, now: Micros) -> bool {
         // Before the word: who sees it in service again must find the length of the warm-up.

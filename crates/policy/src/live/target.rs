@@ -186,6 +186,11 @@ impl TargetState {
         self.breaker.take_trial(micros(lasts), now)
     }
 
+    /// The trial that was taken will not be made, or says nothing: another request may.
+    pub fn return_trial(&self) {
+        self.breaker.return_trial();
+    }
+
     /// A request begins; it counts until the guard is dropped.
     pub fn begin(&self) -> InFlight {
         self.in_flight.begin()

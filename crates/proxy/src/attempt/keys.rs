@@ -64,7 +64,12 @@ impl<'a> Keys<'a> {
 
     fn why_none(&self) -> WhyNot {
         let left = self.limited.unwrap_or(REST);
-        WhyNot::KeysBenched { why: "every key is at its limits".to_owned(), left, spent: true, by_count: false }
+        WhyNot::KeysBenched {
+            why: "every key is at its limits".to_owned(),
+            left,
+            spent: true,
+            by_count: false,
+        }
     }
 
     /// A key whose count allows it; with none, and no other target to go to, one of which only the count says no.

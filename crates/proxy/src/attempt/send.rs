@@ -46,23 +46,29 @@ pub(crate) async fn try_once(
     let target = &turn.planned.target;
     let input = wire::input_bound(&ask.facts, ask.body.len());
     let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
+    let credential = signer.as_ref().map(|signer| Arc::clone(&signer.credential));
+    let watch = Watch::new(target, signer, seat, gateway.now());
     let Prepared { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
         Ok(prepared) => prepared,
-        Err(Unspeakable::Trouble(trouble)) => return Err(trouble),
-        Err(Unspeakable::Field(field)) => return Ok(Err(Failure::unsupported(field))),
+        Err(unspeakable) => {
+            watch.end(AttemptOutcome::NotSent, gateway);
+            return match unspeakable {
+                Unspeakable::Trouble(trouble) => Err(trouble),
+                Unspeakable::Field(field) => Ok(Err(Failure::unsupported(field))),
+            };
+        }
     };
-    let credential = signer.as_ref().map(|signer| Arc::clone(&signer.credential));
     if let Some(credential) = &credential {
         let region = target.endpoint.region.as_deref();
         let signed = gateway.tokens.sign(&mut request, credential, region, turn.first_content).await;
         if let Err(why) = signed {
+            watch.end(AttemptOutcome::NotSent, gateway);
             return Ok(Err(Failure::new(AttemptOutcome::NotSent, why)));
         }
     }
     if let Some(place) = meter.trace_out() {
         request.headers_mut().insert("traceparent", place);
     }
-    let watch = Watch::new(target, signer, seat, gateway.now());
     let reason = if watch.is_trial() { Reason::Trial } else { turn.planned.reason };
     let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
     let sent = meter.begin(tried, bound, watch)?;

@@ -75,30 +75,30 @@ impl Walk {
     }
 }
 
-/// Whether the same target is asked again; waits before it if so.
+/// Whether the same target is asked again, and whether that is its trial; waits before it if so.
 pub(super) async fn repeat(
     (gateway, ask): (&Gateway, &Ask),
     meter: &mut Meter,
     turn: &Turn<'_>,
     (repeats, failure): (u32, &Failure),
-) -> bool {
+) -> Option<bool> {
     let retry = &ask.plan.terms.retry;
     if repeats >= retry.attempts {
-        return false;
+        return None;
     }
     let wait = match failure.retry_after.map(Duration::from_secs) {
-        Some(asked) if asked > LONGEST_WAIT => return false,
+        Some(asked) if asked > LONGEST_WAIT => return None,
         Some(asked) if !asked.is_zero() => asked,
         _ => drawn(FIRST_WAIT.saturating_mul(1 << repeats.min(6)), gateway.live.draw()),
     };
     if Instant::now() + wait >= turn.first_content
         || !turn.planned.target.state.repeat(gateway.now(), retry.budget)
     {
-        return false;
+        return None;
     }
     pause(meter, wait).await;
     // Meanwhile others may have found it dead.
-    policy::still(turn.planned, gateway.now()).is_ok()
+    policy::still(turn.planned, gateway.now()).ok()
 }
 
 /// Between half of a wait and all of it, so that those who failed together do not come back together.

@@ -45,6 +45,7 @@ pub(crate) struct Watch {
     trial: bool,
     signer: Option<Signer>,
     began: Micros,
+    /// Content arrived, and with it the endpoint had done its part.
     content: bool,
     /// The client wanted less time than the route gives: a time-out is its own doing.
     hurried: bool,
@@ -88,6 +89,8 @@ impl Watch {
             let now = gateway.now();
             let took = std::time::Duration::from_micros(now.saturating_sub(self.began));
             self.target.state.observe_ttft(took, now);
+            // Now and not at the stream's end: failures are known at once too, and a trial must not take minutes.
+            self.tell(true, AttemptOutcome::Ok, gateway);
         }
     }
 
@@ -101,8 +104,23 @@ impl Watch {
             tracing::warn!(credential = credential.name, "a key that had been refused works again");
             gateway.health.changed();
         }
-        let trial = self.trial;
-        let Some(ok) = self.verdict(outcome, trial).filter(|_| !self.probe) else { return };
+        if self.probe {
+            return;
+        }
+        match self.verdict(outcome) {
+            // That was told with the first content.
+            Some(true) | None if self.content => {}
+            // The trial is over by then, so what breaks off later is a failure like any other.
+            Some(ok) => self.tell(ok, outcome, gateway),
+            None if self.trial => self.target.state.return_trial(),
+            None => {}
+        }
+    }
+
+    /// Counts for or against the target.
+    fn tell(&self, ok: bool, outcome: AttemptOutcome, gateway: &Gateway) {
+        let now = gateway.now();
+        let trial = self.trial && (ok || !self.content);
         let seen = Seen { ok, began: self.began, trial };
         let Target { state, endpoint, model, .. } = &*self.target;
         if let Some(change) = state.record(seen, &endpoint.outlier, now, gateway.live.draw()) {
@@ -118,7 +136,7 @@ impl Watch {
     }
 
     /// Whether the endpoint did its part; `None`: the outcome says nothing of it.
-    const fn verdict(&self, outcome: AttemptOutcome, trial: bool) -> Option<bool> {
+    const fn verdict(&self, outcome: AttemptOutcome) -> Option<bool> {
         use AttemptOutcome as O;
         match outcome {
             O::Ok | O::Rejected => Some(true),
@@ -128,11 +146,10 @@ impl Watch {
             }
             // It is there and answers: more a trial cannot ask. Otherwise a client's or a key's fault is nobody else's.
             O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
-                if trial =>
+                if self.trial =>
             {
                 Some(true)
             }
-            O::Cancelled if trial && self.content => Some(true),
             O::RateLimited
             | O::BadCredential
             | O::ClientFault
