@@ -1,0 +1,125 @@
+//! The answer of a dry run: the decision in words, without anything secret.
+
+use std::sync::Arc;
+
+use admin_api::{
+    ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget, RuleVerdict,
+};
+use domain::{ErrorKind, Strategy};
+use policy::{ChosenBy, Form, Key, PassedOver, Plan, Planned, Refusal, Route, Rows, RuleSeen, Snapshot};
+
+use super::question::Question;
+use crate::rest::error::ApiError;
+
+/// What is known before anything is decided.
+pub(super) fn blank(
+    rows: &Rows,
+    (asked, question): (&ExplainRequest, &Question),
+    key: &Key,
+    region: Option<String>,
+) -> ExplainReply {
+    ExplainReply {
+        version: rows.version,
+        tenant: key.tenant.name.clone(),
+        key: asked.key.as_ref().map(|_| key.name.clone()),
+        api: question.api.name().to_owned(),
+        region,
+        input_tokens: question.input_tokens(),
+        route: question.facts.model.clone(),
+        rule: None,
+        pool: None,
+        pool_of: None,
+        rules: Vec::new(),
+        attempts: Vec::new(),
+        passed_over: Vec::new(),
+        refusal: None,
+        health: ExplainHealth { proxies: 0, basis: String::new() },
+    }
+}
+
+/// What the client would get instead of an answer.
+pub(super) fn refusal(kind: ErrorKind, message: &impl ToString) -> ExplainRefusal {
+    ExplainRefusal { code: kind.code().to_owned(), message: message.to_string() }
+}
+
+/// Puts the decision in.
+pub(super) fn fill(
+    reply: ExplainReply,
+    snapshot: &Snapshot,
+    decided: Result<Plan, Refusal>,
+) -> Result<ExplainReply, ApiError> {
+    let plan = match decided {
+        Ok(plan) => plan,
+        Err(Refusal::NotFound(model)) => {
+            let whose = &reply.tenant;
+            let message = format!("{whose} sees no route {model:?}, and no provider of a model by that name");
+            return Err(ApiError::invalid("model", message));
+        }
+        Err(refused) => return Ok(refused_by(reply, &refused)),
+    };
+    let route = belongs_to(snapshot, &plan);
+    let attempts = plan.attempts.iter().map(|planned| target(planned, &plan, route)).collect();
+    Ok(ExplainReply {
+        rule: plan.rule,
+        pool: Some(plan.pool.to_string()),
+        pool_of: route.map(|route| route.name.clone()).filter(|name| *name != plan.route),
+        rules: plan.rules.into_iter().map(verdict).collect(),
+        attempts,
+        passed_over: plan.passed_over.iter().map(passed).collect(),
+        ..reply
+    })
+}
+
+fn refused_by(reply: ExplainReply, refused: &Refusal) -> ExplainReply {
+    let refusal = Some(refusal(refused.kind(), refused));
+    match refused {
+        Refusal::NobodyThere { pool, passed_over, chosen_by, .. }
+        | Refusal::NobodyCan { pool, passed_over, chosen_by, .. } => {
+            let ChosenBy { rule, rules } = ChosenBy::clone(chosen_by);
+            ExplainReply {
+                rule,
+                pool: Some(pool.to_string()),
+                rules: rules.into_iter().map(verdict).collect(),
+                passed_over: passed_over.iter().map(passed).collect(),
+                refusal,
+                ..reply
+            }
+        }
+        _ => ExplainReply { refusal, ..reply },
+    }
+}
+
+/// The route that the plan's pool belongs to: each has terms of its own. `None`: one that nobody wrote.
+fn belongs_to<'a>(snapshot: &'a Snapshot, plan: &Plan) -> Option<&'a Route> {
+    snapshot.routes().find(|route| Arc::ptr_eq(&route.terms, &plan.terms)).map(AsRef::as_ref)
+}
+
+fn target(planned: &Planned, plan: &Plan, route: Option<&Route>) -> PlannedTarget {
+    PlannedTarget {
+        target: planned.target.model.clone(),
+        reason: planned.reason.to_string(),
+        tier: planned.tier + 1,
+        strategy: strategy(planned, plan, route),
+    }
+}
+
+fn strategy(planned: &Planned, plan: &Plan, route: Option<&Route>) -> Option<Strategy> {
+    let Some(route) = route else { return Some(Strategy::Priority) };
+    let pool = route.pools.iter().find(|pool| pool.name == plan.pool)?;
+    match &pool.form {
+        Form::Tiers(tiers) => tiers.get(planned.tier).map(|tier| tier.strategy),
+        Form::Cascade(_) | Form::Route(_) => None,
+    }
+}
+
+fn verdict(RuleSeen { route, rule, matched }: RuleSeen) -> RuleVerdict {
+    let (matched, error) = match matched {
+        Ok(matched) => (Some(matched), None),
+        Err(why) => (None, Some(why)),
+    };
+    RuleVerdict { route, rule, matched, error }
+}
+
+fn passed(PassedOver { model, why }: &PassedOver) -> PassedTarget {
+    PassedTarget { target: model.clone(), why: why.to_string() }
+}

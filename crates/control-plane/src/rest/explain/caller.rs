@@ -1,0 +1,92 @@
+//! Who asks: the tenant and the key by name, and what the request says of itself within the bounds of its headers.
+
+use std::sync::Arc;
+
+use admin_api::ExplainRequest;
+use domain::{KeySpec, Kind, Resource, ResourceId, Spec, TenantSpec};
+use policy::{Key, Rows, Tenant};
+use wire::RequestFacts;
+
+use crate::rest::error::ApiError;
+
+/// Longest user, feature, session or tag, in bytes; most tags. As proxies take them.
+const MAX_NAME: usize = 256;
+const MAX_TAGS: usize = 16;
+
+/// The key, and with it its tenant; without a name one that may do everything.
+pub(super) fn key(rows: &Rows, asked: &ExplainRequest) -> Result<Arc<Key>, ApiError> {
+    let missing = || ApiError::invalid("tenant", format!("there is no tenant {:?}", asked.tenant));
+    let row = find(rows, Kind::Tenant, None, &asked.tenant).ok_or_else(missing)?;
+    let spec = if let Spec::Tenant(spec) = &row.spec { spec.clone() } else { TenantSpec::default() };
+    let (limits, unusable) = (Vec::new(), None);
+    let tenant = Arc::new(Tenant { id: row.id, name: row.name.clone(), spec, limits, unusable });
+    let (id, name, spec) = match &asked.key {
+        None => (ResourceId::new(), String::new(), KeySpec::default()),
+        Some(name) => {
+            let missing = || ApiError::invalid("key", format!("{} has no key {name:?}", tenant.name));
+            let row = find(rows, Kind::Key, Some(tenant.id), name).ok_or_else(missing)?;
+            let spec = if let Spec::Key(spec) = &row.spec { spec.clone() } else { KeySpec::default() };
+            (row.id, row.name.clone(), spec)
+        }
+    };
+    Ok(Arc::new(Key { id, name, tenant, spec, until: None }))
+}
+
+fn find<'a>(rows: &'a Rows, kind: Kind, owner: Option<ResourceId>, name: &str) -> Option<&'a Resource> {
+    let id: Option<ResourceId> = name.parse().ok();
+    let is = |row: &&Resource| row.kind() == kind && row.tenant == owner;
+    rows.known.iter().filter(is).find(|row| id.map_or(row.name == name, |id| row.id == id))
+}
+
+/// What the request says of itself; what the key pins goes first.
+pub(super) struct Said<'a> {
+    pub(super) user: Option<&'a str>,
+    pub(super) feature: Option<&'a str>,
+    pub(super) session: Option<&'a str>,
+    pub(super) tags: Vec<(String, String)>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn read(
+        asked: &'a ExplainRequest,
+        key: &'a Key,
+        facts: &'a RequestFacts,
+    ) -> Result<Self, ApiError> {
+        let user = name("user", asked.user.as_deref())?;
+        let feature = name("feature", asked.feature.as_deref())?;
+        Ok(Self {
+            user: key.spec.user.as_deref().or(user).or(facts.user.as_deref()),
+            feature: key.spec.feature.as_deref().or(feature),
+            session: name("session", asked.session.as_deref())?,
+            tags: tags(asked)?,
+        })
+    }
+}
+
+fn name<'a>(field: &str, text: Option<&'a str>) -> Result<Option<&'a str>, ApiError> {
+    match text {
+        Some(text) if text.len() > MAX_NAME => {
+            Err(ApiError::invalid(field, format!("is longer than {MAX_NAME} bytes")))
+        }
+        text => Ok(text.filter(|text| !text.is_empty())),
+    }
+}
+
+/// Only what the header can say: `k=v,k=v`.
+fn tags(asked: &ExplainRequest) -> Result<Vec<(String, String)>, ApiError> {
+    if asked.tags.len() > MAX_TAGS {
+        return Err(ApiError::invalid("tags", format!("at most {MAX_TAGS}")));
+    }
+    let tag = |(name, value): (&String, &String)| {
+        let field = format!("tags.{name}");
+        if name.is_empty() || name.contains(['=', ',']) || value.contains(',') {
+            let form = "a name needs a letter and neither `=` nor `,`; a value has no `,`";
+            return Err(ApiError::invalid(&field, form));
+        }
+        match name.len() + value.len() {
+            0..=MAX_NAME => Ok((name.clone(), value.clone())),
+            _ => Err(ApiError::invalid(&field, format!("is longer than {MAX_NAME} bytes"))),
+        }
+    };
+    asked.tags.iter().map(tag).collect()
+}
