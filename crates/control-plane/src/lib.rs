@@ -1,6 +1,7 @@
 //! The control plane: the REST admin API with its OpenAPI document, and Watch, which feeds the proxies.
 
 mod catalogue;
+pub mod health;
 pub mod node;
 mod plan;
 pub mod rest;

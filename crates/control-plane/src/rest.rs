@@ -7,6 +7,7 @@ mod call;
 mod catalogue;
 mod counts;
 mod error;
+mod health;
 mod items;
 mod openapi;
 mod operations;
@@ -150,6 +151,7 @@ async fn dispatch(state: &AdminState, call: &Call, action: Action) -> Result<Res
         Action::ImportCatalogue => catalogue::import(state, call).await,
         Action::Audit => reports::audit(state, call).await,
         Action::Proxies => Ok(reports::proxies(state)),
+        Action::TargetsHealth => health::targets(state).await,
         Action::OpenApi => Ok(axum::Json(openapi::document()).into_response()),
     }
 }

@@ -15,12 +15,15 @@ use std::{sync::Arc, time::Duration};
 
 use domain::Timestamp;
 use proto::v1::{
-    JoinReply, JoinRequest, WatchReply, WatchRequest,
+    HealthAck, HealthReport, JoinReply, JoinRequest, WatchReply, WatchRequest,
     control_plane_server::{ControlPlane, ControlPlaneServer},
 };
 use runtime::{metrics::Collect, peer::PeerTokens};
 use store::Store;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -28,8 +31,8 @@ use tonic::{Request, Response, Status, Streaming};
 pub use join::JoinToken;
 pub use proxies::{Proxies, ProxyStatus, Refused};
 
-/// Largest message a proxy sends: a nack with its reason.
-const MAX_REQUEST: usize = 64 << 10;
+/// Largest message a proxy sends: what it sees of its targets.
+const MAX_REQUEST: usize = proto::MAX_HEALTH_REPORT;
 /// Replies that wait for the network; a chunk is about 1 MiB.
 const REPLIES: usize = 2;
 /// Snapshots that are read and sent at the same time: a fleet that reconnects must not need a fleet's memory.
@@ -138,5 +141,13 @@ impl ControlPlane for WatchService {
         let newest = self.newest.clone();
         tokio::spawn(feed::run(Arc::clone(&self.shared), newest, peer, request.into_inner(), replies));
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn report_health(&self, request: Request<HealthReport>) -> Result<Response<HealthAck>, Status> {
+        let peer = self.shared.tokens.authorize(&request)?;
+        let report = request.into_inner();
+        feed::check_name(&report.proxy, &peer)?;
+        self.shared.proxies.health.take(report, Instant::now())?;
+        Ok(Response::new(HealthAck {}))
     }
 }

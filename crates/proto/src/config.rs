@@ -20,12 +20,29 @@ pub fn version_from(version: Option<&v1::Version>) -> Result<Version, Malformed>
     Ok(Version { store: StoreId(uuid(&version.store, "store")?), revision: version.revision })
 }
 
+/// An id to the wire; none: empty.
+#[must_use]
+pub fn id_to(id: Option<ResourceId>) -> Bytes {
+    id.map(|id| crate::bytes(id.0)).unwrap_or_default()
+}
+
+/// An id from the wire; empty: none.
+///
+/// # Errors
+/// When it is no UUID.
+pub fn id_from(id: &[u8], field: &str) -> Result<Option<ResourceId>, Malformed> {
+    match id.is_empty() {
+        true => Ok(None),
+        false => Ok(Some(ResourceId(uuid(id, field)?))),
+    }
+}
+
 /// To the wire.
 #[must_use]
 pub fn resource_to(resource: &Resource) -> v1::Resource {
     v1::Resource {
         id: crate::bytes(resource.id.0),
-        tenant: resource.tenant.map(|tenant| crate::bytes(tenant.0)).unwrap_or_default(),
+        tenant: id_to(resource.tenant),
         kind: resource.kind().as_str().to_owned(),
         name: resource.name.clone(),
         spec: Bytes::from(resource.spec.to_json().to_string()),
@@ -42,10 +59,7 @@ pub fn resource_from(resource: &v1::Resource) -> Result<Resource, Malformed> {
     let kind: Kind = resource.kind.parse().map_err(Malformed)?;
     let spec = Spec::from_json(kind, &resource.spec)
         .map_err(|error| Malformed(format!("{kind} {}: {}", resource.name, error.source)))?;
-    let tenant = match resource.tenant.is_empty() {
-        true => None,
-        false => Some(ResourceId(uuid(&resource.tenant, "tenant")?)),
-    };
+    let tenant = id_from(&resource.tenant, "tenant")?;
     Ok(Resource {
         id: ResourceId(uuid(&resource.id, "id")?),
         tenant,

@@ -10,12 +10,14 @@ pub mod v1 {
     tonic::include_proto!("portcullis.v1");
 }
 
-pub use config::{resource_from, resource_to, version_from, version_to};
+pub use config::{id_from, id_to, resource_from, resource_to, version_from, version_to};
 pub use report::EncodedReport;
 pub use usage::{event_from, event_to, intent_from, intent_to};
 
 /// Largest gRPC message either side accepts, in bytes.
 pub const MAX_MESSAGE: usize = 8 << 20;
+/// Largest report of health, in bytes; a proxy leaves out what would not fit.
+pub const MAX_HEALTH_REPORT: usize = 2 << 20;
 
 /// A message that no correct peer would send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

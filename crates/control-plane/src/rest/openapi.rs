@@ -6,6 +6,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
+    health::TargetsHealth,
     operations::{Method, Operation, Shape, operations},
     reports::{AuditItem, RequestItem, UsageItem},
 };
@@ -119,6 +120,7 @@ fn schema(shape: Shape, generator: &mut SchemaGenerator) -> Value {
         Shape::CatalogueImported => generator.subschema_for::<CatalogueReply>().to_value(),
         Shape::Audit => generator.subschema_for::<List<AuditItem>>().to_value(),
         Shape::Proxies => generator.subschema_for::<List<ProxyStatus>>().to_value(),
+        Shape::TargetsHealth => generator.subschema_for::<TargetsHealth>().to_value(),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) enum Action {
     ImportCatalogue,
     Audit,
     Proxies,
+    TargetsHealth,
     OpenApi,
 }
 
@@ -82,6 +83,7 @@ pub(super) enum Shape {
     CatalogueImported,
     Audit,
     Proxies,
+    TargetsHealth,
     OpenApi,
 }
 
@@ -188,6 +190,8 @@ pub(super) fn operations() -> Vec<Operation> {
         ),
         get("audit", "The audit log, newest first", Action::Audit).giving(AUDIT, Shape::Audit),
         get("proxies", "Connected proxies and what they serve", Action::Proxies).giving(&[], Shape::Proxies),
+        get("health/targets", "What the connected proxies see of targets and keys", Action::TargetsHealth)
+            .giving(&[], Shape::TargetsHealth),
         get("openapi.json", "This document", Action::OpenApi).giving(&[], Shape::OpenApi),
     ]);
     table

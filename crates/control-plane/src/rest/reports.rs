@@ -106,17 +106,17 @@ async fn tenant(state: &AdminState, call: &Call) -> Result<Option<ResourceId>, A
 }
 
 /// Names of rows by id, each looked up once; a row that is gone is called by its id.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     state: &'a AdminState,
     known: HashMap<ResourceId, String>,
 }
 
 impl<'a> Names<'a> {
-    fn new(state: &'a AdminState) -> Self {
+    pub(super) fn new(state: &'a AdminState) -> Self {
         Self { state, known: HashMap::from([(ResourceId::OPERATOR, OPERATOR.to_owned())]) }
     }
 
-    async fn of(&mut self, id: ResourceId) -> Result<String, ApiError> {
+    pub(super) async fn of(&mut self, id: ResourceId) -> Result<String, ApiError> {
         if let Some(name) = self.known.get(&id) {
             return Ok(name.clone());
         }

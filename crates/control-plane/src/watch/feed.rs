@@ -244,10 +244,7 @@ impl Feed {
 }
 
 fn check_hello(hello: &Hello, peer: &Peer) -> Result<(), Status> {
-    check_text("proxy", &hello.proxy)?;
-    if peer.name != BY_CERTIFICATE && peer.name != hello.proxy {
-        return Err(Status::permission_denied("the proxy joined under another name"));
-    }
+    check_name(&hello.proxy, peer)?;
     if hello.region.len().max(hello.build.len()) > MAX_TEXT || hello.kinds.len() > 1_000 {
         return Err(Status::invalid_argument("hello says too much"));
     }
@@ -260,6 +257,16 @@ fn check_hello(hello: &Hello, peer: &Peer) -> Result<(), Status> {
         tracing::warn!(proxy = %hello.proxy, build = %hello.build, ?lacks, "an older proxy; it disables what needs these");
     }
     Ok(())
+}
+
+/// Whether a proxy may call itself so.
+#[allow(clippy::result_large_err, reason = "tonic's own error type")]
+pub(super) fn check_name(proxy: &str, peer: &Peer) -> Result<(), Status> {
+    check_text("proxy", proxy)?;
+    match peer.name == BY_CERTIFICATE || peer.name == proxy {
+        true => Ok(()),
+        false => Err(Status::permission_denied("the proxy joined under another name")),
+    }
 }
 
 /// Refuses a name that is empty, too long or would garble a log.

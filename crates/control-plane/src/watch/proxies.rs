@@ -9,6 +9,8 @@ use domain::{Timestamp, Version};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::health::HealthReports;
+
 /// Streams that are kept track of, and served, at most.
 const MAX: usize = 10_000;
 
@@ -44,7 +46,11 @@ pub struct ProxyStatus {
 
 /// All connected proxies, by connection: one that reconnects may be here twice for a moment.
 #[derive(Debug, Default)]
-pub struct Proxies(Mutex<(u64, BTreeMap<u64, ProxyStatus>)>);
+pub struct Proxies {
+    seats: Mutex<(u64, BTreeMap<u64, ProxyStatus>)>,
+    /// What each sees of targets and keys.
+    pub health: HealthReports,
+}
 
 /// One stream's place; the proxy is gone from the list when it is dropped.
 #[derive(Debug)]
@@ -75,7 +81,7 @@ impl Proxies {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (u64, BTreeMap<u64, ProxyStatus>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +107,11 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.proxies.lock().1.remove(&self.number);
+        let mut inner = self.proxies.lock();
+        let Some(left) = inner.1.remove(&self.number) else { return };
+        if !inner.1.values().any(|other| other.name == left.name) {
+            self.proxies.health.forget(&left.name);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use domain::{Resource, ResourceId, Spec, StoreId, TenantSpec, Timestamp, Version};
 use proto::v1::{
-    self, Hello, JoinReply, JoinRequest, WatchReply, WatchRequest,
+    self, HealthAck, HealthReport, Hello, JoinReply, JoinRequest, WatchReply, WatchRequest,
     control_plane_server::{ControlPlane, ControlPlaneServer},
     watch_reply::Message,
     watch_request,
@@ -119,6 +119,10 @@ impl ControlPlane for Service {
         let stream_of_test = Stream { hello, store: self.store, requests, replies };
         let _ = self.streams.send(stream_of_test).await;
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn report_health(&self, _: Request<HealthReport>) -> Result<Response<HealthAck>, Status> {
+        Err(Status::unimplemented("as older ones say"))
     }
 }
 
