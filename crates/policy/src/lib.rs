@@ -21,8 +21,8 @@ pub use price::{Bound, PricedAt, bound};
 pub use queue::{Queue, Refused, Ticket, Waiting};
 pub use route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier};
 pub use routing::{
-    Asking, PassedOver, Plan, Planned, Reason, Refusal, RuleSeen, WhyNot, distance_between, plan, still,
-    visible_models,
+    Asking, ChosenBy, PassedOver, Plan, Planned, Reason, Refusal, RuleSeen, WhyNot, distance_between, plan,
+    still, visible_models,
 };
 pub use rules::{Facts, Program, ReplyFacts, RuleError};
 pub use snapshot::{Credential, Endpoint, Key, Sign, Snapshot, Target, Tenant, Unknown};

@@ -17,7 +17,7 @@ use domain::{ErrorKind, ModelRef};
 use crate::{auth::Caller, live::Live, route::Route, snapshot::Snapshot};
 
 pub use asking::Asking;
-pub use choose::RuleSeen;
+pub use choose::{ChosenBy, RuleSeen};
 pub use distance::between as distance_between;
 pub use plan::{Plan, Planned, Refusal, plan, still};
 pub use reason::{PassedOver, Reason, WhyNot};

@@ -73,6 +73,7 @@ pub(crate) async fn first_success(
         let left = ask.plan.attempts.len() - position;
         let first_content = Instant::now() + patience(ask, planned, deadline, left);
         let turn = Turn { planned, deadline, first_content, last: left == 1, trial };
+        let before = meter.attempts().len();
         let tried = match try_target(gateway, ask, meter, turn).await {
             Ok(tried) => tried,
             Err(_) if walk.has_answer() => break,
@@ -88,6 +89,9 @@ pub(crate) async fn first_success(
             Tried::Answered(answer) => return Ok(*answer),
             Tried::PassedOver(why) => meter.pass_over(planned, why),
             Tried::Failed(failure) => {
+                if meter.attempts().len() == before {
+                    meter.pass_over(planned, WhyNot::Unusable(failure.detail.clone()));
+                }
                 let stop =
                     matches!(action(ask, &failure), Some(Action::Stop)) && !cascade::edits(ask, planned);
                 walk.failed(planned, *failure);

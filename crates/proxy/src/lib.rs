@@ -7,6 +7,7 @@ mod attempt;
 mod body;
 mod cloud;
 pub mod config;
+mod explain;
 mod gateway;
 mod health;
 mod http;

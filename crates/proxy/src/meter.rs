@@ -23,6 +23,7 @@ pub(crate) use self::judged::Kept;
 use self::running::Running;
 use crate::{
     attempt::Watch,
+    explain::Decided,
     gateway::Streaming,
     observe::{CLIENT_CLOSED, Passage, Times, Tried},
     reply::Trouble,
@@ -38,6 +39,8 @@ pub(crate) struct Opening {
     pub(crate) api: &'static str,
     pub(crate) stream: bool,
     pub(crate) route: String,
+    /// What led to its attempts, where the client asks for it.
+    pub(crate) decided: Option<Box<Decided>>,
     /// Time spent waiting for the client to send its request.
     pub(crate) upload: Duration,
     /// Input tokens assumed where the provider does not report them.

@@ -11,6 +11,7 @@ use wire::{Api, DialectName, RequestFacts};
 
 use crate::{
     ask, attempt, body,
+    explain::Decided,
     gateway::Gateway,
     http::Arrival,
     limits,
@@ -67,7 +68,8 @@ pub(crate) async fn handle(
         Ok(hold) => hold,
         Err(trouble) => {
             arrival.passage.whose = Some(opening.attribution);
-            return Err(trouble.on_route(&ask.plan.route));
+            let trouble = trouble.on_route(&ask.plan.route);
+            return Err(trouble.explained(opening.decided.map(|decided| decided.object(Vec::new(), &[]))));
         }
     };
     let mut meter = Meter::new(arrival.passage.hand_over(), opening, hold);
@@ -75,7 +77,7 @@ pub(crate) async fn handle(
         Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
         Err(trouble) => {
             meter.fail(&trouble);
-            Ok(trouble.response(meter.notes()))
+            Ok(trouble.explained(meter.explain()).response(meter.notes()))
         }
     }
 }
@@ -122,6 +124,7 @@ fn open(attribution: Attribution, ask: &Ask, upload: Duration) -> Opening {
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
+        decided: ask.options.explain.then(|| Box::new(Decided::plan(&ask.plan))),
         upload,
         input_estimate: ask.input_estimate(),
     }
@@ -155,7 +158,9 @@ fn plan(
         explain: options.explain,
     };
     policy::plan(snapshot, &gateway.live, caller, &asking).map_err(|refusal| {
-        let trouble = Trouble::new(refusal.kind(), refusal.to_string());
+        let decided = options.explain.then(|| Decided::refusal(&refusal, &facts.model));
+        let explained = decided.map(|decided| decided.object(Vec::new(), &[]));
+        let trouble = Trouble::new(refusal.kind(), refusal.to_string()).explained(explained);
         match &refusal {
             Refusal::NobodyThere { route, retry_after, .. } => {
                 let seconds = retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1);

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use self::{long::LongBody, stream::StreamBody};
 use crate::{
     attempt::{Answer, Kind},
+    explain,
     gateway::Place,
     listener::Running,
     meter::{Meter, Totals},
@@ -113,9 +114,11 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             meter.end(AttemptOutcome::Ok);
             let totals = meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()));
             write_totals(&totals, &mut headers);
+            explained(&meter, &mut headers);
             Inner::Whole(Some(body))
         }
         Kind::Long(start, rest) => {
+            explained(&meter, &mut headers);
             Inner::Long(Box::new(LongBody::new(start, rest, ask, answer.deadline, meter)))
         }
         Kind::Stream(tap, pieces, rest) => {
@@ -125,6 +128,10 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             };
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // Where no comment will say it, the head says what is known by now.
+            if !stream::comments(&tap, &meter) {
+                explained(&meter, &mut headers);
+            }
             let source = stream::Source { tap, rest, deadline: answer.deadline, secret: answer.secret };
             Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))
         }
@@ -149,6 +156,13 @@ fn pass(from: &HeaderMap, to: &mut HeaderMap) {
     }
     if let Some(value) = from.get("x-request-id") {
         to.insert(HeaderName::from_static("x-portcullis-provider-request-id"), value.clone());
+    }
+}
+
+/// What led to the answer, where the client asks for that.
+fn explained(meter: &Meter, headers: &mut HeaderMap) {
+    if let Some(explained) = meter.explain() {
+        explain::write(&explained, headers);
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{Attempt, ErrorKind, RequestId, Timestamp, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wire::{DialectName, dialect::ErrorOut};
 
-use crate::relay::ReplyBody;
+use crate::{explain, relay::ReplyBody};
 
 /// Why a request is not served; boxed, because the way without trouble should not carry its size.
 #[derive(Clone, Debug)]
@@ -32,13 +32,15 @@ struct Details {
     route: Option<String>,
     /// The kind of the limit that was reached.
     limit: Option<&'static str>,
+    /// What led to it, where the client asks for that.
+    explained: Option<Map<String, Value>>,
 }
 
 impl Trouble {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
-        let (allow, limit) = (None, None);
+        let (allow, limit, explained) = (None, None, None);
         Self(Box::new(Details {
             kind,
             message,
@@ -50,6 +52,7 @@ impl Trouble {
             allow,
             route,
             limit,
+            explained,
         }))
     }
 
@@ -93,7 +96,13 @@ impl Trouble {
     }
 
     pub(crate) fn attempts(mut self, attempts: &[Attempt]) -> Self {
-        self.0.attempts = Some(explain(attempts));
+        self.0.attempts = Some(listed(attempts));
+        self
+    }
+
+    /// What led to it.
+    pub(crate) fn explained(mut self, explained: Option<Map<String, Value>>) -> Self {
+        self.0.explained = explained;
         self
     }
 
@@ -174,6 +183,9 @@ impl Trouble {
             // boto3 takes the exception's name from here.
             let name = HeaderValue::from_static(wire::bedrock::error_type(self.0.kind));
             headers.insert(HeaderName::from_static("x-amzn-errortype"), name);
+        }
+        if let Some(explained) = &self.0.explained {
+            explain::write(explained, headers);
         }
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -262,7 +274,7 @@ impl Notes {
 }
 
 /// The attempts as people read them: where, how it ended, how long, what it cost.
-pub(crate) fn explain(attempts: &[Attempt]) -> Value {
+fn listed(attempts: &[Attempt]) -> Value {
     let line = |attempt: &Attempt| {
         json!({
             "attempt": attempt.number,

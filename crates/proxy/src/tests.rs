@@ -9,6 +9,7 @@ mod client_errors;
 mod clouds;
 mod connections;
 mod dialects;
+mod explain;
 mod failover;
 mod failures;
 mod hangup;

@@ -23,16 +23,22 @@ pub struct RuleSeen {
     pub matched: Result<bool, String>,
 }
 
+/// How a pool was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenBy {
+    /// The last rule that matched; `None`: defaults all the way.
+    pub rule: Option<String>,
+    /// What rules said; empty unless an explanation was wanted.
+    pub rules: Vec<RuleSeen>,
+}
+
 /// The pool that serves a request.
 pub(super) struct Chosen<'a> {
     /// The route that the pool belongs to.
     pub(super) route: Cow<'a, Arc<Route>>,
     /// The pool, as an index.
     pub(super) pool: usize,
-    /// The last rule that matched; `None`: defaults all the way.
-    pub(super) rule: Option<String>,
-    /// What rules said; empty unless an explanation is wanted.
-    pub(super) seen: Vec<RuleSeen>,
+    pub(super) by: ChosenBy,
 }
 
 impl Chosen<'_> {
@@ -51,16 +57,16 @@ pub(super) fn choose<'a>(
     mut route: Cow<'a, Arc<Route>>,
     asking: &Asking<'_>,
 ) -> Result<Chosen<'a>, (String, String)> {
-    let (mut rule, mut seen) = (None, Vec::new());
+    let (mut rule, mut rules) = (None, Vec::new());
     for _ in 0..DEEPEST {
         if let Some(reason) = &route.disabled {
             return Err((route.name.clone(), reason.clone()));
         }
-        let (matched, pool) = first_match(&route, caller, asking, &mut seen);
+        let (matched, pool) = first_match(&route, caller, asking, &mut rules);
         rule = matched.or(rule);
         let next = match route.pools.get(pool).map(|pool| &pool.form) {
             Some(Form::Route(next)) => next,
-            _ => return Ok(Chosen { route, pool, rule, seen }),
+            _ => return Ok(Chosen { route, pool, by: ChosenBy { rule, rules } }),
         };
         let scopes = snapshot.scopes_of(route.owner);
         let missing = || (route.name.clone(), format!("its pool is route {next:?}, which is not there"));

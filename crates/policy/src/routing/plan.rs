@@ -6,7 +6,7 @@ use domain::{ModelRef, Share};
 
 use super::{
     Asking, PassedOver, Reason, RuleSeen, WhyNot,
-    choose::{Chosen, choose},
+    choose::{Chosen, ChosenBy, choose},
     find,
     members::{self, Candidate, Mood, Standing},
     order,
@@ -79,6 +79,8 @@ pub enum Refusal {
         pool: Arc<str>,
         /// Why each target is passed over.
         passed_over: Vec<PassedOver>,
+        /// How the pool was chosen.
+        chosen_by: Box<ChosenBy>,
         /// Whether all that is wrong is that keys have spent what they may.
         spent: bool,
         /// When asking again may help.
@@ -93,6 +95,8 @@ pub enum Refusal {
         pool: Arc<str>,
         /// Why each target is passed over.
         passed_over: Vec<PassedOver>,
+        /// How the pool was chosen.
+        chosen_by: Box<ChosenBy>,
     },
 }
 
@@ -123,16 +127,17 @@ pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'
     }
     let Draft { attempts, passed_over, .. } = draft;
     let pool = chosen.pool().map_or_else(|| Arc::from(""), |pool| Arc::clone(&pool.name));
+    let Chosen { route, by, .. } = chosen;
     if attempts.is_empty() {
-        return Err(nobody(model, pool, passed_over));
+        return Err(nobody(model, (pool, by), passed_over));
     }
-    let Chosen { route, rule, seen, .. } = chosen;
+    let ChosenBy { rule, rules } = by;
     let terms = Arc::clone(&route.terms);
-    Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules: seen })
+    Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules })
 }
 
-fn nobody(route: &str, pool: Arc<str>, passed_over: Vec<PassedOver>) -> Refusal {
-    let route = route.to_owned();
+fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<PassedOver>) -> Refusal {
+    let (route, chosen_by) = (route.to_owned(), Box::new(by));
     let all = |is: fn(&WhyNot) -> bool| passed_over.iter().all(|passed| is(&passed.why));
     if all(|why| matches!(why, WhyNot::Unusable(_))) {
         return Refusal::OutOfService { route, reason: listed(&passed_over) };
@@ -143,10 +148,10 @@ fn nobody(route: &str, pool: Arc<str>, passed_over: Vec<PassedOver>) -> Refusal 
         _ => None,
     };
     let Some(retry_after) = passed_over.iter().filter_map(left).min() else {
-        return Refusal::NobodyCan { route, pool, passed_over };
+        return Refusal::NobodyCan { route, pool, passed_over, chosen_by };
     };
     let spent = all(|why| matches!(why, WhyNot::KeysBenched { spent: true, .. } | WhyNot::Unusable(_)));
-    Refusal::NobodyThere { route, pool, passed_over, spent, retry_after }
+    Refusal::NobodyThere { route, pool, passed_over, chosen_by, spent, retry_after }
 }
 
 struct Draft<'a> {

@@ -2,9 +2,13 @@
 
 use domain::Timestamp;
 use policy::Target;
+use serde_json::{Map, Value};
 
 use super::Meter;
-use crate::reply::{Notes, explain};
+use crate::{
+    explain::{line, running},
+    reply::Notes,
+};
 
 impl Meter {
     /// What the response headers say at this moment.
@@ -29,15 +33,20 @@ impl Meter {
         }
     }
 
-    /// The attempts as people read them, and why answers were not accepted.
-    pub(crate) fn explain(&self) -> serde_json::Value {
-        let mut lines = explain(&self.attempts);
-        for (line, tried) in lines.as_array_mut().into_iter().flatten().zip(&self.tried) {
-            if let Some(why) = &tried.rejected {
-                line["why"] = why.as_str().into();
-            }
+    /// Whether the client asks what decided over the request.
+    pub(crate) const fn explains(&self) -> bool {
+        self.opening.decided.is_some()
+    }
+
+    /// What decided over the request so far; `None`: the client does not ask for it.
+    pub(crate) fn explain(&self) -> Option<Map<String, Value>> {
+        let decided = self.opening.decided.as_deref()?;
+        let ended = self.attempts.iter().zip(&self.tried);
+        let mut lines: Vec<Value> = ended.map(|(attempt, tried)| line(attempt, tried)).collect();
+        if let (Some(now), Some(tried)) = (&self.running, self.tried.last()) {
+            lines.push(running(now.number, tried));
         }
-        lines
+        Some(decided.object(lines, &self.passed_over))
     }
 }
 

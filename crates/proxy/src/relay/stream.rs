@@ -17,7 +17,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wire::{DialectName, Piece, Tap};
 use zeroize::Zeroizing;
 
-use crate::{gateway::Streaming, meter::Meter, pipeline::Ask, redact::redact, reply::Trouble};
+use crate::{
+    gateway::Streaming,
+    meter::{Meter, Totals},
+    pipeline::Ask,
+    redact::redact,
+    reply::Trouble,
+};
 
 /// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
 /// the body, without which the connection could not be used again.
@@ -48,7 +54,6 @@ pub(super) struct StreamBody {
     alarm: Pin<Box<Sleep>>,
     between: Duration,
     progress: u64,
-    explain: bool,
     /// What is in the queue is the last for the client.
     booked: bool,
     ended: bool,
@@ -59,7 +64,7 @@ impl StreamBody {
     pub(super) fn new(source: Source, pieces: Vec<Piece>, ask: &Ask, meter: Meter) -> Self {
         let between = ask.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
-        let (queue, terminal, explain) = (VecDeque::new(), None, ask.options.explain);
+        let (queue, terminal) = (VecDeque::new(), None);
         let progress = source.tap.seen().progress;
         let (booked, ended, _running) = (false, false, meter.streaming());
         let mut body = Self {
@@ -71,7 +76,6 @@ impl StreamBody {
             alarm,
             between,
             progress,
-            explain,
             booked,
             ended,
             _running,
@@ -151,7 +155,7 @@ impl StreamBody {
         }
         if failed {
             self.ended = true;
-            self.book(AttemptOutcome::StreamError, RequestOutcome::Cut);
+            self.book_cut(AttemptOutcome::StreamError);
             // Else the provider's own error event is in the queue and ends the stream.
             if retold {
                 self.retell();
@@ -200,6 +204,17 @@ impl StreamBody {
     /// Books a whole stream, then lets the comment and the terminal event out.
     fn complete(&mut self) {
         let totals = self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
+        self.comment(&totals);
+        let missing = if self.meter.dialect() == DialectName::OpenAiChat { DONE } else { Bytes::new() };
+        self.queue.push_back(self.terminal.take().unwrap_or(missing));
+        self.wait(AFTERWARDS);
+    }
+
+    /// The account, where the client's dialect has a place for it.
+    fn comment(&mut self, totals: &Totals) {
+        if !comments(&self.source.tap, &self.meter) {
+            return;
+        }
         let mut account = json!({
             "request_id": self.meter.request(),
             "cost_usd": totals.priced.then_some(totals.cost),
@@ -208,23 +223,15 @@ impl StreamBody {
             "tokens_out": totals.usage.output(),
             "estimated": totals.estimated,
         });
-        if self.explain {
-            account["attempts"] = self.meter.explain();
+        if let (Some(explained), Some(account)) = (self.meter.explain(), account.as_object_mut()) {
+            account.extend(explained);
         }
-        let dialect = self.meter.dialect();
-        // A binary stream has no comments, and Google's clients take one for data: there the account is asked for
-        // by request id.
-        if self.source.tap.comments() && dialect != DialectName::Gemini {
-            self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
-        }
-        let missing = if dialect == DialectName::OpenAiChat { DONE } else { Bytes::new() };
-        self.queue.push_back(self.terminal.take().unwrap_or(missing));
-        self.wait(AFTERWARDS);
+        self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
     }
 
     /// Ends a stream that failed after content: an error event, and no terminal event that would feign success.
     fn cut(&mut self, outcome: AttemptOutcome, why: &str) {
-        self.book(outcome, RequestOutcome::Cut);
+        self.book_cut(outcome);
         self.ended = true;
         let kind = match outcome {
             AttemptOutcome::Timeout => ErrorKind::UpstreamTimeout,
@@ -234,11 +241,25 @@ impl StreamBody {
         self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
     }
 
-    fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> crate::meter::Totals {
+    /// Books a stream that failed. Only who asked is told its account: what a client sees of the end is the error.
+    fn book_cut(&mut self, outcome: AttemptOutcome) {
+        let totals = self.book(outcome, RequestOutcome::Cut);
+        if self.meter.explains() {
+            self.comment(&totals);
+        }
+    }
+
+    fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> Totals {
         self.booked = true;
         self.meter.end(attempt);
         self.meter.settle(request, 200)
     }
+}
+
+/// Whether a stream's account can be written into it: a binary one has no comments, and Google's clients take one for
+/// data. There it is asked for by request id.
+pub(super) fn comments(tap: &Tap, meter: &Meter) -> bool {
+    tap.comments() && meter.dialect() != DialectName::Gemini
 }
 
 /// Whether bytes hold the credential or a run of it.

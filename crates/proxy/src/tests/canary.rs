@@ -11,7 +11,7 @@ use testkit::{Collector, attribute};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
-use super::harness::{Bench, Client, Plain, Plan, Raw, credential, plain_body, soon};
+use super::harness::{Bench, Client, Plain, Plan, Raw, credential, plain_body, soon, stream_body};
 use crate::trace::{OtlpHeaders, OtlpProtocol, TraceSettings};
 
 const PROMPT: &str = "the canary sings at midnight";
@@ -58,8 +58,11 @@ async fn live(bench: &mut Bench) -> String {
         bench.sim().script(&script).await;
         for stream in [false, true] {
             bench.new_keys();
-            let client = &bench.client;
-            let reply = if stream { client.stream(PROMPT).await } else { client.say(PROMPT).await };
+            let body = if stream { stream_body(PROMPT) } else { plain_body(PROMPT) };
+            let request = bench.client.asking(&body, &[("x-portcullis-explain", "1")]);
+            let reply = bench.client.plain.send(request).await;
+            let explained = reply.headers.contains_key("x-portcullis-explain");
+            assert!(explained || reply.text().contains("\"passed_over\":"), "{script}: {reply:?}");
             told += &format!("{:?} {}\n", reply.headers, reply.text());
             bench.event().await;
         }

@@ -143,7 +143,7 @@ async fn who_asks_is_told_why() {
     let reply = bench.client.plain.send(bench.client.asking(&stream_body("hi"), &explained)).await;
     let account = account(reply.text());
     let first = &account["attempts"][0];
-    assert_eq!((&first["outcome"], &first["target"]), (&Value::from("rejected"), &Value::from("a/m")));
+    assert_eq!((&first["outcome"], &first["provider"]), (&Value::from("rejected"), &Value::from("a")));
     assert_eq!(first["why"], r#"not accepted by "reply.length > 100000""#);
     assert_eq!(account["attempts"][1]["why"], Value::Null);
     bench.event().await;

@@ -60,9 +60,10 @@ async fn explain_lists_every_attempt() {
     let event = bench.event().await;
     let line = |n: usize, target: &str, outcome: &str| {
         let line = &account["attempts"][n];
-        assert_eq!((line["target"].as_str(), line["outcome"].as_str()), (Some(target), Some(outcome)));
+        let at = format!("{}/{}", line["provider"].as_str().unwrap(), line["model"].as_str().unwrap());
+        assert_eq!((at.as_str(), line["outcome"].as_str()), (target, Some(outcome)));
         assert_eq!(line["cost_usd"], event.attempts[n].cost.to_string());
-        assert_eq!(line["duration_ms"], event.attempts[n].duration_us / 1_000);
+        assert_eq!(line["duration_us"], event.attempts[n].duration_us);
     };
     line(0, "a/m", "server_error");
     line(1, "b/m", "ok");
