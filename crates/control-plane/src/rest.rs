@@ -7,6 +7,7 @@ mod call;
 mod catalogue;
 mod counts;
 mod error;
+mod explain;
 mod health;
 mod items;
 mod openapi;
@@ -59,6 +60,7 @@ pub struct AdminState {
     settings: AdminSettings,
     failures: auth::Failures,
     counts: Arc<counts::Counts>,
+    explained: explain::Kept,
 }
 
 impl fmt::Debug for AdminState {
@@ -84,8 +86,8 @@ impl AdminState {
                 "is required; there is no admin API without sign-in",
             ));
         }
-        let (failures, counts) = (auth::Failures::default(), Arc::default());
-        Ok(Arc::new(Self { store, keyring, proxies, settings, failures, counts }))
+        let (failures, counts, explained) = Default::default();
+        Ok(Arc::new(Self { store, keyring, proxies, settings, failures, counts, explained }))
     }
 
     /// What the API counts.
@@ -149,6 +151,7 @@ async fn dispatch(state: &AdminState, call: &Call, action: Action) -> Result<Res
         Action::Catalogue => catalogue::list(state, call).await,
         Action::CatalogueModel => catalogue::get(state, call).await,
         Action::ImportCatalogue => catalogue::import(state, call).await,
+        Action::Explain => explain::explain(state, call).await,
         Action::Audit => reports::audit(state, call).await,
         Action::Proxies => Ok(reports::proxies(state)),
         Action::TargetsHealth => health::targets(state).await,

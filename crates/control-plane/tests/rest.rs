@@ -8,6 +8,8 @@ mod catalogue;
 mod documents;
 #[path = "rest/edges.rs"]
 mod edges;
+#[path = "rest/explain.rs"]
+mod explain;
 #[path = "rest/fixture.rs"]
 mod fixture;
 #[path = "rest/items.rs"]

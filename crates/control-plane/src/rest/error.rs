@@ -90,6 +90,11 @@ impl ApiError {
         }
     }
 
+    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "an admin request failed");
+        Self::new(500, "internal", "Internal error", "the server's log says more")
+    }
+
     pub(super) fn stale(revision: u64) -> Self {
         let detail = format!("the resource was written since then; its revision is {revision}");
         Self::new(412, "stale", "Written meanwhile", detail)

@@ -1,6 +1,9 @@
 //! The OpenAPI 3.1 document, made from the table of operations and the types that parse and answer.
 
-use admin_api::{ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, List, Problem, item_schema};
+use admin_api::{
+    ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, ExplainReply, ExplainRequest, List, Problem,
+    item_schema,
+};
 use domain::{Catalogue, Kind};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -118,6 +121,8 @@ fn schema(shape: Shape, generator: &mut SchemaGenerator) -> Value {
         Shape::CatalogueModel => generator.subschema_for::<CatalogueItem>().to_value(),
         Shape::CatalogueFile => generator.subschema_for::<Catalogue>().to_value(),
         Shape::CatalogueImported => generator.subschema_for::<CatalogueReply>().to_value(),
+        Shape::Question => generator.subschema_for::<ExplainRequest>().to_value(),
+        Shape::Explained => generator.subschema_for::<ExplainReply>().to_value(),
         Shape::Audit => generator.subschema_for::<List<AuditItem>>().to_value(),
         Shape::Proxies => generator.subschema_for::<List<ProxyStatus>>().to_value(),
         Shape::TargetsHealth => generator.subschema_for::<TargetsHealth>().to_value(),

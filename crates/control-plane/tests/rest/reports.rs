@@ -26,6 +26,7 @@ fn attempt(number: u32, outcome: AttemptOutcome, price: Option<ResourceId>) -> A
         cost: price.map_or(Money::ZERO, |_| Money::from_nanos(125_000)),
         price,
         estimated: false,
+        reason: Some("first of the list".to_owned()),
     }
 }
 
@@ -53,6 +54,8 @@ fn booked_for(api: &Api, attribution: Attribution, attempts: Vec<Attempt>) -> Re
         api: "chat".into(),
         stream: true,
         route: "chat".into(),
+        rule: Some("small".to_owned()),
+        pool: Some("cheap".to_owned()),
         outcome: RequestOutcome::Ok,
         status: 200,
         cache: CacheHit::Off,

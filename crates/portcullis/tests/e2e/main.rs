@@ -10,6 +10,7 @@ mod command_line;
 mod demo;
 mod durability;
 mod exactly_once;
+mod explained;
 mod failover;
 mod faults;
 mod followed;

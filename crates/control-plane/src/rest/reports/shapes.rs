@@ -72,6 +72,12 @@ pub(crate) struct RequestItem {
     api: String,
     stream: bool,
     route: String,
+    /// The rule that chose the pool; left out: none matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// The pool that served it; left out: a version recorded it that did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<String>,
     /// Of the last attempt.
     provider: String,
     /// Of the last attempt, at the provider.
@@ -111,6 +117,9 @@ struct AttemptItem {
     cost_usd: Option<Money>,
     /// True where the provider did not report the usage.
     estimated: bool,
+    /// Why this target was chosen; left out: a version recorded it that did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl RequestItem {
@@ -131,6 +140,8 @@ impl RequestItem {
             api: event.api,
             stream: event.stream,
             route: event.route,
+            rule: event.rule,
+            pool: event.pool,
             provider: last.as_ref().map(|attempt| attempt.provider.clone()).unwrap_or_default(),
             model: last.map(|attempt| attempt.model).unwrap_or_default(),
             fallback: fallback.map_or_else(|| "none".to_owned(), name),
@@ -162,6 +173,7 @@ impl AttemptItem {
             usage: attempt.usage,
             cost_usd: known.then_some(attempt.cost),
             estimated: attempt.estimated,
+            reason: attempt.reason.clone(),
         }
     }
 }
