@@ -92,14 +92,20 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     }
     let Some(left) = benched else { return Ok(()) };
     let (mut spent, mut by_count) = (true, false);
-    let mut lines = Vec::with_capacity(credentials.len());
+    // Tenants hear of it: how many keys there are is theirs to know, what the operator calls them is not.
+    let mut counts: Vec<(BenchReason, usize)> = Vec::new();
     for key in credentials {
         if let Err(bench) = key.state.usable(tokens, now) {
             spent &= bench.reason != BenchReason::Disabled;
             by_count |= is_by_count(bench);
-            lines.push(format!("{} {}", key.name, bench.reason.as_str()));
+            match counts.iter_mut().find(|(reason, _)| *reason == bench.reason) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((bench.reason, 1)),
+            }
         }
     }
     let left = left.max(Duration::from_millis(1));
+    let lines: Vec<String> =
+        counts.iter().map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
     Err(WhyNot::KeysBenched { why: lines.join(", "), left, spent, by_count })
 }
