@@ -1,5 +1,7 @@
 //! What was seen of a target: outcomes, latency, repeats, and whether it may be used.
 
+mod broken;
+
 use std::{
     sync::atomic::{
         AtomicU32,
@@ -132,6 +134,8 @@ pub struct TargetState {
     breaker: Breaker,
     counts: Ring,
     consecutive: AtomicU32,
+    /// Answers in a row that broke off after their first content.
+    broken: AtomicU32,
     failed_probes: AtomicU32,
     repeats: RetryBudget,
     ttft: Ttft,
@@ -371,6 +375,7 @@ impl TargetState {
     fn forget(&self) {
         self.counts.clear();
         self.consecutive.store(0, Relaxed);
+        self.broken.store(0, Relaxed);
         self.failed_probes.store(0, Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 //! Targets from outside: when they are ejected, how they come back, and that only what is fresh counts.
 
+mod broken;
 mod credentials;
 mod line;
 mod registry;

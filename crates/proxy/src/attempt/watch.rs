@@ -7,11 +7,14 @@ use fleet::Grant;
 use http::HeaderMap;
 use policy::{
     Credential, Target,
-    live::{Change, InFlight, Micros, Quota, Seen, Sent},
+    live::{InFlight, Micros, Quota, Seen, Sent},
 };
 use wire::RateLimitHeaders;
 
-use crate::gateway::Gateway;
+use crate::{
+    gateway::Gateway,
+    health::{Cause, is_out},
+};
 
 /// A key that is about to sign, with its places under the limits it has.
 pub(crate) struct Signer {
@@ -108,9 +111,9 @@ impl Watch {
             return;
         }
         match self.verdict(outcome) {
-            // That was told with the first content.
-            Some(true) | None if self.content => {}
-            // The trial is over by then, so what breaks off later is a failure like any other.
+            // That it began was told with the first content.
+            Some(true) if self.content => self.target.state.finished(),
+            None if self.content => {}
             Some(ok) => self.tell(ok, outcome, gateway),
             None if self.trial => self.target.state.return_trial(),
             None => {}
@@ -120,18 +123,16 @@ impl Watch {
     /// Counts for or against the target.
     fn tell(&self, ok: bool, outcome: AttemptOutcome, gateway: &Gateway) {
         let now = gateway.now();
-        let trial = self.trial && (ok || !self.content);
-        let seen = Seen { ok, began: self.began, trial };
-        let Target { state, endpoint, model, .. } = &*self.target;
-        if let Some(change) = state.record(seen, &endpoint.outlier, now, gateway.live.draw()) {
-            match change {
-                Change::Ejected { lasts, times, .. } => tracing::warn!(
-                    target_model = %model, outcome = outcome.as_str(), times, seconds = lasts.as_secs_f64(),
-                    "a target failed too often and is out of use"
-                ),
-                Change::Recovered => tracing::warn!(target_model = %model, "a target is back in use"),
-            }
-            gateway.health.told(&self.target, change);
+        let seen = Seen { ok, began: self.began, trial: self.trial };
+        let Target { state, endpoint, .. } = &*self.target;
+        let (rules, draw) = (&endpoint.outlier, gateway.live.draw());
+        let again = is_out(state.admission(now));
+        let change = match self.content && !ok {
+            true => state.broke_off(seen, rules, now, draw),
+            false => state.record(seen, rules, now, draw),
+        };
+        if let Some(change) = change {
+            gateway.health.told(&self.target, change, Cause { outcome: outcome.as_str(), again });
         }
     }
 
