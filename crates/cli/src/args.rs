@@ -147,6 +147,15 @@ pub enum AdminCommand {
     },
     /// What would become of a request, and why: rule, pool, targets in order, who is passed over; nothing is sent.
     Explain(Box<ExplainArgs>),
+    /// What the connected proxies see of targets and keys: who is out of use, for how long, how fast, how busy.
+    Health {
+        /// How to show it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// What is known of models and their prices by kind of provider.
     Catalogue {
         /// What to do with it.

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod explain;
+mod health;
 
 use std::{io::Write, path::Path};
 
@@ -63,6 +64,7 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             usage(&Client::new(&connection)?, &format!("/usage{query}"), output, out)
         }
         AdminCommand::Explain(arguments) => explain::run(*arguments, out),
+        AdminCommand::Health { output, connection } => health::run(&connection, output, out),
         AdminCommand::Catalogue { command } => catalogue::run(command, out),
         AdminCommand::Schema => Ok(render::structured(out, &admin_api::schema(), Output::Json)?),
     }

@@ -213,11 +213,15 @@ impl Snapshot {
         self.tenants.values().chain([&self.operator]).flat_map(|scope| scope.routes.values())
     }
 
+    /// Every provider's endpoint that can be used.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        let scopes = self.tenants.values().chain([&self.operator]);
+        scopes.flat_map(|scope| scope.endpoints.values().flatten())
+    }
+
     /// Every provider's credentials.
     pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
-        let scopes = self.tenants.values().chain([&self.operator]);
-        let endpoints = scopes.flat_map(|scope| scope.endpoints.values().flatten());
-        endpoints.flat_map(|endpoint| &endpoint.credentials)
+        self.endpoints().flat_map(|endpoint| &endpoint.credentials)
     }
 
     /// How many keys it knows, for logs.

@@ -15,7 +15,7 @@ use crate::{
     health,
     ledger::ToLedger,
     listener,
-    metrics::{Counts, State},
+    metrics::{Counts, HealthStates, State},
     observe::Observers,
     probe,
     request_log::RequestLog,
@@ -83,6 +83,8 @@ impl App {
         }
         metrics.register(counts);
         metrics.register(Arc::clone(&gateway.health.probes) as _);
+        metrics.register(Arc::clone(&gateway.health.alerts) as _);
+        metrics.register(Arc::new(HealthStates(Arc::clone(&gateway))));
         metrics.register(Arc::new(State { gateway: Arc::clone(&gateway), config: config.status() }));
         let readiness = Readiness::new();
         let latches = Latches {
@@ -142,6 +144,7 @@ impl App {
         let (exporting, sampling) = tracing.map(|tracing| (tracing.exporting, tracing.sampling)).unzip();
         let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
+        let (session_of_health, status) = (session.clone(), config.status());
         let running = Box::pin(config.run(after.clone()));
         parts.spawn(async {
             running.await;
@@ -165,12 +168,13 @@ impl App {
             sharing.fleet.run(unneeded).await;
             ("shared limits", Ok(()))
         });
-        let (watching, probing) = (
+        let (watching, probing, telling) = (
             health::run(Arc::clone(&gateway), after.clone()),
             probe::run(Arc::clone(&gateway), after.clone()),
+            health::report(Arc::clone(&gateway), session_of_health, status, after.clone()),
         );
         parts.spawn(async {
-            tokio::join!(watching, probing);
+            tokio::join!(watching, probing, telling);
             ("health", Ok(()))
         });
         let serving = listener::run(gateway, data_plane, stop.clone());

@@ -1,22 +1,32 @@
 //! The health of targets and keys as this proxy knows it, who hears of changes, and the work that no request waits for.
 
+mod alerts;
 mod counts;
 mod leaders;
+mod reporter;
 mod roster;
 mod share;
 mod trials;
+mod view;
 
 use std::{sync::Arc, time::Duration};
 
 use policy::{
-    Target,
-    live::{Change, Micros, Probed},
+    Credential, Target,
+    live::{Admission, Change, Micros, Probed},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{counts::ProbeCounts, roster::Roster, share::probe_key};
+pub(crate) use self::{
+    alerts::{Alerts, Cause},
+    counts::ProbeCounts,
+    reporter::run as report,
+    roster::Roster,
+    share::probe_key,
+    view::key_state,
+};
 use self::{leaders::Leaders, share::Sharing, trials::Trials};
 use crate::gateway::Gateway;
 
@@ -33,19 +43,36 @@ const MICROS_PER_DAY: Micros = 86_400_000_000;
 pub(crate) struct Health {
     /// Something is to be told to the other replicas.
     pub(crate) news: Arc<Notify>,
+    /// Something is to be told to the control plane.
+    seen: Notify,
     /// Probes by outcome.
     pub(crate) probes: Arc<ProbeCounts>,
+    /// What somebody should hear of.
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 impl Health {
-    /// A target went out of use, or came back.
-    pub(crate) fn told(&self, _target: &Target, _change: Change) {
+    /// This replica found out that a target is out of use, or back.
+    pub(crate) fn told(&self, target: &Target, change: Change, cause: Cause) {
+        self.alerts.target(target, change, cause);
         self.changed();
+    }
+
+    /// A provider refused a key to this replica; `first`: it had been usable.
+    pub(crate) fn refused(&self, credential: &Credential, status: u16, first: bool) {
+        self.alerts.refused(credential, status, first);
+        self.changed();
+    }
+
+    /// Another replica found something out.
+    pub(crate) fn heard(&self) {
+        self.seen.notify_one();
     }
 
     /// Something changed that the other replicas should know soon.
     pub(crate) fn changed(&self) {
         self.news.notify_one();
+        self.seen.notify_one();
     }
 }
 
@@ -68,19 +95,17 @@ pub(crate) struct Finding {
 /// A probe that began at this moment found something of a target.
 pub(crate) fn probed(gateway: &Gateway, target: &Target, finding: &Finding, began: Micros) {
     let probed = Probed { ok: finding.ok, ttft: finding.ttft.map(Duration::from_micros), began };
-    let Target { state, endpoint, model, .. } = target;
-    let Some(change) = state.probed(probed, &endpoint.outlier, gateway.now(), gateway.live.draw()) else {
-        return;
-    };
-    match change {
-        Change::Ejected { lasts, times, .. } => {
-            tracing::warn!(target_model = %model, times, seconds = lasts.as_secs_f64(), "probes of a target fail; it is out of use");
-        }
-        Change::Recovered => {
-            tracing::warn!(target_model = %model, "a probe succeeded; the target is back in use")
-        }
+    let Target { state, endpoint, .. } = target;
+    let now = gateway.now();
+    let again = is_out(state.admission(now));
+    if let Some(change) = state.probed(probed, &endpoint.outlier, now, gateway.live.draw()) {
+        gateway.health.told(target, change, Cause { outcome: "probed", again });
     }
-    gateway.health.told(target, change);
+}
+
+/// Whether nothing but a trial may go there.
+pub(crate) const fn is_out(admission: Admission) -> bool {
+    matches!(admission, Admission::Ejected { .. } | Admission::HalfOpen)
 }
 
 /// Shares what is known, gives leave for trials and finds the fastest, until `stop`; requests never wait for it.

@@ -1,5 +1,6 @@
 //! What requests count for Prometheus: the contract's metrics, bounded in series whatever happens.
 
+mod health;
 mod series;
 mod state;
 mod text;
@@ -10,7 +11,7 @@ use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
 use runtime::metrics::{Family, Histogram, Names};
 
 use self::series::{OVERHEAD, Payer, PerTarget, QUEUE_WAIT, Request, Target};
-pub(crate) use self::state::State;
+pub(crate) use self::{health::HealthStates, state::State};
 use crate::observe::{Observer, Settled, Tried, Unmetered, Wait};
 
 // The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.

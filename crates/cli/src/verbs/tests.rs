@@ -306,6 +306,46 @@ fn explain_shows_refusals_and_refuses_what_it_cannot_send() {
 }
 
 #[test]
+fn health_shows_targets_above_keys() {
+    let answer = json!({
+        "items": [
+            {
+                "target": "openai/gpt-4o", "tenant": null, "region": "eu", "state": "ejected", "dead": true,
+                "left_seconds": 4.2, "ttft_p95_ms": null, "in_flight": 0, "failures": 5, "requests": 5,
+                "proxies": [{}, {}],
+            },
+            {
+                "target": "sim/m", "tenant": "acme", "region": "eu", "state": "warming", "dead": false, "share": 0.1,
+                "ttft_p95_ms": 120.4, "in_flight": 3, "failures": 0, "requests": 17, "proxies": [{}],
+            },
+        ],
+        "keys": [{
+            "credential": "openai/main", "tenant": null, "region": "eu", "state": "resting", "left_seconds": 30.0,
+            "in_flight": 1, "remaining_requests": 0, "remaining_tokens": null, "proxies": [{}, {}],
+        }],
+        "truncated": ["p\u{1b}1"],
+    });
+    let (result, shown, asked) = ask(&["health"], vec![(200, answer.clone())]);
+    result.unwrap();
+    assert!(asked[0].starts_with("GET /api/v1/health/targets "), "{asked:?}");
+    assert_eq!(
+        shown,
+        "TARGET          TENANT   REGION   STATE           LEFT   SHARE   P95     IN-FLIGHT   ERRORS   PROXIES\n\
+         openai/gpt-4o            eu       ejected, dead   4s                     0           5/5      2\n\
+         sim/m           acme     eu       warming                10%     120ms   3           0/17     1\n\
+         \n\
+         KEY           REGION   STATE     LEFT   IN-FLIGHT   REQUESTS-LEFT   PROXIES\n\
+         openai/main   eu       resting   30s    1           0               2\n\
+         p\\u{1b}1 has more than it can tell\n"
+    );
+    let structured = ask(&["health", "-o", "json"], vec![(200, answer.clone())]).1;
+    assert_eq!(serde_json::from_str::<Value>(&structured).unwrap(), answer);
+    let none = ask(&["health"], vec![(200, json!({ "items": [], "keys": [] }))]).1;
+    assert_eq!(none, "no proxy is connected, or there are no routes and no keys\n");
+    assert_eq!(ask(&["health"], vec![(200, json!({}))]).0.unwrap_err().exit_code(), 1);
+}
+
+#[test]
 fn failures_are_one_line_with_the_right_status() {
     let (result, _, _) = ask(&["get", "routes"], vec![(502, Value::Null)]);
     let error = result.unwrap_err();

@@ -107,12 +107,7 @@ impl<'a> Keys<'a> {
                 let Some(first) = credential.state.disable(gateway.now(), gateway.live.draw()) else {
                     return;
                 };
-                tracing::error!(
-                    credential = credential.name,
-                    status = failure.status,
-                    first,
-                    "a provider refused a key; it is not used until it is changed, or a trial succeeds"
-                );
+                gateway.health.refused(&credential, failure.status.unwrap_or_default(), first);
             }
             _ => return,
         }

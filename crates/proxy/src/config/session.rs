@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Uri, uri::PathAndQuery};
 use proto::{
     EncodedReport, MAX_MESSAGE,
-    v1::{JoinRequest, ReportReply, control_plane_client::ControlPlaneClient},
+    v1::{HealthReport, JoinRequest, ReportReply, control_plane_client::ControlPlaneClient},
 };
 use runtime::ConfigError;
 use secrets::WeakSecret;
@@ -24,6 +24,7 @@ use super::PeerTls;
 const CONNECT: Duration = Duration::from_secs(5);
 const JOIN: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(30);
+const HEALTH: Duration = Duration::from_secs(5);
 const REPORT_PATH: PathAndQuery = PathAndQuery::from_static("/portcullis.v1.Ledger/Report");
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How soon a renewal that failed is tried again while the old token is still good.
@@ -138,6 +139,23 @@ impl Session {
                 Err(status) => return Err(status),
             }
         }
+    }
+
+    /// Tells the control plane what this proxy sees, within 5 s; joins again before the next time when it no longer
+    /// takes the token.
+    ///
+    /// # Errors
+    /// When it was perhaps not heard; `Unimplemented` when the control plane is too old to listen.
+    pub async fn report_health(&self, report: &HealthReport) -> Result<(), Status> {
+        let call = async {
+            let mut client = self.control_plane().await?;
+            client.report_health(report.clone()).await.map(drop)
+        };
+        let told = bounded(HEALTH, Box::pin(call)).await;
+        if told.as_ref().is_err_and(|status| status.code() == Code::Unauthenticated) {
+            self.forget_token().await;
+        }
+        told
     }
 
     /// The generated client would take the events apart first.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,8 @@ pub struct ConfigStatus {
     max_age_us: i64,
     confirmed_at: AtomicI64,
     connected: AtomicBool,
+    /// How often one connected.
+    connections: AtomicU64,
     versions: Mutex<Versions>,
 }
 
@@ -43,6 +45,7 @@ impl ConfigStatus {
             max_age_us: i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX),
             confirmed_at: AtomicI64::new(NEVER),
             connected: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
             versions: Mutex::default(),
         }
     }
@@ -63,6 +66,12 @@ impl ConfigStatus {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// The number of the connection to the control plane, while there is one; each has another.
+    #[must_use]
+    pub fn connection(&self) -> Option<u64> {
+        self.is_connected().then(|| self.connections.load(Ordering::Acquire))
     }
 
     /// When a control plane last said that the serving version is the newest.
@@ -100,6 +109,9 @@ impl ConfigStatus {
     }
 
     pub(super) fn set_connected(&self, connected: bool) {
+        if connected && !self.is_connected() {
+            self.connections.fetch_add(1, Ordering::AcqRel);
+        }
         self.connected.store(connected, Ordering::Relaxed);
     }
 

@@ -81,6 +81,9 @@ impl Sharing {
         for (endpoint, upstream, record) in found {
             self.hear_probe(gateway, roster.at(endpoint, upstream), record);
         }
+        if !records.is_empty() {
+            gateway.health.heard();
+        }
     }
 
     fn hear_state(&mut self, gateway: &Gateway, about: &About<'_>, record: &Record, now: Micros) {

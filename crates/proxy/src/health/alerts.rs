@@ -1,0 +1,125 @@
+//! What somebody should hear of: written to the log and counted here, where it was found out, and nowhere else.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use policy::{Credential, Target, live::Change};
+use runtime::metrics::{Collect, Exposition, Family, Name, Names, OTHER, SeriesKey};
+
+// Beyond these, ejections are counted under `other`.
+const MOST_PROVIDERS: usize = 200;
+const MOST_MODELS: usize = 1_000;
+const MOST_TARGETS: usize = 500;
+
+/// A target went out of use.
+const PROVIDER_DOWN: &str = "provider.down";
+/// A provider refused a key.
+const CREDENTIAL_DISABLED: &str = "credential.disabled";
+
+/// Alerts and ejections, counted.
+#[derive(Debug)]
+pub(crate) struct Alerts {
+    down: AtomicU64,
+    disabled: AtomicU64,
+    providers: Names,
+    models: Names,
+    ejections: Family<Ejected, AtomicU64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Ejected {
+    provider: Name,
+    model: Name,
+}
+
+impl SeriesKey for Ejected {
+    fn overflow(self) -> Self {
+        Self { provider: OTHER, model: OTHER }
+    }
+}
+
+/// Why a target's state changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cause {
+    /// How the attempt or the probe ended that changed it.
+    pub(crate) outcome: &'static str,
+    /// It was out of use already: its trial failed.
+    pub(crate) again: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            down: AtomicU64::new(0),
+            disabled: AtomicU64::new(0),
+            providers: Names::new(MOST_PROVIDERS),
+            models: Names::new(MOST_MODELS),
+            ejections: Family::new(MOST_TARGETS, AtomicU64::default),
+        }
+    }
+}
+
+impl Alerts {
+    /// A target went out of use, or came back.
+    pub(super) fn target(&self, target: &Target, change: Change, cause: Cause) {
+        let (model, outcome) = (&target.model, cause.outcome);
+        let Change::Ejected { lasts, times, dead } = change else {
+            tracing::warn!(target_model = %model, outcome, "a target is back in use");
+            return;
+        };
+        let names = (self.providers.of(&model.provider), self.models.of(&model.model));
+        self.ejections.record(Ejected { provider: names.0, model: names.1 }, |count| add(count));
+        let seconds = lasts.as_secs_f64();
+        if cause.again {
+            tracing::warn!(target_model = %model, outcome, times, seconds, dead, "a target stays out of use");
+            return;
+        }
+        add(&self.down);
+        tracing::warn!(
+            event = PROVIDER_DOWN,
+            target_model = %model,
+            outcome,
+            times,
+            seconds,
+            dead,
+            "a target fails and is out of use"
+        );
+    }
+
+    /// A provider refused a key, for the first time or when it was tried again.
+    pub(super) fn refused(&self, credential: &Credential, status: u16, first: bool) {
+        let name = &credential.name;
+        if !first {
+            tracing::warn!(credential = name, status, "a provider still refuses a key");
+            return;
+        }
+        add(&self.disabled);
+        tracing::error!(
+            event = CREDENTIAL_DISABLED,
+            credential = name,
+            status,
+            "a provider refused a key; it is not used until it is changed, or a trial succeeds"
+        );
+    }
+}
+
+impl Collect for Alerts {
+    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let mut events = to.counter("portcullis_alert_events_total", "Alerts that this proxy raised.")?;
+        for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_DISABLED, &self.disabled)] {
+            events.put(&[("event", event)], count.load(Ordering::Relaxed))?;
+        }
+        let mut ejections =
+            to.counter("portcullis_ejections_total", "How often this proxy took a target out of use.")?;
+        self.ejections.each(|Ejected { provider, model }, count| {
+            let (provider, model) = (self.providers.text(provider), self.models.text(model));
+            ejections.put(&[("provider", &*provider), ("model", &*model)], count.load(Ordering::Relaxed))
+        })
+    }
+}
+
+fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,88 @@
+//! Tells the control plane what this proxy sees of targets and keys: at once when a state changes, else now and then.
+
+use std::{sync::Arc, time::Duration};
+
+use proto::v1::HealthReport;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+use super::{Roster, view};
+use crate::{
+    config::{ConfigStatus, Session},
+    gateway::Gateway,
+};
+
+/// How often states are looked at: some change by nothing but time.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often what changes all the time, such as counts, is told.
+const EVERY: Duration = Duration::from_secs(2);
+/// How often the same is told again, so that it is believed.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Shortest time between two reports, however much happens.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the control plane heard last.
+struct Told {
+    at: Instant,
+    /// Which connection it was told on: another one may lead to another control plane.
+    connection: u64,
+    report: HealthReport,
+}
+
+/// Reports until `stop`, whenever a control plane is connected.
+pub(crate) async fn run(
+    gateway: Arc<Gateway>,
+    session: Session,
+    status: Arc<ConfigStatus>,
+    stop: CancellationToken,
+) {
+    let (mut roster, mut told): (Roster, Option<Told>) = Default::default();
+    // The connection whose control plane knows no such report.
+    let mut older = None;
+    while !stop.is_cancelled() {
+        let connection = status.connection();
+        if let Some(connection) = connection.filter(|connection| older != Some(*connection)) {
+            roster.follow(&gateway);
+            let report = view::report(&gateway, &roster, session.proxy());
+            let at = Instant::now();
+            if told.as_ref().is_none_or(|told| told.connection != connection || is_due(told, &report, at)) {
+                let sent = stop.run_until_cancelled(session.report_health(&report)).await;
+                match sent {
+                    Some(Ok(())) => told = Some(Told { at, connection, report }),
+                    Some(Err(status)) if status.code() == Code::Unimplemented => older = Some(connection),
+                    // It goes without: this is for people, and the next one says all of it.
+                    Some(Err(status)) => {
+                        tracing::debug!(code = ?status.code(), "health was not reported: {}", status.message());
+                    }
+                    None => return,
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = gateway.health.seen.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+fn is_due(told: &Told, report: &HealthReport, now: Instant) -> bool {
+    let passed = now.saturating_duration_since(told.at);
+    passed >= AGAIN || !same_states(&told.report, report) || (passed >= EVERY && told.report != *report)
+}
+
+fn same_states(a: &HealthReport, b: &HealthReport) -> bool {
+    let targets = |report: &'_ HealthReport| {
+        let states = report.targets.iter().map(|target| {
+            (target.endpoint.clone(), target.upstream.clone(), target.state.clone(), target.times)
+        });
+        states.collect::<Vec<_>>()
+    };
+    let keys = |report: &'_ HealthReport| {
+        let states = report.credentials.iter().map(|key| (key.id.clone(), key.revision, key.state.clone()));
+        states.collect::<Vec<_>>()
+    };
+    targets(a) == targets(b) && keys(a) == keys(b)
+}
