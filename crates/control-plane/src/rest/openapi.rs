@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document, made from the table of operations and the types that parse and answer.
 
 use admin_api::{
-    ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, ExplainReply, ExplainRequest, List, Problem,
-    item_schema,
+    ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, ExplainReply, ExplainRequest, List,
+    Problem, item_schema,
 };
 use domain::{Catalogue, Kind};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
