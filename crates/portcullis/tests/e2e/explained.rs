@@ -41,7 +41,7 @@ fn what_a_dry_run_says_is_what_a_request_meets() {
         "rules": [{ "preset": "code", "pool": "coder" }],
         "default": "main",
         "pools": {
-            "coder": { "targets": ["demo/echo-coder", "demo-messages/echo-coder"] },
+            "coder": { "targets": ["demo/echo-coder", "demo-messages/echo-large"] },
             "main": { "strategy": "weighted", "targets": [{ "model": "demo/echo-large", "weight": 70 }, "demo/echo-small"] },
         },
     });
@@ -59,7 +59,7 @@ fn what_a_dry_run_says_is_what_a_request_meets() {
         (&told["attempts"][0]["target"], &told["region"]),
         (&json!("demo/echo-coder"), &json!("local"))
     );
-    assert_eq!(told["attempts"][1]["target"], "demo-messages/echo-coder");
+    assert_eq!(told["attempts"][1]["target"], "demo-messages/echo-large");
 
     let body = json!({ "model": "assistant", "messages": [{ "role": "user", "content": CODE }] });
     let http = client(&process, process.ready().key.as_ref().unwrap());
@@ -72,4 +72,19 @@ fn what_a_dry_run_says_is_what_a_request_meets() {
     let prose = explain(&process, &["--model", "assistant", "--prompt", "how are you?"]);
     assert!(prose.contains("rule      none matches") && prose.contains("drawn by weight, "), "{prose}");
     assert!(!explain(&process, &["--model", "chat", "-o", "yaml"]).contains("sk-"), "a secret was shown");
+
+    // What the proxy saw of a target counts.
+    let provider = admin(&process).get("/api/v1/providers/demo").unwrap().json().unwrap();
+    let simulator = provider["base_url"].as_str().unwrap().trim_end_matches("/v1").to_owned();
+    let script = Http::new(&simulator, None);
+    assert_eq!(script.put("/_sim/script/echo-coder", &json!({ "status": 500 })).unwrap().status, 204);
+    let seen = || {
+        http.post("/v1/chat/completions", &body).unwrap();
+        let told = explain(&process, &["--model", "assistant", "--prompt", CODE, "-o", "json"]);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        told["attempts"][0]["target"] == "demo-messages/echo-large"
+            && told["passed_over"][0]["target"] == "demo/echo-coder"
+            && told["passed_over"][0]["why"].as_str().unwrap().starts_with("unhealthy")
+    };
+    assert!(eventually(SOON, seen), "the ejection never reached a dry run");
 }
