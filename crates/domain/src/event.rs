@@ -169,6 +169,8 @@ pub struct Attempt {
     pub price: Option<ResourceId>,
     /// True where the provider did not report the usage.
     pub estimated: bool,
+    /// Why this target was chosen, for people; `None`: a version recorded it that did not say.
+    pub reason: Option<String>,
 }
 
 /// How the request as a whole ended, seen from the client.
@@ -261,6 +263,10 @@ pub struct UsageEvent {
     pub stream: bool,
     /// The route the client named.
     pub route: String,
+    /// The rule that chose the pool; `None`: none matched.
+    pub rule: Option<String>,
+    /// The pool that served it; `None`: a version recorded it that did not say.
+    pub pool: Option<String>,
     /// How it ended.
     pub outcome: RequestOutcome,
     /// HTTP status the client saw.

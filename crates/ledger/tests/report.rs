@@ -81,6 +81,7 @@ fn attempt(number: u32) -> Attempt {
         cost: Money::from_nanos(11),
         price: Some(ResourceId::new()),
         estimated: false,
+        reason: None,
     }
 }
 
@@ -94,6 +95,8 @@ fn event() -> v1::UsageEvent {
         api: "chat".to_owned(),
         stream: false,
         route: "chat".to_owned(),
+        rule: None,
+        pool: None,
         outcome: RequestOutcome::Ok,
         status: 200,
         cache: CacheHit::Off,

@@ -132,6 +132,7 @@ fn attempt_to(from: &Attempt) -> v1::Attempt {
         cost_nanos: from.cost.nanos(),
         price: price_to(from.price),
         estimated: from.estimated,
+        reason: from.reason.clone(),
     }
 }
 
@@ -149,6 +150,7 @@ fn attempt_from(from: v1::Attempt) -> Result<Attempt, Malformed> {
         cost: Money::from_nanos(from.cost_nanos),
         price: price_from(&from.price)?,
         estimated: from.estimated,
+        reason: from.reason,
     })
 }
 
@@ -170,6 +172,8 @@ pub fn event_to(from: &UsageEvent) -> v1::UsageEvent {
         overhead_us: from.overhead_us,
         ttft_us: from.ttft_us,
         attempts: from.attempts.iter().map(attempt_to).collect(),
+        rule: from.rule.clone(),
+        pool: from.pool.clone(),
     }
 }
 
@@ -196,6 +200,8 @@ pub fn event_from(from: v1::UsageEvent) -> Result<UsageEvent, Malformed> {
         duration_us: from.duration_us,
         overhead_us: from.overhead_us,
         ttft_us: from.ttft_us,
+        rule: from.rule,
+        pool: from.pool,
         attempts: from.attempts.into_iter().map(attempt_from).collect::<Result<_, _>>()?,
     })
 }
@@ -222,6 +228,7 @@ mod tests {
             cost: Money::from_nanos(9),
             price: Some(ResourceId::new()),
             estimated: true,
+            reason: Some("first of the list".into()),
         };
         UsageEvent {
             request: RequestId::new(),
@@ -237,6 +244,8 @@ mod tests {
             api: "chat".into(),
             stream: true,
             route: "r".into(),
+            rule: Some("small".into()),
+            pool: Some("cheap".into()),
             outcome: RequestOutcome::Cut,
             status: 200,
             cache: CacheHit::Off,

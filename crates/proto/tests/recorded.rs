@@ -92,6 +92,7 @@ fn report() -> v1::ReportRequest {
         cost: Money::from_nanos(42),
         price: Some(id(4)),
         estimated: number == 2,
+        reason: Some("next of the list".into()),
     };
     let event = UsageEvent {
         request: RequestId(Uuid::from_u128(0x019a_0000_0000_7000_8000_0000_0000_0abc)),
@@ -107,6 +108,8 @@ fn report() -> v1::ReportRequest {
         api: "chat".into(),
         stream: true,
         route: "chat".into(),
+        rule: Some("small".into()),
+        pool: Some("cheap".into()),
         outcome: RequestOutcome::Cut,
         status: 200,
         cache: CacheHit::Off,
@@ -158,6 +161,10 @@ fn every_recorded_message_is_understood_whole() {
         let event = proto::event_from(report.events[0].clone()).unwrap();
         assert_eq!((event.attempts.len(), event.attempts[1].cost.nanos()), (2, 42), "{}", folder.display());
         assert!(event.attempts[1].usage.cache_written() > 0, "{}", folder.display());
+        // Since 0.3 a record says why.
+        let told = !(folder.ends_with("0.1.0") || folder.ends_with("0.2.0"));
+        assert_eq!(event.rule.is_some() && event.pool.is_some(), told, "{}", folder.display());
+        assert!(event.attempts.iter().all(|attempt| attempt.reason.is_some() == told), "{}", folder.display());
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn line(attempt: &Attempt, tried: &Tried) -> Value {
         "attempt": attempt.number,
         "provider": text(&attempt.provider),
         "model": text(&attempt.model),
-        "reason": text(&tried.reason.to_string()),
+        "reason": attempt.reason.as_deref().map(text),
         "outcome": attempt.outcome.as_str(),
         "status": attempt.status,
         "duration_us": attempt.duration_us,

@@ -39,6 +39,10 @@ pub(crate) struct Opening {
     pub(crate) api: &'static str,
     pub(crate) stream: bool,
     pub(crate) route: String,
+    /// The rule that chose the pool.
+    pub(crate) rule: Option<String>,
+    /// The pool; `None`: nothing was chosen.
+    pub(crate) pool: Option<Arc<str>>,
     /// What led to its attempts, where the client asks for it.
     pub(crate) decided: Option<Box<Decided>>,
     /// Time spent waiting for the client to send its request.
@@ -228,6 +232,7 @@ impl Meter {
             cost,
             price: running.price.map(|(id, _)| id),
             estimated,
+            reason: self.tried.last().map(|tried| tried.reason.to_string()),
         });
     }
 
@@ -248,6 +253,8 @@ impl Meter {
             api: self.opening.api.to_owned(),
             stream: self.opening.stream,
             route: self.opening.route.clone(),
+            rule: self.opening.rule.clone(),
+            pool: self.opening.pool.as_deref().map(str::to_owned),
             outcome,
             status,
             cache: CacheHit::Off,

@@ -124,6 +124,8 @@ fn open(attribution: Attribution, ask: &Ask, upload: Duration) -> Opening {
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
+        rule: ask.plan.rule.clone(),
+        pool: Some(Arc::clone(&ask.plan.pool)),
         decided: ask.options.explain.then(|| Box::new(Decided::plan(&ask.plan))),
         upload,
         input_estimate: ask.input_estimate(),

@@ -33,6 +33,8 @@ impl Observer for RequestLog {
             feature = event.attribution.feature,
             api = event.api,
             route = event.route,
+            rule = event.rule,
+            pool = event.pool,
             provider = last.map(|last| last.provider.as_str()),
             model = last.map(|last| last.model.as_str()),
             outcome = event.outcome.as_str(),
@@ -41,6 +43,7 @@ impl Observer for RequestLog {
             cache = event.cache.as_str(),
             fallback = event.fallback().map_or("none", |why| why.as_str()),
             attempts = attempts(event),
+            reasons = reasons(event),
             tokens_in = usage.input(),
             tokens_cached = usage.cache_read,
             tokens_out = usage.output(),
@@ -94,4 +97,10 @@ fn attempts(event: &UsageEvent) -> String {
         }
     }
     text
+}
+
+/// Why each attempt's target was chosen, in the same order: `first of the list; next of the list`.
+fn reasons(event: &UsageEvent) -> String {
+    let reasons: Vec<&str> = event.attempts.iter().filter_map(|attempt| attempt.reason.as_deref()).collect();
+    reasons.join("; ")
 }

@@ -15,6 +15,7 @@ pub(crate) const SQLITE: Migrations = &[
     (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     (2, "usage_counts", include_str!("../../../migrations/sqlite/0002_usage_counts.sql")),
     (3, "catalogue", include_str!("../../../migrations/sqlite/0003_catalogue.sql")),
+    (4, "decisions", include_str!("../../../migrations/sqlite/0004_decisions.sql")),
 ];
 
 /// `migrations/postgres`.
@@ -22,6 +23,7 @@ pub(crate) const POSTGRES: Migrations = &[
     (1, "initial", include_str!("../../../migrations/postgres/0001_initial.sql")),
     (2, "usage_counts", include_str!("../../../migrations/postgres/0002_usage_counts.sql")),
     (3, "catalogue", include_str!("../../../migrations/postgres/0003_catalogue.sql")),
+    (4, "decisions", include_str!("../../../migrations/postgres/0004_decisions.sql")),
 ];
 
 /// Applies what is missing, each migration in a transaction; concurrent callers wait for one another on

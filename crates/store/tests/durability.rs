@@ -31,6 +31,7 @@ fn event() -> UsageEvent {
         cost: Money::from_nanos(1),
         price: None,
         estimated: false,
+        reason: None,
     };
     UsageEvent {
         request: RequestId::new(),
@@ -40,6 +41,8 @@ fn event() -> UsageEvent {
         api: "chat".to_owned(),
         stream: false,
         route: "r".to_owned(),
+        rule: None,
+        pool: None,
         outcome: RequestOutcome::Ok,
         status: 200,
         cache: CacheHit::Off,

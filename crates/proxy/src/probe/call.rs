@@ -84,6 +84,8 @@ pub(super) fn meter(gateway: &Arc<Gateway>, ask: &Ask, owner: Option<ResourceId>
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: PROBE.to_owned(),
+        rule: None,
+        pool: None,
         decided: None,
         upload: std::time::Duration::ZERO,
         input_estimate: ask.input_estimate(),

@@ -227,6 +227,8 @@ fn orphan(mut attempts: Vec<Open>, now_us: i64) -> Option<v1::UsageEvent> {
         overhead_us: 0,
         ttft_us: None,
         attempts: attempts.into_iter().map(|open| orphaned_attempt(open.intent)).collect(),
+        rule: None,
+        pool: None,
     })
 }
 
@@ -243,6 +245,7 @@ fn orphaned_attempt(intent: v1::Intent) -> v1::Attempt {
         cost_nanos: intent.reserve_nanos,
         price: intent.price,
         estimated: true,
+        reason: None,
     }
 }
 

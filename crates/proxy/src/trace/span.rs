@@ -140,6 +140,8 @@ impl Record {
             outcome => outcome.as_str(),
         });
         attributes.text(n::ROUTE, &event.route);
+        attributes.maybe(n::RULE, event.rule.as_deref());
+        attributes.maybe(n::POOL, event.pool.as_deref());
         attributes.whose(&event.attribution);
         attributes.number(n::ATTEMPTS, event.attempts.len());
         attributes.text(n::FALLBACK, event.fallback().map_or("none", AttemptOutcome::as_str));
@@ -225,6 +227,7 @@ impl Record {
         }
         attributes.number(n::ATTEMPT, attempt.number);
         attributes.text(n::PROVIDER, &attempt.provider);
+        attributes.maybe(n::REASON, attempt.reason.as_deref());
         attributes.maybe(n::CREDENTIAL, tried.credential.as_ref().map(|credential| credential.name.as_str()));
         attributes.text(n::OUTCOME, attempt.outcome.as_str());
         if attempt.is_priced() {

@@ -63,6 +63,7 @@ pub(crate) fn event(request: RequestId) -> UsageEvent {
         cost: Money::from_nanos(7),
         price: Some(ResourceId::new()),
         estimated: false,
+        reason: None,
     };
     UsageEvent {
         request,
@@ -72,6 +73,8 @@ pub(crate) fn event(request: RequestId) -> UsageEvent {
         api: "chat".into(),
         stream: true,
         route: "fast".into(),
+        rule: None,
+        pool: None,
         outcome: RequestOutcome::Ok,
         status: 200,
         cache: CacheHit::Off,

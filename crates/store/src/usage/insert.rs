@@ -18,11 +18,11 @@ pub const MAX_ATTEMPTS: usize = 256;
 
 /// Rows of one statement: with some 50 columns each far below what either database takes.
 const CHUNK: usize = 100;
-const COLUMNS: usize = 30 + Usage::NAMES.len();
+const COLUMNS: usize = 33 + Usage::NAMES.len();
 const INTO: &str = "INSERT INTO usage_events (day, request_id, attempt, final, incarnation_id, at, tenant_id, \
     key_id, user_id, feature, tags, api, stream, route, request_outcome, request_status, cache, \
     request_duration_us, overhead_us, ttft_us, provider, model, outcome, status, started_at, duration_us, \
-    cost_nanos, price_id, estimated, service_tier, ";
+    cost_nanos, price_id, estimated, service_tier, rule, pool, reason, ";
 const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING request_id, attempt";
 
 /// One attempt, with the request it belongs to.
@@ -116,7 +116,7 @@ async fn insert(
     // Only the full chunk comes again and again; the others would fill the cache of statements.
     let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(lines.len() == CHUNK);
     for line in lines {
-        query = bind_attempt(bind_request(query, line), &line.attempt);
+        query = bind_attempt(bind_request(query, line), line);
     }
     let rows = query.fetch_all(connection).await?;
     let key = |row: &sqlx::any::AnyRow| {
@@ -126,12 +126,15 @@ async fn insert(
     rows.iter().map(key).collect()
 }
 
+fn optional(value: Option<&str>) -> Option<String> {
+    value.map(|value| text(value).into_owned())
+}
+
 type Binding<'q> = Query<'q, Any, AnyArguments>;
 
 fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
     let event = line.event;
     let who = &event.attribution;
-    let optional = |value: &Option<String>| value.as_deref().map(|value| text(value).into_owned());
     query
         .bind(event.request.day())
         .bind(event.request.to_string())
@@ -141,8 +144,8 @@ fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
         .bind(event.at.micros())
         .bind(who.tenant.to_string())
         .bind(who.key.to_string())
-        .bind(optional(&who.user))
-        .bind(optional(&who.feature))
+        .bind(optional(who.user.as_deref()))
+        .bind(optional(who.feature.as_deref()))
         .bind(serde_json::json!(who.tags).to_string())
         .bind(text(&event.api).into_owned())
         .bind(i64::from(event.stream))
@@ -155,7 +158,7 @@ fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
         .bind(event.ttft_us.map(bigint))
 }
 
-fn bind_attempt<'q>(query: Binding<'q>, attempt: &Attempt) -> Binding<'q> {
+fn bind_attempt<'q>(query: Binding<'q>, Line { event, attempt, .. }: &Line<'_>) -> Binding<'q> {
     let tier = Some(attempt.usage.service_tier).filter(|tier| !tier.is_standard());
     let query = query
         .bind(text(&attempt.provider).into_owned())
@@ -167,6 +170,9 @@ fn bind_attempt<'q>(query: Binding<'q>, attempt: &Attempt) -> Binding<'q> {
         .bind(attempt.cost.nanos())
         .bind(attempt.price.map(|id| id.to_string()))
         .bind(i64::from(attempt.estimated))
-        .bind(tier.map_or("", ServiceTier::as_str));
+        .bind(tier.map_or("", ServiceTier::as_str))
+        .bind(optional(event.rule.as_deref()))
+        .bind(optional(event.pool.as_deref()))
+        .bind(optional(attempt.reason.as_deref()));
     attempt.usage.counts().into_iter().fold(query, |query, count| query.bind(bigint(count)))
 }

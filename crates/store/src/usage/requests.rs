@@ -104,6 +104,8 @@ fn event(request: RequestId, found: &AnyRow) -> Result<UsageEvent> {
         api: found.try_get("api")?,
         stream: flag(found, "stream")?,
         route: found.try_get("route")?,
+        rule: found.try_get("rule")?,
+        pool: found.try_get("pool")?,
         outcome: RequestOutcome::from_name(named("request_outcome")?).ok_or_else(|| unknown("outcome"))?,
         status: small(found, "request_status")?,
         cache: CacheHit::from_name(named("cache")?).ok_or_else(|| unknown("cache result"))?,
@@ -128,6 +130,7 @@ fn attempt(found: &AnyRow) -> Result<Attempt> {
         cost: Money::from_nanos(found.try_get("cost_nanos")?),
         price: maybe(found, "price_id")?,
         estimated: flag(found, "estimated")?,
+        reason: found.try_get("reason")?,
     })
 }
 

@@ -84,6 +84,7 @@ pub(crate) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
         cost: Money::from_nanos(12_345),
         price: Some(ResourceId::new()),
         estimated: false,
+        reason: Some("first of the list".to_owned()),
     }
 }
 
@@ -102,6 +103,8 @@ pub(crate) fn event(tenant: ResourceId, at: i64, attempts: Vec<Attempt>) -> Usag
         api: "chat".to_owned(),
         stream: true,
         route: "chat".to_owned(),
+        rule: Some("small".to_owned()),
+        pool: Some("cheap".to_owned()),
         outcome: RequestOutcome::Ok,
         status: 200,
         cache: CacheHit::None,

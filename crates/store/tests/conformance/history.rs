@@ -84,7 +84,8 @@ async fn the_change_log_holds_before_and_after() {
         &store,
         &[{
             let mut changed = acme.clone();
-            changed.spec = Spec::Tenant(TenantSpec { tier: Some("free".to_owned()), disabled: false, priority: None });
+            changed.spec =
+                Spec::Tenant(TenantSpec { tier: Some("free".to_owned()), disabled: false, priority: None });
             changed
         }],
     )

@@ -1,0 +1,5 @@
+-- Why a request went where it went. Earlier versions did not record it: then all three are NULL, and a rule is where none
+-- matched.
+ALTER TABLE usage_events ADD COLUMN rule TEXT;
+ALTER TABLE usage_events ADD COLUMN pool TEXT;
+ALTER TABLE usage_events ADD COLUMN reason TEXT;
