@@ -15,6 +15,7 @@ mod failover;
 mod faults;
 mod followed;
 mod full_disk;
+mod health;
 mod metrics;
 mod peers;
 mod shared_limits;
