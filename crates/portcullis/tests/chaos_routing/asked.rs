@@ -40,7 +40,7 @@ pub(crate) struct Sample {
     pub(crate) attempts: usize,
     pub(crate) fallback: String,
     pub(crate) retry_after: Option<String>,
-    /// `x-portcullis-explain`, or the member of a stream's comment.
+    /// `x-portcullis-explain`, or a stream's comment.
     pub(crate) explain: Option<Value>,
     /// The content that came.
     pub(crate) text: String,
@@ -76,7 +76,7 @@ impl Sample {
     pub(crate) fn line(&mut self, line: &str) -> bool {
         if let Some(comment) = line.strip_prefix(": portcullis ") {
             let comment: Value = serde_json::from_str(comment).unwrap();
-            self.explain = comment.get("explain").cloned();
+            self.explain = comment.get("passed_over").is_some().then_some(comment);
         }
         let Some(data) = line.strip_prefix("data: ") else { return false };
         if data == "[DONE]" {

@@ -5,6 +5,7 @@ use testkit::eventually;
 
 use crate::{
     asked::Sample,
+    explained::{Record, first},
     load::{Caller, Load, Traffic},
     sim::within,
     stage::{PROXIES, Stage},
@@ -43,6 +44,8 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     for (name, of) in ["ejected", "never ejected"].into_iter().zip(&figures) {
         let told = of.samples.last().and_then(|sample| sample.failure.as_deref()).unwrap_or_default();
         let error: Value = serde_json::from_str(told).unwrap_or_default();
+        let both = |record: &Record| ["-one", "-other"].iter().all(|which| record.line().contains(which));
+        table.note(format!("{name}, explained: {}", first(&of.samples, both).unwrap_or_default()));
         table.note(format!("{name}: {}", error["error"]["message"].as_str().unwrap_or(told)));
     }
     vec![table]
@@ -87,6 +90,14 @@ fn fill(table: &mut Table, figures: &[Figures]) {
     });
     row("with neither attempts nor a word on each target: 0", &|of| {
         let silent = count(of, |one| !tells(one));
+        cell(silent, silent == 0)
+    });
+    row("answers whose record leaves a target out: 0", &|of| {
+        let whole = |one: &Sample| {
+            let line = Record::of(one).map(|record| record.line()).unwrap_or_default();
+            ["-one", "-other"].iter().all(|which| line.contains(which))
+        };
+        let silent = of.samples.iter().filter(|one| !whole(one)).count();
         cell(silent, silent == 0)
     });
     row("503s without retry-after: 0", &|of| {

@@ -7,6 +7,7 @@ use testkit::eventually;
 
 use crate::{
     asked::{Sample, answered_by, errors_before_content},
+    explained::first,
     load::{Caller, Load, Traffic},
     sim::{Arrival, within},
     stage::{PROXIES, Stage, ms},
@@ -41,6 +42,8 @@ struct Figures {
     too_soon: usize,
     good: [usize; 2],
     back: bool,
+    /// A record that tells of the bad key.
+    explained: Option<String>,
 }
 
 pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
@@ -60,6 +63,9 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
         playing.into_iter().map(|case| case.join().unwrap()).collect()
     });
     fill(&mut table, &figures);
+    for (case, of) in cases.iter().zip(&figures) {
+        table.note(format!("{}, explained: {}", case.title, of.explained.as_deref().unwrap_or("not at all")));
+    }
     vec![table]
 }
 
@@ -111,6 +117,7 @@ impl Case {
             bad: bad.len(),
             too_soon: too_soon(&bad),
             good: [one.len(), other.len()],
+            explained: first(samples, |record| record.outcomes(self.name).len() > 1),
             back: back || self.name != "throttled",
         }
     }
@@ -136,6 +143,9 @@ fn fill(table: &mut Table, figures: &[Figures]) {
         let sum = of.good[0] + of.good[1];
         let third = of.good.iter().all(|good| good * 3 >= sum);
         cell(format!("{} + {}", of.good[0], of.good[1]), third && sum >= DURING - 20)
+    });
+    row("explained: one attempt refused, the next with another key", &|of| {
+        cell(if of.explained.is_some() { "yes" } else { "no" }, of.explained.is_some())
     });
     row("the throttled key is used again", &|of| cell(if of.back { "yes" } else { "no" }, of.back));
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::eventually;
 
 use crate::{
     asked::{Sample, errors_before_content},
+    explained::{Record, first},
     load::{Caller, Load, Traffic},
     stage::{PROXIES, Stage, ms},
     table::{Table, cell, shown},
@@ -25,21 +26,7 @@ const SLOW_MS: u64 = 400;
 const SETTLED: usize = 20;
 
 pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
-    // What is not used would not be measured otherwise.
-    let probe = json!({ "every": "500ms", "timeout": "2s" });
-    stage.install(&json!({
-        "providers": {
-            "near": stage.provider(json!({ "region": "eu-west", "probe": probe })),
-            "far": stage.provider(json!({ "region": "us-east", "probe": probe })),
-        },
-        "routes": {
-            "fastest": {
-                "strategy": "lowest_latency",
-                "interval": format!("{}ms", INTERVAL.as_millis()),
-                "targets": ["far/far", "near/near"],
-            },
-        },
-    }));
+    stage.install(&document(stage));
     stage.sim.healthy("near", FAST_MS);
     stage.sim.healthy("far", OTHER_MS);
     let traffic = Traffic { route: "fastest".to_owned(), rate: RATE, streamed: 100, seed: 5 };
@@ -76,7 +63,36 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     );
     let changes = (0..PROXIES).map(|proxy| changes(of(proxy), slowed));
     table.row("moves between the regions: 2", changes.map(|moves| cell(moves, returned && moves == 2)));
+    let led = |provider: &'static str, from: Duration, to: Duration| {
+        let mine: Vec<Sample> =
+            samples.iter().filter(|sample| (from..to).contains(&sample.at)).cloned().collect();
+        let fastest = |record: &Record| record.reason(provider).is_some_and(|reason| reason.contains("p95"));
+        first(&mine, fastest)
+    };
+    let records =
+        [led("near", ms(0), slowed), led("far", slowed, healed), led("near", healed, Duration::MAX)];
+    let told = records.iter().flatten().count();
+    table.row("explained: the p95 of who led, before, slowed, healed", [cell(told, told == 3)]);
+    records.into_iter().flatten().for_each(|line| table.note(format!("explained: {line}")));
     vec![table]
+}
+
+fn document(stage: &Stage) -> Value {
+    // What is not used would not be measured otherwise.
+    let probe = json!({ "every": "500ms", "timeout": "2s" });
+    json!({
+        "providers": {
+            "near": stage.provider(json!({ "region": "eu-west", "probe": probe })),
+            "far": stage.provider(json!({ "region": "us-east", "probe": probe })),
+        },
+        "routes": {
+            "fastest": {
+                "strategy": "lowest_latency",
+                "interval": format!("{}ms", INTERVAL.as_millis()),
+                "targets": ["far/far", "near/near"],
+            },
+        },
+    })
 }
 
 fn told(time: &Option<Duration>, since: Duration, bound: Duration) -> crate::table::Cell {

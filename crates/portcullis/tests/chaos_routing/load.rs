@@ -176,7 +176,7 @@ async fn steady(caller: Caller, traffic: Traffic, samples: Arc<Mutex<Vec<Sample>
             _ = beat.tick() => {}
             () = stop.cancelled() => break,
         }
-        let call = Call::new(&traffic.route, draws.percent() < traffic.streamed);
+        let call = Call { explain: true, ..Call::new(&traffic.route, draws.percent() < traffic.streamed) };
         let (caller, samples) = (caller.clone(), samples.clone());
         asked.spawn(async move {
             let sample = caller.ask(number, &call).await;

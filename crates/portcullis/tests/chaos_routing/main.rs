@@ -7,6 +7,7 @@
 
 mod asked;
 mod both;
+mod explained;
 mod keys;
 mod latency;
 mod load;

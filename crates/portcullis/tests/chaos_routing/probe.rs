@@ -7,6 +7,7 @@ use testkit::eventually;
 
 use crate::{
     asked::{Call, Sample},
+    explained::{Record, first},
     load::Caller,
     sim::within,
     stage::{PROXIES, Stage, ms},
@@ -46,7 +47,8 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     assert!(eventually(SOON, || refused() >= ENOUGH), "it is probed no more");
     let noticed = caller.now() - failing;
 
-    let ask = |proxy| stage.runtime.block_on(caller.ask(proxy, &Call::new("calm", false)));
+    let call = Call { explain: true, ..Call::new("calm", false) };
+    let ask = |proxy| stage.runtime.block_on(caller.ask(proxy, &call));
     let samples: Vec<Sample> = (0..PROXIES).map(ask).collect();
     let title =
         "F. A provider fails while only probes use it: three proxies of one region, a probe every 0.5 s";
@@ -67,6 +69,11 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     let attempts =
         samples.iter().filter(|sample| sample.attempts != 1 || sample.provider != "reserve").count();
     table.row("first user requests that tried it: 0", [cell(attempts, attempts == 0)]);
+    let explained = first(&samples, |record| record.passed_over("watched").is_some());
+    let told = if explained.is_some() { "yes" } else { "no" };
+    table.row("explained: why it was not asked", [cell(told, explained.is_some())]);
+    table.note(format!("explained: {}", explained.unwrap_or_default()));
+    table.note(format!("dry run: {}", Record::dry_run(stage, "calm").line()));
     let cost = eventually(SOON, || operator_cost(stage).is_some());
     let text = operator_cost(stage).unwrap_or_default();
     table.row("cost of probes on the operator's account: above $0", [cell(format!("${text}"), cost)]);

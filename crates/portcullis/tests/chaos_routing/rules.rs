@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     asked::{Call, Sample},
+    explained::Record,
     load::Caller,
     stage::{PROXIES, Stage},
     table::{Table, cell},
@@ -63,6 +64,7 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
         } },
     }));
     let proxies = (1..=PROXIES).map(|number| format!("proxy {number}"));
+    let mut records = Vec::new();
     let mut table =
         Table::new("E. Kinds of requests through the rules of one route: the model that answered", proxies);
     for (kind, pool, mut body) in kinds() {
@@ -73,9 +75,15 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
         let expected = format!("for-{pool}");
         let answered = samples.iter().map(|sample| {
             let right = sample.model == expected && sample.failure.is_none();
+            let record = Record::of(sample);
+            let right = right && record.as_ref().is_some_and(|record| record.pool() == pool);
             cell(sample.failure.as_ref().unwrap_or(&sample.model), right)
         });
         table.row(format!("{kind}: for-{pool}"), answered);
+        records.extend(samples.first().and_then(Record::of).map(|record| (kind, record)));
+    }
+    for (kind, record) in &records {
+        table.note(format!("{kind}, explained: {}", record.line()));
     }
     vec![table]
 }

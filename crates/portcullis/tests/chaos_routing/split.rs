@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     asked::{Call, answered_by, errors_before_content},
+    explained::Record,
     load::{Caller, flood},
     stage::{PROXIES, Stage},
     table::{Table, cell, shown},
@@ -47,5 +48,10 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
         cell(format!("{:.2} % (± {:.2})", share * 100.0, bound * 100.0), (share - 0.7).abs() <= bound)
     });
     table.row("share of the target with weight 70: 70 % within 4 standard deviations", shares);
+    let call = Call { explain: true, ..Call::new("split", false) };
+    let explained = stage.runtime.block_on(caller.ask(0, &call));
+    let record = Record::of(&explained);
+    let drawn = record.as_ref().and_then(|record| record.reason(&explained.provider)).unwrap_or("not at all");
+    table.row("explained", [cell(drawn, drawn.contains("drawn by weight"))]);
     vec![table]
 }

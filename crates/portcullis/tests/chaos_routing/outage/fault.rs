@@ -49,6 +49,12 @@ impl Fault {
         self.script.contains("after_chunks")
     }
 
+    /// Whether it comes back once and by and by: keys that rest have no warm-up, and answers that began to stall before
+    /// the fault ended may break off after the return and end it.
+    pub(super) fn returns_once(&self) -> bool {
+        !self.rests && !self.is_after_content()
+    }
+
     pub(super) fn strike(&self, sim: &Sim, relay: &FaultProxy) {
         if self.relayed {
             relay.cut();

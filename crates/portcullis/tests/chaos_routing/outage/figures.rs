@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{EJECT, Fault, Play, WARM_UP};
 use crate::{
     asked::{Sample, errors_before_content},
+    explained::first,
     sim::{Arrival, burst, peak, within},
     stage::{Stage, ms},
     table::{Cell, Table, cell, shown},
@@ -12,7 +13,8 @@ use crate::{
 
 /// How long the primary may go on being asked: time to fail (0.8 s here), three failures at each proxy, noise.
 const SHIFT: Duration = ms(4_000);
-/// Requests at the primary after that, until it heals: trials, or asking again when its 429s said so.
+/// Requests at the primary after that, until it heals: trials; where it begins well, also what comes until the trial
+/// has broken off; after 429s, whatever comes when they said so until the next one.
 const TRIALS: usize = 10;
 const ASKED_AGAIN: usize = 40;
 /// How long after it healed the primary may be asked for the first time: the longest ejection, jitter, noise.
@@ -34,11 +36,15 @@ pub(super) struct Figures {
     shares: (usize, usize),
     /// Most requests at the primary at once, before the fault and while it returned.
     peaks: (usize, usize),
+    /// A record of the time of the fault that tells why the primary was not asked.
+    pub(super) explained: Option<String>,
+    /// What the control plane would have done.
+    pub(super) dry_run: String,
 }
 
 impl Figures {
     pub(super) fn of(stage: &Stage, play: Play) -> Self {
-        let Play { fault, load, from, to, .. } = play;
+        let Play { fault, load, from, to, dry_run } = play;
         let samples = load.finish(&stage.runtime);
         let arrivals = reached(stage, fault, &samples);
         let outage = within(&arrivals, from, to);
@@ -46,6 +52,9 @@ impl Figures {
         let returned = samples.iter().find(|sample| sample.at >= to && sample.provider == fault.first());
         let back = returned.map_or(Duration::MAX, |sample| sample.at);
         let quarter = |number| share(&samples, fault, back + WARM_UP * number / 4, WARM_UP / 4);
+        let during: Vec<Sample> =
+            samples.iter().filter(|sample| (from..to).contains(&sample.at)).cloned().collect();
+        let explained = first(&during, |record| record.passed_over(&fault.first()).is_some());
         let count = |holds: fn(&Sample) -> bool| samples.iter().filter(|sample| holds(sample)).count();
         Self {
             fault,
@@ -60,6 +69,8 @@ impl Figures {
             to_return: back.saturating_sub(to),
             shares: (quarter(0), quarter(3)),
             peaks: (peak(&within(&arrivals, ms(0), from)), peak(&within(&arrivals, back, back + ms(1_000)))),
+            explained,
+            dry_run,
         }
     }
 }
@@ -97,15 +108,21 @@ pub(super) fn fill(table: &mut Table, figures: &[Figures]) {
     });
     row("time to shift: within 4 s", &|of| cell(seconds(of.to_shift), of.to_shift <= SHIFT));
     row("requests at the primary while it is out", &|of| shown(of.at_primary));
-    row("of those after the shift: 10 trials at most, 40 after 429s", &|of| {
-        cell(of.trials, of.trials <= if of.fault.rests { ASKED_AGAIN } else { TRIALS })
+    row("of those after the shift: 10 trials at most; 429, stall: 40", &|of| {
+        cell(
+            of.trials,
+            of.trials <= if of.fault.rests || of.fault.is_after_content() { ASKED_AGAIN } else { TRIALS },
+        )
     });
     row("time to return: within 6 s", &|of| cell(seconds(of.to_return), of.to_return <= RETURN));
-    row("its share, first quarter of the 3 s warm-up: 50 % at most", &|of| {
-        cell(format!("{} %", of.shares.0), of.fault.rests || of.shares.0 <= 50)
+    row("its share, first quarter of the 3 s warm-up: 50 % at most *", &|of| {
+        cell(format!("{} %", of.shares.0), !of.fault.returns_once() || of.shares.0 <= 50)
     });
-    row("its share, last quarter: larger", &|of| {
-        cell(format!("{} %", of.shares.1), of.fault.rests || of.shares.1 > of.shares.0)
+    row("its share, last quarter: larger *", &|of| {
+        cell(format!("{} %", of.shares.1), !of.fault.returns_once() || of.shares.1 > of.shares.0)
+    });
+    row("explained: why the primary was not asked", &|of| {
+        cell(if of.explained.is_some() { "yes" } else { "no" }, of.explained.is_some())
     });
     row("most at once there, before the fault", &|of| shown(of.peaks.0));
     row("most at once there, first second back: 4 more at most", &|of| {
