@@ -171,7 +171,7 @@ impl App {
         let (watching, probing, telling) = (
             health::run(Arc::clone(&gateway), after.clone()),
             probe::run(Arc::clone(&gateway), after.clone()),
-            health::report(Arc::clone(&gateway), session_of_health, status, after.clone()),
+            tell(Arc::clone(&gateway), session_of_health, status, after.clone()),
         );
         parts.spawn(async {
             tokio::join!(watching, probing, telling);
@@ -219,6 +219,12 @@ async fn stop_all(mut parts: JoinSet<Part>) -> anyhow::Result<()> {
         all = all.and(ended);
     }
     all
+}
+
+/// Tells the control plane how targets and keys are.
+async fn tell(gateway: Arc<Gateway>, session: Session, status: Arc<ConfigStatus>, stop: CancellationToken) {
+    let send = |report| session.report_health(report);
+    health::report(gateway, session.proxy(), status, send, stop).await;
 }
 
 /// Reports usage while the process runs, and what is left when it stops.

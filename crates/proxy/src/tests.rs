@@ -15,6 +15,7 @@ mod failures;
 mod hangup;
 mod harness;
 mod headers;
+mod health;
 mod limits;
 mod long;
 mod metrics;

@@ -146,10 +146,10 @@ impl Session {
     ///
     /// # Errors
     /// When it was perhaps not heard; `Unimplemented` when the control plane is too old to listen.
-    pub async fn report_health(&self, report: &HealthReport) -> Result<(), Status> {
+    pub async fn report_health(&self, report: HealthReport) -> Result<(), Status> {
         let call = async {
             let mut client = self.control_plane().await?;
-            client.report_health(report.clone()).await.map(drop)
+            client.report_health(report).await.map(drop)
         };
         let told = bounded(HEALTH, Box::pin(call)).await;
         if told.as_ref().is_err_and(|status| status.code() == Code::Unauthenticated) {

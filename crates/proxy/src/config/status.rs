@@ -40,7 +40,7 @@ struct Versions {
 }
 
 impl ConfigStatus {
-    pub(super) fn new(max_age: Duration) -> Self {
+    pub(crate) fn new(max_age: Duration) -> Self {
         Self {
             max_age_us: i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX),
             confirmed_at: AtomicI64::new(NEVER),
@@ -108,7 +108,7 @@ impl ConfigStatus {
         self.lock().rejected = Some(rejected);
     }
 
-    pub(super) fn set_connected(&self, connected: bool) {
+    pub(crate) fn set_connected(&self, connected: bool) {
         if connected && !self.is_connected() {
             self.connections.fetch_add(1, Ordering::AcqRel);
         }

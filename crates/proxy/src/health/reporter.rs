@@ -5,13 +5,10 @@ use std::{sync::Arc, time::Duration};
 use proto::v1::HealthReport;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{Roster, view};
-use crate::{
-    config::{ConfigStatus, Session},
-    gateway::Gateway,
-};
+use crate::{config::ConfigStatus, gateway::Gateway};
 
 /// How often states are looked at: some change by nothing but time.
 const LOOK: Duration = Duration::from_millis(500);
@@ -30,11 +27,12 @@ struct Told {
     report: HealthReport,
 }
 
-/// Reports until `stop`, whenever a control plane is connected.
-pub(crate) async fn run(
+/// Reports through `send` until `stop`, in the name of `proxy`, whenever a control plane is connected.
+pub(crate) async fn run<F: Future<Output = Result<(), Status>> + Send>(
     gateway: Arc<Gateway>,
-    session: Session,
+    proxy: &str,
     status: Arc<ConfigStatus>,
+    send: impl Fn(HealthReport) -> F,
     stop: CancellationToken,
 ) {
     let (mut roster, mut told): (Roster, Option<Told>) = Default::default();
@@ -44,10 +42,10 @@ pub(crate) async fn run(
         let connection = status.connection();
         if let Some(connection) = connection.filter(|connection| older != Some(*connection)) {
             roster.follow(&gateway);
-            let report = view::report(&gateway, &roster, session.proxy());
+            let report = view::report(&gateway, &roster, proxy);
             let at = Instant::now();
             if told.as_ref().is_none_or(|told| told.connection != connection || is_due(told, &report, at)) {
-                let sent = stop.run_until_cancelled(session.report_health(&report)).await;
+                let sent = stop.run_until_cancelled(send(report.clone())).await;
                 match sent {
                     Some(Ok(())) => told = Some(Told { at, connection, report }),
                     Some(Err(status)) if status.code() == Code::Unimplemented => older = Some(connection),
