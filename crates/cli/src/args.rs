@@ -71,9 +71,10 @@ pub enum AdminCommand {
     },
     /// Show resources.
     Get {
-        /// `tenants`, `keys`, `limits`, `providers`, `credentials`, `models`, `prices`, `routes`; `all`: the document.
+        /// `tenants`, `keys`, `limits`, `providers`, `credentials`, `models`, `prices`, `routes`; `all`: the document;
+        /// `requests`: the newest of the request log.
         kind: String,
-        /// One resource, by name or id.
+        /// One resource, by name or id; one request, by the id of its answer's header `x-portcullis-request-id`.
         name: Option<String>,
         /// The owner, by name; with no NAME given: only what this tenant owns.
         #[arg(short, long)]

@@ -3,6 +3,7 @@
 mod catalogue;
 mod explain;
 mod health;
+mod requests;
 
 use std::{io::Write, path::Path};
 
@@ -33,6 +34,9 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             let client = Client::new(&connection)?;
             match name {
                 _ if kind == "all" => all(&client, output, out),
+                name if kind == "requests" || kind == "request" => {
+                    requests::run(&client, (name.as_deref(), tenant.as_deref()), output, out)
+                }
                 Some(name) => one(&client, &item_path(&kind, &name, tenant.as_deref(), &[])?, output, out),
                 None => list(&client, &kind, tenant.as_deref(), output, out),
             }

@@ -1,5 +1,7 @@
 //! The verbs against a scripted server on a real socket: what they ask, what they show, how they exit.
 
+mod requests;
+
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
