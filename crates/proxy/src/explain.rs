@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use domain::Attempt;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use policy::{PassedOver, Plan, Refusal, RuleSeen, WhyNot};
+use policy::{PassedOver, Plan, Refusal, RuleSeen};
 use serde_json::{Map, Value, json};
 
 use crate::observe::Tried;
@@ -64,16 +64,7 @@ impl Decided {
             Ok(matched) => json!({ "route": text(route), "rule": text(rule), "matched": matched }),
             Err(why) => json!({ "route": text(route), "rule": text(rule), "error": text(why) }),
         };
-        let passed = |PassedOver { model, why }: &PassedOver| {
-            let why = match why {
-                // What the operator calls its keys is between the operator and the provider.
-                WhyNot::KeysBenched { left, .. } => {
-                    format!("no usable key for {:.1} s more", left.as_secs_f64())
-                }
-                why => text(&why.to_string()),
-            };
-            json!({ "model": text(&model.to_string()), "why": why })
-        };
+        let passed = |PassedOver { model, why }: &PassedOver| json!({ "model": text(&model.to_string()), "why": text(&why.to_string()) });
         let head = json!({
             "route": text(&self.route),
             "rule": self.rule.as_deref().map(text),
@@ -207,6 +198,7 @@ fn ascii(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use domain::ModelRef;
+    use policy::WhyNot;
     use proptest::prelude::*;
 
     use super::*;

@@ -106,6 +106,9 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     let log = api.send(200, "GET", "/requests?tenant=acme&limit=1", None);
     assert_eq!(log["items"][0]["request_id"], json!(second));
     assert_eq!(log["items"][0]["cost_usd"], json!(null), "no price is no $0");
+    let (item, attempt) = (&log["items"][0], &log["items"][0]["attempts"][0]);
+    assert_eq!((&item["rule"], &item["pool"]), (&json!("small"), &json!("cheap")));
+    assert_eq!(attempt["reason"], "first of the list");
     let older = format!("/requests?limit=1&cursor={}", log["next"].as_str().unwrap());
     let older = api.send(200, "GET", &older, None);
     let item = &older["items"][0];

@@ -52,6 +52,15 @@ fn fleet() -> Fleet {
     Fleet { _world: world, collector, _busy: busy, _control: control, admin, proxy, key }
 }
 
+impl Told {
+    /// Why each attempt's target was chosen, by the final comment.
+    fn reasons(&self) -> Vec<&str> {
+        let attempts = self.comment["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 2);
+        attempts.iter().map(|attempt| attempt["reason"].as_str().unwrap()).collect()
+    }
+}
+
 /// Sends it, and reads headers and stream.
 fn ask(fleet: &Fleet) -> Told {
     let messages = json!([{ "role": "user", "content": "follow me" }]);
@@ -94,6 +103,7 @@ fn in_the_log(fleet: &Fleet, told: &Told) {
         assert_eq!(line[field], value, "{field}");
     }
     assert_eq!(line["trace"], told.id.replace('-', ""));
+    assert_eq!((&line["pool"], &line["reasons"]), (&told.comment["pool"], &told.reasons().join("; ").into()));
 }
 
 /// One span of the request, two of its attempts, in a trace that is found by the request's id.
@@ -113,6 +123,8 @@ fn at_the_collector(fleet: &Fleet, told: &Told) {
         (said(0, "portcullis.request_id"), said(0, "portcullis.user")),
         (told.id.clone(), "ada".into())
     );
+    assert_eq!(said(0, "portcullis.pool"), told.comment["pool"].as_str().unwrap());
+    assert_eq!([said(1, "portcullis.reason"), said(2, "portcullis.reason")], *told.reasons());
     assert_eq!(said(1, "error.type"), "server_error");
     assert_eq!(said(2, "gen_ai.usage.input_tokens"), told.comment["tokens_in"].to_string());
     assert_eq!(said(2, "gen_ai.usage.output_tokens"), told.comment["tokens_out"].to_string());
@@ -142,7 +154,13 @@ fn in_the_ledger(fleet: &Fleet, told: &Told) {
     let (request, usage) = (&get(&requests)["items"][0], get("/api/v1/usage?group_by=tenant"));
     println!("/api/v1/requests   {request}\n/api/v1/usage      {usage}");
     assert_eq!(request["cost_usd"], told.comment["cost_usd"]);
-    assert_eq!(request["attempts"].as_array().unwrap().len(), 2);
+    let reasons: Vec<&str> = request["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!((&request["pool"], reasons), (&told.comment["pool"], told.reasons()));
     let items = usage["items"].as_array().unwrap();
     assert_eq!((items.len(), &items[0]["cost_usd"]), (1, &told.comment["cost_usd"]));
 }
