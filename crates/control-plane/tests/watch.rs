@@ -5,6 +5,8 @@
 mod catalogue;
 #[path = "watch/fixture.rs"]
 mod fixture;
+#[path = "watch/health.rs"]
+mod health;
 #[path = "watch/refusals.rs"]
 mod refusals;
 

@@ -70,7 +70,7 @@ impl Alerts {
             return;
         };
         let names = (self.providers.of(&model.provider), self.models.of(&model.model));
-        self.ejections.record(Ejected { provider: names.0, model: names.1 }, |count| add(count));
+        self.ejections.record(Ejected { provider: names.0, model: names.1 }, add);
         let seconds = lasts.as_secs_f64();
         if cause.again {
             tracing::warn!(target_model = %model, outcome, times, seconds, dead, "a target stays out of use");
