@@ -164,7 +164,11 @@ fn every_recorded_message_is_understood_whole() {
         // Since 0.3 a record says why.
         let told = !(folder.ends_with("0.1.0") || folder.ends_with("0.2.0"));
         assert_eq!(event.rule.is_some() && event.pool.is_some(), told, "{}", folder.display());
-        assert!(event.attempts.iter().all(|attempt| attempt.reason.is_some() == told), "{}", folder.display());
+        assert!(
+            event.attempts.iter().all(|attempt| attempt.reason.is_some() == told),
+            "{}",
+            folder.display()
+        );
     }
 }
 
