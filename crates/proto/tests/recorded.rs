@@ -121,6 +121,58 @@ fn report() -> v1::ReportRequest {
     v1::ReportRequest { proxy: "p".into(), events: vec![proto::event_to(&event)] }
 }
 
+/// Since 0.3.
+fn health() -> v1::HealthReport {
+    let shared = v1::SharedState {
+        ejected: true,
+        epoch: 3,
+        left_us: 5_000_000,
+        warm_up_us: 15_000_000,
+        times: 2,
+        dead: true,
+        rest_us: 1,
+    };
+    let target = v1::TargetHealth {
+        endpoint: proto::id_to(Some(id(1))),
+        owner: proto::id_to(Some(id(0))),
+        provider: "sim".into(),
+        model: "m".into(),
+        upstream: "m-2026".into(),
+        state: "ejected".into(),
+        left_us: 5_000_000,
+        dead: true,
+        share_ppm: 100_000,
+        times: 2,
+        requests: 20,
+        failures: 10,
+        consecutive: 5,
+        in_flight: 3,
+        ttft_p95_us: Some(120_000),
+        leads: vec!["chat".into()],
+        shared: Some(shared),
+    };
+    let credential = v1::CredentialHealth {
+        id: proto::id_to(Some(id(2))),
+        revision: 3,
+        owner: bytes::Bytes::new(),
+        name: "sim/main".into(),
+        state: "disabled".into(),
+        left_us: 300_000_000,
+        times: 1,
+        in_flight: 1,
+        remaining_requests: Some(7),
+        remaining_tokens: Some(8),
+        shared: Some(shared),
+    };
+    v1::HealthReport {
+        proxy: "p".into(),
+        region: "eu".into(),
+        targets: vec![target],
+        credentials: vec![credential],
+        truncated: true,
+    }
+}
+
 fn folders() -> Vec<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     if let Ok(name) = std::env::var("RECORD") {
@@ -130,6 +182,7 @@ fn folders() -> Vec<PathBuf> {
             replies().iter().flat_map(|reply| reply.encode_length_delimited_to_vec()).collect();
         fs::write(folder.join("watch.pb"), watch).unwrap();
         fs::write(folder.join("report.pb"), report().encode_to_vec()).unwrap();
+        fs::write(folder.join("health.pb"), health().encode_to_vec()).unwrap();
     }
     let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
@@ -173,9 +226,25 @@ fn every_recorded_message_is_understood_whole() {
 }
 
 #[test]
+fn every_recorded_report_of_health_is_understood() {
+    let recorded: Vec<_> =
+        folders().into_iter().filter_map(|folder| fs::read(folder.join("health.pb")).ok()).collect();
+    assert!(!recorded.is_empty());
+    for bytes in recorded {
+        let read = v1::HealthReport::decode(bytes.as_slice()).unwrap();
+        let (target, credential) = (&read.targets[0], &read.credentials[0]);
+        assert_eq!(proto::id_from(&target.endpoint, "endpoint").unwrap(), Some(id(1)));
+        assert_eq!((target.state.as_str(), target.shared.unwrap().epoch), ("ejected", 3));
+        assert_eq!(proto::id_from(&credential.owner, "owner").unwrap(), None);
+        assert_eq!((credential.state.as_str(), credential.revision), ("disabled", 3));
+    }
+}
+
+#[test]
 fn the_newest_recording_is_what_this_version_sends() {
     let newest = folders().pop().unwrap();
     let sent: Vec<u8> = replies().iter().flat_map(|reply| reply.encode_length_delimited_to_vec()).collect();
     assert!(fs::read(newest.join("watch.pb")).unwrap() == sent, "the wire changed: record a new folder");
     assert!(fs::read(newest.join("report.pb")).unwrap() == report().encode_to_vec(), "the wire changed");
+    assert!(fs::read(newest.join("health.pb")).unwrap() == health().encode_to_vec(), "the wire changed");
 }
