@@ -106,7 +106,10 @@ impl Dialect {
     /// what is there already is no news.
     pub(crate) const fn before_migrating(&self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+            // Whoever comes second waits for the whole migration of the first, as on PostgreSQL.
+            Self::Sqlite(_) => {
+                "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
+            }
             Self::Postgres(_) => "SET lock_timeout = '60s'; SET client_min_messages = warning",
         }
     }
