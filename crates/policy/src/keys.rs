@@ -25,7 +25,7 @@ pub enum NextKey {
 }
 
 /// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance. With
-/// `desperate` one that has spent it by the provider's count will do as well: the count may be wrong.
+/// `desperate` one that might be served all the same will do as well ([`BenchReason::is_guess`]).
 #[must_use]
 pub fn next_key(
     credentials: &[Arc<Credential>],
@@ -48,7 +48,7 @@ pub fn next_key(
     }
     let may = |key: &Credential| match key.state.usable(tokens, now) {
         Ok(()) => true,
-        Err(benched) => desperate && is_by_count(benched),
+        Err(benched) => desperate && benched.reason.is_guess(),
     };
     let usable = || credentials.iter().filter(|key| !tried.contains(&key.id) && may(key));
     let total: u64 = usable().map(|key| u64::from(key.weight)).sum();
@@ -64,11 +64,6 @@ pub fn next_key(
         left -= weight;
     }
     chosen.or_else(trial).map_or(NextKey::NoneLeft, |key| NextKey::Use(Arc::clone(key)))
-}
-
-/// Whether only a count speaks against a key.
-const fn is_by_count(benched: Benched) -> bool {
-    matches!(benched.reason, BenchReason::RequestsSpent | BenchReason::TokensSpent)
 }
 
 /// Whether a refused key may be tried again.
@@ -91,13 +86,13 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
         }
     }
     let Some(left) = benched else { return Ok(()) };
-    let (mut spent, mut by_count) = (true, false);
+    let (mut spent, mut perhaps) = (true, false);
     // Tenants hear of it: how many keys there are is theirs to know, what the operator calls them is not.
     let mut counts: Vec<(BenchReason, usize)> = Vec::new();
     for key in credentials {
         if let Err(bench) = key.state.usable(tokens, now) {
             spent &= bench.reason != BenchReason::Disabled;
-            by_count |= is_by_count(bench);
+            perhaps |= bench.reason.is_guess();
             match counts.iter_mut().find(|(reason, _)| *reason == bench.reason) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((bench.reason, 1)),
@@ -107,5 +102,5 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     let left = left.max(Duration::from_millis(1));
     let lines: Vec<String> =
         counts.iter().map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
-    Err(WhyNot::KeysBenched { why: lines.join(", "), left, spent, by_count })
+    Err(WhyNot::KeysBenched { why: lines.join(", "), left, spent, perhaps })
 }

@@ -19,6 +19,8 @@ mod stream_in;
 mod stream_out;
 mod usage;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::{
@@ -158,9 +160,9 @@ fn arguments(text: &str) -> Option<Json<'_>> {
     }
 }
 
-/// When an error of Google's asks to be tried again, in whole seconds; `None`: it does not say.
+/// How long an error of Google's asks to be left alone; `None`: it does not say.
 #[must_use]
-pub fn retry_delay(body: &[u8]) -> Option<u64> {
+pub fn retry_delay(body: &[u8]) -> Option<Duration> {
     error::retry_delay(body)
 }
 
@@ -188,14 +190,18 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_rounded_up_and_nonsense_is_none() {
+    fn a_delay_is_read_and_nonsense_is_none() {
         let said = |delay: &str| {
             retry_delay(
                 format!(r#"{{"error":{{"details":[{{"x":1}},{{"retryDelay":{delay}}}]}}}}"#).as_bytes(),
             )
         };
-        assert_eq!((said("\"37s\""), said("\"0.001s\""), said("\"3.0s\"")), (Some(37), Some(1), Some(3)));
-        for none in ["37", "\"s\"", "\"-1s\"", "\"1e9s\"", "null"] {
+        for (delay, millis) in
+            [("\"37s\"", 37_000), ("\"0.001s\"", 1), ("\"3.25s\"", 3_250), ("\"1.500000000s\"", 1_500)]
+        {
+            assert_eq!(said(delay), Some(Duration::from_millis(millis)), "{delay}");
+        }
+        for none in ["37", "\"s\"", "\"-1s\"", "\"1e9s\"", "\"1.s\"", "\"1.0000000001s\"", "null"] {
             assert_eq!(said(none), None, "{none}");
         }
         assert_eq!((retry_delay(b""), retry_delay(b"[]")), (None, None));

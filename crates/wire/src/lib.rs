@@ -44,7 +44,7 @@ pub use openai::{
 };
 pub use path::{Destination, upstream_path};
 pub use provider::{Addressing, Auth, ProviderRow, Quirks, Root, Speaks, provider_kinds, provider_row};
-pub use ratelimit::RateLimitHeaders;
+pub use ratelimit::{RateLimitHeaders, retry_after};
 pub use scan::{RequestFacts, ScanError, scan};
 pub use shape::{Shape, shape};
 pub use splice::{Edits, splice};

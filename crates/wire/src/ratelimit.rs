@@ -63,13 +63,10 @@ impl RateLimitHeaders {
     #[must_use]
     pub fn read(headers: &HeaderMap, now: Timestamp) -> Self {
         let mut buckets = Buckets::default();
-        let mut retry_after: Option<Duration> = None;
         for (name, value) in headers {
             let Ok(value) = value.to_str() else { continue };
             let (name, value) = (name.as_str(), value.trim());
             match name {
-                "retry-after" => retry_after = retry_after.max(moment::wait(value, now)),
-                "retry-after-ms" => retry_after = retry_after.max(moment::millis(value)),
                 "ratelimit" => fields::limits(value, &mut buckets),
                 "ratelimit-policy" => fields::policies(value, &mut buckets),
                 _ => {
@@ -87,9 +84,18 @@ impl RateLimitHeaders {
             remaining_tokens: tokens.remaining,
             limit_tokens: tokens.limit,
             reset_tokens: tokens.reset,
-            retry_after,
+            retry_after: retry_after(headers, now),
         }
     }
+}
+
+/// How long the provider wants to be left alone, by the headers alone.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let said =
+        |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok().map(str::trim));
+    let waits = said("retry-after").filter_map(|value| moment::wait(value, now));
+    waits.chain(said("retry-after-ms").filter_map(moment::millis)).max()
 }
 
 #[cfg(test)]

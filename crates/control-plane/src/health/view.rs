@@ -110,8 +110,9 @@ pub struct KeyOfProxy {
 /// What is seen of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct KeyFacts {
-    /// `usable`; `resting`: the provider said 429; `disabled`: it refused it; `requests_spent`, `tokens_spent`: by
-    /// its count too few are left; `mixed`: the proxies do not agree.
+    /// `usable`; `resting`: the provider said 429 and until when; `throttled`: it said 429 a moment ago; `disabled`:
+    /// it refused it; `requests_spent`, `tokens_spent`: by its count too few are left; `mixed`: the proxies do not
+    /// agree.
     pub state: String,
     /// Seconds until it may be used, or tried, again.
     #[serde(skip_serializing_if = "Option::is_none")]

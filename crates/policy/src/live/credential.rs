@@ -23,6 +23,9 @@ use super::{
 /// One that was accepted again is as good as any.
 const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
 
+/// How long a key is spared after a 429 that names no time, in microseconds: long enough for a count per second.
+const SPARED: u64 = 1_000_000;
+
 /// A key that is not to be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Benched {
@@ -35,22 +38,31 @@ pub struct Benched {
 /// Why a key is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BenchReason {
-    /// The provider said 429.
+    /// The provider said 429, and until when.
     Resting,
+    /// The provider said 429 a moment ago and named no time: it might serve already.
+    Throttled,
     /// The provider refused it: 401, 402 or 403.
     Disabled,
-    /// By the provider's count too few requests are left; it would not be refused yet.
+    /// By the provider's count too few requests are left; it may be wrong.
     RequestsSpent,
-    /// By the provider's count too few tokens are left for this request; it would not be refused yet.
+    /// By the provider's count too few tokens are left for this request; it may be wrong.
     TokensSpent,
 }
 
 impl BenchReason {
+    /// Whether the provider did not say that it would refuse the key: where nothing else is left it is worth a try.
+    #[must_use]
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::Throttled | Self::RequestsSpent | Self::TokensSpent)
+    }
+
     /// The word in records, reports and labels of metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Resting => "resting",
+            Self::Throttled => "throttled",
             Self::Disabled => "disabled",
             Self::RequestsSpent => "requests_spent",
             Self::TokensSpent => "tokens_spent",
@@ -89,6 +101,8 @@ pub struct CredentialState {
     rest: AtomicU64,
     /// The part of `rest` that was decided here; what others decided is not told on.
     own_rest: AtomicU64,
+    /// Until when it is spared after a 429 without a time.
+    spared: AtomicU64,
     requests: Allowance,
     tokens: Allowance,
     in_flight: Gauge,
@@ -108,6 +122,10 @@ impl CredentialState {
         match self.rest.load(Acquire).saturating_sub(now) {
             0 => {}
             left => return benched(BenchReason::Resting, left),
+        }
+        match self.spared.load(Acquire).saturating_sub(now) {
+            0 => {}
+            left => return benched(BenchReason::Throttled, left),
         }
         if let Some(left) = self.requests.wait(1, now) {
             return benched(BenchReason::RequestsSpent, left);
@@ -149,6 +167,11 @@ impl CredentialState {
         let until = now.saturating_add(micros(lasts).min(DAY));
         self.own_rest.fetch_max(until, AcqRel);
         self.rest.fetch_max(until, AcqRel);
+    }
+
+    /// The provider said 429 and not for how long: others come first for a second.
+    pub fn spare(&self, now: Micros) {
+        self.spared.fetch_max(now.saturating_add(SPARED), AcqRel);
     }
 
     /// The provider refused it: `Some(true)` the first time, which is worth an alert, `Some(false)` when the

@@ -136,7 +136,7 @@ pub(super) fn standing(
         Admission::Ejected { left, .. } => return Err(WhyNot::Ejected { left }),
     };
     match keys::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
-        Err(WhyNot::KeysBenched { by_count: true, .. }) if mood.desperate => {}
+        Err(WhyNot::KeysBenched { perhaps: true, .. }) if mood.desperate => {}
         usable => usable?,
     }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);

@@ -120,9 +120,9 @@ pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'
         Refusal::OutOfService { route: model.to_owned(), reason }
     })?;
     let mut draft = Draft::of(&chosen, asking, false);
-    let by_count = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { by_count: true, .. });
-    if draft.attempts.is_empty() && draft.passed_over.iter().any(by_count) {
-        // The provider may serve what the count forbids; without any other target that is worth an attempt.
+    let perhaps = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { perhaps: true, .. });
+    if draft.attempts.is_empty() && draft.passed_over.iter().any(perhaps) {
+        // Without any other target a key that might be served is worth an attempt.
         draft = Draft::of(&chosen, asking, true);
     }
     let Draft { attempts, passed_over, .. } = draft;

@@ -112,8 +112,8 @@ pub enum WhyNot {
         left: Duration,
         /// Whether all of them have only spent what they may.
         spent: bool,
-        /// Whether one of them would perhaps still be served: only the count of what is left speaks against it.
-        by_count: bool,
+        /// Whether one of them would perhaps be served: the provider did not say that it would refuse it.
+        perhaps: bool,
     },
     /// The request does not fit into its context.
     TooSmall {

@@ -18,8 +18,8 @@ pub(crate) struct Failure {
     pub(crate) status: Option<u16>,
     /// What the provider said of it, free of secrets.
     pub(crate) said: Option<Box<ProviderError>>,
-    /// When the provider wants to be asked again, in seconds.
-    pub(crate) retry_after: Option<u64>,
+    /// How long the provider wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
     /// Whether the connection ended before a response head.
     pub(crate) before_head: bool,
     /// No target could be used when its turn came: what that is to the client.
@@ -57,7 +57,7 @@ impl Failure {
             WhyNot::OnTrial | WhyNot::Busy => Some(Duration::from_secs(1)),
             _ => None,
         });
-        let retry_after = left.min().and_then(|left| left.as_millis().div_ceil(1_000).try_into().ok());
+        let retry_after = left.min();
         let spent = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { spent: true, .. });
         let spent = !passed.is_empty() && passed.iter().all(spent);
         let nobody = Some(if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded });
@@ -72,7 +72,7 @@ impl Failure {
         }
         if let (Some(kind), true) = (self.nobody, attempts.is_empty()) {
             let text = format!("no target can be used now: {}", self.detail);
-            return Trouble::new(kind, text).retry_after(self.retry_after.unwrap_or(1));
+            return Trouble::new(kind, text).retry_after(seconds(self.retry_after));
         }
         if let (Some(unsupported), true) = (&self.unsupported, attempts.is_empty()) {
             let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
@@ -93,7 +93,7 @@ impl Failure {
         };
         let trouble = Trouble::new(kind, format!("{text}: {}", lines.join(", "))).attempts(attempts);
         match (kind, self.retry_after) {
-            (ErrorKind::RateLimited, after) => trouble.retry_after(after.unwrap_or(1)),
+            (ErrorKind::RateLimited, after) => trouble.retry_after(seconds(after)),
             _ => trouble,
         }
     }
@@ -109,6 +109,11 @@ impl Failure {
             None => Trouble::new(kind, "the provider refused the request").said_by_provider(status, None),
         }
     }
+}
+
+/// What `retry-after` says of a wait: whole seconds, and never none.
+fn seconds(wait: Option<Duration>) -> u64 {
+    wait.map_or(1, |wait| u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1))
 }
 
 fn describe(attempt: &Attempt) -> String {

@@ -8,9 +8,6 @@ use policy::{Credential, NextKey, Planned, WhyNot, next_key};
 use super::{Signer, failure::Failure};
 use crate::{gateway::Gateway, limits, pipeline::Ask};
 
-/// How long a key rests after a 429 that does not say for how long.
-const REST: Duration = Duration::from_secs(1);
-
 /// The keys of one target's turn.
 pub(super) struct Keys<'a> {
     credentials: &'a [Arc<Credential>],
@@ -63,16 +60,16 @@ impl<'a> Keys<'a> {
     }
 
     fn why_none(&self) -> WhyNot {
-        let left = self.limited.unwrap_or(REST);
+        let left = self.limited.unwrap_or(Duration::from_secs(1));
         WhyNot::KeysBenched {
             why: "every key is at its limits".to_owned(),
             left,
             spent: true,
-            by_count: false,
+            perhaps: false,
         }
     }
 
-    /// A key whose count allows it; with none, and no other target to go to, one of which only the count says no.
+    /// A key that may be used; with none, and no other target to go to, one that might be served all the same.
     fn choose(&self, gateway: &Gateway, draw: u64) -> NextKey {
         let choose = |desperate| {
             next_key(self.credentials, &self.tried, (self.tokens, desperate), gateway.now(), draw)
@@ -98,11 +95,10 @@ impl<'a> Keys<'a> {
     pub(super) fn failed(&mut self, gateway: &Gateway, failure: &Failure) {
         let Some(credential) = self.current.take() else { return };
         match failure.outcome {
-            AttemptOutcome::RateLimited => {
-                let rest =
-                    failure.retry_after.map_or(REST, Duration::from_secs).max(Duration::from_millis(1));
-                credential.state.rest(rest, gateway.now());
-            }
+            AttemptOutcome::RateLimited => match failure.retry_after {
+                Some(lasts) => credential.state.rest(lasts.max(Duration::from_millis(1)), gateway.now()),
+                None => credential.state.spare(gateway.now()),
+            },
             AttemptOutcome::BadCredential => {
                 let Some(first) = credential.state.disable(gateway.now(), gateway.live.draw()) else {
                     return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use domain::AttemptOutcome;
+use domain::{AttemptOutcome, Timestamp};
 use http::{HeaderMap, Response, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -243,8 +243,7 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure
 
 /// A refusal with what the provider said of it.
 pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Response<Incoming>) -> Failure {
-    let retry_after =
-        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let retry_after = wire::retry_after(response.headers(), Timestamp::now());
     let status = response.status().as_u16();
     let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
     let error_type = error_type.map(str::to_owned);

@@ -86,7 +86,7 @@ pub(super) async fn repeat(
     if repeats >= retry.attempts {
         return None;
     }
-    let wait = match failure.retry_after.map(Duration::from_secs) {
+    let wait = match failure.retry_after {
         Some(asked) if asked > LONGEST_WAIT => return None,
         Some(asked) if !asked.is_zero() => asked,
         _ => drawn(FIRST_WAIT.saturating_mul(1 << repeats.min(6)), gateway.live.draw()),

@@ -16,7 +16,7 @@ const MOST_TARGETS: usize = 1_000;
 const MOST_PROVIDERS: usize = 200;
 const OTHER: (&str, &str) = ("other", "other");
 /// The states of keys; `spent` is by the provider's count of requests or tokens.
-const KEY_STATES: [&str; 4] = ["usable", "resting", "disabled", "spent"];
+const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "disabled", "spent"];
 
 /// Where the answers are.
 pub(crate) struct HealthStates(pub(crate) Arc<Gateway>);

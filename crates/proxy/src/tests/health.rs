@@ -82,8 +82,8 @@ async fn keys_are_counted_by_state_and_one_that_is_refused_is_an_alert() {
         }
     })
     .await;
-    let states = ["usable", "resting", "disabled", "spent"].map(|state| in_state(&bench, state));
-    assert_eq!(states, [1.0, 1.0, 1.0, 0.0]);
+    let states = ["usable", "resting", "throttled", "disabled", "spent"].map(|state| in_state(&bench, state));
+    assert_eq!(states, [1.0, 1.0, 0.0, 1.0, 0.0]);
     assert_eq!(alerts(&measured(&bench), "credential.disabled"), 1.0);
     bench.finish().await;
 }

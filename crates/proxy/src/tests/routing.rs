@@ -124,6 +124,60 @@ async fn a_throttled_key_rests_as_long_as_its_provider_said() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_throttled_for_no_said_time_is_spared_while_there_is_another() {
+    let mut bench = Bench::start(Plan { credentials: 2, ..Plan::default() }).await;
+    let throttled = super::harness::credential("a", 0);
+    bench.sim().script_key(&throttled, r#"{"status":429}"#).await;
+    while bench.sim().asked_with(&throttled).await == 0 {
+        assert_eq!(bench.client.say("hi").await.status, 200);
+        bench.event().await;
+    }
+    let within_a_second = bench.gateway.now() + 1_000_000;
+    while bench.gateway.now() < within_a_second && bench.sim().requests().await.len() < 30 {
+        assert_eq!(bench.client.say("hi").await.status, 200);
+        bench.event().await;
+    }
+    assert_eq!(bench.sim().asked_with(&throttled).await, 1);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn the_only_key_is_asked_again_when_its_provider_did_not_say_until_when_it_is_throttled() {
+    let mut bench = Bench::start(Plan::default()).await;
+    bench.sim().script(r#"[{"status":429},{}]"#).await;
+    let first = bench.client.say("hi").await;
+    assert_eq!((first.status, first.code().as_str()), (429, "rate_limited"));
+    assert_eq!(attempts(&mut bench).await, [at("a", O::RateLimited)]);
+    assert_eq!(headers(&bench.client.say("hi").await), (200, "a", "none"));
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_rest_is_read_in_milliseconds_and_as_a_date() {
+    let in_two_minutes = domain::Timestamp::from_micros(domain::Timestamp::now().micros() + 120_000_000);
+    let date = in_two_minutes.http_date();
+    for (said, least, most) in [
+        (r#"{"status":429,"headers":{"retry-after-ms":"7500"}}"#.to_owned(), 7_000, 7_500),
+        (format!(r#"{{"status":429,"headers":{{"retry-after":"{date}"}}}}"#), 110_000, 120_000),
+    ] {
+        let mut bench = Bench::start(Plan::default()).await;
+        bench.sim().script(&said).await;
+        assert_eq!(bench.client.say("hi").await.status, 429);
+        bench.event().await;
+        let left = bench
+            .gateway
+            .live
+            .credentials()
+            .into_iter()
+            .filter_map(|(_, key)| key.view(bench.gateway.now()).benched);
+        let left: Vec<u128> = left.map(|benched| benched.left.as_millis()).collect();
+        assert!(left.len() == 1 && (least..=most).contains(&left[0]), "{said}: {left:?}");
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_left_before_its_limit_is_hit() {
     let mut bench = Bench::start(Plan { credentials: 2, ..Plan::default() }).await;
     let spent = super::harness::credential("a", 0);

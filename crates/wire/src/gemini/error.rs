@@ -1,5 +1,7 @@
 //! Errors in Google's words (DIALECTS §4).
 
+use std::time::Duration;
+
 use domain::ErrorKind;
 use serde_json::{Value, json};
 
@@ -73,15 +75,19 @@ pub(super) fn class_of(said: &ProviderError) -> ErrorClass {
     class(said.kind.as_deref().unwrap_or_default(), number, code, &said.message, &[])
 }
 
-/// When to ask again, in whole seconds: Google says it in the body (`google.rpc.RetryInfo`) and in no header.
-pub(super) fn retry_delay(body: &[u8]) -> Option<u64> {
+/// When to ask again: Google says it in the body (`google.rpc.RetryInfo`) and in no header.
+pub(super) fn retry_delay(body: &[u8]) -> Option<Duration> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let details = value.get(0).unwrap_or(&value).get("error")?.get("details")?.as_array()?;
     let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    // protobuf's JSON of a Duration: whole seconds, and at most nine digits of their fraction.
     let seconds = delay.strip_suffix('s')?;
-    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, ""));
-    let begun = u64::from(part.bytes().any(|digit| digit != b'0'));
-    Some(whole.parse::<u64>().ok()?.saturating_add(begun))
+    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let nanos = part
+        .parse::<u32>()
+        .ok()?
+        .checked_mul(10_u32.checked_pow(9_u32.checked_sub(part.len().try_into().ok()?)?)?)?;
+    Some(Duration::new(whole.parse().ok()?, nanos))
 }
 
 fn class(status: &str, code: u16, reason: Option<&str>, message: &str, details: &[&Value]) -> ErrorClass {

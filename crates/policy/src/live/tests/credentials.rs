@@ -29,6 +29,17 @@ fn a_rest_is_kept_to_and_never_shortened() {
 }
 
 #[test]
+fn a_throttled_key_is_spared_for_a_second_and_a_rest_comes_first() {
+    let key = CredentialState::default();
+    key.spare(0);
+    assert_eq!(key.usable(0, 0), benched(BenchReason::Throttled, 1));
+    assert_eq!((key.usable(0, SECOND), key.shared(0)), (Ok(()), None), "a guess is not told on");
+    key.spare(SECOND);
+    key.rest(Duration::from_secs(3), SECOND);
+    assert_eq!(key.usable(0, SECOND), benched(BenchReason::Resting, 3));
+}
+
+#[test]
 fn a_refused_key_has_one_trial_after_each_time_and_the_time_doubles() {
     let key = CredentialState::default();
     assert_eq!(key.disable(0, MIDDLE), Some(true));
