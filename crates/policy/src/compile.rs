@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
             .map_err(|error| refuse(row, error))?;
         let text = std::str::from_utf8(&opened).map_err(|_| refuse(row, "the secret is not text"))?;
         let secret = Arc::new(Zeroizing::new(text.to_owned()));
-        let state = self.live.credential(row.id, row.revision);
+        let state = self.live.configured_credential(row.id, row.revision);
         Ok(Opened { row, weight: spec.weight, limits: spec.limits, state, secret })
     }
 

@@ -29,7 +29,8 @@ fn find<'a>(snapshot: &'a Snapshot, live: &Live, caller: &Caller, name: &str) ->
         return Some(Cow::Borrowed(route));
     }
     let model: ModelRef = name.parse().ok()?;
-    let target = scopes.target(&model, live)?.map_err(|reason| (model, reason));
+    let state = |endpoint, upstream: &str| live.target(endpoint, upstream);
+    let target = scopes.target(&model, &state)?.map_err(|reason| (model, reason));
     Some(Cow::Owned(Arc::new(Route::implicit(name, target))))
 }
 

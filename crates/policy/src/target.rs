@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use domain::{ModelRef, Timestamp};
+use domain::{ModelRef, ResourceId, Timestamp};
 
 use crate::{
-    live::Live,
+    live::TargetState,
     snapshot::{Scope, Target},
 };
 
 /// Successors of successors that are looked at; a provider has no longer lines, but a mistake may go round.
 const LONGEST_SUCCESSION: u8 = 4;
+
+/// Finds the state of a model at an endpoint: for good where it is configured, else for as long as there is room.
+pub(crate) type FindState<'a> = &'a dyn Fn(ResourceId, &str) -> Arc<TargetState>;
 
 /// What an owner sees: its own resources first, then the operator's.
 #[derive(Clone, Copy)]
@@ -27,11 +30,16 @@ impl<'a> Scopes<'a> {
     }
 
     /// The target that a reference names; `None`: there is no such provider.
-    pub(crate) fn target(self, model: &ModelRef, live: &Live) -> Option<Result<Target, String>> {
-        self.target_before(model, live, LONGEST_SUCCESSION)
+    pub(crate) fn target(self, model: &ModelRef, find: FindState<'_>) -> Option<Result<Target, String>> {
+        self.target_before(model, find, LONGEST_SUCCESSION)
     }
 
-    fn target_before(self, model: &ModelRef, live: &Live, heirs: u8) -> Option<Result<Target, String>> {
+    fn target_before(
+        self,
+        model: &ModelRef,
+        find: FindState<'_>,
+        heirs: u8,
+    ) -> Option<Result<Target, String>> {
         let endpoint = self.first(|scope| scope.endpoints.get(&model.provider))?;
         Some(endpoint.clone().and_then(|endpoint| {
             let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
@@ -49,9 +57,9 @@ impl<'a> Scopes<'a> {
             let spec = facts.map_or_else(|| Arc::clone(&spec), |facts| Arc::new(spec.or(facts)));
             let successor = spec.successor.as_ref().filter(|_| heirs > 0).and_then(|name| {
                 let heir = ModelRef { provider: model.provider.clone(), model: name.clone() };
-                self.target_before(&heir, live, heirs - 1)?.ok().map(Arc::new)
+                self.target_before(&heir, find, heirs - 1)?.ok().map(Arc::new)
             });
-            let state = live.target(endpoint.id, &upstream);
+            let state = find(endpoint.id, &upstream);
             Ok(Target { model: model.clone(), endpoint, upstream, spec, prices, state, successor })
         }))
     }

@@ -118,7 +118,8 @@ impl Workshop<'_> {
 
     fn target(self, model: &ModelRef) -> Result<Arc<Target>, (ModelRef, String)> {
         let missing = || Err(format!("no provider named {}", model.provider));
-        let found = self.scopes.target(model, self.live).unwrap_or_else(missing);
+        let state = |endpoint, upstream: &str| self.live.configured_target(endpoint, upstream);
+        let found = self.scopes.target(model, &state).unwrap_or_else(missing);
         found.map(Arc::new).map_err(|reason| (model.clone(), reason))
     }
 }

@@ -13,7 +13,8 @@ use domain::{ModelRef, ResourceId};
 
 use super::{credential::CredentialState, leader::Leader, target::TargetState};
 
-/// Most states of a sort that are kept; beyond that each asker gets one of its own.
+/// Most states of a sort that are kept for requests; beyond that each asker gets one of its own. What is configured
+/// does not count: its bound is the configuration's, and no request may push it out.
 const MOST: usize = 8_192;
 
 /// A model at an endpoint.
@@ -69,19 +70,29 @@ impl Live {
         mixed ^ (mixed >> 31)
     }
 
-    /// The state of a target.
+    /// The state of a target that somebody asks about, who may have made it up.
     pub fn target(&self, endpoint: ResourceId, upstream: &str) -> Arc<TargetState> {
-        self.targets.get(TargetKey { endpoint, upstream: upstream.to_owned() })
+        self.targets.get(TargetKey { endpoint, upstream: upstream.to_owned() }, MOST)
     }
 
-    /// The state of a credential.
+    /// The state of a target that configuration names: always kept.
+    pub fn configured_target(&self, endpoint: ResourceId, upstream: &str) -> Arc<TargetState> {
+        self.targets.get(TargetKey { endpoint, upstream: upstream.to_owned() }, usize::MAX)
+    }
+
+    /// The state of a credential that somebody tells about.
     pub fn credential(&self, id: ResourceId, revision: u64) -> Arc<CredentialState> {
-        self.credentials.get(CredentialKey { id, revision })
+        self.credentials.get(CredentialKey { id, revision }, MOST)
+    }
+
+    /// The state of a credential that is configured: always kept.
+    pub fn configured_credential(&self, id: ResourceId, revision: u64) -> Arc<CredentialState> {
+        self.credentials.get(CredentialKey { id, revision }, usize::MAX)
     }
 
     /// Which of these models leads at this place of a route; another list begins anew.
     pub fn leader(&self, route: ResourceId, place: &str, models: Vec<ModelRef>) -> Arc<Leader> {
-        self.leaders.get(LeaderKey { route, place: place.to_owned(), models })
+        self.leaders.get(LeaderKey { route, place: place.to_owned(), models }, usize::MAX)
     }
 
     /// Every target.
@@ -121,13 +132,14 @@ impl<K, S> Default for States<K, S> {
 }
 
 impl<K: Clone + Eq + Hash, S: Default> States<K, S> {
-    fn get(&self, key: K) -> Arc<S> {
+    /// What is kept of a key; if it is new, and `most` are kept already, something that nobody else will find.
+    fn get(&self, key: K, most: usize) -> Arc<S> {
         if let Some(kept) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             kept.wanted.store(true, Relaxed);
             return Arc::clone(&kept.state);
         }
         let mut states = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if states.len() >= MOST && !states.contains_key(&key) {
+        if states.len() >= most && !states.contains_key(&key) {
             return Arc::default();
         }
         let new = || Kept { state: Arc::default(), wanted: AtomicBool::new(true) };

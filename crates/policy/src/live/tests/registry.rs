@@ -32,6 +32,19 @@ fn beyond_the_bound_each_asker_gets_a_state_of_its_own() {
     assert_eq!(live.targets().len(), 8_192);
 }
 
+/// Or it could be ejected, and as trials are given to those that are kept alone, it would never come back.
+#[test]
+fn what_is_configured_is_kept_whatever_names_requests_made_up() {
+    let live = Live::new(7);
+    (0..9_000).for_each(|number| drop(live.target(id(number), "made-up")));
+    let target = live.configured_target(id(9_500), "m");
+    let key = live.configured_credential(id(9_501), 1);
+    assert!(Arc::ptr_eq(&target, &live.target(id(9_500), "m")));
+    assert!(Arc::ptr_eq(&key, &live.credential(id(9_501), 1)));
+    assert!(live.targets().iter().any(|(_, known)| Arc::ptr_eq(known, &target)));
+    assert!(!Arc::ptr_eq(&live.target(id(9_600), "made-up"), &live.target(id(9_600), "made-up")));
+}
+
 #[test]
 fn what_nobody_holds_and_nobody_asks_for_is_dropped() {
     let live = Live::new(7);
