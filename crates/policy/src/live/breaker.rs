@@ -1,7 +1,7 @@
 //! In service, ejected, on trial: the transitions of a breaker, each a swap of one word.
 
 use std::sync::atomic::{
-    AtomicU64,
+    AtomicU16, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Breaker {
     /// The ejection that was decided here, as long as it is out; what others decided is not told on, or its end
     /// would move with each telling.
     own: AtomicU64,
+    /// The number of the last ejection that came while the one before was not forgiven; 0: none did.
+    relapse: AtomicU16,
 }
 
 impl Breaker {
@@ -54,6 +56,17 @@ impl Breaker {
     /// When it was last ejected.
     pub(super) fn out_since(&self) -> Micros {
         self.out_since.load(Relaxed)
+    }
+
+    /// Whether it failed in use again soon after it had come back.
+    pub(super) fn is_relapse(&self, word: Word) -> bool {
+        word.epoch != 0 && self.relapse.load(Acquire) == word.epoch
+    }
+
+    fn note_relapse(&self, before: Word, after: Word) {
+        if before.is_closed() && before.epoch != 0 && after.times > 1 {
+            self.relapse.store(after.epoch, Release);
+        }
     }
 
     /// Swaps to what `next` makes of it; what it was and what it is, or `None` where `next` says so.
@@ -82,6 +95,7 @@ impl Breaker {
         self.out_since.store(now, Relaxed);
         self.word.compare_exchange(seen.pack(), ejected.pack(), AcqRel, Acquire).ok()?;
         self.own.store(ejected.pack(), Release);
+        self.note_relapse(seen, ejected);
         Some(Change::Ejected { lasts: duration(lasts), times: times.into(), dead })
     }
 
@@ -159,6 +173,7 @@ impl Breaker {
             self.own.store(0, Release);
             return (!before.is_closed()).then_some(Change::Recovered);
         }
+        self.note_relapse(before, after);
         if before.is_waiting(now) {
             return None;
         }

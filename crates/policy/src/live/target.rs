@@ -252,7 +252,8 @@ impl TargetState {
     }
 
     /// What an active probe found. A failure counts like a failed request, the second in a row ejects whatever
-    /// the counts say, and one in half-open ejects again; a success puts an ejected target back into service.
+    /// the counts say, and one in half-open ejects again; a success puts an ejected target back into service, but
+    /// one that had failed in use again soon after it came back only when its time is over.
     pub fn probed(&self, probe: Probed, rules: &Outlier, now: Micros, draw: u64) -> Option<Change> {
         let word = self.breaker.load();
         if probe.ok {
@@ -260,7 +261,9 @@ impl TargetState {
             if let Some(ttft) = probe.ttft {
                 self.ttft.observe(ttft, true, now);
             }
-            let stale = word.is_closed() || probe.began < self.breaker.out_since();
+            // Of what fails in use probes may know nothing: then the time alone gets longer and longer.
+            let in_vain = word.is_waiting(now) && self.breaker.is_relapse(word);
+            let stale = word.is_closed() || in_vain || probe.began < self.breaker.out_since();
             return if stale { None } else { self.recover(rules, now, |held| held.epoch == word.epoch) };
         }
         let failed = self.failed_probes.fetch_add(1, Relaxed).saturating_add(1);

@@ -4,6 +4,7 @@ mod broken;
 mod credentials;
 mod line;
 mod registry;
+mod relapse;
 mod sharing;
 mod threads;
 
