@@ -13,6 +13,8 @@ mod access;
 mod health;
 #[path = "decisions/keys.rs"]
 mod keys;
+#[path = "decisions/panic.rs"]
+mod panic;
 #[path = "decisions/prices.rs"]
 mod prices;
 #[path = "decisions/properties.rs"]

@@ -85,15 +85,29 @@ pub(super) struct Mood {
     pub(super) desperate: bool,
 }
 
-/// Whether so few of a pool's targets are in use that those that still answer at times are used as well.
-pub(super) fn panics(tiers: &[Tier], threshold: Share, asking: &Asking<'_>) -> bool {
-    let (mut all, mut open) = (0_u64, 0_u64);
-    for member in tiers.iter().flat_map(|tier| &tier.members) {
-        all += 1;
-        let admission = in_place(&member.target, asking).state.admission(asking.now);
-        open += u64::from(matches!(admission, Admission::Open | Admission::Warming { .. }));
+/// Whether so few of a pool's targets are in use that those that still answer at times are used as well: of those that
+/// can do what the request uses. One without a usable key is in use by nobody.
+pub(super) fn panics<'a>(
+    pool: impl Iterator<Item = (&'a Arc<Target>, &'a Require)> + Clone,
+    threshold: Share,
+    asking: &Asking<'_>,
+) -> bool {
+    let in_place = |target| in_place(target, asking);
+    let is_open = |target: &Target| {
+        matches!(target.state.admission(asking.now), Admission::Open | Admission::Warming { .. })
+    };
+    // Nearly always all is well, or of what is out nothing answers: then nothing else has to be looked at.
+    if pool.clone().all(|(target, _)| is_open(in_place(target)) || in_place(target).state.is_dead()) {
+        return false;
     }
-    open * 1_000_000 < all * u64::from(threshold.parts())
+    let (mut all, mut used) = (0_u64, 0_u64);
+    let able = pool.map(|(target, require)| (in_place(target), require));
+    for (target, _) in able.filter(|(target, require)| competent(&target.spec, require, asking).is_ok()) {
+        let has_key = || keys::any(&target.endpoint.credentials, asking.tokens(), asking.now).is_ok();
+        all += 1;
+        used += u64::from(is_open(target) && has_key());
+    }
+    used * 1_000_000 < all * u64::from(threshold.parts())
 }
 
 /// A target, or what stands in for it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{ModelRef, Share};
+use domain::{ModelRef, Require, Share};
 
 use super::{
     Asking, PassedOver, Reason, RuleSeen, WhyNot,
@@ -166,14 +166,17 @@ impl<'a> Draft<'a> {
         let mut draft = Self { asking, desperate, attempts: Vec::new(), passed_over: Vec::new() };
         match chosen.pool().map(|pool| &pool.form) {
             Some(Form::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
-            Some(Form::Cascade(steps)) => draft.cascade(steps),
+            Some(Form::Cascade(steps)) => draft.cascade(steps, chosen.route.terms.panic_threshold),
             Some(Form::Route(_)) | None => {}
         }
         draft
     }
 
     fn tiers(&mut self, tiers: &[Tier], threshold: Share) {
-        let panic = members::panics(tiers, threshold, self.asking);
+        let pool = tiers
+            .iter()
+            .flat_map(|tier| tier.members.iter().map(move |member| (&member.target, &tier.require)));
+        let panic = members::panics(pool, threshold, self.asking);
         let mood = Mood { panic, desperate: self.desperate };
         let (mut trial, mut held, mut last, mut busy) = (None, Vec::new(), Vec::new(), Vec::new());
         let mut there: Vec<&Arc<Target>> = Vec::new();
@@ -221,8 +224,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn cascade(&mut self, steps: &[Step]) {
-        let mood = Mood { panic: false, desperate: self.desperate };
+    fn cascade(&mut self, steps: &[Step], threshold: Share) {
+        let require = Require::default();
+        let pool = steps.iter().filter_map(|step| Some((step.target.as_ref().ok()?, &require)));
+        let panic = members::panics(pool, threshold, self.asking);
+        let mood = Mood { panic, desperate: self.desperate };
         for (number, step) in steps.iter().enumerate() {
             let target = match &step.target {
                 Ok(target) => target,
