@@ -9,6 +9,8 @@
     reason = "counts and times of runs are small"
 )]
 
+#[path = "simulation/cut_off.rs"]
+mod cut_off;
 #[path = "simulation/engine.rs"]
 mod engine;
 #[path = "simulation/journal.rs"]

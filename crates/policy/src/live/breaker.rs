@@ -204,7 +204,7 @@ fn merged(mine: Word, theirs: &Shared, until: Micros, since: Micros) -> Option<W
                 at: mine.at.max(no_earlier(until)),
                 epoch: if news { epoch } else { mine.epoch },
                 times: mine.times.max(times),
-                dead: mine.dead && dead,
+                dead: dead && (news || mine.dead),
             };
             (later != mine).then_some(later)
         }

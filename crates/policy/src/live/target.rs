@@ -285,7 +285,10 @@ impl TargetState {
         if shared.kind == SharedKind::Recovered && !word.is_closed() && word.is_before_or_out(shared.epoch) {
             self.forget();
         }
-        self.breaker.adopt(shared, now)
+        // Of what answers here another replica may not say that nothing succeeds: it may be cut off by itself.
+        let tally = self.counts.tally(now);
+        let dead = shared.dead && tally.total == tally.against;
+        self.breaker.adopt(&Shared { dead, ..*shared }, now)
     }
 
     /// What the other replicas should know; `None`: nothing.

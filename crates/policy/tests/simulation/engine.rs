@@ -17,7 +17,7 @@ use wire::{RequestFacts, Shape};
 
 use crate::{
     journal::{Ending, Journal, Kind, Sending},
-    provider::{Chance, MS, Provider, SECOND},
+    provider::{Answer, Chance, MS, Provider, SECOND},
     replicas::Replicas,
     request::{Attempt, Request, TOKENS, Turn},
     world::World,
@@ -46,6 +46,8 @@ pub(crate) struct Scenario {
     pub(crate) lasts: Micros,
     /// How often the fastest target is looked for.
     pub(crate) interval: Micros,
+    /// A replica that reaches no provider from a moment until another.
+    pub(crate) cut_off: Option<(usize, Micros, Micros)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,7 +164,7 @@ impl Engine {
             }
             Err(refusal) => {
                 let answer = Err(refusal.to_string());
-                self.journal.ended.push(Ending { began, at: self.now, deadline, answer });
+                self.journal.ended.push(Ending { replica, began, at: self.now, deadline, answer });
             }
         }
     }
@@ -228,7 +230,11 @@ impl Engine {
             .and_then(|key| keys.iter().position(|known| Arc::ptr_eq(known, key)))
             .unwrap_or_default();
         let provider = self.scenario.providers.iter().find(|provider| provider.name == target.model.provider);
-        let answer = provider.unwrap().answer(place, self.now, &mut self.chance);
+        let mut answer = provider.unwrap().answer(place, self.now, &mut self.chance);
+        let cut_off = |(alone, from, until)| alone == request.replica && (from..until).contains(&self.now);
+        if self.scenario.cut_off.is_some_and(cut_off) {
+            answer = Answer { after: 20 * MS, outcome: AttemptOutcome::Connect, ..answer };
+        }
         let trial = std::mem::take(&mut request.trial);
         let out = matches!(target.state.admission(self.now), Admission::Ejected { .. } | Admission::HalfOpen);
         let provider = target.model.provider.clone();
@@ -287,9 +293,9 @@ impl Engine {
     }
 
     fn close(&mut self, request: Request, provider: Option<String>) {
-        let Request { began, deadline, said, .. } = request;
+        let Request { replica, began, deadline, said, .. } = request;
         let answer = provider.ok_or(said);
-        self.journal.ended.push(Ending { began, at: self.now, deadline, answer });
+        self.journal.ended.push(Ending { replica, began, at: self.now, deadline, answer });
     }
 
     /// What an attempt says of its target and its key.
@@ -365,7 +371,7 @@ const fn verdict(outcome: AttemptOutcome, trial: bool) -> Option<bool> {
     use AttemptOutcome as O;
     match outcome {
         O::Ok => Some(true),
-        O::Timeout | O::ServerError => Some(false),
+        O::Connect | O::Timeout | O::ServerError => Some(false),
         O::RateLimited | O::BadCredential if trial => Some(true),
         _ => None,
     }

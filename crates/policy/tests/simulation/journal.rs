@@ -40,6 +40,7 @@ pub(crate) struct Sending {
 /// The end of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ending {
+    pub(crate) replica: usize,
     pub(crate) began: Micros,
     pub(crate) at: Micros,
     pub(crate) deadline: Micros,

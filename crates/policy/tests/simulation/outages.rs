@@ -21,6 +21,7 @@ fn scenario(seed: u64, providers: Vec<Provider>, keys: usize, pools: &str) -> Sc
         rate: 40,
         lasts: 120 * SECOND,
         interval: 30 * SECOND,
+        cut_off: None,
     }
 }
 

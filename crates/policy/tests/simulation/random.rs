@@ -59,6 +59,7 @@ fn scenario(seed: u64) -> Scenario {
         rate: 15,
         lasts: LASTS,
         interval: 5 * SECOND,
+        cut_off: None,
     }
 }
 

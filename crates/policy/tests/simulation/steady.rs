@@ -18,6 +18,7 @@ fn scenario(seed: u64, providers: Vec<Provider>, strategy: &str, targets: &str) 
         rate: 50,
         lasts: 60 * SECOND,
         interval: 30 * SECOND,
+        cut_off: None,
     }
 }
 

@@ -87,6 +87,18 @@ fn nonsense_from_the_shared_store_is_bounded() {
 }
 
 #[test]
+fn dead_is_only_what_answers_nobody() {
+    let (a, b) = (failing(0), TargetState::default());
+    told(&b, true, 0);
+    exchange(&a, &b, 0, SECOND);
+    assert_eq!((a.is_dead(), b.is_dead()), (true, false), "it answered here");
+    let later = 60 * SECOND;
+    assert!(matches!(trial(&a, false, later), Some(Change::Ejected { dead: true, .. })));
+    exchange(&a, &b, 0, later);
+    assert!(b.is_dead(), "that is long ago, and still it fails");
+}
+
+#[test]
 fn it_goes_through_json() {
     let shared = failing(0).shared(SECOND).unwrap();
     let text = serde_json::to_string(&shared).unwrap();
