@@ -121,8 +121,10 @@ impl PriceSpec {
     #[must_use]
     pub fn bound(&self, within: &Usage) -> Money {
         let (input, output) = (within.input(), within.output());
-        // All tiers, for one that has no rates of its own is charged by the standard ones.
-        let worst = ServiceTier::ALL.into_iter().flat_map(|tier| {
+        // A tier that has no rates of its own is charged by the standard ones.
+        let tiers =
+            if self.service_tiers.is_empty() { &ServiceTier::ALL[..1] } else { &ServiceTier::ALL[..] };
+        let worst = tiers.iter().flat_map(|&tier| {
             let levels = self.levels(tier).iter().map(|level| level.above.saturating_add(1));
             let reached = std::iter::once(0).chain(levels).filter(|level| *level <= input);
             reached.map(move |level| self.card(tier, level))

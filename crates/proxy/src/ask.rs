@@ -3,28 +3,70 @@
 use std::time::Duration;
 
 use domain::{Attribution, ErrorKind};
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use policy::Caller;
 use wire::RequestFacts;
 
 use crate::reply::Trouble;
 
+/// Anthropic's version, which it requires, and its opt-ins; the client's own pass where the dialect is the same.
+pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+pub(crate) const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 /// Longest user or feature, in bytes.
 const MAX_NAME: usize = 256;
 /// Most tags, and longest name or value of one.
 const MAX_TAGS: usize = 16;
 
+const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
+
+/// The gateway's own headers of a request, found in one pass: most requests have none.
+#[derive(Default)]
+struct Own<'a> {
+    timeout: Option<&'a HeaderValue>,
+    cache: Option<&'a HeaderValue>,
+    session: Option<&'a HeaderValue>,
+    explain: Option<&'a HeaderValue>,
+    lenient: Option<&'a HeaderValue>,
+    user: Option<&'a HeaderValue>,
+    feature: Option<&'a HeaderValue>,
+    tags: Option<&'a HeaderValue>,
+}
+
+impl<'a> Own<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut own = Self::default();
+        for (name, value) in headers {
+            let place = match name.as_str().strip_prefix("x-portcullis-") {
+                Some("timeout-ms") => &mut own.timeout,
+                Some("cache") => &mut own.cache,
+                Some("session") => &mut own.session,
+                Some("explain") => &mut own.explain,
+                Some("lenient") => &mut own.lenient,
+                Some("user") => &mut own.user,
+                Some("feature") => &mut own.feature,
+                Some("tags") => &mut own.tags,
+                _ => continue,
+            };
+            // The first of several, as everywhere.
+            place.get_or_insert(value);
+        }
+        own
+    }
+}
+
 /// The key a client presents, in any of the forms that SDKs use.
 pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let text = |name: &str| text(name).filter(|value| !value.is_empty());
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name| text(name).filter(|value| !value.is_empty());
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="));
-    let vendors = || text("x-goog-api-key").or_else(|| text("api-key"));
-    text("x-api-key").or(bearer).or_else(vendors).or_else(query)
+    let vendors = || text(GOOGLE_KEY).or_else(|| text(AZURE_KEY));
+    text(ANTHROPIC_KEY).or(bearer).or_else(vendors).or_else(query)
 }
 
 /// What the client may choose for one request.
@@ -46,7 +88,8 @@ pub(crate) struct Options {
 
 /// Reads the options.
 pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
-    let timeout = match headers.get("x-portcullis-timeout-ms") {
+    let own = Own::of(headers);
+    let timeout = match own.timeout {
         None => None,
         Some(value) => {
             let millis =
@@ -56,7 +99,7 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
             ))
         }
     };
-    match headers.get("x-portcullis-cache").map(|value| value.as_bytes()) {
+    match own.cache.map(HeaderValue::as_bytes) {
         None | Some(b"off" | b"refresh") => {}
         // No cache exists yet, so none has the answer.
         Some(b"only") => {
@@ -64,10 +107,10 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         }
         Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
     }
-    let session = name(headers, "x-portcullis-session")?;
-    let explain = headers.get("x-portcullis-explain").is_some_and(|value| value == "1");
-    let lenient = headers.get("x-portcullis-lenient").is_some_and(|value| value == "1");
-    let anthropic = ["anthropic-version", "anthropic-beta"].map(|name| headers.get(name).cloned());
+    let session = name(own.session, "x-portcullis-session")?;
+    let explain = own.explain.is_some_and(|value| value == "1");
+    let lenient = own.lenient.is_some_and(|value| value == "1");
+    let anthropic = [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned());
     let form = |value: &&HeaderValue| {
         value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
     };
@@ -81,21 +124,21 @@ pub(crate) fn attribution(
     caller: &Caller,
     facts: &RequestFacts,
 ) -> Result<Attribution, Trouble> {
-    let spec = &caller.key.spec;
-    let user = match (&spec.user, name(headers, "x-portcullis-user")?) {
+    let (spec, own) = (&caller.key.spec, Own::of(headers));
+    let user = match (&spec.user, name(own.user, "x-portcullis-user")?) {
         (Some(pinned), _) => Some(pinned.clone()),
         (None, Some(said)) => Some(said),
         (None, None) => facts.user.clone(),
     };
     let feature = match &spec.feature {
         Some(pinned) => Some(pinned.clone()),
-        None => name(headers, "x-portcullis-feature")?,
+        None => name(own.feature, "x-portcullis-feature")?,
     };
-    Ok(Attribution { tenant: caller.key.tenant.id, key: caller.key.id, user, feature, tags: tags(headers)? })
+    Ok(Attribution { tenant: caller.key.tenant.id, key: caller.key.id, user, feature, tags: tags(own.tags)? })
 }
 
-fn name(headers: &HeaderMap, header: &'static str) -> Result<Option<String>, Trouble> {
-    let Some(value) = headers.get(header) else { return Ok(None) };
+fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<String>, Trouble> {
+    let Some(value) = value else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= MAX_NAME);
     match text {
         Some("") => Ok(None),
@@ -104,9 +147,9 @@ fn name(headers: &HeaderMap, header: &'static str) -> Result<Option<String>, Tro
     }
 }
 
-fn tags(headers: &HeaderMap) -> Result<Vec<(String, String)>, Trouble> {
+fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, Trouble> {
     const FORM: &str = "k=v,k=v: at most 16 pairs of at most 256 bytes";
-    let Some(value) = headers.get("x-portcullis-tags") else { return Ok(Vec::new()) };
+    let Some(value) = value else { return Ok(Vec::new()) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad("x-portcullis-tags", FORM))?;
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
@@ -154,12 +197,12 @@ mod tests {
     #[test]
     fn tags_are_bounded() {
         assert_eq!(
-            tags(&headers(&[("x-portcullis-tags", "a=1, b=x=y,")])).unwrap()[1],
+            tags(Some(&HeaderValue::from_static("a=1, b=x=y,"))).unwrap()[1],
             ("b".into(), "x=y".into())
         );
         let many = vec!["a=b"; 17].join(",");
         for bad in ["nonsense", "=v", many.as_str()] {
-            assert!(tags(&headers(&[("x-portcullis-tags", bad)])).is_err(), "{bad}");
+            assert!(tags(Some(&HeaderValue::from_str(bad).unwrap())).is_err(), "{bad}");
         }
         assert!(options(&headers(&[("x-portcullis-timeout-ms", "soon")])).is_err());
         assert!(options(&headers(&[("x-portcullis-cache", "maybe")])).is_err());

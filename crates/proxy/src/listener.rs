@@ -114,15 +114,16 @@ impl Server {
         let leaving = self.leaving.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let leaving = (request.version() <= Version::HTTP_11).then(|| leaving.clone());
-            let (running, served) = (active.begin(), serve(Arc::clone(&gateway), request));
-            async move {
-                let mut response = served.await?.map(|body| body.running(running));
+            let (running, gateway) = (active.begin(), Arc::clone(&gateway));
+            // The future takes kilobytes, and hyper moves what it gets.
+            Box::pin(async move {
+                let mut response = serve(gateway, request).await?.map(|body| body.running(running));
                 // The next request would come to a connection that is about to end; HTTP/2 says so by itself.
                 if leaving.is_some_and(|leaving| leaving.is_cancelled()) {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)
-            }
+            })
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let (gateway, drain, cut) = (Arc::clone(&self.gateway), self.drain.clone(), self.cut.clone());

@@ -149,12 +149,13 @@ fn pass(from: &HeaderMap, to: &mut HeaderMap) {
         HeaderName::from_static("openai-processing-ms"),
         HeaderName::from_static("openai-version"),
     ];
+    const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     for name in PASSED {
         if let Some(value) = from.get(&name) {
             to.insert(name, value.clone());
         }
     }
-    if let Some(value) = from.get("x-request-id") {
+    if let Some(value) = from.get(&PROVIDER_REQUEST_ID) {
         to.insert(HeaderName::from_static("x-portcullis-provider-request-id"), value.clone());
     }
 }

@@ -10,7 +10,7 @@ mod span;
 mod tracer;
 
 use domain::RequestId;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use runtime::telemetry::Sampling;
 
 #[cfg(test)]
@@ -18,6 +18,8 @@ pub(crate) use self::export::{Counters, Dropped};
 pub use self::settings::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
 pub(crate) use self::tracer::{Tracing, start};
 
+/// A request's place in its trace, as W3C writes it.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Longest `tracestate` that is carried along, in bytes; W3C asks for as much.
 const MAX_STATE: usize = 512;
 
@@ -117,7 +119,7 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
 
 /// Reads `traceparent`; one that came twice is nobody's.
 fn read(headers: &HeaderMap) -> Option<Parent> {
-    let mut values = headers.get_all("traceparent").iter();
+    let mut values = headers.get_all(&TRACEPARENT).iter();
     let only = values.next().filter(|_| values.next().is_none())?;
     parse(only.as_bytes())
 }

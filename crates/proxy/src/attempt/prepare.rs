@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use domain::ErrorKind;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, Uri, header};
 use policy::Planned;
 use wire::{Addressing, Destination, DialectName, upstream_path};
 
 use crate::{
+    ask::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
     gateway::Gateway,
     meter::Meter,
     pipeline::Ask,
@@ -19,10 +20,6 @@ pub(super) struct Prepared {
     pub(super) request: Request<Bytes>,
     pub(super) talk: Talk,
 }
-
-/// Anthropic's version, which it requires, and its opt-ins; the client's own pass where the dialect is the same.
-const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// What Vertex calls Anthropic's older version, in the body (DIALECTS §1.6).
 const VERTEX_WITH_SAMPLING: &str = "vertex-2023-10-16";
@@ -70,9 +67,9 @@ pub(super) fn prepare(
         // A client of the dialect says its own version; what the gateway wrote has the one it was written for.
         let [said, beta] = &ask.options.anthropic;
         let own = HeaderValue::from_static(version.unwrap_or(wire::anthropic::API_VERSION));
-        headers.insert(VERSION, said.clone().filter(|_| version.is_none()).unwrap_or(own));
+        headers.insert(ANTHROPIC_VERSION, said.clone().filter(|_| version.is_none()).unwrap_or(own));
         if let (Some(beta), None) = (beta, version) {
-            headers.insert(BETA, beta.clone());
+            headers.insert(ANTHROPIC_BETA, beta.clone());
         }
     }
     Ok(Prepared { request, talk })

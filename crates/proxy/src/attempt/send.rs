@@ -22,6 +22,7 @@ use crate::{
     redact::redact,
     reply::Trouble,
     talk::{Talk, Unspeakable},
+    trace::TRACEPARENT,
     upstream::Outgoing,
 };
 
@@ -67,7 +68,7 @@ pub(crate) async fn try_once(
         }
     }
     if let Some(place) = meter.trace_out() {
-        request.headers_mut().insert("traceparent", place);
+        request.headers_mut().insert(TRACEPARENT, place);
     }
     let reason = if watch.is_trial() { Reason::Trial } else { turn.planned.reason };
     let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
