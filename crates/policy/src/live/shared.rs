@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Micros;
+use super::{Micros, word::is_before};
 
 /// What was decided of a target or a credential, in words that need no common clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +48,8 @@ impl Shared {
     /// Whether it tells somebody who knows `other` anything new. Of two, at most one does so to the other.
     #[must_use]
     pub const fn adds_to(&self, other: &Self) -> bool {
-        let ahead = self.epoch.wrapping_sub(other.epoch);
-        if ahead != 0 {
-            return ahead <= u16::MAX / 2;
+        if self.epoch != other.epoch {
+            return is_before(other.epoch, self.epoch);
         }
         match (self.kind, other.kind) {
             (SharedKind::Recovered, SharedKind::Ejected) => true,

@@ -98,6 +98,18 @@ fn dead_is_only_what_answers_nobody() {
     assert!(b.is_dead(), "that is long ago, and still it fails");
 }
 
+/// Numbers go round, but none is before the first.
+#[test]
+fn a_replica_that_just_started_hears_of_any_number_of_ejections() {
+    for epoch in [1, 32_767, 32_768, 40_000, u16::MAX] {
+        let (kind, left) = (SharedKind::Ejected, 5 * SECOND);
+        let told = Shared { kind, epoch, left, warm_up: 0, times: 3, dead: true, rest: 0 };
+        assert_eq!(TargetState::default().adopt(&told, 0), ejected(5, 3, true), "{epoch}");
+        let nothing = Shared { kind: SharedKind::Recovered, epoch: 0, ..told };
+        assert!(told.adds_to(&nothing) && !nothing.adds_to(&told), "{epoch}");
+    }
+}
+
 #[test]
 fn it_goes_through_json() {
     let shared = failing(0).shared(SECOND).unwrap();
