@@ -14,6 +14,10 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Most bytes of lines that wait for their reader; the lines beyond are dropped and counted.
 const CAPACITY: usize = 1 << 20;
 
+/// How long the thread rests after a write. The first line of a burst goes out at once, the others together: else,
+/// under load, every line would cost a wake-up and a system call.
+const REST: Duration = Duration::from_millis(5);
+
 /// Where lines are handed in; cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<Shared>);
@@ -75,7 +79,7 @@ impl Lines {
         }
     }
 
-    /// Takes all that waits and writes it at once: under load one system call carries many lines.
+    /// Takes all that waits and writes it at once.
     fn run(&self, mut out: impl Write) {
         let mut lines = Vec::new();
         loop {
@@ -95,6 +99,7 @@ impl Lines {
             }
             self.waiting().writing = false;
             self.0.written.notify_all();
+            std::thread::sleep(REST);
         }
     }
 }
