@@ -101,7 +101,7 @@ pub(crate) async fn first_success(
             }
         }
     }
-    walk.end(meter)
+    walk.end(ask, meter)
 }
 
 /// How a target's turn ended.

@@ -50,8 +50,6 @@ impl Failure {
 
     /// Nothing was sent to anybody.
     pub(crate) fn passed_over(passed: &[PassedOver]) -> Self {
-        let line = |PassedOver { model, why }: &PassedOver| format!("{model}: {why}");
-        let detail = passed.iter().map(line).collect::<Vec<_>>().join(", ");
         let left = passed.iter().filter_map(|passed| match passed.why {
             WhyNot::Ejected { left } | WhyNot::KeysBenched { left, .. } => Some(left),
             WhyNot::OnTrial | WhyNot::Busy => Some(Duration::from_secs(1)),
@@ -61,41 +59,37 @@ impl Failure {
         let spent = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { spent: true, .. });
         let spent = !passed.is_empty() && passed.iter().all(spent);
         let nobody = Some(if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded });
-        Self { retry_after, nobody, ..Self::new(AttemptOutcome::NotSent, detail) }
+        Self { retry_after, nobody, ..Self::new(AttemptOutcome::NotSent, "no target could be used") }
     }
 
-    /// What the client is told.
-    pub(crate) fn trouble(self, attempts: &[Attempt]) -> Trouble {
+    /// What the client is told; `passed` are the targets that nothing was sent to.
+    pub(crate) fn trouble<'a>(
+        self,
+        attempts: &[Attempt],
+        passed: impl Iterator<Item = &'a PassedOver>,
+    ) -> Trouble {
         use AttemptOutcome as O;
         if matches!(self.outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter) {
             return self.client_fault();
-        }
-        if let (Some(kind), true) = (self.nobody, attempts.is_empty()) {
-            let text = format!("no target can be used now: {}", self.detail);
-            return Trouble::new(kind, text).retry_after(seconds(self.retry_after));
         }
         if let (Some(unsupported), true) = (&self.unsupported, attempts.is_empty()) {
             let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
             return trouble.param(Some(&unsupported.field));
         }
-        let all = |outcome| !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome == outcome);
-        let mut lines: Vec<String> = attempts.iter().map(describe).collect();
-        if lines.is_empty() {
-            // Nothing was sent; the gateway's own words say why.
-            lines.push(self.detail.clone());
+        let passed = passed.map(|PassedOver { model, why }| format!("{model}: {why}"));
+        let passed = passed.collect::<Vec<_>>().join("; ");
+        let after = seconds(self.retry_after);
+        if attempts.is_empty() {
+            let why = if passed.is_empty() { &self.detail } else { &passed };
+            let text = format!("no target can be used now: {why}");
+            return match self.nobody {
+                Some(kind) => Trouble::new(kind, text).retry_after(after),
+                None => Trouble::new(ErrorKind::AllTargetsFailed, text).attempts(attempts),
+            };
         }
-        let (kind, text) = if all(AttemptOutcome::RateLimited) {
-            (ErrorKind::RateLimited, "every target is rate limited by its provider")
-        } else if all(AttemptOutcome::Timeout) {
-            (ErrorKind::UpstreamTimeout, "no target answered in time")
-        } else {
-            (ErrorKind::AllTargetsFailed, "every target failed")
-        };
-        let trouble = Trouble::new(kind, format!("{text}: {}", lines.join(", "))).attempts(attempts);
-        match (kind, self.retry_after) {
-            (ErrorKind::RateLimited, after) => trouble.retry_after(seconds(after)),
-            _ => trouble,
-        }
+        let (kind, text) = told(attempts, &passed);
+        let trouble = Trouble::new(kind, text).attempts(attempts);
+        if kind == ErrorKind::RateLimited { trouble.retry_after(after) } else { trouble }
     }
 
     fn client_fault(self) -> Trouble {
@@ -109,6 +103,21 @@ impl Failure {
             None => Trouble::new(kind, "the provider refused the request").said_by_provider(status, None),
         }
     }
+}
+
+/// What is said of attempts that all failed, and of the targets that none was sent to.
+fn told(attempts: &[Attempt], passed: &str) -> (ErrorKind, String) {
+    let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
+    let (kind, text) = if all(AttemptOutcome::RateLimited) {
+        (ErrorKind::RateLimited, "every attempt met a provider's rate limit")
+    } else if all(AttemptOutcome::Timeout) {
+        (ErrorKind::UpstreamTimeout, "no target answered in time")
+    } else {
+        (ErrorKind::AllTargetsFailed, "every attempt failed")
+    };
+    let tried = attempts.iter().map(describe).collect::<Vec<_>>().join("; ");
+    let others = if passed.is_empty() { String::new() } else { format!(". Not tried: {passed}") };
+    (kind, format!("{text}: {tried}{others}"))
 }
 
 /// What `retry-after` says of a wait: whole seconds, and never none.
@@ -139,13 +148,50 @@ pub(crate) const fn by_status(status: u16) -> Option<AttemptOutcome> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{AttemptOutcome as O, Money, Timestamp, Usage};
+
     use super::*;
 
     #[test]
     fn what_was_never_sent_is_no_rate_limit() {
-        let trouble =
-            Failure::new(AttemptOutcome::NotSent, "no token for the service account yet").trouble(&[]);
+        let failure = Failure::new(AttemptOutcome::NotSent, "no token for the service account yet");
+        let trouble = failure.trouble(&[], [].iter());
         assert_eq!(trouble.kind(), ErrorKind::AllTargetsFailed);
         assert_eq!(trouble.http_status().as_u16(), 502);
+    }
+
+    #[test]
+    fn whoever_was_not_asked_is_not_said_to_have_failed() {
+        for (outcome, status, kind, text) in [
+            (O::ServerError, 503, ErrorKind::AllTargetsFailed, "every attempt failed: b/m: server_error 503"),
+            (O::Timeout, 0, ErrorKind::UpstreamTimeout, "no target answered in time: b/m: timeout"),
+            (
+                O::RateLimited,
+                429,
+                ErrorKind::RateLimited,
+                "every attempt met a provider's rate limit: b/m: rate_limited 429",
+            ),
+        ] {
+            let attempts = [attempt(outcome, status)];
+            assert_eq!(told(&attempts, ""), (kind, text.to_owned()));
+            assert_eq!(told(&attempts, "a/m: busy"), (kind, format!("{text}. Not tried: a/m: busy")));
+        }
+    }
+
+    fn attempt(outcome: AttemptOutcome, status: u32) -> Attempt {
+        Attempt {
+            number: 1,
+            provider: "b".to_owned(),
+            model: "m".to_owned(),
+            outcome,
+            status,
+            at: Timestamp::default(),
+            duration_us: 0,
+            usage: Usage::default(),
+            cost: Money::ZERO,
+            price: None,
+            estimated: false,
+            reason: None,
+        }
     }
 }

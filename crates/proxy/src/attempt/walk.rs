@@ -65,13 +65,14 @@ impl Walk {
     }
 
     /// What the client gets where no answer was good: one that was not accepted, or why there is none.
-    pub(super) fn end(self, meter: &mut Meter) -> Result<Answer, Trouble> {
+    pub(super) fn end(self, ask: &Ask, meter: &mut Meter) -> Result<Answer, Trouble> {
         if let Some((answer, kept)) = self.rejected {
             meter.fall_back(kept);
             return Ok(*answer);
         }
         let none = || Failure::passed_over(meter.passed_over());
-        Err(self.last.unwrap_or_else(none).trouble(meter.attempts()))
+        let passed = ask.plan.passed_over.iter().chain(meter.passed_over());
+        Err(self.last.unwrap_or_else(none).trouble(meter.attempts(), passed))
     }
 }
 

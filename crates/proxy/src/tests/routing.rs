@@ -67,6 +67,23 @@ async fn a_route_without_a_healthy_target_says_so_at_once() {
 }
 
 #[tokio::test]
+async fn an_error_names_the_target_that_was_out_of_use_beside_the_one_that_failed() {
+    let health = r#"{"consecutive":1,"eject":"60s","max_eject":"60s"}"#;
+    let route = r#""retry":{"attempts":1,"on":{"server_error":"next_target"}}"#;
+    let mut bench = Bench::start(Plan { simulators: 2, health, route, ..Plan::default() }).await;
+    bench.sims[0].script(r#"{"status":500}"#).await;
+    assert_eq!(headers(&bench.client.say("hi").await), (200, "b", "server_error"));
+    bench.event().await;
+    bench.sims[1].script(r#"{"status":500}"#).await;
+    let failed = bench.client.say("hi").await;
+    assert_eq!((failed.status, failed.code().as_str()), (502, "all_targets_failed"), "{}", failed.text());
+    let text = "every attempt failed: b/m: server_error 500. Not tried: a/m: unhealthy, out of use for";
+    assert!(failed.text().contains(text), "{}", failed.text());
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn the_last_target_is_asked_again_within_the_retry_budget() {
     let route = r#""retry":{"attempts":3,"budget":"0%"}"#;
     let mut bench = Bench::start(Plan { route, timeouts: SHORT, ..Plan::default() }).await;
