@@ -63,7 +63,7 @@ impl Program {
     fn compile(source: &str, facts: &'static [Fact], sample: Subject<'_>) -> Result<Self, RuleError> {
         let mut expression = parse(source)?;
         let (patterns, reads) = check::check(&mut expression, facts)?;
-        let steps = cost::steps(&expression)?;
+        let steps = cost::steps(&expression, &patterns)?;
         let program = Self { source: source.to_owned(), expression, patterns, reads, steps };
         sample::check(&program, sample)?;
         Ok(program)

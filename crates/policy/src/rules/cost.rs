@@ -4,7 +4,8 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::parser::Expression;
 
 use super::facts::MAX_TEXT;
-use super::{MAX_STEPS, RuleError, pattern};
+use super::pattern::{self, Pattern};
+use super::{MAX_STEPS, RuleError};
 
 /// Longest text of a fact other than `reply.text`, in bytes: what the proxy takes of a header.
 const MAX_NAME: u64 = 256;
@@ -17,10 +18,13 @@ const MAX_LOOPS: usize = 2;
 const BYTES_PER_STEP: u64 = 256;
 /// Bytes that one step matches with a pattern.
 const MATCHED_PER_STEP: u64 = 64;
+/// And again for so many copies of places that a pattern makes by counting ([`Pattern::copies`]).
+const COPIES_PER_STEP: u64 = 64;
 
 /// The steps of an expression whose names are bound.
-pub(super) fn steps(expression: &Expression) -> Result<u64, RuleError> {
-    let steps = Scope::default().node(expression)?.steps;
+pub(super) fn steps(expression: &Expression, patterns: &[Pattern]) -> Result<u64, RuleError> {
+    let (locals, loops) = (Vec::new(), 0);
+    let steps = Scope { patterns, locals, loops }.node(expression)?.steps;
     if steps > MAX_STEPS { Err(RuleError::TooCostly { steps }) } else { Ok(steps) }
 }
 
@@ -61,9 +65,9 @@ impl Bound {
     }
 }
 
-/// Variables of the comprehensions around, and how large they are.
-#[derive(Default)]
 struct Scope<'e> {
+    patterns: &'e [Pattern],
+    /// Variables of the comprehensions around, and how large they are.
     locals: Vec<(&'e str, Bound)>,
     loops: usize,
 }
@@ -116,12 +120,15 @@ impl<'e> Scope<'e> {
         for operand in call.target.as_deref().into_iter().chain(&call.args) {
             operands = operands.and(self.node(operand)?);
         }
-        let matching = call
-            .args
-            .iter()
-            .any(|node| matches!(&node.expr, Expr::Ident(name) if pattern::is_variable(name)));
-        let per_step = if matching { MATCHED_PER_STEP } else { BYTES_PER_STEP };
-        let read = operands.items.saturating_add(operands.bytes / per_step);
+        let pattern = call.args.iter().find_map(|node| match &node.expr {
+            Expr::Ident(name) => pattern::find(self.patterns, name),
+            _ => None,
+        });
+        let read = operands.items.saturating_add(match pattern {
+            Some(pattern) => (operands.bytes / MATCHED_PER_STEP)
+                .saturating_mul(pattern.copies().div_ceil(COPIES_PER_STEP).saturating_add(1)),
+            None => operands.bytes / BYTES_PER_STEP,
+        });
         let (value, read) = match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::CONDITIONAL, _) => (operands.value(), 0),
             (operators::INDEX, [of, _]) => (entry(of, operands), 0),

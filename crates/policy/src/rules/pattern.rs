@@ -7,6 +7,7 @@ use cel::common::traits::Container;
 use cel::common::types::{CelString, Type};
 use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::RuleError;
 
@@ -24,7 +25,10 @@ static TYPE: Type = Type::new_unspecified_type(TYPE_NAME);
 
 /// A compiled pattern. As a value it is the set of the texts in which it matches, so that `in` evaluates it.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern {
+    regex: Regex,
+    copies: u64,
+}
 
 impl Pattern {
     pub(super) fn new(pattern: &str) -> Result<Self, RuleError> {
@@ -32,7 +36,7 @@ impl Pattern {
             return Err(RuleError::Pattern(format!("is longer than {MAX_PATTERN} bytes")));
         }
         match RegexBuilder::new(pattern).size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).build() {
-            Ok(regex) => Ok(Self(regex)),
+            Ok(regex) => Ok(Self { regex, copies: copies(pattern) }),
             Err(regex::Error::CompiledTooBig(_)) => {
                 Err(RuleError::Pattern(format!("needs more than {MAX_COMPILED} bytes when compiled")))
             }
@@ -42,6 +46,36 @@ impl Pattern {
                 let reason = text.lines().last().unwrap_or_default();
                 Err(RuleError::Pattern(format!("is not one: {}", reason.trim_start_matches("error: "))))
             }
+        }
+    }
+
+    /// Places that are there because the pattern counts, as in `a{100}`, beyond those that are written: on a text that is
+    /// made for it the matcher is at all of them at once.
+    pub(super) const fn copies(&self) -> u64 {
+        self.copies
+    }
+}
+
+fn copies(pattern: &str) -> u64 {
+    let (all, written) = regex_syntax::parse(pattern).map_or((0, 0), |hir| places(&hir));
+    all.saturating_sub(written)
+}
+
+/// All places of a pattern, and those that are written.
+fn places(hir: &Hir) -> (u64, u64) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => (0, 0),
+        HirKind::Class(_) => (1, 1),
+        HirKind::Literal(literal) => (literal.0.len() as u64, literal.0.len() as u64),
+        HirKind::Capture(capture) => places(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let (all, written) = places(&repetition.sub);
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            (all.saturating_mul(times.into()), written)
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            let add = |sum: (u64, u64), of: (u64, u64)| (sum.0.saturating_add(of.0), sum.1 + of.1);
+            parts.iter().map(places).fold((0, 0), add)
         }
     }
 }
@@ -91,6 +125,6 @@ impl Container for Pattern {
         let text = value.downcast_ref::<CelString<'_>>().ok_or_else(|| {
             ExecutionError::no_such_overload("matches", vec![found(), "pattern".to_owned()])
         })?;
-        Ok(self.0.is_match(text.inner()))
+        Ok(self.regex.is_match(text.inner()))
     }
 }
