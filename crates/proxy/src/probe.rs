@@ -24,8 +24,9 @@ use crate::{
 
 /// Most probes that run at once.
 const AT_ONCE: usize = 8;
-/// How many intervals the others remember what was found.
+/// How many intervals the others remember what was found, and how long at most: records hold no longer.
 const REMEMBERED: u32 = 2;
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Sends probes until `stop`; what runs then is broken off.
 pub(crate) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
@@ -91,7 +92,7 @@ async fn once(gateway: &Arc<Gateway>, job: &Job, upstream: Option<&str>) {
     gateway.health.probes.count(&job.endpoint.name, model, outcome);
     tracing::debug!(provider = job.endpoint.name, model, outcome = outcome.as_str(), "probed");
     let Some(ok) = verdict else { return };
-    let holds = every * REMEMBERED;
+    let holds = remembered(every);
     let finding = Finding {
         ok,
         ttft: ttft.map(micros),
@@ -105,6 +106,11 @@ async fn once(gateway: &Arc<Gateway>, job: &Job, upstream: Option<&str>) {
     if let Ok(value) = serde_json::to_vec(&finding) {
         gateway.fleet.publish(&[Record { key, value, ttl: holds }]).await;
     }
+}
+
+/// How long the record of a finding holds: its age is told by what is left of that.
+fn remembered(every: Duration) -> Duration {
+    every.saturating_mul(REMEMBERED).min(LONGEST)
 }
 
 /// A small prompt, metered as any call is.
@@ -143,4 +149,15 @@ const fn verdict(outcome: AttemptOutcome) -> Option<bool> {
 
 fn micros(duration: Duration) -> Micros {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_remembered_for_two_intervals_and_no_longer_than_a_record_holds() {
+        assert_eq!(remembered(Duration::from_secs(30)), Duration::from_secs(60));
+        assert_eq!(remembered(Duration::from_secs(86_400)), Duration::from_secs(86_400));
+    }
 }
