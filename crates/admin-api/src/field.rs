@@ -86,7 +86,8 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Fi
             let field = join(at, &join(&path, missing));
             return FieldError::new(field, "is required");
         }
-        let message = quoted(&message).unwrap_or(message);
+        let message =
+            quoted(&message).unwrap_or_else(|| message.replacen("unknown variant", "unknown value", 1));
         FieldError::new(join(at, &path), message)
     })
 }
@@ -116,7 +117,7 @@ mod tests {
         let retry = json!({ "targets": ["a/b"], "retry": { "on": { "hail": "stop" } } });
         let word = typed::<domain::RouteSpec>(retry, "").unwrap_err();
         assert_eq!(word.field, "retry.on");
-        assert!(word.message.starts_with("unknown variant `hail`"), "{word}");
+        assert!(word.message.starts_with("unknown value `hail`"), "{word}");
         let missing = typed::<domain::ProviderSpec>(json!({}), "providers.a").unwrap_err();
         assert_eq!(missing.to_string(), "providers.a.kind: is required");
         let price = json!({ "model": "a/x", "effective_from": "2026-01-01", "input": 0.15, "output": "$1" });

@@ -119,7 +119,7 @@ pub enum AdminCommand {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Check a document without a server.
+    /// Check a document without a server; names that it leaves to the server are checked by `apply --dry-run`.
     Validate {
         /// The document, YAML or JSON; `-`: standard input.
         #[arg(short, long = "filename", value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! A blocking client of the admin API: bounded waits, no redirects, errors as one line.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use admin_api::Problem;
 use serde_json::Value;
@@ -79,7 +79,12 @@ impl Client {
     }
 
     fn answer(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Value, CliError> {
-        let failed = |error: ureq::Error| CliError::Failed(format!("{}: {error}", self.base));
+        let failed = |error: ureq::Error| match error {
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => CliError::Failed(
+                format!("{}: nothing listens there (--server, PORTCULLIS_SERVER)", self.base),
+            ),
+            error => CliError::Failed(format!("{}: {error}", self.base)),
+        };
         let mut response = answer.map_err(failed)?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(failed)?;

@@ -55,7 +55,7 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
         }
         AdminCommand::Validate { file } => {
             let count = local::validate(&file)?;
-            writeln!(out, "valid: {count} resources")?;
+            writeln!(out, "valid: {count} {}", if count == 1 { "resource" } else { "resources" })?;
             Ok(())
         }
         AdminCommand::Usage { group_by, from, to, tenant, output, connection } => {

@@ -29,8 +29,19 @@ const COLUMNS: [&str; 12] = [
     "cost_usd",
 ];
 /// What it shows of an attempt.
-const ATTEMPT: [&str; 9] =
-    ["number", "provider", "model", "reason", "outcome", "status", "duration_us", "cost_usd", "estimated"];
+const ATTEMPT: [&str; 11] = [
+    "number",
+    "provider",
+    "model",
+    "reason",
+    "outcome",
+    "status",
+    "duration_us",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+    "estimated",
+];
 
 pub(super) fn run(
     client: &Client,
@@ -44,8 +55,8 @@ pub(super) fn run(
         return Err(CliError::Failed("unexpected answer: no items".to_owned()));
     };
     let Some(id) = id else {
-        if output == Output::Table {
-            items = items.iter().map(|item| only(item, &COLUMNS)).collect();
+        if output == Output::Table && !items.is_empty() {
+            return Ok(render::table(out, &COLUMNS.map(str::to_owned), &items)?);
         }
         return rendered(items, output, out);
     };

@@ -75,7 +75,7 @@ pub struct TargetFacts {
     /// 95th percentile of the time to the first token in the last minute, in milliseconds; `null`: too few.
     pub ttft_p95_ms: Option<f64>,
     /// Routes in which it is the fastest of its tier.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leads: Vec<String>,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct TargetsHealth {
     /// The keys of providers, by name and region.
     keys: Vec<KeyItem>,
     /// Proxies that left something out, because they have too much to tell.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     truncated: Vec<String>,
 }
 

@@ -54,11 +54,13 @@ pub(super) async fn usage(state: &AdminState, call: &Call) -> Result<Response, A
 
 /// `GET /api/v1/requests`.
 pub(super) async fn requests(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+    let none =
+        |_| ApiError::invalid("request_id", "is none; an answer's header x-portcullis-request-id has it");
     let query = RequestQuery {
         after: call.parameter("cursor").map(str::to_owned),
         limit: call.limit()?,
         tenant: tenant(state, call).await?,
-        request: call.typed::<RequestId>("request_id")?,
+        request: call.typed::<RequestId>("request_id").map_err(none)?,
     };
     let page = state.store.requests(&query).await;
     let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;

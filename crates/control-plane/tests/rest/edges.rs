@@ -124,6 +124,18 @@ fn openapi_tells_exactly_what_is_served() {
     for kind in domain::Kind::ALL {
         assert!(paths.contains_key(&format!("/api/v1/{}/{{name}}", kind.plural())));
     }
+    // What an answer leaves out where it is empty is not promised.
+    let schemas = &document["components"]["schemas"];
+    for (schema, field) in [
+        ("TargetsHealth", "truncated"),
+        ("TargetItem", "leads"),
+        ("RequestItem", "tags"),
+        ("AuditItem", "detail"),
+    ] {
+        assert!(schemas[schema]["properties"][field].is_object(), "{schema}");
+        let required = schemas[schema]["required"].as_array().unwrap();
+        assert!(!required.contains(&json!(field)), "{schema}");
+    }
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     let (item, attempt) = (&log["items"][0], &log["items"][0]["attempts"][0]);
     assert_eq!((&item["rule"], &item["pool"]), (&json!("small"), &json!("cheap")));
     assert_eq!(attempt["reason"], "first of the list");
+    assert_eq!((&attempt["tokens_in"], &attempt["tokens_out"]), (&json!(15), &json!(7)));
     let older = format!("/requests?limit=1&cursor={}", log["next"].as_str().unwrap());
     let older = api.send(200, "GET", &older, None);
     let item = &older["items"][0];
@@ -118,6 +119,8 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     assert_eq!(item["attempts"].as_array().unwrap().len(), 2);
     let one = api.send(200, "GET", &format!("/requests?request_id={second}"), None);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
+    let none = api.send(400, "GET", "/requests?request_id=abc", None);
+    assert_eq!(none["detail"], "request_id: is none; an answer's header x-portcullis-request-id has it");
 }
 
 #[test]

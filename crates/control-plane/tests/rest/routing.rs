@@ -46,8 +46,8 @@ fn mistakes() -> Vec<(Value, &'static str, &'static str)> {
             "needs at least two steps",
         ),
         (both, "targets", "excludes `pools`"),
-        (json!({ "targets": ["a/x"], "strategy": "fastest" }), "strategy", "unknown variant `fastest`"),
-        (json!({ "targets": ["a/x"], "retry": { "on": { "hail": "stop" } } }), "retry.on", "unknown variant"),
+        (json!({ "targets": ["a/x"], "strategy": "fastest" }), "strategy", "unknown value `fastest`"),
+        (json!({ "targets": ["a/x"], "retry": { "on": { "hail": "stop" } } }), "retry.on", "unknown value"),
     ]
 }
 

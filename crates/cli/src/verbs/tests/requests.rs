@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn requests_are_listed_and_one_of_them_tells_its_story() {
-    let attempt = |number: u32, reason: &str, outcome: &str| json!({ "number": number, "provider": "p", "model": "m", "reason": reason, "outcome": outcome, "input_uncached": 3 });
+    let attempt = |number: u32, reason: &str, outcome: &str| json!({ "number": number, "provider": "p", "model": "m", "reason": reason, "outcome": outcome, "tokens_in": 3, "input_uncached": 3 });
     let item = json!({
         "request_id": "01a2", "route": "chat", "rule": "small", "pool": "cheap", "cost_usd": null,
         "attempts": [attempt(1, "first of the list", "connect"), attempt(2, "next of the list", "ok")],
@@ -20,9 +20,9 @@ fn requests_are_listed_and_one_of_them_tells_its_story() {
     assert_eq!(
         shown,
         "request_id   01a2\nroute        chat\nrule         small\npool         cheap\n\n\
-         NUMBER   PROVIDER   MODEL   REASON              OUTCOME\n\
-         1        p          m       first of the list   connect\n\
-         2        p          m       next of the list    ok\n"
+         NUMBER   PROVIDER   MODEL   REASON              OUTCOME   TOKENS-IN\n\
+         1        p          m       first of the list   connect   3\n\
+         2        p          m       next of the list    ok        3\n"
     );
     let (result, shown, _) = ask(&["get", "request", "01a2", "-o", "json"], page());
     result.unwrap();

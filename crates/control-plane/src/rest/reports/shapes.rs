@@ -66,7 +66,7 @@ pub(crate) struct RequestItem {
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     feature: Option<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     tags: Map<String, Value>,
     /// `chat`, `embeddings`.
     api: String,
@@ -111,6 +111,11 @@ struct AttemptItem {
     status: u32,
     at: Timestamp,
     duration_us: u64,
+    /// Input tokens, of whatever sort.
+    tokens_in: u64,
+    /// Output tokens, of whatever sort.
+    tokens_out: u64,
+    /// The same by sort.
     #[serde(flatten)]
     usage: Usage,
     /// US dollars; `null`: the model has no price.
@@ -170,6 +175,8 @@ impl AttemptItem {
             status: attempt.status,
             at: attempt.at,
             duration_us: attempt.duration_us,
+            tokens_in: attempt.usage.input(),
+            tokens_out: attempt.usage.output(),
             usage: attempt.usage,
             cost_usd: known.then_some(attempt.cost),
             estimated: attempt.estimated,
@@ -198,7 +205,7 @@ pub(crate) struct AuditItem {
     /// The revision it was part of.
     revision: u64,
     /// `changed`: fields; `sealed`: that the secret changed.
-    #[serde(skip_serializing_if = "super::is_empty")]
+    #[serde(default, skip_serializing_if = "super::is_empty")]
     detail: Value,
 }
 
