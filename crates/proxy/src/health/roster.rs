@@ -18,22 +18,29 @@ const MOST: usize = 8_192;
 pub(crate) struct Roster {
     /// What it was made from.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// When the next model is replaced by its successor; `None`: none will be.
+    until: Option<Timestamp>,
     targets: HashMap<ResourceId, Vec<Arc<Target>>>,
 }
 
 impl Roster {
-    /// Whether it had to be made anew: there is another snapshot.
+    /// Whether it had to be made anew: there is another snapshot, or a model's day has come.
     pub(crate) fn follow(&mut self, gateway: &Gateway) -> bool {
+        let now = Timestamp::now();
         let snapshot = gateway.current();
         let same = match (&self.snapshot, &snapshot) {
             (Some(own), Some(current)) => Arc::ptr_eq(own, current),
             (own, current) => own.is_none() && current.is_none(),
         };
-        if !same {
-            let targets = snapshot.as_deref().map(targets).unwrap_or_default();
-            *self = Self { snapshot, targets };
+        if same && self.until.is_none_or(|until| now < until) {
+            return false;
         }
-        !same
+        let named =
+            || snapshot.iter().flat_map(|snapshot| snapshot.routes()).flat_map(|route| route.targets());
+        let (targets, until) =
+            (targets(named(), now), named().filter_map(|named| replaced(named, now)).min());
+        *self = Self { snapshot, until, targets };
+        true
     }
 
     /// Every target.
@@ -52,10 +59,13 @@ impl Roster {
     }
 }
 
-fn targets(snapshot: &Snapshot) -> HashMap<ResourceId, Vec<Arc<Target>>> {
-    let (now, mut known) = (Timestamp::now(), HashSet::new());
+fn targets<'a>(
+    named: impl Iterator<Item = &'a Arc<Target>>,
+    now: Timestamp,
+) -> HashMap<ResourceId, Vec<Arc<Target>>> {
+    let mut known = HashSet::new();
     let mut targets: HashMap<_, Vec<_>> = HashMap::new();
-    for named in snapshot.routes().flat_map(|route| route.targets()) {
+    for named in named {
         let target = named.in_place(now).unwrap_or(named);
         let key = TargetKey { endpoint: target.endpoint.id, upstream: target.upstream.clone() };
         if known.len() < MOST && known.insert(key) {
@@ -63,4 +73,10 @@ fn targets(snapshot: &Snapshot) -> HashMap<ResourceId, Vec<Arc<Target>>> {
         }
     }
     targets
+}
+
+/// When another model will stand in for what serves now; `None`: never.
+fn replaced(named: &Target, now: Timestamp) -> Option<Timestamp> {
+    let serves = named.in_place(now).map_or(named, AsRef::as_ref);
+    serves.successor.as_ref().and(serves.spec.deprecation).filter(|end| *end > now)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{AttemptOutcome, Kind, ProbeSpec, ResourceId, Spec};
+use domain::{AttemptOutcome, Kind, ProbeSpec, ResourceId, Spec, Timestamp};
 use runtime::metrics::Metrics;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,11 +25,13 @@ fn plan(simulators: usize, probe: &'static str) -> Plan {
 
 /// How many probes of a provider ended so.
 fn probes(bench: &Bench, provider: &str, outcome: &str) -> f64 {
+    counted(bench, &[&format!(r#"provider="{provider}""#), &format!(r#"outcome="{outcome}""#)])
+}
+
+fn counted(bench: &Bench, labels: &[&str]) -> f64 {
     let metrics = Metrics::default();
     metrics.register(std::sync::Arc::clone(&bench.gateway.health.probes) as _);
-    let labels = [format!(r#"provider="{provider}""#), format!(r#"outcome="{outcome}""#)];
-    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    count(&metrics.render().unwrap(), "portcullis_probes_total", &labels)
+    count(&metrics.render().unwrap(), "portcullis_probes_total", labels)
 }
 
 #[tokio::test]
@@ -227,6 +229,20 @@ async fn a_changed_configuration_ends_a_probe_and_begins_another() {
     let (at_a, at_b) = (probes(&bench, "a", "ok"), probes(&bench, "b", "ok"));
     until(|| probes(&bench, "b", "ok") >= at_b + 5.0).await;
     assert!(probes(&bench, "a", "ok") <= at_a + 1.0, "one may have been under way");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn when_a_models_day_comes_its_successor_is_probed_though_nothing_was_configured() {
+    let soon = Timestamp::from_micros(Timestamp::now().micros() + 700_000);
+    let retires = format!(r#""deprecation":"{soon}","successor":"heir""#);
+    let models = vec![&*retires.leak()].leak();
+    let bench = Bench::start(Plan { models, ..plan(1, OFTEN) }).await;
+    until(|| counted(&bench, &[r#"model="heir""#]) >= 2.0).await;
+    assert!(Timestamp::now() >= soon);
+    let old = counted(&bench, &[r#"model="m""#]);
+    until(|| counted(&bench, &[r#"model="heir""#]) >= 5.0).await;
+    assert!(counted(&bench, &[r#"model="m""#]) <= old + 1.0, "one may have been under way");
     bench.finish().await;
 }
 
