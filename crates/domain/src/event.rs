@@ -302,18 +302,26 @@ impl UsageEvent {
     /// Why the first attempt's answer is not the one that was wanted; `None`: it is.
     #[must_use]
     pub fn fallback(&self) -> Option<AttemptOutcome> {
+        use AttemptOutcome as O;
         let first = self.attempts.first().map(|first| first.outcome);
-        first.filter(|&outcome| self.attempts.len() > 1 || outcome == AttemptOutcome::Rejected)
+        let blocked = |outcome| self.outcome == RequestOutcome::Ok && outcome == O::ContentFilter;
+        first.filter(|&outcome| self.attempts.len() > 1 || outcome == O::Rejected || blocked(outcome))
     }
 
     /// The attempt whose answer the client got; where it got none, the last one.
     ///
-    /// That is the last one as well, unless it failed and an answer that a cascade had not accepted was taken after all.
+    /// That is the last one as well, unless it failed and an answer was taken after all that a cascade had not accepted,
+    /// or else one in which a content filter had refused the prompt.
     #[must_use]
     pub fn answering(&self) -> Option<&Attempt> {
         let last = self.attempts.last()?;
         let other = self.outcome == RequestOutcome::Ok && last.outcome != AttemptOutcome::Ok;
-        let rejected = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Rejected;
-        Some(self.attempts.iter().rev().find(rejected).filter(|_| other).unwrap_or(last))
+        let latest = |kept: fn(&Attempt) -> bool| self.attempts.iter().rev().find(|attempt| kept(attempt));
+        let rejected = latest(|attempt| attempt.outcome == AttemptOutcome::Rejected);
+        // Only what came with a success is an answer.
+        let blocked = latest(|attempt| {
+            attempt.outcome == AttemptOutcome::ContentFilter && (200..300).contains(&attempt.status)
+        });
+        Some(rejected.or(blocked).filter(|_| other).unwrap_or(last))
     }
 }

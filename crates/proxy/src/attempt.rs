@@ -178,7 +178,7 @@ async fn try_target(
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
             Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),
-            Err(failure) => failure.after(last.as_ref()),
+            Err(failure) => failure.after(last.take()),
         };
         keys.failed(gateway, &failure);
         if Instant::now() >= turn.first_content || spent(meter) {
@@ -196,7 +196,7 @@ async fn try_target(
             Some(Action::NextKey | Action::Retry) if turn.last => {
                 keys.start_over();
                 repeats += 1;
-                let again = walk::repeat((gateway, ask), meter, &turn, (repeats, &failure)).await;
+                let again = walk::repeat((gateway, ask), meter, &turn, (repeats, failure.retry_after)).await;
                 trial = again.unwrap_or_default();
                 again.is_some()
             }

@@ -220,6 +220,8 @@ fn missing(dialect: DialectName) -> Trouble {
 pub(crate) struct Heard {
     pub(crate) body: Bytes,
     pub(crate) usage: Option<Usage>,
+    /// A filter refused the prompt.
+    pub(crate) blocked: bool,
 }
 
 impl Talk {
@@ -243,13 +245,17 @@ impl Talk {
     pub(crate) fn hear(&self, body: &Bytes) -> Option<Result<Heard, NoReply>> {
         let dialect = match self {
             Self::OpenAi => return None,
-            Self::AsIs(_) => return Some(Ok(Heard { body: body.clone(), usage: None })),
+            Self::AsIs(_) => return Some(Ok(Heard { body: body.clone(), usage: None, blocked: false })),
             Self::Same(dialect) => *dialect,
             Self::Translated(talk) => talk.provider,
             Self::Embeddings { from, model, base64 } => {
                 let read = Json::parse(body).map_err(NoReply::from);
                 let read = read.and_then(|json| wire::embed::translate(*from, json, model, *base64));
-                return Some(read.map(|(body, usage)| Heard { body: Bytes::from(body), usage }));
+                return Some(read.map(|(body, usage)| Heard {
+                    body: Bytes::from(body),
+                    usage,
+                    blocked: false,
+                }));
             }
         };
         let read = Json::parse(body).map_err(NoReply::from).and_then(|json| dialect.decode_reply(json));
@@ -261,7 +267,7 @@ impl Talk {
                 Self::Translated(talk) => Bytes::from(talk.client.encode_reply(&reply, &talk.envelope)),
                 _ => body.clone(),
             };
-            Heard { body, usage: reply.usage }
+            Heard { body, usage: reply.usage, blocked: reply.blocked() }
         }))
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod after_content;
+mod blocked;
 mod bounds;
 mod canary;
 mod cascade;

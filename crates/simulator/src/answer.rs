@@ -103,9 +103,13 @@ pub(crate) struct Reply {
 impl Reply {
     /// The answer of a dialect that has one only.
     pub(crate) fn single(self) -> (Answer, Usage) {
-        let empty =
-            Answer { reasoning: vec![], redacted: false, text: vec![], calls: vec![], finish: Finish::End };
-        (self.answers.into_iter().next().unwrap_or(empty), self.usage)
+        (self.answers.into_iter().next().unwrap_or(Answer::empty(Finish::End)), self.usage)
+    }
+}
+
+impl Answer {
+    const fn empty(finish: Finish) -> Self {
+        Self { reasoning: vec![], redacted: false, text: vec![], calls: vec![], finish }
     }
 }
 
@@ -142,6 +146,9 @@ fn one(
     calls: &[Call],
     index: usize,
 ) -> Answer {
+    if behaviour.blocked {
+        return Answer::empty(Finish::Filter);
+    }
     let (text, finish) = words(intent, behaviour, commands, calls, index);
     let mut answer = Answer {
         reasoning: if intent.thinking { reasoning(intent) } else { Vec::new() },

@@ -70,6 +70,8 @@ pub struct Behaviour {
     pub reasoning_tokens: Option<u64>,
     /// Replaces the answer's text.
     pub text: Option<String>,
+    /// A content filter refuses the prompt: an answer without content, in the dialect's way.
+    pub blocked: bool,
     /// Replaces the finish reason, as the dialect's own word.
     pub finish_reason: Option<String>,
     /// Field that carries reasoning text in OpenAI chat, `reasoning_content` when left out; `""` leaves it away.

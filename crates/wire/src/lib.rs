@@ -39,7 +39,7 @@ pub use logprobs::{ask_logprobs, has_logprobs};
 pub use openai::{
     error::{ProviderError, provider_error},
     render::{error_body, error_event},
-    reply::{chat_usage, tail_usage},
+    reply::{chat_blocked, chat_usage, tail_usage},
     stream::{ChatTap, Piece, Seen, TapError},
 };
 pub use path::{Destination, upstream_path};

@@ -13,12 +13,12 @@ use wire::{Piece, Tap, answer::Answer, dialect::ErrorClass};
 
 use super::{
     failure::Failure,
-    opening::{self, Kind, MAX_HELD},
+    opening::{self, Kind, MAX_HELD, Opened},
 };
 use crate::{meter::Meter, pipeline::Ask, talk::Talk, upstream::innermost};
 
 /// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
-const AFTERWARDS: Duration = Duration::from_millis(500);
+pub(super) const AFTERWARDS: Duration = Duration::from_millis(500);
 
 /// What an answer has to be to be kept; `None`: whatever it is, it goes to the client as it comes.
 pub(crate) fn condition<'a>(ask: &Ask, planned: &'a Planned) -> Option<&'a Program> {
@@ -29,6 +29,18 @@ pub(crate) fn condition<'a>(ask: &Ask, planned: &'a Planned) -> Option<&'a Progr
 /// next step tells whether it is.
 pub(super) fn edits(ask: &Ask, planned: &Planned) -> bool {
     condition(ask, planned).is_some_and(|condition| condition.reads("reply.mean_logprob"))
+}
+
+/// What becomes of an answer.
+pub(super) enum Verdict {
+    /// It goes to the client as it comes.
+    Unjudged,
+    /// It is here, and goes to the client.
+    Accepted,
+    /// It is here and not good enough, for this reason.
+    Rejected(String),
+    /// A filter refused the prompt; another target may not.
+    Blocked,
 }
 
 /// The provider's own bytes of an answer that will be judged.
@@ -55,24 +67,28 @@ impl Held {
     }
 }
 
-/// Reads an answer of status 2xx to its end and judges it; with the reason where it is not accepted.
+/// Reads an answer of status 2xx to its end and judges it.
 pub(super) async fn open(
     (ask, talk): (&Ask, &Talk),
     headers: &HeaderMap,
     body: Incoming,
     meter: &mut Meter,
-    condition: &Program,
-) -> Result<(Kind, Option<String>), Failure> {
+    (condition, sends_on): (&Program, Option<Instant>),
+) -> Result<(Kind, Verdict), Failure> {
     let mut held = Held::default();
     let timeouts = &ask.plan.terms.timeouts;
-    let opening = opening::open((ask, talk), headers, body, (meter, Some(&mut held)));
-    let mut kind = if ask.facts.stream {
-        let first = Instant::now() + timeouts.first_token.std();
+    let first = Instant::now() + timeouts.first_token.std();
+    let sends_on = sends_on.map(|until| until.min(first));
+    let opening = opening::open((ask, talk), headers, body, (meter, Some(&mut held)), sends_on);
+    let Opened { mut kind, blocked } = if ask.facts.stream {
         let late = |_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time"));
         timeout_at(first, opening).await.unwrap_or_else(late)?
     } else {
         opening.await?
     };
+    if blocked {
+        return Ok((kind, Verdict::Blocked));
+    }
     meter.target_shows_content();
     match &mut kind {
         Kind::Plain(_) => {}
@@ -82,8 +98,11 @@ pub(super) async fn open(
             stream.read(meter, timeouts.between_tokens.std()).await?;
         }
     }
-    let rejected = verdict((ask, talk), &held.whole(), meter, condition).err();
-    Ok((kind, rejected))
+    let verdict = match verdict((ask, talk), &held.whole(), meter, condition) {
+        Ok(()) => Verdict::Accepted,
+        Err(why) => Verdict::Rejected(why),
+    };
+    Ok((kind, verdict))
 }
 
 /// A cheap model that writes so much has lost its way, and what is not whole cannot be judged.

@@ -6,10 +6,10 @@ use domain::{Attempt, AttemptOutcome, ErrorKind};
 use policy::{PassedOver, WhyNot};
 use wire::{ProviderError, canon::Unsupported};
 
-use crate::reply::Trouble;
+use super::Answer;
+use crate::{meter::Kept, reply::Trouble};
 
 /// Why an attempt failed.
-#[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) outcome: AttemptOutcome,
     /// For logs: in the gateway's own words, because a provider's may quote the prompt or the credential.
@@ -26,13 +26,16 @@ pub(crate) struct Failure {
     pub(crate) nobody: Option<ErrorKind>,
     /// The field that the target cannot express; then nothing was tried.
     pub(crate) unsupported: Option<Box<Unsupported>>,
+    /// What the provider answered where its filter refused the prompt: better for the client than an error.
+    pub(crate) answer: Option<Box<(Answer, Kept)>>,
 }
 
 impl Failure {
     pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let (status, said, retry_after, nobody, unsupported) = (None, None, None, None, None);
-        Self { outcome, detail, status, said, retry_after, before_head: false, nobody, unsupported }
+        let (before_head, answer) = (false, None);
+        Self { outcome, detail, status, said, retry_after, before_head, nobody, unsupported, answer }
     }
 
     /// A target that cannot express the request: nothing was sent.
@@ -41,10 +44,12 @@ impl Failure {
         Self { unsupported, ..Self::new(AttemptOutcome::NotSent, "the target cannot express the request") }
     }
 
-    /// The failure that followed another one: whoever wants to be asked again first says when that is.
-    pub(crate) fn after(mut self, before: Option<&Self>) -> Self {
-        let before = before.and_then(|failure| failure.retry_after);
-        self.retry_after = self.retry_after.into_iter().chain(before).min();
+    /// The failure that followed another one: whoever wants to be asked again first says when that is, and an answer
+    /// stays one until a later one.
+    pub(crate) fn after(mut self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        self.retry_after = self.retry_after.into_iter().chain(before.retry_after).min();
+        self.answer = self.answer.or(before.answer);
         self
     }
 

@@ -80,8 +80,9 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Whether a key is left that was not tried.
-    pub(super) fn has_more(&self, gateway: &Gateway) -> bool {
+    /// Gives up the key that signed last for this turn; whether one is left that was not tried.
+    pub(super) fn has_more(&mut self, gateway: &Gateway) -> bool {
+        self.tried.extend(self.current.take().map(|key| key.id));
         let usable = |key: &Credential| key.state.usable(self.tokens, gateway.now()).is_ok();
         self.credentials.iter().any(|key| !self.tried.contains(&key.id) && usable(key))
     }
@@ -93,7 +94,7 @@ impl<'a> Keys<'a> {
 
     /// What a failure says of the key that signed.
     pub(super) fn failed(&mut self, gateway: &Gateway, failure: &Failure) {
-        let Some(credential) = self.current.take() else { return };
+        let Some(credential) = self.current.clone() else { return };
         match failure.outcome {
             AttemptOutcome::RateLimited => match failure.retry_after {
                 Some(lasts) => credential.state.rest(lasts.max(Duration::from_millis(1)), gateway.now()),

@@ -5,17 +5,20 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use domain::{AttemptOutcome, Timestamp};
 use http::{HeaderMap, Response, header};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use wire::{
     Api, DialectName, Piece, ProviderError, Tap,
     dialect::{ErrorAnswer, ErrorClass, NoReply},
 };
 
-use super::{cascade::Held, failure::Failure};
+use super::{
+    cascade::{AFTERWARDS, Held},
+    failure::Failure,
+};
 use crate::{
     meter::Meter,
     pipeline::Ask,
@@ -42,6 +45,13 @@ pub(crate) enum Kind {
     Stream(Box<Tap>, Vec<Piece>, Incoming),
 }
 
+/// An answer that has shown that it is one.
+pub(super) struct Opened {
+    pub(super) kind: Kind,
+    /// It says that a filter refused the prompt, and nothing else.
+    pub(super) blocked: bool,
+}
+
 /// Output tokens of a plain answer that does not say its usage: four bytes a token; vectors are not output.
 pub(crate) const fn output_estimate(api: Api, bytes: u64) -> u64 {
     if api.generates() { bytes.div_ceil(4) } else { 0 }
@@ -54,13 +64,15 @@ pub(crate) fn has_ended(body: &Incoming) -> bool {
 
 /// Reads an answer of status 2xx until it has shown that it is one; what was read of it goes into `held` as well.
 ///
-/// One that is to be judged and too large for it is only told to be long.
+/// One that is to be judged and too large for it is only told to be long. That a filter refused the prompt is looked for
+/// only where the request is sent on then, at the latest at that moment.
 pub(super) async fn open(
     (ask, talk): (&Ask, &Talk),
     headers: &HeaderMap,
     body: Incoming,
     (meter, held): (&mut Meter, Option<&mut Held>),
-) -> Result<Kind, Failure> {
+    sends_on: Option<Instant>,
+) -> Result<Opened, Failure> {
     // What was not asked for is not unpacked: a few bytes could become any number of them.
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| {
         let encoding = encoding.as_bytes().trim_ascii();
@@ -75,25 +87,29 @@ pub(super) async fn open(
             said.get(..media.len()).is_some_and(|start| start.eq_ignore_ascii_case(media))
         })
     };
-    match ask.facts.stream {
+    let kind = match ask.facts.stream {
         // Vendors label streams in many ways, but no stream is one JSON document.
-        true if !is("application/json") => open_stream((ask, talk), body, (meter, held)).await,
-        false if is("text/event-stream") => Err(protocol("a stream that nobody asked for")),
+        true if !is("application/json") => {
+            return open_stream((ask, talk), body, (meter, held), sends_on).await;
+        }
+        false if is("text/event-stream") => return Err(protocol("a stream that nobody asked for")),
         // Sound is played while it comes.
-        false if ask.api == Api::Speech && !is("application/json") => Ok(Kind::Long(Bytes::new(), body)),
+        false if ask.api == Api::Speech && !is("application/json") => Kind::Long(Bytes::new(), body),
         // Transcripts come as text or subtitles where the client asked for that.
-        false if ask.api.is_upload() && !is("application/json") => hold(ask.api, body, meter).await,
+        false if ask.api.is_upload() && !is("application/json") => hold(ask.api, body, meter).await?,
         stream => {
             let kind = hold(ask.api, body, meter).await?;
             match (held, &kind) {
-                (Some(_), Kind::Long(..)) => return Ok(kind),
+                (Some(_), Kind::Long(..)) => return Ok(Opened { kind, blocked: false }),
                 (Some(held), Kind::Plain(whole)) => held.note(whole),
                 _ => {}
             }
-            let kind = judge(kind, (ask.api, talk), meter)?;
-            if stream { Err(protocol("a document instead of a stream")) } else { Ok(kind) }
+            let opened = judge(kind, (ask.api, talk), meter, sends_on)?;
+            let document = Err(protocol("a document instead of a stream"));
+            return if stream { document } else { Ok(opened) };
         }
-    }
+    };
+    Ok(Opened { kind, blocked: false })
 }
 
 fn protocol(detail: &'static str) -> Failure {
@@ -118,43 +134,85 @@ pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
 /// Reads a stream up to its first content, so that an error before it can still go to another target.
 async fn open_stream(
     (ask, talk): (&Ask, &Talk),
-    mut body: Incoming,
-    (meter, mut whole): (&mut Meter, Option<&mut Held>),
-) -> Result<Kind, Failure> {
-    let mut tap = talk.tap(ask);
-    let mut pieces = Vec::new();
-    let mut held = 0;
+    body: Incoming,
+    (meter, whole): (&mut Meter, Option<&mut Held>),
+    sends_on: Option<Instant>,
+) -> Result<Opened, Failure> {
+    let (tap, pieces) = (Box::new(talk.tap(ask)), Vec::new());
+    let mut start = Start { tap, pieces, body, bytes: 0, whole };
+    // What one choice lacks others may still say.
+    let sends_on = sends_on.filter(|_| ask.facts.choices <= 1);
     loop {
-        let frame = body.frame().await;
-        let ended = frame.is_none();
-        match frame {
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else { continue };
-                held += data.len();
-                if let Some(whole) = &mut whole {
-                    whole.note(&data);
-                }
-                if let Err(error) = tap.feed(data, &mut pieces) {
-                    // The client saw nothing of it, but it was written.
-                    meter.observe_stream(tap.seen());
-                    return Err(Failure::new(AttemptOutcome::Protocol, error.to_string()));
-                }
-            }
-            Some(Err(error)) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
-            None => tap.finish(&mut pieces),
-        }
-        let seen = tap.seen();
-        meter.observe_stream(seen);
+        let ended = !start.more(meter).await?;
+        let seen = start.tap.seen();
         if let (Some(error), false) = (&seen.error, seen.content) {
             let class = talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
             return Err(error_inside(class, error.clone()));
         }
-        if seen.content || seen.done || held > MAX_OPENING {
-            return Ok(Kind::Stream(Box::new(tap), pieces, body));
+        if seen.content || seen.done || start.bytes > MAX_OPENING {
+            let blocked = match sends_on.filter(|_| seen.blocked) {
+                Some(until) => start.says_nothing_else(meter, until).await,
+                None => false,
+            };
+            let Start { tap, pieces, body, .. } = start;
+            return Ok(Opened { kind: Kind::Stream(tap, pieces, body), blocked });
         }
         if ended {
             return Err(Failure::new(AttemptOutcome::Cut, "the stream ended before any content"));
         }
+    }
+}
+
+/// The start of a stream.
+struct Start<'a> {
+    tap: Box<Tap>,
+    pieces: Vec<Piece>,
+    body: Incoming,
+    /// Read so far.
+    bytes: usize,
+    whole: Option<&'a mut Held>,
+}
+
+impl Start<'_> {
+    /// Reads on; whether there may be more.
+    async fn more(&mut self, meter: &mut Meter) -> Result<bool, Failure> {
+        let frame = self.body.frame().await.transpose();
+        let frame = frame.map_err(|error| Failure::new(AttemptOutcome::Cut, innermost(&error)))?;
+        let (more, fed) = match frame.map(Frame::into_data) {
+            Some(Ok(data)) => {
+                self.bytes += data.len();
+                if let Some(whole) = &mut self.whole {
+                    whole.note(&data);
+                }
+                (true, self.tap.feed(data, &mut self.pieces))
+            }
+            Some(Err(_)) => (true, Ok(())),
+            None => {
+                self.tap.finish(&mut self.pieces);
+                (false, Ok(()))
+            }
+        };
+        // Also of what cannot be read on: the client saw nothing of it, but it was written.
+        meter.observe_stream(self.tap.seen());
+        fed.map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
+        Ok(more)
+    }
+
+    /// Reads what follows the word of a filter, the usage and the end: whether no content is among it.
+    async fn says_nothing_else(&mut self, meter: &mut Meter, until: Instant) -> bool {
+        let until = until.min(Instant::now() + AFTERWARDS);
+        loop {
+            let seen = self.tap.seen();
+            let over = (seen.done && seen.usage.is_some()) || seen.error.is_some();
+            if over || seen.deltas > 0 || self.bytes > MAX_OPENING {
+                break;
+            }
+            // Whatever becomes of the rest, the filter has spoken.
+            if !matches!(timeout_at(until, self.more(meter)).await, Ok(Ok(true))) {
+                break;
+            }
+        }
+        self.tap.seen().deltas == 0
     }
 }
 
@@ -187,8 +245,14 @@ async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, F
 }
 
 /// Refuses what is no answer although its status says so, and notes the usage of what is one.
-fn judge(kind: Kind, (api, talk): (Api, &Talk), meter: &mut Meter) -> Result<Kind, Failure> {
-    let (Kind::Plain(start) | Kind::Long(start, _)) = &kind else { return Ok(kind) };
+fn judge(
+    kind: Kind,
+    (api, talk): (Api, &Talk),
+    meter: &mut Meter,
+    sends_on: Option<Instant>,
+) -> Result<Opened, Failure> {
+    let unblocked = |kind| Ok(Opened { kind, blocked: false });
+    let (Kind::Plain(start) | Kind::Long(start, _)) = &kind else { return unblocked(kind) };
     if start.trim_ascii_start().first() != Some(&b'{') {
         return Err(protocol("the answer is no JSON object"));
     }
@@ -196,23 +260,32 @@ fn judge(kind: Kind, (api, talk): (Api, &Talk), meter: &mut Meter) -> Result<Kin
         return if talk.needs_whole() {
             Err(protocol("the answer is too large to translate"))
         } else {
-            Ok(kind)
+            unblocked(kind)
         };
     };
     let length = body.len() as u64;
-    match talk.hear(body) {
-        None => judge_openai(body, api, meter).map(|()| kind),
-        Some(Ok(Heard { body, usage })) => {
-            meter.observe(usage, output_estimate(api, length));
-            Ok(Kind::Plain(body))
+    let (kind, blocked) = match talk.hear(body) {
+        None => {
+            judge_openai(body, api, meter)?;
+            let blocked = sends_on.is_some() && wire::chat_blocked(body);
+            (kind, blocked)
         }
-        Some(Err(NoReply::Malformed(why))) => Err(Failure::new(AttemptOutcome::Protocol, why)),
+        Some(Ok(Heard { body, usage, blocked })) => {
+            meter.observe(usage, output_estimate(api, length));
+            (Kind::Plain(body), sends_on.is_some() && blocked)
+        }
+        Some(Err(NoReply::Malformed(why))) => return Err(Failure::new(AttemptOutcome::Protocol, why)),
         Some(Err(NoReply::Error(class, said))) => {
             // An error's length is no measure of output.
             meter.observe(None, 0);
-            Err(error_inside(class, said))
+            return Err(error_inside(class, said));
         }
+    };
+    if blocked {
+        // Nor is that of a refusal.
+        meter.observe(None, 0);
     }
+    Ok(Opened { kind, blocked })
 }
 
 /// The same for OpenAI's own words, without building a document.

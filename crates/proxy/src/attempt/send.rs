@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::AttemptOutcome;
+use domain::{AttemptOutcome, ModelRef};
 use http::{Request, response::Parts};
-use policy::{Credential, Planned, Reason, bound};
+use policy::{Credential, Reason, bound};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Seat, Signer, Turn, Watch, cascade,
+    Seat, Signer, Turn, Watch,
+    cascade::{self, Verdict},
     failure::{Failure, by_status},
     opening::{self, Kind},
     prepare::{Prepared, prepare},
+    walk::sends_on,
 };
 use crate::{
     gateway::Gateway,
@@ -77,36 +79,58 @@ pub(crate) async fn try_once(
     let waiting = Instant::now();
     let connect = ask.plan.terms.timeouts.connect.std();
     let request = request.map(|body| Outgoing::new(body, sent));
-    let exchange = exchange(gateway, (ask, &talk, turn.planned), meter, request, connect);
+    let exchange = exchange(gateway, (ask, &talk, turn), meter, request, connect);
     let mut got = timeout_at(turn.first_content, exchange)
         .await
         .unwrap_or_else(|_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time")));
     meter.wait(waiting.elapsed());
     if let Err(failure) = &mut got {
         blot(failure, credential.as_ref());
-        meter.end(failure.outcome);
-        tracing::debug!(request = %meter.request(), target = %target.model, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
     }
     let secret = credential.map(|credential| Arc::clone(&credential.secret));
-    Ok(got.map(|(head, kind, rejected)| {
-        if let Some(why) = &rejected {
-            tracing::debug!(request = %meter.request(), target = %target.model, why, "an answer is not accepted");
-        }
-        if cascade::condition(ask, turn.planned).is_some() {
-            meter.judged(rejected.clone());
-        }
-        Answer { head, kind, deadline: turn.deadline, secret, rejected: rejected.is_some() }
-    }))
+    let got = got.map(|(head, kind, verdict)| {
+        (Answer { head, kind, deadline: turn.deadline, secret, rejected: false }, verdict)
+    });
+    Ok(conclude(got, meter, &target.model))
 }
 
-/// Sends, and reads as much as it takes to know that the target answered; with why its answer is not accepted.
+/// Ends an attempt, unless its answer goes to the client as it comes.
+fn conclude(
+    got: Result<(Answer, Verdict), Failure>,
+    meter: &mut Meter,
+    target: &ModelRef,
+) -> Result<Answer, Failure> {
+    let (mut failure, blocked) = match got {
+        Ok((answer, Verdict::Unjudged)) => return Ok(answer),
+        Ok((answer, Verdict::Accepted)) => {
+            meter.judged(None);
+            return Ok(answer);
+        }
+        Ok((answer, Verdict::Rejected(why))) => {
+            tracing::debug!(request = %meter.request(), %target, why, "an answer is not accepted");
+            meter.judged(Some(why));
+            return Ok(Answer { rejected: true, ..answer });
+        }
+        Ok((answer, Verdict::Blocked)) => {
+            let detail = "a filter refused the prompt in an answer of status 200";
+            (Failure::new(AttemptOutcome::ContentFilter, detail), Some(answer))
+        }
+        Err(failure) => (failure, None),
+    };
+    meter.end(failure.outcome);
+    tracing::debug!(request = %meter.request(), %target, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
+    failure.answer = blocked.map(|answer| Box::new((answer, meter.kept())));
+    Err(failure)
+}
+
+/// Sends, and reads as much as it takes to know that the target answered, and what becomes of the answer.
 async fn exchange(
     gateway: &Gateway,
-    (ask, talk, planned): (&Ask, &Talk, &Planned),
+    (ask, talk, turn): (&Ask, &Talk, &Turn<'_>),
     meter: &mut Meter,
     request: Request<Outgoing>,
     connect: Duration,
-) -> Result<(Parts, Kind, Option<String>), Failure> {
+) -> Result<(Parts, Kind, Verdict), Failure> {
     let sent = gateway.upstream.send(connect, request).await;
     let response =
         sent.map_err(|error| Failure { before_head: true, ..Failure::new(error.outcome, error.detail) })?;
@@ -116,13 +140,18 @@ async fn exchange(
         return Err(opening::refusal(outcome, talk, response).await);
     }
     let (head, body) = response.into_parts();
-    if let Some(condition) = cascade::condition(ask, planned) {
-        let (kind, rejected) = cascade::open((ask, talk), &head.headers, body, meter, condition).await?;
-        return Ok((head, kind, rejected));
+    let sends_on = sends_on(ask, turn);
+    if let Some(condition) = cascade::condition(ask, turn.planned) {
+        let judge = (condition, sends_on);
+        let (kind, verdict) = cascade::open((ask, talk), &head.headers, body, meter, judge).await?;
+        return Ok((head, kind, verdict));
     }
-    let kind = opening::open((ask, talk), &head.headers, body, (meter, None)).await?;
+    let opened = opening::open((ask, talk), &head.headers, body, (meter, None), sends_on).await?;
+    if opened.blocked {
+        return Ok((head, opened.kind, Verdict::Blocked));
+    }
     meter.first_content();
-    Ok((head, kind, None))
+    Ok((head, opened.kind, Verdict::Unjudged))
 }
 
 /// Takes the credential out of everything the provider said.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::AttemptOutcome;
+use domain::{Action, AttemptOutcome, FailureClass};
 use policy::{Planned, Target, WhyNot, live::Micros};
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ pub(super) struct Walk {
     /// The target with the largest context that the request was too long for.
     too_long_for: Option<Arc<Target>>,
     /// The last whole answer that was not accepted, and whose it is: better than none.
-    rejected: Option<(Box<Answer>, Kept)>,
+    rejected: Option<Box<(Answer, Kept)>>,
 }
 
 impl Walk {
@@ -51,24 +51,27 @@ impl Walk {
                 self.too_long_for = Some(Arc::clone(&planned.target));
             }
         }
-        self.last = Some(failure.after(self.last.as_ref()));
+        self.last = Some(failure.after(self.last.take()));
     }
 
     /// A target answered, and that was not good enough.
     pub(super) fn rejected(&mut self, answer: Box<Answer>, meter: &Meter) {
-        self.rejected = Some((answer, meter.kept()));
+        self.rejected = Some(Box::new((*answer, meter.kept())));
     }
 
     /// Whether there is an answer for want of a better one.
-    pub(super) const fn has_answer(&self) -> bool {
-        self.rejected.is_some()
+    pub(super) fn has_answer(&self) -> bool {
+        self.rejected.is_some() || self.last.as_ref().is_some_and(|failure| failure.answer.is_some())
     }
 
-    /// What the client gets where no answer was good: one that was not accepted, or why there is none.
-    pub(super) fn end(self, ask: &Ask, meter: &mut Meter) -> Result<Answer, Trouble> {
-        if let Some((answer, kept)) = self.rejected {
+    /// What the client gets where no answer was good: one that was not accepted, else one that says that a filter
+    /// refused the prompt, or why there is none.
+    pub(super) fn end(mut self, ask: &Ask, meter: &mut Meter) -> Result<Answer, Trouble> {
+        let blocked = self.last.as_mut().and_then(|failure| failure.answer.take());
+        if let Some(answer) = self.rejected.or(blocked) {
+            let (answer, kept) = *answer;
             meter.fall_back(kept);
-            return Ok(*answer);
+            return Ok(answer);
         }
         let none = || Failure::passed_over(meter.passed_over());
         let passed = ask.plan.passed_over.iter().chain(meter.passed_over());
@@ -76,18 +79,29 @@ impl Walk {
     }
 }
 
+/// Until when at most the request stays at a target whose filter refuses its prompt inside an answer; `None`: it does not
+/// go on, and that answer is one like any.
+pub(super) fn sends_on(ask: &Ask, turn: &Turn<'_>) -> Option<Instant> {
+    let goes_on = match ask.plan.terms.action(FailureClass::ContentFilter) {
+        Action::Stop => false,
+        Action::NextTarget | Action::LargerContext => !turn.last,
+        Action::NextKey | Action::Retry => true,
+    };
+    (goes_on && ask.api.generates()).then_some(turn.first_content)
+}
+
 /// Whether the same target is asked again, and whether that is its trial; waits before it if so.
 pub(super) async fn repeat(
     (gateway, ask): (&Gateway, &Ask),
     meter: &mut Meter,
     turn: &Turn<'_>,
-    (repeats, failure): (u32, &Failure),
+    (repeats, retry_after): (u32, Option<Duration>),
 ) -> Option<bool> {
     let retry = &ask.plan.terms.retry;
     if repeats >= retry.attempts {
         return None;
     }
-    let wait = match failure.retry_after {
+    let wait = match retry_after {
         Some(asked) if asked > LONGEST_WAIT => return None,
         Some(asked) if !asked.is_zero() => asked,
         _ => drawn(FIRST_WAIT.saturating_mul(1 << repeats.min(6)), gateway.live.draw()),

@@ -60,8 +60,9 @@ impl Running {
             | O::Cancelled
             | O::Orphaned => {
                 let (usage, raised) = self.at_least_seen(outcome, input_estimate);
-                // An answer that was cut may have reported its usage up to then; more may have followed.
-                (usage, raised || !matches!(outcome, O::Ok | O::Rejected))
+                // An answer that was cut may have reported its usage up to then; more may have followed. Behind a
+                // refusal nothing does.
+                (usage, raised || !matches!(outcome, O::Ok | O::Rejected | O::ContentFilter))
             }
         }
     }

@@ -274,3 +274,17 @@ async fn a_model_that_retires_is_warned_of_and_then_replaced() {
     bench.event().await;
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn each_key_of_a_target_is_asked_once_where_a_route_wants_the_next_one() {
+    let route = r#""retry":{"attempts":1,"on":{"server_error":"next_key"}}"#;
+    let plan = Plan { simulators: 2, credentials: 2, route, timeouts: SHORT, ..Plan::default() };
+    let mut bench = Bench::start(plan).await;
+    bench.sim().script(r#"{"status":500}"#).await;
+    assert_eq!(headers(&bench.client.say("hi").await), (200, "b", "server_error"));
+    let twice = [at("a", O::ServerError), at("a", O::ServerError), at("b", O::Ok)];
+    assert_eq!(attempts(&mut bench).await, twice);
+    let asked = bench.sim().requests().await;
+    assert_ne!(asked[0]["key_sha256"], asked[1]["key_sha256"], "the same key again");
+    bench.finish().await;
+}

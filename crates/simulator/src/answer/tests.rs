@@ -77,6 +77,9 @@ fn stop_sequences_refusals_and_filters_end_an_answer() {
     assert_eq!((cut.text.concat().as_str(), cut.finish), ("echo: one ", Finish::Stop("two".into())));
     assert_eq!(answer(&intent("refuse: no")).0.finish, Finish::Refusal);
     assert_eq!(answer(&intent("filter:")).0.finish, Finish::Filter);
+    let blocked = Behaviour { blocked: true, ..Behaviour::default() };
+    let reply = reply(&intent("one two"), &blocked, &Cache::default(), "", &[0; 32]).unwrap();
+    assert_eq!((&reply.answers[0], reply.usage.output), (&Answer::empty(Finish::Filter), 0));
 }
 
 #[test]

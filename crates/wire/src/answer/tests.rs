@@ -127,6 +127,7 @@ fn refusals_are_told_from_prompts_that_were_blocked() {
         assert!(read.refusal, "{body}");
         let reply = dialect.codec().unwrap().decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(reply.blocked(), blocked, "{body}");
+        assert_eq!(crate::chat_blocked(body.as_bytes()), blocked && dialect == OpenAiChat, "{body}");
     }
 }
 

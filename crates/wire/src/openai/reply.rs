@@ -3,8 +3,14 @@
 use domain::{ServiceTier, Usage};
 
 pub use super::error::{ProviderError, provider_error};
-use super::usage;
-use crate::json::{Fault, Reader};
+use super::{chat::Chat, usage};
+use crate::{
+    dialect::Dialect as _,
+    json::{Fault, Json, Reader},
+};
+
+/// Finish reasons of filters, as they are written; Azure's annotations of every answer go by longer names.
+pub(super) const FILTERS: [&[u8]; 2] = [b"\"content_filter\"", b"\"sensitive\""];
 
 /// The usage of a plain chat or embeddings answer; `None`: it says nothing, so it has to be estimated.
 #[must_use]
@@ -20,6 +26,15 @@ pub fn chat_usage(body: &[u8]) -> Option<Usage> {
         Ok(())
     });
     found.map(|usage| Usage { service_tier: tier, ..usage })
+}
+
+/// Whether a plain chat answer is none because a filter refused the prompt, see [`crate::canon::Reply::blocked`].
+///
+/// Only a body that names a filter is read for it.
+#[must_use]
+pub fn chat_blocked(body: &[u8]) -> bool {
+    FILTERS.iter().any(|word| memchr::memmem::find(body, word).is_some())
+        && Json::parse(body).is_ok_and(|json| Chat.decode_reply(json).is_ok_and(|reply| reply.blocked()))
 }
 
 /// The usage of an answer of which only the last bytes are known: the last `"usage"` object among them.

@@ -66,21 +66,20 @@ async fn the_calls_it_makes() {
 
 #[tokio::test]
 async fn refusals_in_the_dialects_way() {
-    let mut bench = Bench::start(Plan {
-        simulators: 2,
-        kinds: &["anthropic", "custom"],
-        route: frugal!("!reply.refusal"),
-        ..Plan::default()
-    })
-    .await;
-    for streamed in [false, true] {
-        let reply = if streamed {
-            bench.client.stream("refuse:no").await
-        } else {
-            bench.client.say("refuse:no").await
-        };
-        assert_eq!(headers(&reply), (200, "b", "rejected", "2"), "{reply:?}");
-        bench.event().await;
+    // Anthropic's has no content, and is taken for a blocked prompt.
+    let (words, none) = (&["bedrock", "custom"], &["anthropic", "custom"]);
+    for (kinds, outcome) in [(words, "rejected"), (none, "content_filter")] {
+        let plan = Plan { simulators: 2, kinds, route: frugal!("!reply.refusal"), ..Plan::default() };
+        let mut bench = Bench::start(plan).await;
+        for streamed in [false, true] {
+            let reply = if streamed {
+                bench.client.stream("refuse:no").await
+            } else {
+                bench.client.say("refuse:no").await
+            };
+            assert_eq!(headers(&reply), (200, "b", outcome, "2"), "{reply:?}");
+            bench.event().await;
+        }
+        bench.finish().await;
     }
-    bench.finish().await;
 }

@@ -9,6 +9,7 @@ use crate::{
     json::{Fault, Reader, decode, decoded_len},
     openai::{
         error::{ProviderError, error_member},
+        reply::FILTERS,
         usage,
     },
 };
@@ -110,7 +111,7 @@ impl<'a> Chunk<'a> {
                 b"finish_reason" => {
                     self.finish |= reader.peek() == Some(b'"');
                     let span = reader.value()?;
-                    self.filtered |= matches!(reader.slice(span), b"\"content_filter\"" | b"\"sensitive\"");
+                    self.filtered |= FILTERS.contains(&reader.slice(span));
                     Ok(())
                 }
                 // Where older Moonshot models put it.
