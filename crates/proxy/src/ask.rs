@@ -108,8 +108,8 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
     }
     let session = name(own.session, "x-portcullis-session")?;
-    let explain = own.explain.is_some_and(|value| value == "1");
-    let lenient = own.lenient.is_some_and(|value| value == "1");
+    let explain = switch(own.explain, "x-portcullis-explain")?;
+    let lenient = switch(own.lenient, "x-portcullis-lenient")?;
     let anthropic = [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned());
     let form = |value: &&HeaderValue| {
         value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
@@ -135,6 +135,14 @@ pub(crate) fn attribution(
         None => name(own.feature, "x-portcullis-feature")?,
     };
     Ok(Attribution { tenant: caller.key.tenant.id, key: caller.key.id, user, feature, tags: tags(own.tags)? })
+}
+
+fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, Trouble> {
+    match value.map(HeaderValue::as_bytes) {
+        None | Some(b"0") => Ok(false),
+        Some(b"1") => Ok(true),
+        Some(_) => Err(bad(header, "1 or 0")),
+    }
 }
 
 fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<String>, Trouble> {
@@ -206,6 +214,10 @@ mod tests {
         }
         assert!(options(&headers(&[("x-portcullis-timeout-ms", "soon")])).is_err());
         assert!(options(&headers(&[("x-portcullis-cache", "maybe")])).is_err());
+        for (said, understood) in [("1", Some(true)), ("0", Some(false)), ("true", None)] {
+            let options = options(&headers(&[("x-portcullis-explain", said)]));
+            assert_eq!(options.ok().map(|options| options.explain), understood, "{said}");
+        }
         let only = options(&headers(&[("x-portcullis-cache", "only")])).unwrap_err();
         assert_eq!(only.http_status().as_u16(), 504);
     }
