@@ -1,29 +1,35 @@
-//! Time to the first token: a histogram over a sliding window, and the peak that fades.
+//! Time to the first token: histograms over a sliding window, and the peak that fades.
+
+mod samples;
 
 use std::{
     sync::{
         OnceLock,
         atomic::{
-            AtomicU16, AtomicU64,
+            AtomicU8, AtomicU16, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
     time::Duration,
 };
 
+use self::samples::Samples;
 use super::Micros;
 
 /// Length of a slot, and how many are kept: two minutes and a little.
 const SLOT: Micros = 2_000_000;
 const SLOTS: usize = 64;
+/// What is kept.
+const KEPT: Micros = 120_000_000;
 /// From 1 ms to 20 min, each a tenth longer than the one before.
 const BUCKETS: usize = 150;
 const GROWTH: f64 = 1.1;
 const SHORTEST: f64 = 0.001;
 /// So many requests say something about the slowest twentieth of them.
 const ENOUGH: u64 = 5;
-/// A bucket's count stops here, well before it would go round.
+/// A bucket's count of requests or probes stops here, well before it would go round.
 const FULL: u16 = u16::MAX - 1_000;
+const FULL_OF_PROBES: u8 = u8::MAX - 50;
 
 /// Samples of the last two minutes.
 #[derive(Debug, Default)]
@@ -33,14 +39,15 @@ pub(super) struct Ttft(OnceLock<Box<[Slot; SLOTS]>>);
 struct Slot {
     /// Which slot of time it counts, plus one; 0: none yet.
     number: AtomicU64,
-    probes: AtomicU16,
-    buckets: [AtomicU16; BUCKETS],
+    requests: [AtomicU16; BUCKETS],
+    probes: [AtomicU8; BUCKETS],
 }
 
 impl Slot {
     fn empty() -> Self {
-        let buckets = std::array::from_fn(|_| AtomicU16::new(0));
-        Self { number: AtomicU64::new(0), probes: AtomicU16::new(0), buckets }
+        let requests = std::array::from_fn(|_| AtomicU16::new(0));
+        let probes = std::array::from_fn(|_| AtomicU8::new(0));
+        Self { number: AtomicU64::new(0), requests, probes }
     }
 
     /// Turns to a new slot of time. A sample that another thread counts meanwhile may be lost: of a percentile
@@ -48,8 +55,8 @@ impl Slot {
     fn turn(&self, number: u64) -> bool {
         let held = self.number.load(Acquire);
         if held < number && self.number.compare_exchange(held, number, AcqRel, Acquire).is_ok() {
-            self.probes.store(0, Relaxed);
-            self.buckets.iter().for_each(|bucket| bucket.store(0, Relaxed));
+            self.requests.iter().for_each(|bucket| bucket.store(0, Relaxed));
+            self.probes.iter().for_each(|bucket| bucket.store(0, Relaxed));
         }
         held <= number
     }
@@ -60,36 +67,53 @@ impl Ttft {
         let slots = self.0.get_or_init(|| Box::new(std::array::from_fn(|_| Slot::empty())));
         let number = now / SLOT + 1;
         let Some(slot) = slots.get(place(number)).filter(|slot| slot.turn(number)) else { return };
-        let counts = [slot.buckets.get(bucket(ttft)), Some(&slot.probes).filter(|_| probe)];
-        for count in counts.into_iter().flatten().filter(|count| count.load(Relaxed) < FULL) {
+        let bucket = bucket(ttft);
+        if probe {
+            if let Some(count) = slot.probes.get(bucket).filter(|count| count.load(Relaxed) < FULL_OF_PROBES)
+            {
+                count.fetch_add(1, Relaxed);
+            }
+        } else if let Some(count) = slot.requests.get(bucket).filter(|count| count.load(Relaxed) < FULL) {
             count.fetch_add(1, Relaxed);
         }
     }
 
     pub(super) fn p95(&self, now: Micros, window: Micros) -> Option<Duration> {
+        let (mut all, probes) = self.seen(now, window)?;
+        let known = probes.total() > 0 || all.total() >= ENOUGH;
+        all.0.iter_mut().zip(&probes.0).for_each(|(sum, probes)| *sum += probes);
+        all.p95().filter(|_| known).map(|(bucket, _)| middle(bucket))
+    }
+
+    /// Whether it is better than another by more than chance may do. Like is compared with like: a probe's prompt is
+    /// shorter than what clients send, and those who are not used have nothing but probes.
+    pub(super) fn is_better(&self, other: &Self, now: Micros, window: Micros) -> bool {
+        let seen = |window| Some((self.seen(now, window)?, other.seen(now, window)?));
+        let Some(((requests, probes), (their_requests, their_probes))) = seen(window) else { return false };
+        if requests.total() >= ENOUGH && their_requests.total() >= ENOUGH {
+            return requests.are_better(&their_requests);
+        }
+        // A difference that is not so large takes more of them to show.
+        let longer = || seen(window.max(KEPT)).is_some_and(|((_, own), (_, theirs))| own.are_better(&theirs));
+        probes.are_better(&their_probes) || longer()
+    }
+
+    /// Requests and probes of a window.
+    fn seen(&self, now: Micros, window: Micros) -> Option<(Samples, Samples)> {
         let slots = self.0.get()?;
         let newest = now / SLOT + 1;
         let oldest = now.saturating_sub(window) / SLOT + 1;
         let within = |slot: &&Slot| (oldest..=newest).contains(&slot.number.load(Acquire));
-        let mut sums = [0_u64; BUCKETS];
-        let mut probes = 0_u64;
+        let (mut requests, mut probes) = (Samples([0; BUCKETS]), Samples([0; BUCKETS]));
         for slot in slots.iter().filter(within) {
-            probes += u64::from(slot.probes.load(Relaxed));
-            for (sum, bucket) in sums.iter_mut().zip(&slot.buckets) {
+            for (sum, bucket) in requests.0.iter_mut().zip(&slot.requests) {
+                *sum += u64::from(bucket.load(Relaxed));
+            }
+            for (sum, bucket) in probes.0.iter_mut().zip(&slot.probes) {
                 *sum += u64::from(bucket.load(Relaxed));
             }
         }
-        let total: u64 = sums.iter().sum();
-        if total == 0 || (probes == 0 && total < ENOUGH) {
-            return None;
-        }
-        let mut left = (total * 95).div_ceil(100);
-        let found = sums.iter().position(|sum| {
-            let here = left <= *sum;
-            left = left.saturating_sub(*sum);
-            here
-        });
-        found.map(middle)
+        Some((requests, probes))
     }
 }
 

@@ -8,11 +8,6 @@ use std::{
     time::Duration,
 };
 
-/// Another one has to be better by this much,
-const MARGIN: Duration = Duration::from_millis(20);
-/// and by one in so many parts.
-const PART: u32 = 5;
-
 /// The fastest target, by its place in the list.
 #[derive(Debug, Default)]
 pub struct Leader(AtomicUsize);
@@ -33,27 +28,37 @@ impl Leader {
         self.0.load(Acquire)
     }
 
-    /// Decides anew from each one's 95th percentile of the time to the first token; `None`: no change.
+    /// Decides anew from each one's 95th percentile of the time to the first token, and who is `faster` than whom
+    /// ([`TargetState::is_faster`](super::TargetState::is_faster)); `None`: no change.
     ///
-    /// A leader that is eligible keeps the lead unless another is better by a fifth and by 20 ms, and as long
-    /// as nothing is known of it. Of those nothing is known of, the first in the list comes first.
-    pub fn judge(&self, p95s: &[Option<Duration>], eligible: &[bool]) -> Option<Move> {
+    /// A leader that is eligible keeps the lead unless another is faster, and as long as nothing is known of it. Of
+    /// those nothing is known of, the first in the list comes first.
+    pub fn judge(
+        &self,
+        p95s: &[Option<Duration>],
+        eligible: &[bool],
+        faster: impl Fn(usize, usize) -> bool,
+    ) -> Option<Move> {
         let from = self.current();
-        let to = successor(from, p95s, eligible)?;
+        let to = successor(from, p95s, eligible, faster)?;
         self.0.compare_exchange(from, to, AcqRel, Acquire).ok().map(|from| Move { from, to })
     }
 }
 
-fn successor(from: usize, p95s: &[Option<Duration>], eligible: &[bool]) -> Option<usize> {
+fn successor(
+    from: usize,
+    p95s: &[Option<Duration>],
+    eligible: &[bool],
+    faster: impl Fn(usize, usize) -> bool,
+) -> Option<usize> {
     let able = |place: &usize| eligible.get(*place).copied().unwrap_or_default();
     let known = |place: usize| p95s.get(place).copied().flatten().map(|p95| (p95, place));
-    let best = (0..eligible.len()).filter(able).filter_map(known).min();
+    let all = || (0..eligible.len()).filter(able);
     if !able(&from) {
-        return best.map(|(_, place)| place).or_else(|| (0..eligible.len()).find(able));
+        return all().filter_map(known).min().map(|(_, place)| place).or_else(|| all().next());
     }
-    let (own, _) = known(from)?;
-    let (best, place) = best?;
-    (best + MARGIN <= own && best <= own - own / PART).then_some(place)
+    let better = all().filter(|place| *place != from && faster(*place, from));
+    better.filter_map(known).min().map(|(_, place)| place)
 }
 
 #[cfg(test)]
@@ -66,28 +71,43 @@ mod tests {
         times.iter().map(|time| (*time != 0).then(|| Duration::from_millis(*time))).collect()
     }
 
+    /// By a fifth and by 20 ms.
+    fn judge(leader: &Leader, times: &[Option<Duration>], able: &[bool]) -> Option<Move> {
+        let faster = |one: usize, other: usize| match (times.get(one), times.get(other)) {
+            (Some(Some(one)), Some(Some(other))) => {
+                *one + Duration::from_millis(20) <= *other && *one <= *other - *other / 5
+            }
+            _ => false,
+        };
+        leader.judge(times, able, faster)
+    }
+
     #[test]
     fn another_one_has_to_be_better_by_a_fifth_and_by_20_ms() {
         let leader = Leader::default();
         let all = [true, true];
-        assert_eq!(leader.judge(&ms(&[1_000, 801]), &all), None);
-        assert_eq!(leader.judge(&ms(&[90, 71]), &all), None);
-        assert_eq!(leader.judge(&ms(&[1_000, 800]), &all), Some(Move { from: 0, to: 1 }));
-        assert_eq!(leader.judge(&ms(&[1_000, 800]), &all), None);
-        assert_eq!(leader.judge(&ms(&[100, 120]), &all), None);
-        assert_eq!(leader.judge(&ms(&[100, 126]), &all), Some(Move { from: 1, to: 0 }));
+        assert_eq!(judge(&leader, &ms(&[1_000, 801]), &all), None);
+        assert_eq!(judge(&leader, &ms(&[90, 71]), &all), None);
+        assert_eq!(judge(&leader, &ms(&[1_000, 800]), &all), Some(Move { from: 0, to: 1 }));
+        assert_eq!(judge(&leader, &ms(&[1_000, 800]), &all), None);
+        assert_eq!(judge(&leader, &ms(&[100, 120]), &all), None);
+        assert_eq!(judge(&leader, &ms(&[100, 126]), &all), Some(Move { from: 1, to: 0 }));
         assert_eq!(leader.current(), 0);
     }
 
     #[test]
     fn a_leader_of_which_nothing_is_known_stays_while_it_is_eligible() {
         let leader = Leader::default();
-        assert_eq!(leader.judge(&ms(&[0, 5]), &[true, true]), None);
-        assert_eq!(leader.judge(&ms(&[0, 0, 0]), &[false, false, true]), Some(Move { from: 0, to: 2 }));
-        assert_eq!(leader.judge(&ms(&[0, 9, 0]), &[true, true, false]), Some(Move { from: 2, to: 1 }));
-        assert_eq!(leader.judge(&ms(&[0, 9, 0]), &[false, false, false]), None);
-        assert_eq!(leader.judge(&[], &[]), None);
-        assert_eq!(leader.judge(&ms(&[0]), &[true]), Some(Move { from: 1, to: 0 }), "the list grew shorter");
+        assert_eq!(judge(&leader, &ms(&[0, 5]), &[true, true]), None);
+        assert_eq!(judge(&leader, &ms(&[0, 0, 0]), &[false, false, true]), Some(Move { from: 0, to: 2 }));
+        assert_eq!(judge(&leader, &ms(&[0, 9, 0]), &[true, true, false]), Some(Move { from: 2, to: 1 }));
+        assert_eq!(judge(&leader, &ms(&[0, 9, 0]), &[false, false, false]), None);
+        assert_eq!(judge(&leader, &[], &[]), None);
+        assert_eq!(
+            judge(&leader, &ms(&[0]), &[true]),
+            Some(Move { from: 1, to: 0 }),
+            "the list grew shorter"
+        );
     }
 
     proptest! {
@@ -99,7 +119,7 @@ mod tests {
             let leader = Leader::default();
             for (a, b, c) in noise {
                 let times: Vec<_> = [a, b, c].map(|part| Some(Duration::from_micros(base * part))).into();
-                prop_assert_eq!(leader.judge(&times, &[true; 3]), None);
+                prop_assert_eq!(judge(&leader, &times, &[true; 3]), None);
             }
         }
 
@@ -111,8 +131,8 @@ mod tests {
         ) {
             let leader = Leader(AtomicUsize::new(from));
             let able = &able[..times.len()];
-            leader.judge(&ms(&times), able);
-            prop_assert_eq!(leader.judge(&ms(&times), able), None);
+            judge(&leader, &ms(&times), able);
+            prop_assert_eq!(judge(&leader, &ms(&times), able), None);
             prop_assert!(able[leader.current().min(times.len() - 1)] || able.iter().all(|able| !able));
         }
     }

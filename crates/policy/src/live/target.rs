@@ -1,6 +1,7 @@
 //! What was seen of a target: outcomes, latency, repeats, and whether it may be used.
 
 mod broken;
+mod speed;
 
 use std::{
     sync::atomic::{
@@ -305,25 +306,6 @@ impl TargetState {
     /// Takes a repeat out of the budget: a share of the first attempts of the last 10 s, and 3 in any case.
     pub fn repeat(&self, now: Micros, budget: Share) -> bool {
         self.repeats.repeat(now, budget)
-    }
-
-    /// The time to the first token of a request.
-    pub fn observe_ttft(&self, ttft: Duration, now: Micros) {
-        self.ttft.observe(ttft, false, now);
-        self.peak.observe(ttft, now);
-    }
-
-    /// 95th percentile of the time to the first token over a window of at most two minutes, 5 % off at most;
-    /// `None` where there is neither a probe in it nor five requests.
-    #[must_use]
-    pub fn ttft_p95(&self, now: Micros, window: Micros) -> Option<Duration> {
-        self.ttft.p95(now, window)
-    }
-
-    /// Recent time to the first token × (requests under way + 1), in seconds; peaks count at once and fade.
-    #[must_use]
-    pub fn load(&self, now: Micros) -> f64 {
-        self.peak.seconds(now) * (f64::from(self.in_flight()) + 1.0)
     }
 
     /// All of it as numbers.

@@ -6,6 +6,7 @@ mod line;
 mod registry;
 mod relapse;
 mod sharing;
+mod speed;
 mod threads;
 
 use domain::{HealthSpec, Share};

@@ -63,7 +63,9 @@ fn the_fastest_goes_first_once_it_was_found_and_others_are_looked_at_in_passing(
     }
     let tier = desk.snapshot.routes().next().unwrap().tiers().next().unwrap();
     let p95s = times.map(|(target, _)| desk.target(target).state.ttft_p95(SECOND, 60 * SECOND));
-    assert_eq!(tier.leader.judge(&p95s, &[true; 3]).unwrap().to, 1);
+    let state = |place: usize| &tier.members[place].target.state;
+    let faster = |one, other| state(one).is_faster(state(other), SECOND, 60 * SECOND);
+    assert_eq!(tier.leader.judge(&p95s, &[true; 3], faster).unwrap().to, 1);
     let question = Question { now: SECOND, ..Question::of("chat") };
     let (draws, mut explored) = (20_000, 0);
     let counts = firsts(&desk, &question, draws);

@@ -112,7 +112,9 @@ impl Replicas {
                     states.iter().map(|state| state.ttft_p95(now, tier.interval * 2)).collect();
                 let in_use = |admission| matches!(admission, Admission::Open | Admission::Warming { .. });
                 let eligible: Vec<_> = states.iter().map(|state| in_use(state.admission(now))).collect();
-                tier.leader.judge(&p95s, &eligible)
+                let faster =
+                    |one: usize, other: usize| states[one].is_faster(&states[other], now, tier.interval * 2);
+                tier.leader.judge(&p95s, &eligible, faster)
             })
             .collect()
     }

@@ -43,7 +43,11 @@ fn judge(route: &Route, tier: &Tier, now: Micros) {
         matches!(target.state.admission(now), Admission::Open | Admission::Warming { .. })
     };
     let eligible: Vec<bool> = targets.iter().map(in_use).collect();
-    if let Some(Move { from, to }) = tier.leader.judge(&p95s, &eligible) {
+    let faster = |one: usize, other: usize| match (targets.get(one), targets.get(other)) {
+        (Some(one), Some(other)) => one.state.is_faster(&other.state, now, window),
+        _ => false,
+    };
+    if let Some(Move { from, to }) = tier.leader.judge(&p95s, &eligible, faster) {
         let name = |place: usize| targets.get(place).map(|target| target.model.to_string());
         let seconds = |place: usize| p95s.get(place).copied().flatten().map(|p95| p95.as_secs_f64());
         tracing::info!(
