@@ -27,7 +27,7 @@ pub(crate) use self::{
     opening::{Kind, has_ended, output_estimate},
     probing::probe,
     send::Answer,
-    watch::{Seat, Signer, Watch},
+    watch::{Seat, Signer, Watch, verdict},
 };
 use crate::{admission, gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
 

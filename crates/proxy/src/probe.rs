@@ -124,26 +124,7 @@ async fn prompt(
     let deadline = Instant::now() + probe.timeout.std();
     match attempt::probe(gateway, &ask, meter, deadline).await {
         None => (AttemptOutcome::NotSent, None, None),
-        Some(ended) => (ended.outcome, verdict(ended.outcome), ended.ttft),
-    }
-}
-
-/// Whether the endpoint did its part; `None`: the outcome says nothing of it, but of the key or the prompt.
-const fn verdict(outcome: AttemptOutcome) -> Option<bool> {
-    use AttemptOutcome as O;
-    match outcome {
-        O::Ok | O::Rejected => Some(true),
-        O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
-            Some(false)
-        }
-        O::RateLimited
-        | O::BadCredential
-        | O::ClientFault
-        | O::ContentFilter
-        | O::ContextTooLong
-        | O::Cancelled
-        | O::NotSent
-        | O::Orphaned => None,
+        Some(ended) => (ended.outcome, attempt::verdict(ended.outcome), ended.ttft),
     }
 }
 

@@ -140,25 +140,33 @@ impl Watch {
     const fn verdict(&self, outcome: AttemptOutcome) -> Option<bool> {
         use AttemptOutcome as O;
         match outcome {
-            O::Ok | O::Rejected => Some(true),
             O::Timeout if self.hurried => None,
-            O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
-                Some(false)
-            }
-            // It is there and answers: more a trial cannot ask. Otherwise a client's or a key's fault is nobody else's.
+            // It is there and answers: more a trial cannot ask.
             O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
                 if self.trial =>
             {
                 Some(true)
             }
-            O::RateLimited
-            | O::BadCredential
-            | O::ClientFault
-            | O::ContentFilter
-            | O::ContextTooLong
-            | O::Cancelled
-            | O::NotSent
-            | O::Orphaned => None,
+            _ => verdict(outcome),
         }
+    }
+}
+
+/// Whether an outcome speaks for the endpoint; `None`: it says nothing of it, but of the key or the prompt.
+pub(crate) const fn verdict(outcome: AttemptOutcome) -> Option<bool> {
+    use AttemptOutcome as O;
+    match outcome {
+        O::Ok | O::Rejected => Some(true),
+        O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
+            Some(false)
+        }
+        O::RateLimited
+        | O::BadCredential
+        | O::ClientFault
+        | O::ContentFilter
+        | O::ContextTooLong
+        | O::Cancelled
+        | O::NotSent
+        | O::Orphaned => None,
     }
 }

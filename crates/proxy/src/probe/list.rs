@@ -24,7 +24,7 @@ pub(super) struct Listed {
 
 impl Listed {
     const fn of(outcome: AttemptOutcome) -> Self {
-        Self { outcome, verdict: super::verdict(outcome) }
+        Self { outcome, verdict: crate::attempt::verdict(outcome) }
     }
 }
 
