@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use self::samples::Samples;
+use self::samples::{Samples, is_less};
 use super::Micros;
 
 /// Length of a slot, and how many are kept: two minutes and a little.
@@ -95,7 +95,21 @@ impl Ttft {
         }
         // A difference that is not so large takes more of them to show.
         let longer = || seen(window.max(KEPT)).is_some_and(|((_, own), (_, theirs))| own.are_better(&theirs));
-        probes.are_better(&their_probes) || longer()
+        // Its own clients show at once that it became slow; then whatever is known of others will do.
+        let left = || {
+            let p95s = self.p95(now, window).zip(other.p95(now, window));
+            p95s.is_some_and(|(own, theirs)| is_less(own, theirs)) && other.has_slowed_down(now, window)
+        };
+        probes.are_better(&their_probes) || longer() || left()
+    }
+
+    /// Whether requests took longer in the second half of a window than in the first.
+    fn has_slowed_down(&self, now: Micros, window: Micros) -> bool {
+        let half = window / 2;
+        let halves = self.seen(now, half).zip(self.seen(now.saturating_sub(half + SLOT), half));
+        halves.is_some_and(|((late, _), (early, _))| {
+            early.total() >= ENOUGH && late.total() >= ENOUGH && early.are_better(&late)
+        })
     }
 
     /// Requests and probes of a window.

@@ -94,6 +94,18 @@ fn one_that_becomes_slow_is_left_within_two_intervals_and_comes_back() {
     }
 }
 
+/// The first of the probes that see it are too few to say so.
+#[test]
+fn what_clients_see_of_a_leader_that_became_slow_counts_at_once() {
+    for seed in 0..20 {
+        let race = Race { chance: Live::new(seed), ..Race::of(2, 30, 0.3, 10 * SECOND) };
+        let calm = (0..4).find_map(|number| race.interval(number * INTERVAL, &[200.0, 300.0]));
+        assert_eq!(calm, None);
+        let moved = race.interval(4 * INTERVAL, &[1_200.0, 300.0]);
+        assert_eq!(moved, Some(Move { from: 0, to: 1 }), "within one interval of all that it answers");
+    }
+}
+
 #[test]
 fn one_that_is_faster_by_a_third_or_by_half_gets_the_lead() {
     for (spread, every, slower) in
