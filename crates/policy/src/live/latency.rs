@@ -6,7 +6,7 @@ use std::{
     sync::{
         OnceLock,
         atomic::{
-            AtomicU8, AtomicU16, AtomicU64,
+            AtomicBool, AtomicU8, AtomicU16, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
@@ -39,6 +39,9 @@ pub(super) struct Ttft(OnceLock<Box<[Slot; SLOTS]>>);
 struct Slot {
     /// Which slot of time it counts, plus one; 0: none yet.
     number: AtomicU64,
+    /// Whether there are any of either: requests look at slots, and most have but one sort, or none.
+    requested: AtomicBool,
+    probed: AtomicBool,
     requests: [AtomicU16; BUCKETS],
     probes: [AtomicU8; BUCKETS],
 }
@@ -47,7 +50,8 @@ impl Slot {
     fn empty() -> Self {
         let requests = std::array::from_fn(|_| AtomicU16::new(0));
         let probes = std::array::from_fn(|_| AtomicU8::new(0));
-        Self { number: AtomicU64::new(0), requests, probes }
+        let (requested, probed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { number: AtomicU64::new(0), requested, probed, requests, probes }
     }
 
     /// Turns to a new slot of time. A sample that another thread counts meanwhile may be lost: of a percentile
@@ -55,6 +59,8 @@ impl Slot {
     fn turn(&self, number: u64) -> bool {
         let held = self.number.load(Acquire);
         if held < number && self.number.compare_exchange(held, number, AcqRel, Acquire).is_ok() {
+            self.requested.store(false, Relaxed);
+            self.probed.store(false, Relaxed);
             self.requests.iter().for_each(|bucket| bucket.store(0, Relaxed));
             self.probes.iter().for_each(|bucket| bucket.store(0, Relaxed));
         }
@@ -67,7 +73,10 @@ impl Ttft {
         let slots = self.0.get_or_init(|| Box::new(std::array::from_fn(|_| Slot::empty())));
         let number = now / SLOT + 1;
         let Some(slot) = slots.get(place(number)).filter(|slot| slot.turn(number)) else { return };
-        let bucket = bucket(ttft);
+        let (bucket, there) = (bucket(ttft), if probe { &slot.probed } else { &slot.requested });
+        if !there.load(Relaxed) {
+            there.store(true, Relaxed);
+        }
         if probe {
             if let Some(count) = slot.probes.get(bucket).filter(|count| count.load(Relaxed) < FULL_OF_PROBES)
             {
@@ -120,11 +129,13 @@ impl Ttft {
         let within = |slot: &&Slot| (oldest..=newest).contains(&slot.number.load(Acquire));
         let (mut requests, mut probes) = (Samples([0; BUCKETS]), Samples([0; BUCKETS]));
         for slot in slots.iter().filter(within) {
-            for (sum, bucket) in requests.0.iter_mut().zip(&slot.requests) {
-                *sum += u64::from(bucket.load(Relaxed));
+            if slot.requested.load(Relaxed) {
+                let counts = requests.0.iter_mut().zip(&slot.requests);
+                counts.for_each(|(sum, bucket)| *sum += u64::from(bucket.load(Relaxed)));
             }
-            for (sum, bucket) in probes.0.iter_mut().zip(&slot.probes) {
-                *sum += u64::from(bucket.load(Relaxed));
+            if slot.probed.load(Relaxed) {
+                let counts = probes.0.iter_mut().zip(&slot.probes);
+                counts.for_each(|(sum, bucket)| *sum += u64::from(bucket.load(Relaxed)));
             }
         }
         Some((requests, probes))
