@@ -38,15 +38,14 @@ impl Running {
         use AttemptOutcome as O;
         let refused = self.status != 0 && !(200..300).contains(&self.status);
         match outcome {
-            O::Connect
-            | O::Tls
-            | O::NotSent
-            | O::RateLimited
-            | O::ServerError
-            | O::BadCredential
-            | O::ClientFault
-            | O::ContextTooLong => (Usage::default(), false),
+            O::Connect | O::Tls | O::NotSent => (Usage::default(), false),
             _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
+            // Inside an answer of status 200: behind content it is an answer that broke off, whatever the error says.
+            O::RateLimited | O::ServerError | O::BadCredential | O::ClientFault | O::ContextTooLong
+                if self.output_seen == 0 =>
+            {
+                (Usage::default(), false)
+            }
             O::StreamError | O::ContentFilter if self.output_seen == 0 && self.reported.is_none() => {
                 (Usage::default(), false)
             }
@@ -54,6 +53,11 @@ impl Running {
             | O::Rejected
             | O::ContentFilter
             | O::Timeout
+            | O::RateLimited
+            | O::ServerError
+            | O::BadCredential
+            | O::ClientFault
+            | O::ContextTooLong
             | O::StreamError
             | O::Cut
             | O::Protocol

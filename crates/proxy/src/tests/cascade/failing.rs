@@ -55,6 +55,10 @@ async fn a_cheap_stream_that_breaks_was_never_seen() {
         (r#"{"text":"CHEAP one two three","hang":{"after_chunks":2}}"#, O::Timeout),
         (r#"{"text":"CHEAP","hang":"after_headers"}"#, O::Timeout),
         (r#"{"status":500}"#, O::ServerError),
+        (
+            r#"{"text":"CHEAP one two three","error_event_after":2,"error_code":"rate_limit_exceeded"}"#,
+            O::RateLimited,
+        ),
     ] {
         bench.sim().script(script).await;
         let stream = bench.client.stream("hi").await;
