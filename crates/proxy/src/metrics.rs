@@ -69,16 +69,20 @@ impl Observer for Counts {
     fn settled(&self, settled: &Settled<'_>) {
         let (event, times) = (settled.event, settled.times);
         let tenant = self.tenants.of(settled.passage.tenant().unwrap_or_default());
-        let mut target = self.target("", "");
+        let answering = event.answering().map(|attempt| attempt.number);
+        let mut answerer = self.target("", "");
         for (position, attempt) in event.attempts.iter().enumerate() {
-            target = self.target(&attempt.provider, &attempt.model);
-            let last = position + 1 == event.attempts.len();
+            let target = self.target(&attempt.provider, &attempt.model);
+            let answers = answering == Some(attempt.number);
+            if answers {
+                answerer = target;
+            }
             self.targets.record(target, |counts| {
                 counts.count(attempt);
                 if settled.tried.get(position).is_some_and(Tried::retires) {
                     counts.count_retiring();
                 }
-                if last {
+                if answers {
                     counts.time(times.duration, times.ttft);
                 }
             });
@@ -90,10 +94,10 @@ impl Observer for Counts {
         self.overhead.observe(times.overhead);
         let request = Request {
             route: self.routes.of(&event.route),
-            target,
+            target: answerer,
             api: settled.passage.api.unwrap_or_default(),
             outcome: outcome(event),
-            fallback: fallback(event),
+            fallback: event.fallback().map_or("none", AttemptOutcome::as_str),
             cache: event.cache.as_str(),
         };
         self.requests.record(request, |count| add(count, 1));
@@ -149,14 +153,6 @@ fn outcome(event: &UsageEvent) -> &'static str {
 const fn is_clients_fault(outcome: AttemptOutcome) -> bool {
     use AttemptOutcome as O;
     matches!(outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter)
-}
-
-/// As the response header says it.
-fn fallback(event: &UsageEvent) -> &'static str {
-    match event.attempts.as_slice() {
-        [first, _, ..] => first.outcome.as_str(),
-        _ => "none",
-    }
 }
 
 fn add(count: &AtomicU64, more: u64) {
