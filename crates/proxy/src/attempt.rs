@@ -27,7 +27,7 @@ pub(crate) use self::{
     opening::{Kind, has_ended, output_estimate},
     probing::probe,
     send::Answer,
-    watch::{Seat, Signer, Watch, verdict},
+    watch::{Haste, Seat, Signer, Trial, Watch, verdict},
 };
 use crate::{admission, gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
 
@@ -46,7 +46,7 @@ pub(crate) struct Turn<'a> {
     /// Whether no other target could still be tried.
     pub(crate) last: bool,
     /// The first attempt of the turn finds out whether the target is back.
-    pub(crate) trial: bool,
+    pub(crate) trial: Option<Trial>,
 }
 
 /// Tries the plan's targets in order.
@@ -71,7 +71,8 @@ pub(crate) async fn first_success(
             }
         };
         let left = ask.plan.attempts.len() - position;
-        let first_content = Instant::now() + patience(ask, planned, deadline, left);
+        let now = Instant::now();
+        let first_content = now + patience(ask, planned, deadline.saturating_duration_since(now), left);
         let turn = Turn { planned, deadline, first_content, last: left == 1, trial };
         let before = meter.attempts().len();
         let tried = match try_target(gateway, ask, meter, turn).await {
@@ -112,13 +113,21 @@ enum Tried {
     Failed(Box<Failure>),
 }
 
+impl Tried {
+    /// Not tried, or not again after a failure.
+    fn not(why: WhyNot, last: Option<Failure>) -> Self {
+        last.map_or(Self::PassedOver(why), |failure| Self::Failed(Box::new(failure)))
+    }
+}
+
 impl Turn<'_> {
-    /// Not tried, or not again after a failure; then the trial is another request's.
-    fn not(&self, why: WhyNot, (last, trial): (Option<Failure>, bool)) -> Tried {
-        if trial {
-            self.planned.target.state.return_trial();
-        }
-        last.map_or(Tried::PassedOver(why), |failure| Tried::Failed(Box::new(failure)))
+    /// Where the client gives less time than the route. A stream's first content has the route's own bound as long as
+    /// that is the sooner one: silence for so long is the target's fault, whatever the client says.
+    fn haste(&self, ask: &Ask) -> Haste {
+        let total = ask.plan.terms.timeouts.total.std();
+        let whole = ask.options.timeout.is_some_and(|asked| asked < total);
+        let streams = ask.facts.stream && cascade::condition(ask, self.planned).is_none();
+        Haste { start: whole && !(streams && self.first_content < self.deadline), whole }
     }
 }
 
@@ -132,12 +141,11 @@ fn action(ask: &Ask, failure: &Failure) -> Option<Action> {
     FailureClass::of(failure.outcome).map(|class| ask.plan.terms.action(class))
 }
 
-/// How long one target may take to show content.
+/// How long one target may take to show content, of the time that is left.
 ///
 /// A stream has the route's bound. A plain answer comes whole, after all of it was generated, and so does one that is
 /// judged first: it gets an even share of what is left, so that a silent target leaves time for the next.
-fn patience(ask: &Ask, planned: &Planned, deadline: Instant, targets_left: usize) -> Duration {
-    let left = deadline.saturating_duration_since(Instant::now());
+fn patience(ask: &Ask, planned: &Planned, left: Duration, targets_left: usize) -> Duration {
     if ask.facts.stream && cascade::condition(ask, planned).is_none() {
         return left.min(ask.plan.terms.timeouts.first_token.std());
     }
@@ -157,30 +165,31 @@ async fn try_target(
     mut turn: Turn<'_>,
 ) -> Result<Tried, Trouble> {
     let mut keys = Keys::new(turn.planned, ask, turn.last);
-    let (mut reconnected, mut repeats, mut trial) = (false, 0, turn.trial);
+    let (mut reconnected, mut repeats) = (false, 0);
     let mut last: Option<Failure> = None;
     loop {
         // The place first: who waits for one must not keep a key from others.
         let in_flight = match admission::enter(gateway, ask, meter, &mut turn).await {
             Ok(in_flight) => in_flight,
-            Err(why) => return Ok(turn.not(why, (last, trial))),
+            Err(why) => return Ok(Tried::not(why, last)),
         };
         let signer = match keys.next(gateway, meter.request()).await {
             Next::Sign(signer) => signer,
-            Next::NoneLeft(why) => return Ok(turn.not(why, (last, trial))),
+            Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
         };
         // Not sooner: whom nothing is sent to has no share in the budget of repeats.
         if last.is_none() {
             turn.planned.target.state.first(gateway.now());
         }
-        let hurried = ask.options.timeout.is_some();
-        let seat = Seat { in_flight, trial: std::mem::take(&mut trial), hurried, probe: false };
+        let seat = Seat { in_flight, trial: turn.trial.take(), haste: turn.haste(ask), probe: false };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
             Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),
-            Err(failure) => failure.after(last.take()),
+            Err(failure) => failure,
         };
+        // Before it is one with those of other keys: each rests as long as its own answer said.
         keys.failed(gateway, &failure);
+        let failure = failure.after(last.take());
         if Instant::now() >= turn.first_content || spent(meter) {
             return Ok(Tried::Failed(Box::new(failure)));
         }
@@ -196,9 +205,7 @@ async fn try_target(
             Some(Action::NextKey | Action::Retry) if turn.last => {
                 keys.start_over();
                 repeats += 1;
-                let again = walk::repeat((gateway, ask), meter, &turn, (repeats, failure.retry_after)).await;
-                trial = again.unwrap_or_default();
-                again.is_some()
+                walk::repeat((gateway, ask), meter, &mut turn, (repeats, failure.retry_after)).await
             }
             _ => false,
         };

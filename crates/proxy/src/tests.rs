@@ -29,3 +29,4 @@ mod routing;
 mod sharing;
 mod streams;
 mod traces;
+mod walk;

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Answer, Kind, Seat, Turn,
+    Answer, Haste, Kind, Seat, Turn,
     keys::{Keys, Next},
     send::try_once,
     was_stale,
@@ -39,8 +39,8 @@ pub(crate) async fn probe(
     loop {
         let Next::Sign(signer) = keys.next(gateway, meter.request()).await else { return None };
         let in_flight = planned.target.state.begin();
-        let seat = Seat { in_flight, trial: false, hurried: false, probe: true };
-        let turn = Turn { planned, deadline, first_content: deadline, last: true, trial: false };
+        let seat = Seat { in_flight, trial: None, haste: Haste::default(), probe: true };
+        let turn = Turn { planned, deadline, first_content: deadline, last: true, trial: None };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, &mut meter, (&turn, signer, seat)).await {
             Ok(Ok(answer)) => {

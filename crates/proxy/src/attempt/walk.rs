@@ -6,7 +6,7 @@ use domain::{Action, AttemptOutcome, FailureClass};
 use policy::{Planned, Target, WhyNot, live::Micros};
 use tokio::time::Instant;
 
-use super::{Answer, Turn, failure::Failure, pause};
+use super::{Answer, Trial, Turn, failure::Failure, pause};
 use crate::{
     gateway::Gateway,
     meter::{Kept, Meter},
@@ -31,7 +31,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Whether a target may be tried now, and whether that is its trial.
-    pub(super) fn may(&self, planned: &Planned, now: Micros) -> Result<bool, WhyNot> {
+    pub(super) fn may(&self, planned: &Planned, now: Micros) -> Result<Option<Trial>, WhyNot> {
         let context = |target: &Target| target.spec.context;
         if let Some(tried) = &self.too_long_for
             && let (Some(had), Some(has)) = (context(tried), context(&planned.target))
@@ -39,7 +39,7 @@ impl Walk {
         {
             return Err(WhyNot::NoLarger);
         }
-        policy::still(planned, now)
+        still(planned, now)
     }
 
     /// A target failed.
@@ -90,30 +90,36 @@ pub(super) fn sends_on(ask: &Ask, turn: &Turn<'_>) -> Option<Instant> {
     (goes_on && ask.api.generates()).then_some(turn.first_content)
 }
 
-/// Whether the same target is asked again, and whether that is its trial; waits before it if so.
+/// Whether a target may still be used, and whether that is its trial.
+fn still(planned: &Planned, now: Micros) -> Result<Option<Trial>, WhyNot> {
+    policy::still(planned, now).map(|trial| trial.then(|| Trial::new(&planned.target)))
+}
+
+/// Whether the same target is asked again, perhaps as its trial; waits before it if so.
 pub(super) async fn repeat(
     (gateway, ask): (&Gateway, &Ask),
     meter: &mut Meter,
-    turn: &Turn<'_>,
+    turn: &mut Turn<'_>,
     (repeats, retry_after): (u32, Option<Duration>),
-) -> Option<bool> {
+) -> bool {
     let retry = &ask.plan.terms.retry;
     if repeats >= retry.attempts {
-        return None;
+        return false;
     }
     let wait = match retry_after {
-        Some(asked) if asked > LONGEST_WAIT => return None,
+        Some(asked) if asked > LONGEST_WAIT => return false,
         Some(asked) if !asked.is_zero() => asked,
         _ => drawn(FIRST_WAIT.saturating_mul(1 << repeats.min(6)), gateway.live.draw()),
     };
     if Instant::now() + wait >= turn.first_content
         || !turn.planned.target.state.repeat(gateway.now(), retry.budget)
     {
-        return None;
+        return false;
     }
     pause(meter, wait).await;
     // Meanwhile others may have found it dead.
-    policy::still(turn.planned, gateway.now()).ok()
+    let still = still(turn.planned, gateway.now());
+    still.map(|trial| turn.trial = trial).is_ok()
 }
 
 /// Between half of a wait and all of it, so that those who failed together do not come back together.

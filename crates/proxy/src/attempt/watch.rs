@@ -30,13 +30,42 @@ impl Signer {
     }
 }
 
+/// A trial that was taken. Dropped before its outcome was told it is another request's: clients hang up at any moment.
+pub(crate) struct Trial(Option<Arc<Target>>);
+
+impl Trial {
+    pub(crate) fn new(target: &Arc<Target>) -> Self {
+        Self(Some(Arc::clone(target)))
+    }
+
+    fn told(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(target) = &self.0 {
+            target.state.return_trial();
+        }
+    }
+}
+
+/// Where a client wants less time than the route gives, so that a time-out is its own doing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Haste {
+    /// Up to the first content.
+    pub(crate) start: bool,
+    /// Up to the end.
+    pub(crate) whole: bool,
+}
+
 /// A place at a target.
 pub(crate) struct Seat {
     pub(crate) in_flight: InFlight,
     /// The attempt is the target's trial.
-    pub(crate) trial: bool,
-    /// The client wants less time than the route gives.
-    pub(crate) hurried: bool,
+    pub(crate) trial: Option<Trial>,
+    pub(crate) haste: Haste,
     /// The attempt is the gateway's own probe: whoever sent it says what it found of the target.
     pub(crate) probe: bool,
 }
@@ -46,21 +75,22 @@ pub(crate) struct Watch {
     target: Arc<Target>,
     /// Its outcome decides whether the target is back.
     trial: bool,
+    /// Until that was told.
+    untold: Option<Trial>,
     signer: Option<Signer>,
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
-    /// The client wanted less time than the route gives: a time-out is its own doing.
-    hurried: bool,
+    haste: Haste,
     probe: bool,
     _in_flight: InFlight,
 }
 
 impl Watch {
     pub(crate) fn new(target: &Arc<Target>, signer: Option<Signer>, seat: Seat, began: Micros) -> Self {
-        let Seat { in_flight, trial, hurried, probe } = seat;
-        let target = Arc::clone(target);
-        Self { target, trial, signer, began, content: false, hurried, probe, _in_flight: in_flight }
+        let Seat { in_flight, trial: untold, haste, probe } = seat;
+        let (target, trial, content) = (Arc::clone(target), untold.is_some(), false);
+        Self { target, trial, untold, signer, began, content, haste, probe, _in_flight: in_flight }
     }
 
     /// Whether its outcome decides if the target is back.
@@ -98,7 +128,7 @@ impl Watch {
     }
 
     /// It ended.
-    pub(crate) fn end(self, outcome: AttemptOutcome, gateway: &Gateway) {
+    pub(crate) fn end(mut self, outcome: AttemptOutcome, gateway: &Gateway) {
         let now = gateway.now();
         if let Some(Signer { credential, .. }) = &self.signer
             && matches!(outcome, AttemptOutcome::Ok | AttemptOutcome::Rejected)
@@ -113,15 +143,13 @@ impl Watch {
         match self.verdict(outcome) {
             // That it began was told with the first content.
             Some(true) if self.content => self.target.state.finished(),
-            None if self.content => {}
             Some(ok) => self.tell(ok, outcome, gateway),
-            None if self.trial => self.target.state.return_trial(),
             None => {}
         }
     }
 
     /// Counts for or against the target.
-    fn tell(&self, ok: bool, outcome: AttemptOutcome, gateway: &Gateway) {
+    fn tell(&mut self, ok: bool, outcome: AttemptOutcome, gateway: &Gateway) {
         let now = gateway.now();
         let seen = Seen { ok, began: self.began, trial: self.trial };
         let Target { state, endpoint, .. } = &*self.target;
@@ -134,13 +162,21 @@ impl Watch {
         if let Some(change) = change {
             gateway.health.told(&self.target, change, Cause { outcome: outcome.as_str(), again });
         }
+        if let Some(trial) = self.untold.take() {
+            trial.told();
+        }
+    }
+
+    /// Whether a time-out is the client's own doing.
+    const fn is_hurried(&self) -> bool {
+        if self.content { self.haste.whole } else { self.haste.start }
     }
 
     /// Whether the endpoint did its part; `None`: the outcome says nothing of it.
     const fn verdict(&self, outcome: AttemptOutcome) -> Option<bool> {
         use AttemptOutcome as O;
         match outcome {
-            O::Timeout if self.hurried => None,
+            O::Timeout if self.is_hurried() => None,
             // It is there and answers: more a trial cannot ask.
             O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
                 if self.trial =>

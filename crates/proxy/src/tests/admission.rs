@@ -1,9 +1,12 @@
 //! Targets with a limit of their own: never more than that at once, and a short, fair wait where nobody else is left.
 
+use std::time::Duration;
+
 use domain::{Kind, Resource, ResourceId, Spec};
 use http::header;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use policy::live::{Admission, Outlier, Seen};
 use secrets::{KeySeal, KeyText};
 use tokio::task::JoinHandle;
 
@@ -252,6 +255,30 @@ async fn a_client_that_hangs_up_while_it_waits_leaves_the_line() {
     drop(held);
     assert_eq!(soon(stays).await.unwrap().status, 200);
     assert_eq!(scene.asked().await, ["held", "stays"]);
+    scene.finish(2).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_while_it_waits_leaves_the_trial_to_the_next() {
+    let scene = Scene::new(ONE, PATIENT).await;
+    let held = scene.hold().await;
+    let (gateway, state) = (&scene.bench.gateway, scene.bench.gateway.live.targets().swap_remove(0).1);
+    let health = r#"{"consecutive":1,"eject":"1ms","max_eject":"1ms"}"#;
+    let rules = Outlier::from(&serde_json::from_str::<domain::HealthSpec>(health).unwrap());
+    state.record(Seen { ok: false, began: gateway.now(), trial: false }, &rules, gateway.now(), 0).unwrap();
+    soon(async {
+        while !state.permit_trial(Duration::from_secs(600), gateway.now()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let gone = scene.waits(&scene.good(), "gone").await;
+    assert!(!state.trial_waits(gateway.now()), "the waiter has it");
+    gone.abort();
+    scene.until_waiting(0).await;
+    drop(held);
+    assert_eq!(scene.bench.client.say("trial").await.status, 200);
+    assert!(matches!(state.admission(gateway.now()), Admission::Warming { .. }), "it is back");
     scene.finish(2).await;
 }
 
