@@ -31,8 +31,8 @@ const STRICT: &str = r#"{"consecutive":1,"eject":"60s","max_eject":"60s"}"#;
 const IMPATIENT: &str = r#"{"connect":"1s","first_token":"300ms","between_tokens":"10s","total":"10s"}"#;
 
 /// Asks for a stream with a bound of the client's own, then plainly: the statuses, and how the first attempt ended.
-async fn with_a_bound(bound: &'static str, script: &str) -> (u16, u16, O) {
-    let mut bench = Bench::start(Plan { health: STRICT, timeouts: IMPATIENT, ..Plan::default() }).await;
+async fn with_a_bound(bound: &'static str, timeouts: &'static str, script: &str) -> (u16, u16, O) {
+    let mut bench = Bench::start(Plan { health: STRICT, timeouts, ..Plan::default() }).await;
     bench.sim().script(script).await;
     let request = bench.client.asking(&stream_body("hi"), &[("x-portcullis-timeout-ms", bound)]);
     let first = bench.client.plain.send(request).await.status;
@@ -49,15 +49,19 @@ async fn with_a_bound(bound: &'static str, script: &str) -> (u16, u16, O) {
 async fn a_clients_bound_hides_no_target_that_is_silent_for_longer_than_the_route_waits() {
     let silent = r#"[{"hang":"before_headers"},{}]"#;
     for bound in ["60000", "8000"] {
-        assert_eq!(with_a_bound(bound, silent).await, (504, 503, O::Timeout), "{bound}");
+        assert_eq!(with_a_bound(bound, IMPATIENT, silent).await, (504, 503, O::Timeout), "{bound}");
     }
-    assert_eq!(with_a_bound("100", silent).await, (504, 200, O::Timeout), "that was the client's haste");
+    assert_eq!(
+        with_a_bound("100", IMPATIENT, silent).await,
+        (504, 200, O::Timeout),
+        "that was the client's haste"
+    );
 }
 
 #[tokio::test]
 async fn a_stream_that_the_client_gave_too_little_time_speaks_against_nobody() {
     let endless = r#"[{"chunks":5,"hang":{"after_chunks":2}},{}]"#;
-    assert_eq!(with_a_bound("600", endless).await, (200, 200, O::Timeout));
+    assert_eq!(with_a_bound("1500", Plan::default().timeouts, endless).await, (200, 200, O::Timeout));
 }
 
 #[tokio::test]
