@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use self::samples::{Samples, is_less};
+use self::samples::Samples;
+pub(super) use self::samples::is_less;
 use super::Micros;
 
 /// Length of a slot, and how many are kept: two minutes and a little.

@@ -66,17 +66,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::live::latency::is_less;
 
     fn ms(times: &[u64]) -> Vec<Option<Duration>> {
         times.iter().map(|time| (*time != 0).then(|| Duration::from_millis(*time))).collect()
     }
 
-    /// By a fifth and by 20 ms.
     fn judge(leader: &Leader, times: &[Option<Duration>], able: &[bool]) -> Option<Move> {
         let faster = |one: usize, other: usize| match (times.get(one), times.get(other)) {
-            (Some(Some(one)), Some(Some(other))) => {
-                *one + Duration::from_millis(20) <= *other && *one <= *other - *other / 5
-            }
+            (Some(Some(one)), Some(Some(other))) => is_less(*one, *other),
             _ => false,
         };
         leader.judge(times, able, faster)

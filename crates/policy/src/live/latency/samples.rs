@@ -14,7 +14,7 @@ const FEW: u64 = 8;
 const SURE: f64 = 6.907_755_278_982_137;
 
 /// Whether one time is better than another by a fifth and by 20 ms.
-pub(super) fn is_less(fast: Duration, slow: Duration) -> bool {
+pub(in crate::live) fn is_less(fast: Duration, slow: Duration) -> bool {
     fast <= slow - slow / PART && fast + MARGIN <= slow
 }
 
