@@ -101,8 +101,7 @@ pub enum Refusal {
 }
 
 fn listed(passed_over: &[PassedOver]) -> String {
-    let line = |PassedOver { model, why }: &PassedOver| format!("{model}: {why}");
-    passed_over.iter().map(line).collect::<Vec<_>>().join("; ")
+    passed_over.iter().map(PassedOver::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Plans the attempts for a request.
@@ -142,12 +141,7 @@ fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<Passed
     if all(|why| matches!(why, WhyNot::Unusable(_))) {
         return Refusal::OutOfService { route, reason: listed(&passed_over) };
     }
-    let left = |passed: &PassedOver| match passed.why {
-        WhyNot::Ejected { left } | WhyNot::KeysBenched { left, .. } => Some(left),
-        WhyNot::OnTrial => Some(std::time::Duration::from_secs(1)),
-        _ => None,
-    };
-    let Some(retry_after) = passed_over.iter().filter_map(left).min() else {
+    let Some(retry_after) = passed_over.iter().filter_map(|passed| passed.why.wait()).min() else {
         return Refusal::NobodyCan { route, pool, passed_over, chosen_by };
     };
     let spent = all(|why| matches!(why, WhyNot::KeysBenched { spent: true, .. } | WhyNot::Unusable(_)));

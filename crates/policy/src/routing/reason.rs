@@ -92,6 +92,13 @@ pub struct PassedOver {
     pub why: WhyNot,
 }
 
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, why } = self;
+        write!(f, "{model}: {why}")
+    }
+}
+
 /// Why a target is not tried.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WhyNot {
@@ -130,6 +137,20 @@ pub enum WhyNot {
     NoLarger,
     /// It has as many requests as it may have at once.
     Busy,
+}
+
+impl WhyNot {
+    /// After how long it may be worth asking again; `None`: time changes nothing about it.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Ejected { left } | Self::KeysBenched { left, .. } => Some(*left),
+            Self::OnTrial | Self::Busy => Some(Duration::from_secs(1)),
+            Self::Unusable(_) | Self::TooSmall { .. } | Self::Lacks(_) | Self::Listed | Self::NoLarger => {
+                None
+            }
+        }
+    }
 }
 
 impl fmt::Display for WhyNot {

@@ -55,12 +55,7 @@ impl Failure {
 
     /// Nothing was sent to anybody.
     pub(crate) fn passed_over(passed: &[PassedOver]) -> Self {
-        let left = passed.iter().filter_map(|passed| match passed.why {
-            WhyNot::Ejected { left } | WhyNot::KeysBenched { left, .. } => Some(left),
-            WhyNot::OnTrial | WhyNot::Busy => Some(Duration::from_secs(1)),
-            _ => None,
-        });
-        let retry_after = left.min();
+        let retry_after = passed.iter().filter_map(|passed| passed.why.wait()).min();
         let spent = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { spent: true, .. });
         let spent = !passed.is_empty() && passed.iter().all(spent);
         let nobody = Some(if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded });
@@ -81,8 +76,7 @@ impl Failure {
             let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
             return trouble.param(Some(&unsupported.field));
         }
-        let passed = passed.map(|PassedOver { model, why }| format!("{model}: {why}"));
-        let passed = passed.collect::<Vec<_>>().join("; ");
+        let passed = passed.map(PassedOver::to_string).collect::<Vec<_>>().join("; ");
         let after = seconds(self.retry_after);
         if attempts.is_empty() {
             let why = if passed.is_empty() { &self.detail } else { &passed };
