@@ -92,17 +92,16 @@ pub(super) fn panics<'a>(
     threshold: Share,
     asking: &Asking<'_>,
 ) -> bool {
-    let in_place = |target| in_place(target, asking);
+    let pool = pool.map(|(target, require)| (in_place(target, asking), require));
     let is_open = |target: &Target| {
         matches!(target.state.admission(asking.now), Admission::Open | Admission::Warming { .. })
     };
     // Nearly always all is well, or of what is out nothing answers: then nothing else has to be looked at.
-    if pool.clone().all(|(target, _)| is_open(in_place(target)) || in_place(target).state.is_dead()) {
+    if pool.clone().all(|(target, _)| is_open(target) || target.state.is_dead()) {
         return false;
     }
     let (mut all, mut used) = (0_u64, 0_u64);
-    let able = pool.map(|(target, require)| (in_place(target), require));
-    for (target, _) in able.filter(|(target, require)| competent(&target.spec, require, asking).is_ok()) {
+    for (target, _) in pool.filter(|(target, require)| competent(&target.spec, require, asking).is_ok()) {
         let has_key = || keys::any(&target.endpoint.credentials, asking.tokens(), asking.now).is_ok();
         all += 1;
         used += u64::from(is_open(target) && has_key());

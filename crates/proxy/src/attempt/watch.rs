@@ -123,7 +123,7 @@ impl Watch {
             let took = std::time::Duration::from_micros(now.saturating_sub(self.began));
             self.target.state.observe_ttft(took, now);
             // Now and not at the stream's end: failures are known at once too, and a trial must not take minutes.
-            self.tell(true, AttemptOutcome::Ok, gateway);
+            self.tell(true, AttemptOutcome::Ok, (gateway, now));
         }
     }
 
@@ -143,14 +143,13 @@ impl Watch {
         match self.verdict(outcome) {
             // That it began was told with the first content.
             Some(true) if self.content => self.target.state.finished(),
-            Some(ok) => self.tell(ok, outcome, gateway),
+            Some(ok) => self.tell(ok, outcome, (gateway, now)),
             None => {}
         }
     }
 
     /// Counts for or against the target.
-    fn tell(&mut self, ok: bool, outcome: AttemptOutcome, gateway: &Gateway) {
-        let now = gateway.now();
+    fn tell(&mut self, ok: bool, outcome: AttemptOutcome, (gateway, now): (&Gateway, Micros)) {
         let seen = Seen { ok, began: self.began, trial: self.trial };
         let Target { state, endpoint, .. } = &*self.target;
         let (rules, draw) = (&endpoint.outlier, gateway.live.draw());
