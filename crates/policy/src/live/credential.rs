@@ -94,6 +94,14 @@ pub struct CredentialView {
     pub remaining_tokens: Option<u64>,
 }
 
+impl CredentialView {
+    /// The word for it: `usable`, or why not.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.benched.map_or("usable", |benched| benched.reason.as_str())
+    }
+}
+
 /// The state of one key in one process: atomics, so that requests never wait for each other.
 #[derive(Debug, Default)]
 pub struct CredentialState {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::v1::HealthReport;
+use proto::v1::{CredentialHealth, HealthReport, TargetHealth};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -72,15 +72,12 @@ fn is_due(told: &Told, report: &HealthReport, now: Instant) -> bool {
 }
 
 fn same_states(a: &HealthReport, b: &HealthReport) -> bool {
-    let targets = |report: &'_ HealthReport| {
-        let states = report.targets.iter().map(|target| {
-            (target.endpoint.clone(), target.upstream.clone(), target.state.clone(), target.times)
-        });
-        states.collect::<Vec<_>>()
-    };
-    let keys = |report: &'_ HealthReport| {
-        let states = report.credentials.iter().map(|key| (key.id.clone(), key.revision, key.state.clone()));
-        states.collect::<Vec<_>>()
-    };
-    targets(a) == targets(b) && keys(a) == keys(b)
+    fn target(target: &TargetHealth) -> impl PartialEq {
+        (&target.endpoint, &target.upstream, &target.state, target.times)
+    }
+    fn key(key: &CredentialHealth) -> impl PartialEq {
+        (&key.id, key.revision, &key.state)
+    }
+    a.targets.iter().map(target).eq(b.targets.iter().map(target))
+        && a.credentials.iter().map(key).eq(b.credentials.iter().map(key))
 }

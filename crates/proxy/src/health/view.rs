@@ -65,7 +65,7 @@ pub(crate) const fn state(admission: Admission) -> &'static str {
 
 /// Whether it may be used, in a word.
 pub(crate) fn key_state(state: &CredentialState, now: Micros) -> &'static str {
-    state.view(now).benched.map_or("usable", |benched| benched.reason.as_str())
+    state.view(now).state()
 }
 
 /// The routes that each target is the fastest in, by its state's address.
@@ -141,7 +141,7 @@ fn credential(
         revision,
         owner: proto::id_to(owner),
         name: credential.name.clone(),
-        state: view.benched.map_or("usable", |benched| benched.reason.as_str()).to_owned(),
+        state: view.state().to_owned(),
         left_us: view.benched.map(|benched| micros(benched.left)).unwrap_or_default(),
         times: view.times,
         in_flight: view.in_flight,
