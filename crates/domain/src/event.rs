@@ -19,6 +19,13 @@ pub struct Attribution {
     pub tags: Vec<(String, String)>,
 }
 
+impl Attribution {
+    /// Longest user, feature, session, or tag with its value, in bytes, as clients say them in headers.
+    pub const MAX_NAME: usize = 256;
+    /// Most tags.
+    pub const MAX_TAGS: usize = 16;
+}
+
 /// Written before the first byte of an attempt goes upstream.
 ///
 /// A proxy that dies afterwards leaves it behind without an event; its successor books the reservation

@@ -12,10 +12,6 @@ use crate::reply::Trouble;
 /// Anthropic's version, which it requires, and its opt-ins; the client's own pass where the dialect is the same.
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub(crate) const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
-/// Longest user or feature, in bytes.
-const MAX_NAME: usize = 256;
-/// Most tags, and longest name or value of one.
-const MAX_TAGS: usize = 16;
 
 const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -147,7 +143,7 @@ fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, Trouble> {
 
 fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<String>, Trouble> {
     let Some(value) = value else { return Ok(None) };
-    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= MAX_NAME);
+    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= Attribution::MAX_NAME);
     match text {
         Some("") => Ok(None),
         Some(text) => Ok(Some(text.to_owned())),
@@ -162,11 +158,11 @@ fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, Trouble> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        (!name.is_empty() && name.len() + value.len() <= MAX_NAME)
+        (!name.is_empty() && name.len() + value.len() <= Attribution::MAX_NAME)
             .then(|| (name.to_owned(), value.to_owned()))
     };
     let pairs: Option<Vec<_>> = text.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect();
-    pairs.filter(|pairs| pairs.len() <= MAX_TAGS).ok_or_else(|| bad("x-portcullis-tags", FORM))
+    pairs.filter(|pairs| pairs.len() <= Attribution::MAX_TAGS).ok_or_else(|| bad("x-portcullis-tags", FORM))
 }
 
 fn bad(header: &str, form: &str) -> Trouble {

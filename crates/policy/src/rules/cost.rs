@@ -2,15 +2,15 @@
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression;
+use domain::Attribution;
 
 use super::facts::MAX_TEXT;
 use super::pattern::{self, Pattern};
 use super::{MAX_STEPS, RuleError};
 
-/// Longest text of a fact other than `reply.text`, in bytes: what the proxy takes of a header.
-const MAX_NAME: u64 = 256;
-/// Most tags of a request: what the proxy takes.
-const MAX_TAGS: u64 = 16;
+/// Longest text of a fact other than `reply.text`, in bytes.
+const MAX_NAME: u64 = Attribution::MAX_NAME as u64;
+const MAX_TAGS: u64 = Attribution::MAX_TAGS as u64;
 const TAGS: &str = "request.tags";
 /// Most comprehensions inside each other.
 const MAX_LOOPS: usize = 2;

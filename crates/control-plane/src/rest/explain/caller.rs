@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use admin_api::ExplainRequest;
-use domain::{KeySpec, Kind, Resource, ResourceId, Spec, TenantSpec};
+use domain::{Attribution, KeySpec, Kind, Resource, ResourceId, Spec, TenantSpec};
 use policy::{Key, Rows, Tenant};
 use wire::RequestFacts;
 
 use crate::rest::error::ApiError;
 
-/// Longest user, feature, session or tag, in bytes; most tags. As proxies take them.
-const MAX_NAME: usize = 256;
-const MAX_TAGS: usize = 16;
+const MAX_NAME: usize = Attribution::MAX_NAME;
+const MAX_TAGS: usize = Attribution::MAX_TAGS;
 
 /// The key, and with it its tenant; without a name one that may do everything.
 pub(super) fn key(rows: &Rows, asked: &ExplainRequest) -> Result<Arc<Key>, ApiError> {
