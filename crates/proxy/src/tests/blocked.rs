@@ -4,27 +4,16 @@
 mod accounts;
 mod terms;
 
-use domain::{AttemptOutcome as O, UsageEvent};
+use domain::AttemptOutcome as O;
 
 use super::{
+    cascade::{headers, outcomes},
     harness::{Bench, Plan, Raw, Reply, Sim, plain_body, stream_body, text_of},
     oddities::clients::{CLIENTS, Speaks},
 };
 
 /// A provider that blocks the prompt.
 const BLOCKED: &str = r#"{"blocked":true}"#;
-
-fn outcomes(event: &UsageEvent) -> Vec<(&str, O)> {
-    event.attempts.iter().map(|attempt| (attempt.provider.as_str(), attempt.outcome)).collect()
-}
-
-/// Who answered, why not the first, and after how many attempts.
-fn headers(reply: &Reply) -> (u16, &str, &str, &str) {
-    let header = |name| reply.header(name);
-    let [provider, fallback, attempts] =
-        ["x-portcullis-provider", "x-portcullis-fallback", "x-portcullis-attempts"].map(header);
-    (reply.status, provider, fallback, attempts)
-}
 
 async fn ask(bench: &Bench, stream: bool) -> Reply {
     if stream { bench.client.stream("hi").await } else { bench.client.say("hi").await }

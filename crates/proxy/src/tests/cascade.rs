@@ -31,12 +31,12 @@ async fn bench(route: &'static str) -> Bench {
     Bench::start(Plan { simulators: 2, route, ..Plan::default() }).await
 }
 
-fn outcomes(event: &UsageEvent) -> Vec<(&str, O)> {
+pub(super) fn outcomes(event: &UsageEvent) -> Vec<(&str, O)> {
     event.attempts.iter().map(|attempt| (attempt.provider.as_str(), attempt.outcome)).collect()
 }
 
-/// Who answered, and why not the first.
-fn headers(reply: &Reply) -> (u16, &str, &str, &str) {
+/// Who answered, why not the first, and after how many attempts.
+pub(super) fn headers(reply: &Reply) -> (u16, &str, &str, &str) {
     let header = |name| reply.header(name);
     let [provider, fallback, attempts] =
         ["x-portcullis-provider", "x-portcullis-fallback", "x-portcullis-attempts"].map(header);
