@@ -4,15 +4,15 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
-    DialectName, Edits,
-    canon::{Losses, TargetFacts},
-    dialect::{InPath, Seal},
+    Dialect, Edits,
+    canonical::{LossReport, TargetFacts},
+    dialect::{PathParamsRef, SignatureMac},
     json::Json,
 };
 
 struct NoSeal;
 
-impl Seal for NoSeal {
+impl SignatureMac for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }
@@ -20,9 +20,9 @@ impl Seal for NoSeal {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, body)) = data.split_first() else { return };
-    let from = DialectName::ALL[usize::from(choice) % DialectName::ALL.len()];
+    let from = Dialect::ALL[usize::from(choice) % Dialect::ALL.len()];
     let Some(client) = from.codec() else { return };
-    let path = InPath { model: Some("m"), stream: Some(choice & 64 != 0) };
+    let path = PathParamsRef { model: Some("m"), stream: Some(choice & 64 != 0) };
     let body = Bytes::copy_from_slice(body);
     if let Ok(facts) = client.scan(path, &body) {
         let edits = Edits { model: "upstream", want_usage: true, output_limit: Some(5) };
@@ -32,12 +32,12 @@ fuzz_target!(|data: &[u8]| {
     let prepared = client.prepare(&body);
     let Ok(json) = Json::parse(&prepared) else { return };
     let Ok(call) = client.decode_call(path, json, &NoSeal) else { return };
-    for to in DialectName::ALL {
+    for to in Dialect::ALL {
         let Some(provider) = to.codec() else { continue };
         let quirks = &wire::Quirks::NONE;
         let facts = TargetFacts { model: "upstream", max_output: None, sampling: None, quirks };
         for lenient in [false, true] {
-            if let Ok(encoded) = provider.encode_call(&call, &facts, Losses::new(from, to, lenient)) {
+            if let Ok(encoded) = provider.encode_call(&call, &facts, LossReport::new(from, to, lenient)) {
                 assert!(Json::parse(&encoded.body).is_ok(), "{from:?} to {to:?} is JSON");
             }
         }

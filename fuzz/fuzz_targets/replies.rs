@@ -6,14 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
-    DialectName,
-    dialect::{Envelope, ErrorAnswer, Seal},
+    Dialect,
+    dialect::{Envelope, ErrorAnswer, SignatureMac},
     json::Json,
 };
 
 struct NoSeal;
 
-impl Seal for NoSeal {
+impl SignatureMac for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }
@@ -21,7 +21,7 @@ impl Seal for NoSeal {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, body)) = data.split_first() else { return };
-    let Some(provider) = DialectName::ALL[usize::from(choice) % DialectName::ALL.len()].codec() else { return };
+    let Some(provider) = Dialect::ALL[usize::from(choice) % Dialect::ALL.len()].codec() else { return };
     let status = [0, 400, 401, 429, 500, 529][usize::from(choice >> 4) % 6];
     let _ = provider.decode_error(&ErrorAnswer { status, error_type: None, body });
     let Ok(json) = Json::parse(body) else { return };
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         echo: Bytes::new(),
         seal: Arc::new(NoSeal),
     };
-    for client in DialectName::ALL.iter().filter_map(|name| name.codec()) {
+    for client in Dialect::ALL.iter().filter_map(|name| name.codec()) {
         assert!(Json::parse(&client.encode_reply(&reply, &envelope)).is_ok());
     }
 });

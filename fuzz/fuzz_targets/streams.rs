@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
-    ChatTap, DialectName, Piece, Tap,
-    dialect::{Dialect, Envelope, Seal},
+    ChatTap, Dialect, OutputChunk, StreamPipe,
+    dialect::{DialectCodec, Envelope, SignatureMac},
     tap::{Translation, Verbatim},
 };
 
 struct NoSeal;
 
-impl Seal for NoSeal {
+impl SignatureMac for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }
@@ -33,19 +33,19 @@ fn envelope() -> Envelope {
 }
 
 /// What a client gets, and whether the stream could be read to its end.
-fn run(mut tap: Tap, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
+fn run(mut tap: StreamPipe, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
     let fed = pieces.iter().all(|piece| tap.feed(Bytes::copy_from_slice(piece), &mut out).is_ok());
     if fed {
         tap.finish(&mut out);
     }
     let bytes = out.iter().flat_map(|piece| match piece {
-        Piece::Relay(bytes) | Piece::Done(bytes) => bytes.to_vec(),
+        OutputChunk::Relay(bytes) | OutputChunk::Done(bytes) => bytes.to_vec(),
     });
     (bytes.collect(), fed)
 }
 
-fn same_however_cut(make: impl Fn() -> Tap, body: &[u8], at: usize) {
+fn same_however_cut(make: impl Fn() -> StreamPipe, body: &[u8], at: usize) {
     let (whole, read) = run(make(), &[body]);
     let (parts, parts_read) = run(make(), &[&body[..at], &body[at..]]);
     assert_eq!(read, parts_read);
@@ -57,16 +57,16 @@ fn same_however_cut(make: impl Fn() -> Tap, body: &[u8], at: usize) {
 fuzz_target!(|data: &[u8]| {
     let [choice, cut, body @ ..] = data else { return };
     let at = usize::from(*cut).min(body.len());
-    let name = DialectName::ALL[usize::from(*choice) % DialectName::ALL.len()];
+    let name = Dialect::ALL[usize::from(*choice) % Dialect::ALL.len()];
     let Some(provider) = name.codec() else { return };
-    if name == DialectName::OpenAiChat {
-        same_however_cut(|| Tap::Chat(ChatTap::new(true)), body, at);
+    if name == Dialect::OpenAiChat {
+        same_however_cut(|| StreamPipe::Chat(ChatTap::new(true)), body, at);
     }
-    same_however_cut(|| Tap::Verbatim(Verbatim::new(provider.stream_decoder())), body, at);
-    let translation = |client: &'static dyn Dialect| {
-        Tap::Translation(Translation::new(provider.stream_decoder(), client.stream_encoder(envelope())))
+    same_however_cut(|| StreamPipe::Verbatim(Verbatim::new(provider.stream_decoder())), body, at);
+    let translation = |client: &'static dyn DialectCodec| {
+        StreamPipe::Translation(Translation::new(provider.stream_decoder(), client.stream_encoder(envelope())))
     };
-    for client in DialectName::ALL.iter().filter_map(|name| name.codec()) {
+    for client in Dialect::ALL.iter().filter_map(|name| name.codec()) {
         same_however_cut(|| translation(client), body, at);
     }
 });

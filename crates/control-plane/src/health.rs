@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use policy::live::{Live, Micros};
+use policy::health::{HealthRegistry, Micros};
 use proto::v1::HealthReport;
 use tokio::time::Instant;
 use tonic::Status;
@@ -66,8 +66,8 @@ impl HealthReports {
     /// process had seen it by `now`, a moment on the caller's own clock, and how many proxies that are: for
     /// `policy::plan` in a dry run. `seed` is what it draws by.
     #[must_use]
-    pub fn live_view(&self, region: Option<&str>, seed: u64, now: Micros) -> (Live, usize) {
-        let (live, at) = (Live::new(seed), Instant::now());
+    pub fn live_view(&self, region: Option<&str>, seed: u64, now: Micros) -> (HealthRegistry, usize) {
+        let (live, at) = (HealthRegistry::new(seed), Instant::now());
         let reports = self.newest(at);
         let near = || reports.iter().filter(|report| region.is_none_or(|region| region == report.region));
         near().for_each(|report| report.adopt_into(&live, at, now));

@@ -10,21 +10,21 @@ use std::collections::HashSet;
 use admin_api::{Change, Desired, DiffEntry, FieldError, Invalid, SecretText, ShownSecret, changed_fields};
 use domain::{Kind, Resource, ResourceId, Spec};
 use runtime::outbound::Filter;
-use secrets::{Binding, KeySeal, KeyText, Keyring};
-use store::Draft;
+use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring};
+use store::ResourceDraft;
 
-pub(crate) use world::World;
+pub(crate) use world::ConfigGraph;
 
 /// Why a plan cannot be carried out.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum PlanError {
     /// What was written is wrong.
     Invalid(Invalid),
     /// Something else still needs what would go.
     Conflict(String),
 }
 
-impl From<Invalid> for Refused {
+impl From<Invalid> for PlanError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
     }
@@ -34,7 +34,7 @@ impl From<Invalid> for Refused {
 #[derive(Default)]
 pub(crate) struct Plan {
     /// Rows to be written, owners first.
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) drafts: Vec<ResourceDraft>,
     /// Rows to be deleted, what is owned first.
     pub(crate) deletes: Vec<ResourceId>,
     /// What it comes to.
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
 }
 
 /// A row as somebody wants it.
-pub(crate) struct Wanted {
+pub(crate) struct DesiredResource {
     /// Where errors shall point to; empty for the body of a single resource.
     pub(crate) path: String,
     /// Its owner.
@@ -59,8 +59,8 @@ pub(crate) struct Wanted {
 
 /// Works a plan out, step by step.
 pub(crate) struct Planner<'a> {
-    before: &'a World,
-    after: World,
+    before: &'a ConfigGraph,
+    after: ConfigGraph,
     keyring: &'a Keyring,
     plan: Plan,
     written: Vec<(ResourceId, String)>,
@@ -68,7 +68,7 @@ pub(crate) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(before: &'a World, keyring: &'a Keyring) -> Self {
+    pub(crate) fn new(before: &'a ConfigGraph, keyring: &'a Keyring) -> Self {
         Self {
             before,
             after: before.clone(),
@@ -90,7 +90,7 @@ impl<'a> Planner<'a> {
                 self.errors.push(FieldError::new(path, "the tenant is not there"));
                 continue;
             }
-            kept.insert(self.put(Wanted { path, tenant: owner.flatten(), name, spec, secret }));
+            kept.insert(self.put(DesiredResource { path, tenant: owner.flatten(), name, spec, secret }));
         }
         if prune {
             let stale: Vec<ResourceId> =
@@ -100,8 +100,8 @@ impl<'a> Planner<'a> {
     }
 
     /// Creates or replaces a row; gives its id.
-    pub(crate) fn put(&mut self, wanted: Wanted) -> ResourceId {
-        let Wanted { path, tenant, name, spec, secret } = wanted;
+    pub(crate) fn put(&mut self, wanted: DesiredResource) -> ResourceId {
+        let DesiredResource { path, tenant, name, spec, secret } = wanted;
         let kind = spec.kind();
         let old = self.before.find(kind, tenant, &name);
         let id = old.map_or_else(ResourceId::new, |row| row.id);
@@ -134,7 +134,7 @@ impl<'a> Planner<'a> {
             sealed: None,
         });
         if change != Change::Unchanged {
-            self.plan.drafts.push(Draft { id, tenant, name, spec, sealed });
+            self.plan.drafts.push(ResourceDraft { id, tenant, name, spec, sealed });
         }
         self.written.push((id, path));
         id
@@ -143,10 +143,10 @@ impl<'a> Planner<'a> {
     /// Gives a key a new secret; the one it replaces works until `grace_ends` (µs since the epoch).
     pub(crate) fn rotate(&mut self, key: &Resource, grace_ends: Option<i64>) {
         let tenant = key.tenant.and_then(|id| self.before.get(id)).map(|row| row.name.clone());
-        let minted = KeyText::mint();
-        let stored = key.sealed.as_deref().and_then(KeySeal::decode);
+        let minted = ApiKeySecret::mint();
+        let stored = key.sealed.as_deref().and_then(ApiKeyDigests::decode);
         let previous = stored.zip(grace_ends).map(|(seal, until)| (seal.current, until));
-        let sealed = KeySeal { current: self.keyring.digest(minted.reveal()), previous }.encode();
+        let sealed = ApiKeyDigests { current: self.keyring.digest(minted.reveal()), previous }.encode();
         let (id, name) = (key.id, key.name.clone());
         let fields = vec!["secret".to_owned()];
         let secret = minted.reveal().to_owned();
@@ -157,7 +157,7 @@ impl<'a> Planner<'a> {
         });
         let change = Change::Update;
         self.plan.changes.push(DiffEntry { kind: Kind::Key, name: name.clone(), tenant, change, fields });
-        self.plan.drafts.push(Draft {
+        self.plan.drafts.push(ResourceDraft {
             id,
             tenant: key.tenant,
             name,
@@ -183,22 +183,22 @@ impl<'a> Planner<'a> {
     }
 
     /// Checks the outcome as a whole.
-    pub(crate) fn finish(mut self, filter: &Filter) -> Result<Plan, Refused> {
+    pub(crate) fn finish(mut self, filter: &Filter) -> Result<Plan, PlanError> {
         self.errors.extend(check::written(&self.after, &self.written, filter));
         Invalid::unless_empty(self.errors)?;
         if !self.plan.deletes.is_empty() {
             // Owners were taken before what they own; backwards is what is owned first.
             self.plan.deletes.reverse();
-            check::nothing_dangles(self.before, &self.after).map_err(Refused::Conflict)?;
+            check::nothing_dangles(self.before, &self.after).map_err(PlanError::Conflict)?;
         }
         Ok(self.plan)
     }
 
     fn mint(&mut self, tenant: String, key: String) -> Vec<u8> {
-        let minted = KeyText::mint();
+        let minted = ApiKeySecret::mint();
         let current = self.keyring.digest(minted.reveal());
         self.plan.secrets.push(ShownSecret { tenant, key, secret: minted.reveal().to_owned() });
-        KeySeal { current, previous: None }.encode()
+        ApiKeyDigests { current, previous: None }.encode()
     }
 
     /// The sealed form of a secret that is new or differs; `None`: the stored one stays.

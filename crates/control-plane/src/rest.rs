@@ -34,7 +34,7 @@ use secrets::{Digest, Keyring};
 use store::Store;
 
 use crate::watch::Proxies;
-use call::Call;
+use call::AdminRequest;
 use error::ApiError;
 use operations::{Action, operations};
 
@@ -107,7 +107,7 @@ pub fn router(state: Arc<AdminState>) -> Router {
                         request: Request| async move {
             let Ok(params) = params else { return ApiError::no_path(request.uri().path()).into_response() };
             let name = params.iter().next().map(|(_, name)| name.to_owned());
-            match Call::read(request, name, query).await {
+            match AdminRequest::read(request, name, query).await {
                 Ok(call) => dispatch(&state, &call, action).await.unwrap_or_else(IntoResponse::into_response),
                 Err(error) => error.into_response(),
             }
@@ -135,13 +135,13 @@ async fn bounded(State(state): State<Arc<AdminState>>, request: Request, next: m
     response
 }
 
-async fn dispatch(state: &AdminState, call: &Call, action: Action) -> Result<Response, ApiError> {
+async fn dispatch(state: &AdminState, call: &AdminRequest, action: Action) -> Result<Response, ApiError> {
     match action {
         Action::List(kind) => items::list(state, call, kind).await,
         Action::Create(kind) => items::create(state, call, kind).await,
         Action::Get(kind) => items::get(state, call, kind).await,
-        Action::Replace(kind) => items::replace(state, call, kind, items::How::Whole).await,
-        Action::Patch(kind) => items::replace(state, call, kind, items::How::Merge).await,
+        Action::Replace(kind) => items::replace(state, call, kind, items::ReplaceMode::Whole).await,
+        Action::Patch(kind) => items::replace(state, call, kind, items::ReplaceMode::Merge).await,
         Action::Delete(kind) => items::delete(state, call, kind).await,
         Action::Rotate => items::rotate(state, call).await,
         Action::Apply => apply::apply(state, call).await,

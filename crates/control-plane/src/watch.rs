@@ -68,7 +68,7 @@ impl Default for WatchSettings {
 /// The `ControlPlane` gRPC service.
 pub struct WatchService {
     shared: Arc<Shared>,
-    newest: watch::Receiver<newest::Newest>,
+    newest: watch::Receiver<newest::LatestVersion>,
     join: Option<JoinToken>,
 }
 

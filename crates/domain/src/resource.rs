@@ -190,7 +190,7 @@ pub struct Resource {
     pub spec: Spec,
     /// The revision of the store that wrote the row last.
     pub revision: u64,
-    /// Keys: digests (`secrets::KeySeal`). Credentials: the sealed secret. Never readable by itself.
+    /// Keys: digests (`secrets::ApiKeyDigests`). Credentials: the sealed secret. Never readable by itself.
     pub sealed: Option<Vec<u8>>,
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use domain::{ErrorKind, Timestamp};
-use secrets::{Keyring, looks_like_a_key};
+use secrets::{Keyring, is_well_formed_key};
 
-use crate::snapshot::{Key, Snapshot};
+use crate::snapshot::{ApiKey, Snapshot};
 
 /// A caller who may ask.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The key it signed in with.
-    pub key: Arc<Key>,
+    pub key: Arc<ApiKey>,
 }
 
 /// Why a caller is refused; the text is for the caller and does not tell which keys exist.
@@ -62,7 +62,7 @@ pub fn identify(
     now: Timestamp,
 ) -> Result<Caller, AuthError> {
     let presented = presented.ok_or(AuthError::Missing)?;
-    if !looks_like_a_key(presented) {
+    if !is_well_formed_key(presented) {
         return Err(AuthError::Malformed);
     }
     let found = keyring.digests(presented).find_map(|digest| snapshot.keys.get(&digest.0));
@@ -74,7 +74,7 @@ impl Caller {
     ///
     /// # Errors
     /// The key, or its tenant, may not ask at this moment.
-    pub fn of(key: &Arc<Key>, now: Timestamp) -> Result<Self, AuthError> {
+    pub fn of(key: &Arc<ApiKey>, now: Timestamp) -> Result<Self, AuthError> {
         if key.spec.disabled {
             return Err(AuthError::Unknown);
         }

@@ -8,28 +8,28 @@ use domain::{
     CredentialLimits, CredentialSpec, Kind, ModelRef, ProviderSpec, Resource, ResourceId, Spec, Version,
 };
 use http::Uri;
-use secrets::{Binding, KeySeal, Keyring};
-use wire::{Auth, DialectName, provider_row};
+use secrets::{ApiKeyDigests, Binding, Keyring};
+use wire::{Auth, Dialect, provider_row};
 use zeroize::Zeroizing;
 
-use self::routes::Workshop;
+use self::routes::RouteCompiler;
 use crate::{
     cloud::{AwsKeys, ServiceAccount},
-    live::{CredentialState, Live},
+    health::{CredentialState, HealthRegistry},
     route::Route,
-    snapshot::{Credential, Endpoint, Key, Scope, Sign, Snapshot, Tenant, Unknown, Usable},
-    target::Scopes,
+    snapshot::{ApiKey, Credential, Endpoint, Resolved, Scope, Sign, Snapshot, Tenant, UnreadableRow},
+    target::ResourceView,
 };
 
 /// The rows of one version, those that this build cannot read set apart.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub struct ConfigRows {
     /// The version.
     pub version: Version,
     /// Rows that were understood.
     pub known: Vec<Resource>,
     /// Rows that were not.
-    pub unknown: Vec<Unknown>,
+    pub unknown: Vec<UnreadableRow>,
 }
 
 /// Why a snapshot is refused as a whole; the last good one serves on.
@@ -52,7 +52,11 @@ fn refuse(row: &Resource, reason: impl std::fmt::Display) -> CompileError {
 ///
 /// # Errors
 /// When a row contradicts itself or cannot be opened with this master key: then nothing of it is used.
-pub fn compile(rows: &Rows, keyring: &Keyring, live: &Live) -> Result<Snapshot, CompileError> {
+pub fn compile(
+    rows: &ConfigRows,
+    keyring: &Keyring,
+    live: &HealthRegistry,
+) -> Result<Snapshot, CompileError> {
     let mut builder = Builder { rows, keyring, live, scopes: HashMap::new(), tenants: HashMap::new() };
     builder.tenants();
     builder.endpoints()?;
@@ -77,9 +81,9 @@ struct Opened<'a> {
 type ByProvider<'a> = HashMap<(Option<ResourceId>, &'a str), Vec<Opened<'a>>>;
 
 struct Builder<'a> {
-    rows: &'a Rows,
+    rows: &'a ConfigRows,
     keyring: &'a Keyring,
-    live: &'a Live,
+    live: &'a HealthRegistry,
     scopes: HashMap<Option<ResourceId>, Scope>,
     tenants: HashMap<ResourceId, Arc<Tenant>>,
 }
@@ -95,9 +99,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Rows of a kind that cannot be read, each with its reason for people.
-    fn unreadable(&self, kind: Kind) -> Vec<(&'a Unknown, String)> {
+    fn unreadable(&self, kind: Kind) -> Vec<(&'a UnreadableRow, String)> {
         let of_kind = self.rows.unknown.iter().filter(|row| row.kind == kind.as_str());
-        let reason = |row: &Unknown| format!("this version cannot read {kind} {}: {}", row.name, row.reason);
+        let reason =
+            |row: &UnreadableRow| format!("this version cannot read {kind} {}: {}", row.name, row.reason);
         of_kind.map(|row| (row, reason(row))).collect()
     }
 
@@ -113,7 +118,7 @@ impl<'a> Builder<'a> {
             let governs = |kind: &str| {
                 kind.parse().is_ok_and(|kind: Kind| kind == Kind::Limit) || kind.parse::<Kind>().is_err()
             };
-            let of_it = |unknown: &&Unknown| unknown.tenant == Some(row.id) && governs(&unknown.kind);
+            let of_it = |unknown: &&UnreadableRow| unknown.tenant == Some(row.id) && governs(&unknown.kind);
             let unusable = self.rows.unknown.iter().find(of_it).map(|unknown| {
                 format!(
                     "this version cannot read its {} {:?}: {}",
@@ -196,8 +201,8 @@ impl<'a> Builder<'a> {
     fn routes(&mut self) {
         for (row, spec) in self.each(|spec| if let Spec::Route(spec) = spec { Some(spec) } else { None }) {
             let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
-            let scopes = Scopes { own, operator: self.scopes.get(&None) };
-            let route = Workshop { scopes, live: self.live }.route(row, spec);
+            let scopes = ResourceView { own, operator: self.scopes.get(&None) };
+            let route = RouteCompiler { scopes, live: self.live }.route(row, spec);
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }
         for (row, reason) in self.unreadable(Kind::Route) {
@@ -206,7 +211,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn keys(&self) -> Result<HashMap<[u8; 32], Arc<Key>>, CompileError> {
+    fn keys(&self) -> Result<HashMap<[u8; 32], Arc<ApiKey>>, CompileError> {
         let mut keys = HashMap::new();
         for (row, spec) in self.each(|spec| if let Spec::Key(spec) = spec { Some(spec) } else { None }) {
             let Some(owner) = row.tenant else { continue };
@@ -214,11 +219,11 @@ impl<'a> Builder<'a> {
             let seal = row
                 .sealed
                 .as_deref()
-                .and_then(KeySeal::decode)
+                .and_then(ApiKeyDigests::decode)
                 .ok_or_else(|| refuse(row, "has no digest"))?;
             let key = |until| {
                 let (name, tenant) = (row.name.clone(), Arc::clone(tenant));
-                Arc::new(Key { id: row.id, name, tenant, spec: spec.clone(), until })
+                Arc::new(ApiKey { id: row.id, name, tenant, spec: spec.clone(), until })
             };
             keys.insert(seal.current.0, key(None));
             if let Some((digest, until)) = seal.previous {
@@ -270,7 +275,7 @@ fn endpoint(
     row: &Resource,
     spec: &ProviderSpec,
     credentials: Vec<Opened<'_>>,
-) -> Result<Usable<Endpoint>, CompileError> {
+) -> Result<Resolved<Endpoint>, CompileError> {
     let Some(table) = provider_row(&spec.kind) else {
         return Ok(Err(format!("this version knows no provider of kind {:?}", spec.kind)));
     };
@@ -279,7 +284,7 @@ fn endpoint(
     }
     let dialect = match &spec.dialect {
         None => None,
-        Some(name) => match DialectName::from_name(name) {
+        Some(name) => match Dialect::from_name(name) {
             None => return Ok(Err(format!("this version knows no dialect {name:?}"))),
             some => some,
         },

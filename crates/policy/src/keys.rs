@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use domain::ResourceId;
 
 use crate::{
-    live::{BenchReason, Benched, Micros},
-    routing::WhyNot,
+    health::{Micros, Unavailable, UnavailableReason},
+    routing::SkipReason,
     snapshot::Credential,
 };
 
@@ -25,7 +25,7 @@ pub enum NextKey {
 }
 
 /// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance. With
-/// `desperate` one that might be served all the same will do as well ([`BenchReason::is_guess`]).
+/// `desperate` one that might be served all the same will do as well ([`UnavailableReason::is_guess`]).
 #[must_use]
 pub fn next_key(
     credentials: &[Arc<Credential>],
@@ -68,7 +68,7 @@ pub fn next_key(
 
 /// Whether a refused key may be tried again.
 fn is_due(key: &Credential, now: Micros) -> bool {
-    let due = |benched: Benched| benched.reason == BenchReason::Disabled && benched.left.is_zero();
+    let due = |benched: Unavailable| benched.reason == UnavailableReason::Disabled && benched.left.is_zero();
     key.state.usable(0, now).is_err_and(due)
 }
 
@@ -76,7 +76,7 @@ fn is_due(key: &Credential, now: Micros) -> bool {
 ///
 /// # Errors
 /// Why none may.
-pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> Result<(), WhyNot> {
+pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> Result<(), SkipReason> {
     let mut benched = None;
     for key in credentials {
         match key.state.usable(tokens, now) {
@@ -88,10 +88,10 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     let Some(left) = benched else { return Ok(()) };
     let (mut spent, mut perhaps) = (true, false);
     // Tenants hear of it: how many keys there are is theirs to know, what the operator calls them is not.
-    let mut counts: Vec<(BenchReason, usize)> = Vec::new();
+    let mut counts: Vec<(UnavailableReason, usize)> = Vec::new();
     for key in credentials {
         if let Err(bench) = key.state.usable(tokens, now) {
-            spent &= bench.reason != BenchReason::Disabled;
+            spent &= bench.reason != UnavailableReason::Disabled;
             perhaps |= bench.reason.is_guess();
             match counts.iter_mut().find(|(reason, _)| *reason == bench.reason) {
                 Some((_, count)) => *count += 1,
@@ -102,5 +102,5 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     let left = left.max(Duration::from_millis(1));
     let lines: Vec<String> =
         counts.iter().map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
-    Err(WhyNot::KeysBenched { why: lines.join(", "), left, spent, perhaps })
+    Err(SkipReason::NoUsableCredential { why: lines.join(", "), left, spent, perhaps })
 }

@@ -3,8 +3,8 @@
 mod auth;
 mod cloud;
 mod compile;
+pub mod health;
 mod keys;
-pub mod live;
 mod price;
 mod queue;
 mod route;
@@ -15,14 +15,14 @@ mod target;
 
 pub use auth::{AuthError, Caller, identify};
 pub use cloud::{AwsKeys, ServiceAccount};
-pub use compile::{CompileError, Rows, compile};
+pub use compile::{CompileError, ConfigRows, compile};
 pub use keys::{NextKey, next_key};
 pub use price::{Bound, PricedAt, bound};
-pub use queue::{Queue, Refused, Ticket, Waiting};
-pub use route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier};
+pub use queue::{EnqueueError, Queue, Ticket, WaitRequest};
+pub use route::{CascadeStep, Member, Pool, PoolKind, Route, RoutePolicy, Rule, Tier};
 pub use routing::{
-    Asking, ChosenBy, PassedOver, Plan, Planned, Reason, Refusal, RuleSeen, WhyNot, distance_between, plan,
-    still, visible_models,
+    ChosenBy, Plan, PlannedTarget, RoutingContext, RoutingError, RuleSeen, SelectionReason, SkipReason,
+    SkippedTarget, distance_between, plan, still, visible_models,
 };
 pub use rules::{Facts, Program, ReplyFacts, RuleError};
-pub use snapshot::{Credential, Endpoint, Key, Sign, Snapshot, Target, Tenant, Unknown};
+pub use snapshot::{ApiKey, Credential, Endpoint, Sign, Snapshot, Target, Tenant, UnreadableRow};

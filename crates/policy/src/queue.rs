@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::{Priority, ResourceId};
 
-use self::pace::Pace;
-use crate::live::Micros;
+use self::pace::ServiceRate;
+use crate::health::Micros;
 
 /// Who waits, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitRequest {
     /// Tenants of one priority take turns.
     pub tenant: ResourceId,
     /// Higher ones go first, whoever came before.
@@ -33,7 +33,7 @@ pub struct Ticket {
 
 /// Why somebody cannot wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum EnqueueError {
     /// There is no room, and nobody who would have to make some.
     Full,
     /// Its deadline is past, or will be before its turn, as fast as places have come lately.
@@ -49,7 +49,7 @@ pub struct Queue<T> {
     arrivals: u64,
     /// No deadline is before this.
     earliest: Micros,
-    pace: Pace,
+    pace: ServiceRate,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ struct Waiter<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        let (classes, pace) = (BTreeMap::new(), Pace::default());
+        let (classes, pace) = (BTreeMap::new(), ServiceRate::default());
         Self { classes, len: 0, arrivals: 0, earliest: Micros::MAX, pace }
     }
 }
@@ -93,24 +93,24 @@ impl<T> Queue<T> {
     /// When it cannot wait, or not with success.
     pub fn push(
         &mut self,
-        who: Waiting,
+        who: WaitRequest,
         value: T,
         length: usize,
         now: Micros,
-    ) -> Result<(Ticket, Option<T>), Refused> {
-        let Waiting { tenant, priority, deadline } = who;
+    ) -> Result<(Ticket, Option<T>), EnqueueError> {
+        let WaitRequest { tenant, priority, deadline } = who;
         self.drop_expired(now);
-        let left = deadline.checked_sub(now).filter(|left| *left > 0).ok_or(Refused::TooLate)?;
+        let left = deadline.checked_sub(now).filter(|left| *left > 0).ok_or(EnqueueError::TooLate)?;
         if self.pace.is_too_slow(self.ahead(&who), left) {
-            return Err(Refused::TooLate);
+            return Err(EnqueueError::TooLate);
         }
         let displaced = match self.len {
             len if len < length => None,
-            _ if length == 0 => return Err(Refused::Full),
-            _ => Some(self.displace(&who).ok_or(Refused::Full)?),
+            _ if length == 0 => return Err(EnqueueError::Full),
+            _ => Some(self.displace(&who).ok_or(EnqueueError::Full)?),
         };
         if self.is_empty() {
-            self.pace = Pace::since(now);
+            self.pace = ServiceRate::since(now);
         }
         self.arrivals += 1;
         let waiter = Waiter { number: self.arrivals, deadline, value };
@@ -162,7 +162,7 @@ impl<T> Queue<T> {
     }
 
     /// How many will at least be served before an arrival.
-    fn ahead(&self, who: &Waiting) -> usize {
+    fn ahead(&self, who: &WaitRequest) -> usize {
         let higher = self.classes.iter().filter(|(priority, _)| **priority > who.priority);
         let higher: usize = higher.flat_map(|(_, class)| class).map(|line| line.waiters.len()).sum();
         let Some(class) = self.classes.get(&who.priority) else { return higher };
@@ -172,7 +172,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes out whoever has to make room.
-    fn displace(&mut self, who: &Waiting) -> Option<T> {
+    fn displace(&mut self, who: &WaitRequest) -> Option<T> {
         let (&lowest, class) = self.classes.first_key_value()?;
         let lines = class.iter().enumerate();
         let newest = |line: &Line<T>| line.waiters.back().map(|waiter| waiter.number);

@@ -7,7 +7,7 @@ use domain::{
     Timeouts,
 };
 
-use crate::{live::Leader, rules::Program, snapshot::Target};
+use crate::{health::Leader, rules::Program, snapshot::Target};
 
 /// What a client puts into `model`.
 #[derive(Debug)]
@@ -23,14 +23,14 @@ pub struct Route {
     /// The pool of requests that match no rule, as an index.
     pub default: usize,
     /// How its requests are treated, whatever pool they go to.
-    pub terms: Arc<Terms>,
+    pub terms: Arc<RoutePolicy>,
     /// Why the route as a whole is out of service; `None`: it is in service.
     pub disabled: Option<String>,
 }
 
 /// How a route's requests are treated.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct RoutePolicy {
     /// Bounds of every wait.
     pub timeouts: Timeouts,
     /// What is done about failures.
@@ -41,14 +41,14 @@ pub struct Terms {
     pub panic_threshold: Share,
 }
 
-impl Default for Terms {
+impl Default for RoutePolicy {
     fn default() -> Self {
         let (timeouts, retry, queue) = (Timeouts::default(), RetrySpec::default(), QueueSpec::default());
         Self { timeouts, retry, queue, panic_threshold: Self::PANIC }
     }
 }
 
-impl Terms {
+impl RoutePolicy {
     /// The threshold where none is written: of two targets one may be out without alarm, of three not two.
     pub const PANIC: Share = Share::percent(50);
 
@@ -76,16 +76,16 @@ pub struct Pool {
     /// Its name.
     pub name: Arc<str>,
     /// What it is.
-    pub form: Form,
+    pub form: PoolKind,
 }
 
 /// What a pool is.
 #[derive(Debug)]
-pub enum Form {
+pub enum PoolKind {
     /// Tiers, in order.
     Tiers(Vec<Tier>),
     /// Steps, in order.
-    Cascade(Vec<Step>),
+    Cascade(Vec<CascadeStep>),
     /// Another route, by name.
     Route(String),
 }
@@ -124,7 +124,7 @@ pub struct Member {
 
 /// A step of a cascade.
 #[derive(Debug)]
-pub struct Step {
+pub struct CascadeStep {
     /// Its target, or why it cannot be used.
     pub target: Result<Arc<Target>, (ModelRef, String)>,
     /// When its answer is good enough; `None`: always.
@@ -141,7 +141,7 @@ impl Route {
             Err(unusable) => (Vec::new(), vec![unusable]),
         };
         let tier = Tier { members, unusable, ..Tier::default() };
-        let pool = Pool { name: Arc::from("targets"), form: Form::Tiers(vec![tier]) };
+        let pool = Pool { name: Arc::from("targets"), form: PoolKind::Tiers(vec![tier]) };
         let (rules, pools, terms) = (Vec::new(), vec![pool], Arc::default());
         Self { name: name.to_owned(), owner: None, rules, pools, default: 0, terms, disabled: None }
     }
@@ -156,16 +156,16 @@ impl Route {
     /// Its tiers.
     pub fn tiers(&self) -> impl Iterator<Item = &Tier> {
         self.pools.iter().flat_map(|pool| match &pool.form {
-            Form::Tiers(tiers) => tiers.as_slice(),
-            Form::Cascade(_) | Form::Route(_) => &[],
+            PoolKind::Tiers(tiers) => tiers.as_slice(),
+            PoolKind::Cascade(_) | PoolKind::Route(_) => &[],
         })
     }
 
     /// Every target it can send to by itself.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         let steps = self.pools.iter().flat_map(|pool| match &pool.form {
-            Form::Cascade(steps) => steps.as_slice(),
-            Form::Tiers(_) | Form::Route(_) => &[],
+            PoolKind::Cascade(steps) => steps.as_slice(),
+            PoolKind::Tiers(_) | PoolKind::Route(_) => &[],
         });
         let members = self.tiers().flat_map(|tier| tier.members.iter().map(|member| &member.target));
         members.chain(steps.filter_map(|step| step.target.as_ref().ok()))

@@ -14,16 +14,21 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use domain::{ErrorKind, ModelRef};
 
-use crate::{auth::Caller, live::Live, route::Route, snapshot::Snapshot};
+use crate::{auth::Caller, health::HealthRegistry, route::Route, snapshot::Snapshot};
 
-pub use asking::Asking;
+pub use asking::RoutingContext;
 pub use choose::{ChosenBy, RuleSeen};
 pub use distance::between as distance_between;
-pub use plan::{Plan, Planned, Refusal, plan, still};
-pub use reason::{PassedOver, Reason, WhyNot};
+pub use plan::{Plan, PlannedTarget, RoutingError, plan, still};
+pub use reason::{SelectionReason, SkipReason, SkippedTarget};
 
 /// A route of the tenant's own, of the operator's, or an implicit one.
-fn find<'a>(snapshot: &'a Snapshot, live: &Live, caller: &Caller, name: &str) -> Option<Cow<'a, Arc<Route>>> {
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    live: &HealthRegistry,
+    caller: &Caller,
+    name: &str,
+) -> Option<Cow<'a, Arc<Route>>> {
     let scopes = snapshot.scopes(caller.key.tenant.id);
     if let Some(route) = scopes.first(|scope| scope.routes.get(name)) {
         return Some(Cow::Borrowed(route));
@@ -47,7 +52,7 @@ pub fn visible_models(snapshot: &Snapshot, caller: &Caller) -> BTreeSet<String> 
     routes.chain(models).filter(may).collect()
 }
 
-impl Refusal {
+impl RoutingError {
     /// The contract's kind of error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -55,9 +60,9 @@ impl Refusal {
             Self::NotFound(_) => ErrorKind::RouteNotFound,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::OutOfService { .. } => ErrorKind::AllTargetsFailed,
-            Self::NobodyThere { spent: true, .. } => ErrorKind::RateLimited,
-            Self::NobodyThere { .. } => ErrorKind::Overloaded,
-            Self::NobodyCan { .. } => ErrorKind::UnsupportedByTarget,
+            Self::NoAvailableTarget { spent: true, .. } => ErrorKind::RateLimited,
+            Self::NoAvailableTarget { .. } => ErrorKind::Overloaded,
+            Self::NoCapableTarget { .. } => ErrorKind::UnsupportedByTarget,
         }
     }
 }

@@ -6,18 +6,18 @@ use domain::{
     CredentialLimits, KeySpec, LimitSpec, ModelRef, ModelSpec, PriceSpec, Priority, ProbeSpec, ResourceId,
     TenantSpec, Version,
 };
-use wire::{DialectName, ProviderRow, Root, Speaks};
+use wire::{BasePath, Dialect, DialectEndpoint, ProviderRow};
 
 use crate::{
     cloud::{AwsKeys, ServiceAccount},
-    live::{CredentialState, Outlier, TargetState},
+    health::{CredentialState, OutlierDetection, TargetState},
     route::Route,
-    target::Scopes,
+    target::ResourceView,
 };
 
 /// A row that this version cannot read; what leans on it is disabled, loudly, and nothing else is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnreadableRow {
     /// Its kind, as it came.
     pub kind: String,
     /// Its name.
@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// What it was compiled from.
     pub version: Version,
     /// Keys by the digest of their text.
-    pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    pub(crate) keys: HashMap<[u8; 32], Arc<ApiKey>>,
     /// The operator's resources.
     pub(crate) operator: Scope,
     /// Each tenant's own resources.
@@ -45,13 +45,13 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) routes: HashMap<String, Arc<Route>>,
-    pub(crate) endpoints: HashMap<String, Usable<Arc<Endpoint>>>,
-    pub(crate) models: HashMap<ModelRef, Usable<Arc<ModelSpec>>>,
-    pub(crate) prices: HashMap<ModelRef, Usable<Prices>>,
+    pub(crate) endpoints: HashMap<String, Resolved<Arc<Endpoint>>>,
+    pub(crate) models: HashMap<ModelRef, Resolved<Arc<ModelSpec>>>,
+    pub(crate) prices: HashMap<ModelRef, Resolved<Prices>>,
 }
 
 /// A resource, or why it is there but cannot be used.
-pub(crate) type Usable<T> = Result<T, String>;
+pub(crate) type Resolved<T> = Result<T, String>;
 
 /// Prices of one model, newest first.
 pub(crate) type Prices = Arc<[(ResourceId, Arc<PriceSpec>)]>;
@@ -73,7 +73,7 @@ pub struct Tenant {
 
 /// An application's key, under one of its digests.
 #[derive(Debug)]
-pub struct Key {
+pub struct ApiKey {
     /// Its id.
     pub id: ResourceId,
     /// Its name within the tenant.
@@ -121,7 +121,7 @@ pub struct Endpoint {
     /// Path that goes before the API's own, without a trailing slash.
     pub prefix: String,
     /// The dialect that the operator named for it, in place of the row's.
-    pub dialect: Option<DialectName>,
+    pub dialect: Option<Dialect>,
     /// Its region, in the operator's words.
     pub region: Option<String>,
     /// Usable credentials; empty only where the row needs none.
@@ -131,7 +131,7 @@ pub struct Endpoint {
     /// Requests of the gateway's own that find out whether it answers.
     pub probe: ProbeSpec,
     /// When its targets are taken out of use.
-    pub outlier: Outlier,
+    pub outlier: OutlierDetection,
 }
 
 /// One of a provider's API keys, ready to be sent.
@@ -173,22 +173,22 @@ impl fmt::Debug for Credential {
 impl Endpoint {
     /// The dialect it speaks first.
     #[must_use]
-    pub fn own_dialect(&self) -> DialectName {
-        let first = self.row.speaks.first().map_or(DialectName::OpenAiChat, |speaks| speaks.dialect);
+    pub fn own_dialect(&self) -> Dialect {
+        let first = self.row.speaks.first().map_or(Dialect::OpenAiChat, |speaks| speaks.dialect);
         self.dialect.unwrap_or(first)
     }
 
     /// The dialect in which a call goes to a model, and where that dialect's paths begin.
     #[must_use]
-    pub fn dialect_for(&self, client: DialectName, model: &str) -> Speaks {
+    pub fn dialect_for(&self, client: Dialect, model: &str) -> DialectEndpoint {
         match self.dialect {
-            Some(dialect) => Speaks { dialect, root: Root::Base },
+            Some(dialect) => DialectEndpoint { dialect, root: BasePath::Base },
             None => self.row.dialect_for(client, model),
         }
     }
 }
 
-impl Key {
+impl ApiKey {
     /// Whose requests go first: the key's word, as far as the tenant's allows.
     #[must_use]
     pub fn priority(&self) -> Priority {
@@ -199,13 +199,13 @@ impl Key {
 
 impl Snapshot {
     /// What a tenant sees.
-    pub(crate) fn scopes(&self, tenant: ResourceId) -> Scopes<'_> {
-        Scopes { own: self.tenants.get(&tenant), operator: Some(&self.operator) }
+    pub(crate) fn scopes(&self, tenant: ResourceId) -> ResourceView<'_> {
+        ResourceView { own: self.tenants.get(&tenant), operator: Some(&self.operator) }
     }
 
     /// What the owner of a row sees; `None`: the operator.
-    pub(crate) fn scopes_of(&self, owner: Option<ResourceId>) -> Scopes<'_> {
-        owner.map_or(Scopes { own: None, operator: Some(&self.operator) }, |tenant| self.scopes(tenant))
+    pub(crate) fn scopes_of(&self, owner: Option<ResourceId>) -> ResourceView<'_> {
+        owner.map_or(ResourceView { own: None, operator: Some(&self.operator) }, |tenant| self.scopes(tenant))
     }
 
     /// Every route that somebody wrote.

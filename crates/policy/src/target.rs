@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{ModelRef, ResourceId, Timestamp};
 
 use crate::{
-    live::TargetState,
+    health::TargetState,
     snapshot::{Scope, Target},
 };
 
@@ -17,12 +17,12 @@ pub(crate) type FindState<'a> = &'a dyn Fn(ResourceId, &str) -> Arc<TargetState>
 
 /// What an owner sees: its own resources first, then the operator's.
 #[derive(Clone, Copy)]
-pub(crate) struct Scopes<'a> {
+pub(crate) struct ResourceView<'a> {
     pub(crate) own: Option<&'a Scope>,
     pub(crate) operator: Option<&'a Scope>,
 }
 
-impl<'a> Scopes<'a> {
+impl<'a> ResourceView<'a> {
     /// The owner's own resource, or else the operator's. One that cannot be read counts: falling back from it
     /// would send a tenant's traffic where the tenant did not want it.
     pub(crate) fn first<T>(self, find: impl Fn(&'a Scope) -> Option<T>) -> Option<T> {

@@ -4,18 +4,18 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use domain::{IncarnationId, Timestamp, Version};
-use runtime::{ConfigError, Latch, Readiness, listen, metrics::Metrics};
+use runtime::{ConfigError, Readiness, ReadinessCheck, listen, metrics::Metrics};
 use secrets::Keyring;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{ConfigClient, ConfigSettings, ConfigStatus, Session},
-    gateway::Gateway,
+    gateway::ProxyState,
     health,
-    ledger::ToLedger,
+    ledger::LedgerSink,
     listener,
-    metrics::{Counts, HealthStates, State},
+    metrics::{HealthStates, RequestMetrics, State},
     observe::Observers,
     probe,
     request_log::RequestLog,
@@ -31,7 +31,7 @@ const LAST_REPORT: Duration = Duration::from_secs(5);
 
 /// A proxy whose listeners are bound and whose directory is locked.
 pub struct App {
-    gateway: Arc<Gateway>,
+    gateway: Arc<ProxyState>,
     config: ConfigClient,
     session: Session,
     data_plane: TcpListener,
@@ -43,9 +43,9 @@ pub struct App {
 }
 
 struct Latches {
-    snapshot: Latch,
-    spool: Latch,
-    serving: Latch,
+    snapshot: ReadinessCheck,
+    spool: ReadinessCheck,
+    serving: ReadinessCheck,
 }
 
 impl App {
@@ -59,16 +59,17 @@ impl App {
         let session = settings.link.session()?;
         let data_plane = listen::bind(settings.listen, "--listen").await?;
         let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
-        let fleet = settings.link.fleet().await?;
+        let coordination = settings.link.coordination().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
-        let (metrics, counts) = (Metrics::default(), Arc::new(Counts::default()));
+        let (metrics, counts) = (Metrics::default(), Arc::new(RequestMetrics::default()));
         let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
             observers.extend(tracing.observers.iter().map(Arc::clone));
             metrics.register(Arc::clone(&tracing.counters) as _);
         }
-        let gateway = Gateway::new(Arc::clone(&keyring), spool, fleet, incarnation, settings.edge, observers);
+        let gateway =
+            ProxyState::new(Arc::clone(&keyring), spool, coordination, incarnation, settings.edge, observers);
         let link = settings.link;
         let gateway = Arc::new(gateway.traced_by(head).in_region(&link.region));
         let max_age = link.max_snapshot_age.std();
@@ -150,7 +151,7 @@ impl App {
             running.await;
             ("configuration", Ok(()))
         });
-        let reporter = Reporter::new(gateway.spool.clone(), ToLedger::new(session))?;
+        let reporter = Reporter::new(gateway.spool.clone(), LedgerSink::new(session))?;
         let reporting = report(reporter, after.clone());
         parts.spawn(async {
             reporting.await;
@@ -165,7 +166,7 @@ impl App {
         }
         let (sharing, unneeded) = (Arc::clone(&gateway), after.clone());
         parts.spawn(async move {
-            sharing.fleet.run(unneeded).await;
+            sharing.coordination.run(unneeded).await;
             ("shared limits", Ok(()))
         });
         let (watching, probing, telling) = (
@@ -222,13 +223,18 @@ async fn stop_all(mut parts: JoinSet<Part>) -> anyhow::Result<()> {
 }
 
 /// Tells the control plane how targets and keys are.
-async fn tell(gateway: Arc<Gateway>, session: Session, status: Arc<ConfigStatus>, stop: CancellationToken) {
+async fn tell(
+    gateway: Arc<ProxyState>,
+    session: Session,
+    status: Arc<ConfigStatus>,
+    stop: CancellationToken,
+) {
     let send = |report| session.report_health(report);
     health::report(gateway, session.proxy(), status, send, stop).await;
 }
 
 /// Reports usage while the process runs, and what is left when it stops.
-async fn report(reporter: Reporter<ToLedger>, stop: CancellationToken) {
+async fn report(reporter: Reporter<LedgerSink>, stop: CancellationToken) {
     reporter.run(&stop).await;
     if let Err(undelivered) = reporter.drain(Instant::now() + LAST_REPORT).await {
         tracing::warn!("{undelivered}");
@@ -252,7 +258,7 @@ fn create_private(dir: &Path) -> Result<(), ConfigError> {
 
 /// Keeps readiness true to what requests would meet.
 async fn look(
-    gateway: Arc<Gateway>,
+    gateway: Arc<ProxyState>,
     status: Arc<ConfigStatus>,
     latches: Latches,
     shutdown: CancellationToken,

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use policy::Caller;
 use wire::RequestFacts;
 
-use crate::reply::Trouble;
+use crate::reply::GatewayError;
 
 /// Anthropic's version, which it requires, and its opt-ins; the client's own pass where the dialect is the same.
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -83,7 +83,7 @@ pub(crate) struct Options {
 }
 
 /// Reads the options.
-pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
+pub(crate) fn options(headers: &HeaderMap) -> Result<Options, GatewayError> {
     let own = Own::of(headers);
     let timeout = match own.timeout {
         None => None,
@@ -99,7 +99,7 @@ pub(crate) fn options(headers: &HeaderMap) -> Result<Options, Trouble> {
         None | Some(b"off" | b"refresh") => {}
         // No cache exists yet, so none has the answer.
         Some(b"only") => {
-            return Err(Trouble::new(ErrorKind::CacheMiss, "no cache has an answer to this request"));
+            return Err(GatewayError::new(ErrorKind::CacheMiss, "no cache has an answer to this request"));
         }
         Some(_) => return Err(bad("x-portcullis-cache", "off, refresh or only")),
     }
@@ -119,7 +119,7 @@ pub(crate) fn attribution(
     headers: &HeaderMap,
     caller: &Caller,
     facts: &RequestFacts,
-) -> Result<Attribution, Trouble> {
+) -> Result<Attribution, GatewayError> {
     let (spec, own) = (&caller.key.spec, Own::of(headers));
     let user = match (&spec.user, name(own.user, "x-portcullis-user")?) {
         (Some(pinned), _) => Some(pinned.clone()),
@@ -133,7 +133,7 @@ pub(crate) fn attribution(
     Ok(Attribution { tenant: caller.key.tenant.id, key: caller.key.id, user, feature, tags: tags(own.tags)? })
 }
 
-fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, Trouble> {
+fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, GatewayError> {
     match value.map(HeaderValue::as_bytes) {
         None | Some(b"0") => Ok(false),
         Some(b"1") => Ok(true),
@@ -141,7 +141,7 @@ fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, Trouble> {
     }
 }
 
-fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<String>, Trouble> {
+fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<String>, GatewayError> {
     let Some(value) = value else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= Attribution::MAX_NAME);
     match text {
@@ -151,7 +151,7 @@ fn name(value: Option<&HeaderValue>, header: &'static str) -> Result<Option<Stri
     }
 }
 
-fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, Trouble> {
+fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, GatewayError> {
     const FORM: &str = "k=v,k=v: at most 16 pairs of at most 256 bytes";
     let Some(value) = value else { return Ok(Vec::new()) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad("x-portcullis-tags", FORM))?;
@@ -165,8 +165,9 @@ fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, Trouble> {
     pairs.filter(|pairs| pairs.len() <= Attribution::MAX_TAGS).ok_or_else(|| bad("x-portcullis-tags", FORM))
 }
 
-fn bad(header: &str, form: &str) -> Trouble {
-    Trouble::new(ErrorKind::InvalidRequest, format!("header {header} must be {form}")).param(Some(header))
+fn bad(header: &str, form: &str) -> GatewayError {
+    GatewayError::new(ErrorKind::InvalidRequest, format!("header {header} must be {form}"))
+        .param(Some(header))
 }
 
 #[cfg(test)]

@@ -13,23 +13,23 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use domain::{Action, AttemptOutcome, FailureClass};
-use policy::{Planned, WhyNot};
+use policy::{PlannedTarget, SkipReason};
 use tokio::time::{Instant, sleep};
 
 use self::{
-    failure::Failure,
-    keys::{Keys, Next},
+    failure::AttemptError,
+    keys::{CredentialSelector, Selection},
     send::try_once,
-    walk::Walk,
+    walk::FailoverState,
 };
 pub(crate) use self::{
     failure::by_status,
-    opening::{Kind, has_ended, output_estimate},
+    opening::{UpstreamBody, has_ended, output_estimate},
     probing::probe,
-    send::Answer,
-    watch::{Haste, Seat, Signer, Trial, Watch, verdict},
+    send::UpstreamResponse,
+    watch::{AttemptPermit, ClientDeadline, CredentialLease, HalfOpenPermit, OutcomeReporter, verdict},
 };
-use crate::{admission, gateway::Gateway, meter::Meter, pipeline::Ask, reply::Trouble};
+use crate::{admission, gateway::ProxyState, meter::Meter, pipeline::LlmRequest, reply::GatewayError};
 
 /// Most attempts of one request: each one costs, and takes room in the spool, whatever the route lists.
 const MAX_ATTEMPTS: usize = 32;
@@ -37,8 +37,8 @@ const MAX_ATTEMPTS: usize = 32;
 const STALE_WITHIN: Duration = Duration::from_secs(1);
 
 /// One target's turn: until when, and what has been tried there.
-pub(crate) struct Turn<'a> {
-    pub(crate) planned: &'a Planned,
+pub(crate) struct TargetTurn<'a> {
+    pub(crate) planned: &'a PlannedTarget,
     /// When the whole request must have ended.
     pub(crate) deadline: Instant,
     /// Until when this target has to show content.
@@ -46,7 +46,7 @@ pub(crate) struct Turn<'a> {
     /// Whether no other target could still be tried.
     pub(crate) last: bool,
     /// The first attempt of the turn finds out whether the target is back.
-    pub(crate) trial: Option<Trial>,
+    pub(crate) trial: Option<HalfOpenPermit>,
 }
 
 /// Tries the plan's targets in order.
@@ -54,14 +54,14 @@ pub(crate) struct Turn<'a> {
 /// # Errors
 /// What the client is told when none answered.
 pub(crate) async fn first_success(
-    gateway: &Arc<Gateway>,
-    ask: &Ask,
+    gateway: &Arc<ProxyState>,
+    ask: &LlmRequest,
     meter: &mut Meter,
-) -> Result<Answer, Trouble> {
+) -> Result<UpstreamResponse, GatewayError> {
     let timeouts = &ask.plan.terms.timeouts;
     let total = ask.options.timeout.map_or(timeouts.total.std(), |asked| asked.min(timeouts.total.std()));
     let deadline = Instant::now() + total;
-    let mut walk = Walk::default();
+    let mut walk = FailoverState::default();
     for (position, planned) in ask.plan.attempts.iter().enumerate() {
         let trial = match walk.may(planned, gateway.now()) {
             Ok(trial) => trial,
@@ -73,7 +73,7 @@ pub(crate) async fn first_success(
         let left = ask.plan.attempts.len() - position;
         let now = Instant::now();
         let first_content = now + patience(ask, planned, deadline.saturating_duration_since(now), left);
-        let turn = Turn { planned, deadline, first_content, last: left == 1, trial };
+        let turn = TargetTurn { planned, deadline, first_content, last: left == 1, trial };
         let before = meter.attempts().len();
         let tried = match try_target(gateway, ask, meter, turn).await {
             Ok(tried) => tried,
@@ -81,17 +81,17 @@ pub(crate) async fn first_success(
             Err(trouble) => return Err(trouble),
         };
         match tried {
-            Tried::Answered(answer) if answer.rejected => {
+            TargetOutcome::Answered(answer) if answer.rejected => {
                 walk.rejected(answer, meter);
                 if Instant::now() >= deadline || spent(meter) {
                     break;
                 }
             }
-            Tried::Answered(answer) => return Ok(*answer),
-            Tried::PassedOver(why) => meter.pass_over(planned, why),
-            Tried::Failed(failure) => {
+            TargetOutcome::Answered(answer) => return Ok(*answer),
+            TargetOutcome::SkippedTarget(why) => meter.pass_over(planned, why),
+            TargetOutcome::Failed(failure) => {
                 if meter.attempts().len() == before {
-                    meter.pass_over(planned, WhyNot::Unusable(failure.detail.clone()));
+                    meter.pass_over(planned, SkipReason::Unusable(failure.detail.clone()));
                 }
                 let stop =
                     matches!(action(ask, &failure), Some(Action::Stop)) && !cascade::edits(ask, planned);
@@ -106,28 +106,28 @@ pub(crate) async fn first_success(
 }
 
 /// How a target's turn ended.
-enum Tried {
-    Answered(Box<Answer>),
+enum TargetOutcome {
+    Answered(Box<UpstreamResponse>),
     /// Nothing was sent.
-    PassedOver(WhyNot),
-    Failed(Box<Failure>),
+    SkippedTarget(SkipReason),
+    Failed(Box<AttemptError>),
 }
 
-impl Tried {
+impl TargetOutcome {
     /// Not tried, or not again after a failure.
-    fn not(why: WhyNot, last: Option<Failure>) -> Self {
-        last.map_or(Self::PassedOver(why), |failure| Self::Failed(Box::new(failure)))
+    fn not(why: SkipReason, last: Option<AttemptError>) -> Self {
+        last.map_or(Self::SkippedTarget(why), |failure| Self::Failed(Box::new(failure)))
     }
 }
 
-impl Turn<'_> {
+impl TargetTurn<'_> {
     /// Where the client gives less time than the route. A stream's first content has the route's own bound as long as
     /// that is the sooner one: silence for so long is the target's fault, whatever the client says.
-    fn haste(&self, ask: &Ask) -> Haste {
+    fn haste(&self, ask: &LlmRequest) -> ClientDeadline {
         let total = ask.plan.terms.timeouts.total.std();
         let whole = ask.options.timeout.is_some_and(|asked| asked < total);
         let streams = ask.facts.stream && cascade::condition(ask, self.planned).is_none();
-        Haste { start: whole && !(streams && self.first_content < self.deadline), whole }
+        ClientDeadline { start: whole && !(streams && self.first_content < self.deadline), whole }
     }
 }
 
@@ -137,7 +137,7 @@ fn spent(meter: &Meter) -> bool {
 }
 
 /// What the route wants done about a failure; `None`: only what is not the route's to decide.
-fn action(ask: &Ask, failure: &Failure) -> Option<Action> {
+fn action(ask: &LlmRequest, failure: &AttemptError) -> Option<Action> {
     FailureClass::of(failure.outcome).map(|class| ask.plan.terms.action(class))
 }
 
@@ -145,7 +145,7 @@ fn action(ask: &Ask, failure: &Failure) -> Option<Action> {
 ///
 /// A stream has the route's bound. A plain answer comes whole, after all of it was generated, and so does one that is
 /// judged first: it gets an even share of what is left, so that a silent target leaves time for the next.
-fn patience(ask: &Ask, planned: &Planned, left: Duration, targets_left: usize) -> Duration {
+fn patience(ask: &LlmRequest, planned: &PlannedTarget, left: Duration, targets_left: usize) -> Duration {
     if ask.facts.stream && cascade::condition(ask, planned).is_none() {
         return left.min(ask.plan.terms.timeouts.first_token.std());
     }
@@ -153,45 +153,46 @@ fn patience(ask: &Ask, planned: &Planned, left: Duration, targets_left: usize) -
 }
 
 /// Whether an attempt failed as on a pooled connection that the provider had closed before.
-fn was_stale(failure: &Failure, after: Duration) -> bool {
+fn was_stale(failure: &AttemptError, after: Duration) -> bool {
     failure.before_head && failure.outcome == AttemptOutcome::Cut && after < STALE_WITHIN
 }
 
 /// Tries one target: with one key after the other, and again after a wait where no other target is left.
 async fn try_target(
-    gateway: &Arc<Gateway>,
-    ask: &Ask,
+    gateway: &Arc<ProxyState>,
+    ask: &LlmRequest,
     meter: &mut Meter,
-    mut turn: Turn<'_>,
-) -> Result<Tried, Trouble> {
-    let mut keys = Keys::new(turn.planned, ask, turn.last);
+    mut turn: TargetTurn<'_>,
+) -> Result<TargetOutcome, GatewayError> {
+    let mut keys = CredentialSelector::new(turn.planned, ask, turn.last);
     let (mut reconnected, mut repeats) = (false, 0);
-    let mut last: Option<Failure> = None;
+    let mut last: Option<AttemptError> = None;
     loop {
         // The place first: who waits for one must not keep a key from others.
         let in_flight = match admission::enter(gateway, ask, meter, &mut turn).await {
             Ok(in_flight) => in_flight,
-            Err(why) => return Ok(Tried::not(why, last)),
+            Err(why) => return Ok(TargetOutcome::not(why, last)),
         };
         let signer = match keys.next(gateway, meter.request()).await {
-            Next::Sign(signer) => signer,
-            Next::NoneLeft(why) => return Ok(Tried::not(why, last)),
+            Selection::Sign(signer) => signer,
+            Selection::NoneLeft(why) => return Ok(TargetOutcome::not(why, last)),
         };
         // Not sooner: whom nothing is sent to has no share in the budget of repeats.
         if last.is_none() {
             turn.planned.target.state.first(gateway.now());
         }
-        let seat = Seat { in_flight, trial: turn.trial.take(), haste: turn.haste(ask), probe: false };
+        let seat =
+            AttemptPermit { in_flight, trial: turn.trial.take(), haste: turn.haste(ask), probe: false };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
-            Ok(answer) => return Ok(Tried::Answered(Box::new(answer))),
+            Ok(answer) => return Ok(TargetOutcome::Answered(Box::new(answer))),
             Err(failure) => failure,
         };
         // Before it is one with those of other keys: each rests as long as its own answer said.
         keys.failed(gateway, &failure);
         let failure = failure.after(last.take());
         if Instant::now() >= turn.first_content || spent(meter) {
-            return Ok(Tried::Failed(Box::new(failure)));
+            return Ok(TargetOutcome::Failed(Box::new(failure)));
         }
         // A pooled connection that the provider closed just now looks like a cut before the head: once more, on a
         // fresh connection, which is no repeat.
@@ -210,7 +211,7 @@ async fn try_target(
             _ => false,
         };
         if !again {
-            return Ok(Tried::Failed(Box::new(failure)));
+            return Ok(TargetOutcome::Failed(Box::new(failure)));
         }
         last = Some(failure);
     }
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_worked_on_it_is_not_asked_twice() {
-        let failed = |before_head, outcome| Failure { before_head, ..Failure::new(outcome, "") };
+        let failed = |before_head, outcome| AttemptError { before_head, ..AttemptError::new(outcome, "") };
         let at_once = Duration::from_millis(20);
         assert!(was_stale(&failed(true, AttemptOutcome::Cut), at_once));
         assert!(!was_stale(&failed(true, AttemptOutcome::Cut), STALE_WITHIN));

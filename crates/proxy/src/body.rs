@@ -7,18 +7,23 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use crate::{reply::Trouble, settings::EdgeSettings};
+use crate::{reply::GatewayError, settings::EdgeSettings};
 
 /// Most bytes set aside because a client announces them; beyond it the buffer grows as they come.
 const MAX_FORETOLD: usize = 1 << 20;
 
 /// Reads it whole; most bodies come in one frame and are not copied.
-pub(crate) async fn read(request: &mut Request<Incoming>, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
+pub(crate) async fn read(
+    request: &mut Request<Incoming>,
+    edge: &EdgeSettings,
+) -> Result<Bytes, GatewayError> {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         let text = "send the body without content-encoding";
-        return Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        return Err(
+            GatewayError::new(ErrorKind::InvalidRequest, text).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        );
     }
     let body = request.body_mut();
     if body.size_hint().lower() > edge.max_body_bytes {
@@ -28,12 +33,12 @@ pub(crate) async fn read(request: &mut Request<Incoming>, edge: &EdgeSettings) -
         Ok(read) => read,
         Err(_) => {
             let text = format!("the body did not arrive within {} s", edge.body_timeout_seconds);
-            Err(Trouble::new(ErrorKind::InvalidRequest, text).status(StatusCode::REQUEST_TIMEOUT))
+            Err(GatewayError::new(ErrorKind::InvalidRequest, text).status(StatusCode::REQUEST_TIMEOUT))
         }
     }
 }
 
-async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, Trouble> {
+async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, GatewayError> {
     let announced = body.size_hint().exact();
     let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
     if announced == Some(first.len() as u64) {
@@ -54,9 +59,9 @@ async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, Trou
 }
 
 /// The next piece of data; trailers are skipped.
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Trouble> {
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, GatewayError> {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Trouble::new(ErrorKind::InvalidRequest, "the body broke off"))?;
+        let frame = frame.map_err(|_| GatewayError::new(ErrorKind::InvalidRequest, "the body broke off"))?;
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -64,6 +69,6 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Trouble> {
     Ok(None)
 }
 
-fn too_large(edge: &EdgeSettings) -> Trouble {
-    Trouble::new(ErrorKind::RequestTooLarge, format!("the body exceeds {} bytes", edge.max_body_bytes))
+fn too_large(edge: &EdgeSettings) -> GatewayError {
+    GatewayError::new(ErrorKind::RequestTooLarge, format!("the body exceeds {} bytes", edge.max_body_bytes))
 }

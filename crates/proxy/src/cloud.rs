@@ -26,20 +26,20 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// The tokens of all credentials that need one.
 #[derive(Default)]
-pub(crate) struct Tokens {
-    held: ArcSwap<HashMap<ResourceId, Held>>,
+pub(crate) struct TokenCache {
+    held: ArcSwap<HashMap<ResourceId, CachedToken>>,
 }
 
 /// The token of one credential.
 #[derive(Clone)]
-struct Held {
+struct CachedToken {
     account: Arc<ServiceAccount>,
     token: watch::Receiver<Option<HeaderValue>>,
     /// Ends the task that renews it, once nobody holds it any more.
     _stop: Arc<DropGuard>,
 }
 
-impl Tokens {
+impl TokenCache {
     /// Signs a request.
     ///
     /// # Errors
@@ -90,11 +90,11 @@ impl Tokens {
 }
 
 /// Starts to keep one account's token; ends when nobody holds it any more.
-fn start(account: &Arc<ServiceAccount>, upstream: &Arc<Upstream>) -> Held {
+fn start(account: &Arc<ServiceAccount>, upstream: &Arc<Upstream>) -> CachedToken {
     let (sender, token) = watch::channel(None);
     let stop = CancellationToken::new();
     let (account, upstream, stopped) = (Arc::clone(account), Arc::clone(upstream), stop.clone());
-    let held = Held { account: Arc::clone(&account), token, _stop: Arc::new(stop.drop_guard()) };
+    let held = CachedToken { account: Arc::clone(&account), token, _stop: Arc::new(stop.drop_guard()) };
     tokio::spawn(async move {
         let renewing = renew(&account, &upstream, &sender);
         tokio::select! {

@@ -4,7 +4,7 @@
 //! version before it serves on, and the next delta starts from that one: both sides go by the last *acked* version.
 //!
 //! A single row that this build cannot read (a new kind, a new field) is no reason to refuse the rest: it becomes an
-//! [`Unknown`], which disables what leans on it. Its bytes are kept, so that a newer build reads it from the same file.
+//! [`UnreadableRow`], which disables what leans on it. Its bytes are kept, so that a newer build reads it from the same file.
 
 mod backoff;
 mod client;
@@ -19,7 +19,7 @@ mod tls;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use domain::Timestamp;
-pub use policy::{Rows, Unknown};
+pub use policy::{ConfigRows, UnreadableRow};
 
 pub use client::ConfigClient;
 pub use file::{SnapshotError, SnapshotFile};
@@ -29,7 +29,7 @@ pub use tls::PeerTls;
 
 /// Compiles rows and swaps the snapshot that requests see. `Err` refuses the version whole, with the reason for
 /// people on both sides; then the one before it must still serve.
-pub type Install = Arc<dyn Fn(&Rows) -> Result<(), String> + Send + Sync>;
+pub type Install = Arc<dyn Fn(&ConfigRows) -> Result<(), String> + Send + Sync>;
 
 /// What the configuration client needs to know besides how to reach the control plane.
 #[derive(Clone, Debug)]

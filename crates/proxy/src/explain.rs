@@ -4,10 +4,10 @@ use std::{fmt::Write as _, sync::Arc};
 
 use domain::Attempt;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use policy::{PassedOver, Plan, Refusal, RuleSeen};
+use policy::{Plan, RoutingError, RuleSeen, SkippedTarget};
 use serde_json::{Map, Value, json};
 
-use crate::observe::Tried;
+use crate::observe::AttemptTarget;
 
 /// Most bytes of the object: what stands between gateway and client takes no much larger heads.
 const MOST: usize = 8 << 10;
@@ -18,15 +18,15 @@ const FRAME: usize = 256;
 
 /// What was decided before the first attempt; kept only where the client asked for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Decided {
+pub(crate) struct RoutingTrace {
     route: String,
     rule: Option<String>,
     pool: Option<Arc<str>>,
     rules: Vec<RuleSeen>,
-    passed_over: Vec<PassedOver>,
+    passed_over: Vec<SkippedTarget>,
 }
 
-impl Decided {
+impl RoutingTrace {
     /// What a plan came from.
     pub(crate) fn plan(plan: &Plan) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Decided {
     }
 
     /// Why there is no plan for this model.
-    pub(crate) fn refusal(refusal: &Refusal, model: &str) -> Self {
+    pub(crate) fn refusal(refusal: &RoutingError, model: &str) -> Self {
         let mut decided = Self {
             route: model.to_owned(),
             rule: None,
@@ -47,8 +47,8 @@ impl Decided {
             rules: Vec::new(),
             passed_over: Vec::new(),
         };
-        if let Refusal::NobodyThere { pool, passed_over, chosen_by, .. }
-        | Refusal::NobodyCan { pool, passed_over, chosen_by, .. } = refusal
+        if let RoutingError::NoAvailableTarget { pool, passed_over, chosen_by, .. }
+        | RoutingError::NoCapableTarget { pool, passed_over, chosen_by, .. } = refusal
         {
             decided.pool = Some(Arc::clone(pool));
             decided.rule.clone_from(&chosen_by.rule);
@@ -59,12 +59,12 @@ impl Decided {
     }
 
     /// The object; `later`: targets whose turn came and that were not tried.
-    pub(crate) fn object(&self, attempts: Vec<Value>, later: &[PassedOver]) -> Map<String, Value> {
+    pub(crate) fn object(&self, attempts: Vec<Value>, later: &[SkippedTarget]) -> Map<String, Value> {
         let rule = |RuleSeen { route, rule, matched }: &RuleSeen| match matched {
             Ok(matched) => json!({ "route": text(route), "rule": text(rule), "matched": matched }),
             Err(why) => json!({ "route": text(route), "rule": text(rule), "error": text(why) }),
         };
-        let passed = |PassedOver { model, why }: &PassedOver| json!({ "model": text(&model.to_string()), "why": text(&why.to_string()) });
+        let passed = |SkippedTarget { model, why }: &SkippedTarget| json!({ "model": text(&model.to_string()), "why": text(&why.to_string()) });
         let head = json!({
             "route": text(&self.route),
             "rule": self.rule.as_deref().map(text),
@@ -92,7 +92,7 @@ impl Decided {
 }
 
 /// An attempt as the client reads it; whose key it was is between the operator and the provider.
-pub(crate) fn line(attempt: &Attempt, tried: &Tried) -> Value {
+pub(crate) fn line(attempt: &Attempt, tried: &AttemptTarget) -> Value {
     let usage = &attempt.usage;
     let mut line = json!({
         "attempt": attempt.number,
@@ -116,7 +116,7 @@ pub(crate) fn line(attempt: &Attempt, tried: &Tried) -> Value {
 }
 
 /// An attempt that has not ended yet, where the head of the answer goes out before.
-pub(crate) fn running(number: u32, tried: &Tried) -> Value {
+pub(crate) fn running(number: u32, tried: &AttemptTarget) -> Value {
     let model = &tried.target.model;
     json!({
         "attempt": number,
@@ -198,23 +198,23 @@ fn ascii(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use domain::ModelRef;
-    use policy::WhyNot;
+    use policy::SkipReason;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn decided(texts: &[String], count: usize) -> Decided {
+    fn decided(texts: &[String], count: usize) -> RoutingTrace {
         let text = |index: usize| texts[index % texts.len()].clone();
         let rule = |index| RuleSeen {
             route: text(index),
             rule: text(index + 1),
             matched: if index % 3 == 0 { Err(text(index + 2)) } else { Ok(index % 2 == 0) },
         };
-        let passed = |index| PassedOver {
+        let passed = |index| SkippedTarget {
             model: ModelRef { provider: text(index), model: text(index + 1) },
-            why: WhyNot::Unusable(text(index + 2)),
+            why: SkipReason::Unusable(text(index + 2)),
         };
-        Decided {
+        RoutingTrace {
             route: text(0),
             rule: Some(text(1)),
             pool: Some(text(2).into()),

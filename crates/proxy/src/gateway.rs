@@ -6,37 +6,37 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwapOption;
+use coordination::Coordinator;
 use domain::{ErrorKind, IncarnationId, Priority, Version};
-use fleet::Fleet;
 use policy::{
-    Rows, Snapshot, compile,
-    live::{Clock, Live, Micros},
+    ConfigRows, Snapshot, compile,
+    health::{Clock, HealthRegistry, Micros},
 };
 use secrets::Keyring;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    cloud::Tokens, health::Health, observe::Observers, reply::Trouble, settings::EdgeSettings, spool::Spool,
-    trace::Head, upstream::Upstream,
+    cloud::TokenCache, health::Health, observe::Observers, reply::GatewayError, settings::EdgeSettings,
+    spool::Spool, trace::TracePropagation, upstream::Upstream,
 };
 
 /// Says whether the configuration is too old to serve by.
 pub(crate) type Stale = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The shared state of one proxy.
-pub(crate) struct Gateway {
+pub(crate) struct ProxyState {
     snapshot: ArcSwapOption<Snapshot>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) upstream: Arc<Upstream>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: TokenCache,
     pub(crate) spool: Spool,
-    pub(crate) fleet: Fleet,
+    pub(crate) coordination: Coordinator,
     pub(crate) incarnation: IncarnationId,
     pub(crate) edge: EdgeSettings,
     pub(crate) observers: Observers,
-    pub(crate) head: Head,
+    pub(crate) head: TracePropagation,
     /// What was seen of targets and keys.
-    pub(crate) live: Live,
+    pub(crate) live: HealthRegistry,
     pub(crate) health: Health,
     /// Where this proxy stands.
     pub(crate) region: Option<String>,
@@ -51,35 +51,35 @@ pub(crate) struct Gateway {
 }
 
 /// A request's place among those in flight; given back on drop.
-pub(crate) struct Place(Arc<Gateway>);
+pub(crate) struct InFlightPermit(Arc<ProxyState>);
 
-impl Drop for Place {
+impl Drop for InFlightPermit {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A stream that runs; counted until it is dropped.
-pub(crate) struct Streaming(Arc<Gateway>);
+pub(crate) struct ActiveStreamGuard(Arc<ProxyState>);
 
-impl Streaming {
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+impl ActiveStreamGuard {
+    pub(crate) fn new(gateway: Arc<ProxyState>) -> Self {
         gateway.streams.fetch_add(1, Ordering::Relaxed);
         Self(gateway)
     }
 }
 
-impl Drop for Streaming {
+impl Drop for ActiveStreamGuard {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Gateway {
+impl ProxyState {
     pub(crate) fn new(
         keyring: Arc<Keyring>,
         spool: Spool,
-        fleet: Fleet,
+        coordination: Coordinator,
         incarnation: IncarnationId,
         edge: EdgeSettings,
         observers: Observers,
@@ -88,14 +88,14 @@ impl Gateway {
             snapshot: ArcSwapOption::empty(),
             keyring,
             upstream: Arc::new(Upstream::new(edge.allow_private_networks.clone())),
-            tokens: Tokens::default(),
+            tokens: TokenCache::default(),
             spool,
-            fleet,
+            coordination,
             incarnation,
             edge,
             observers,
-            head: Head::default(),
-            live: Live::new(incarnation.0.as_u64_pair().1),
+            head: TracePropagation::default(),
+            live: HealthRegistry::new(incarnation.0.as_u64_pair().1),
             health: Health::default(),
             region: None,
             origin: Instant::now(),
@@ -108,7 +108,7 @@ impl Gateway {
     }
 
     /// Sets how requests find their place in a trace.
-    pub(crate) fn traced_by(mut self, head: Head) -> Self {
+    pub(crate) fn traced_by(mut self, head: TracePropagation) -> Self {
         self.head = head;
         self
     }
@@ -136,7 +136,7 @@ impl Gateway {
     }
 
     /// Compiles rows and swaps them in, or leaves everything as it was.
-    pub(crate) fn install(&self, rows: &Rows) -> Result<(), String> {
+    pub(crate) fn install(&self, rows: &ConfigRows) -> Result<(), String> {
         let snapshot = compile(rows, &self.keyring, &self.live).map_err(|error| error.to_string())?;
         for row in &rows.unknown {
             tracing::error!(
@@ -170,30 +170,35 @@ impl Gateway {
     }
 
     /// The snapshot that a request keeps to its end.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Trouble> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, GatewayError> {
         let snapshot = self.snapshot.load_full().ok_or_else(|| {
-            Trouble::new(ErrorKind::StoreUnavailable, "this proxy has not received its configuration yet")
-                .retry_after(1)
+            GatewayError::new(
+                ErrorKind::StoreUnavailable,
+                "this proxy has not received its configuration yet",
+            )
+            .retry_after(1)
         })?;
         if self.stale.get().is_some_and(|stale| stale()) {
             let text =
                 "this proxy has been cut off from its control plane for longer than its settings allow";
-            return Err(Trouble::new(ErrorKind::StoreUnavailable, text).retry_after(5));
+            return Err(GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(5));
         }
         Ok(snapshot)
     }
 
     /// Takes a place among the requests in flight.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Trouble> {
-        let place = Place(Arc::clone(self));
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<InFlightPermit, GatewayError> {
+        let place = InFlightPermit(Arc::clone(self));
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.edge.max_in_flight {
-            return Err(Trouble::new(ErrorKind::Overloaded, "too many requests in flight").retry_after(1));
+            return Err(
+                GatewayError::new(ErrorKind::Overloaded, "too many requests in flight").retry_after(1)
+            );
         }
         Ok(place)
     }
 
     /// Refuses a request, which has its place already, where the rest is for those of higher priority.
-    pub(crate) fn admit(&self, priority: Priority) -> Result<(), Trouble> {
+    pub(crate) fn admit(&self, priority: Priority) -> Result<(), GatewayError> {
         let percent = match priority {
             Priority::Low => 80,
             Priority::Normal => 90,
@@ -204,7 +209,7 @@ impl Gateway {
             return Ok(());
         }
         let text = "too many requests in flight for one of this priority";
-        Err(Trouble::new(ErrorKind::Overloaded, text).retry_after(1))
+        Err(GatewayError::new(ErrorKind::Overloaded, text).retry_after(1))
     }
 
     /// Requests in flight.

@@ -13,22 +13,22 @@ use std::{sync::Arc, time::Duration};
 
 use policy::{
     Credential, Target,
-    live::{Admission, Change, Micros, Probed},
+    health::{BreakerState, Micros, ProbeObservation, Transition},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    alerts::{Alerts, Cause},
+    alerts::{Alerts, TransitionCause},
     counts::ProbeCounts,
     reporter::run as report,
-    roster::Roster,
+    roster::ConfiguredTargets,
     share::probe_key,
     view::key_state,
 };
-use self::{leaders::Leaders, share::Sharing, trials::Trials};
-use crate::gateway::Gateway;
+use self::{leaders::Leaders, share::HealthSync, trials::Trials};
+use crate::gateway::ProxyState;
 
 /// How often the others are heard, and trials and leaders looked at.
 const ROUND: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub(crate) struct Health {
 
 impl Health {
     /// This replica found out that a target is out of use, or back.
-    pub(crate) fn told(&self, target: &Target, change: Change, cause: Cause) {
+    pub(crate) fn told(&self, target: &Target, change: Transition, cause: TransitionCause) {
         self.alerts.target(target, change, cause);
         self.changed();
     }
@@ -78,7 +78,7 @@ impl Health {
 
 /// What a probe found, as replicas tell each other.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Finding {
+pub(crate) struct ProbeFinding {
     /// Whether the endpoint answered as it should.
     pub(crate) ok: bool,
     /// µs to the first token, where there is such a thing.
@@ -93,25 +93,26 @@ pub(crate) struct Finding {
 }
 
 /// A probe that began at this moment found something of a target.
-pub(crate) fn probed(gateway: &Gateway, target: &Target, finding: &Finding, began: Micros) {
-    let probed = Probed { ok: finding.ok, ttft: finding.ttft.map(Duration::from_micros), began };
+pub(crate) fn probed(gateway: &ProxyState, target: &Target, finding: &ProbeFinding, began: Micros) {
+    let probed = ProbeObservation { ok: finding.ok, ttft: finding.ttft.map(Duration::from_micros), began };
     let Target { state, endpoint, .. } = target;
     let now = gateway.now();
     let again = is_out(state.admission(now));
     if let Some(change) = state.probed(probed, &endpoint.outlier, now, gateway.live.draw()) {
-        gateway.health.told(target, change, Cause { outcome: "probed", again });
+        gateway.health.told(target, change, TransitionCause { outcome: "probed", again });
     }
 }
 
 /// Whether nothing but a trial may go there.
-pub(crate) const fn is_out(admission: Admission) -> bool {
-    matches!(admission, Admission::Ejected { .. } | Admission::HalfOpen)
+pub(crate) const fn is_out(admission: BreakerState) -> bool {
+    matches!(admission, BreakerState::Ejected { .. } | BreakerState::HalfOpen)
 }
 
 /// Shares what is known, gives leave for trials and finds the fastest, until `stop`; requests never wait for it.
-pub(crate) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
-    let (mut sharing, mut trials, mut leaders) = (Sharing::default(), Trials::default(), Leaders::default());
-    let (mut roster, mut pruned) = (Roster::default(), Instant::now());
+pub(crate) async fn run(gateway: Arc<ProxyState>, stop: CancellationToken) {
+    let (mut sharing, mut trials, mut leaders) =
+        (HealthSync::default(), Trials::default(), Leaders::default());
+    let (mut roster, mut pruned) = (ConfiguredTargets::default(), Instant::now());
     while !stop.is_cancelled() {
         roster.follow(&gateway);
         sharing.round(&gateway, &roster).await;

@@ -3,32 +3,32 @@
 use std::{convert::Infallible, sync::Arc};
 
 use crate::{
-    gateway::Gateway,
+    gateway::ProxyState,
     models,
-    observe::Passage,
+    observe::RequestContext,
     pipeline,
-    relay::ReplyBody,
-    reply::{Notes, Trouble},
+    relay::ResponseBody,
+    reply::{GatewayError, ResponseMetadata},
     router::{self, Asked},
 };
 use domain::ErrorKind;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use wire::DialectName;
+use wire::Dialect;
 
 /// One request on its way in.
-pub(crate) struct Arrival {
-    pub(crate) passage: Passage,
+pub(crate) struct IncomingRequest {
+    pub(crate) passage: RequestContext,
     pub(crate) request: Request<Incoming>,
 }
 
 /// Serves one request.
 pub(crate) async fn serve(
-    gateway: Arc<Gateway>,
+    gateway: Arc<ProxyState>,
     request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let passage = Passage::new(Arc::clone(&gateway), &request);
-    let mut arrival = Arrival { passage, request };
+) -> Result<Response<ResponseBody>, Infallible> {
+    let passage = RequestContext::new(Arc::clone(&gateway), &request);
+    let mut arrival = IncomingRequest { passage, request };
     let served = match gateway.enter() {
         Ok(place) => {
             route(&gateway, &mut arrival).await.map(|response| response.map(|body| body.holding(place)))
@@ -40,15 +40,18 @@ pub(crate) async fn serve(
         let passage = &mut arrival.passage;
         passage.refused(&trouble, None);
         let overhead = passage.started.elapsed();
-        trouble.response(Notes { overhead, ..Notes::new(passage.id, passage.dialect) })
+        trouble.response(ResponseMetadata { overhead, ..ResponseMetadata::new(passage.id, passage.dialect) })
     }))
 }
 
 /// The router.
-async fn route(gateway: &Arc<Gateway>, arrival: &mut Arrival) -> Result<Response<ReplyBody>, Trouble> {
+async fn route(
+    gateway: &Arc<ProxyState>,
+    arrival: &mut IncomingRequest,
+) -> Result<Response<ResponseBody>, GatewayError> {
     let uri = arrival.request.uri();
     let Some(asked) = router::read(uri.path(), uri.query()) else {
-        return Err(Trouble::new(ErrorKind::RouteNotFound, format!("no API at {}", uri.path())));
+        return Err(GatewayError::new(ErrorKind::RouteNotFound, format!("no API at {}", uri.path())));
     };
     match (asked, arrival.request.method()) {
         (Asked::Call(api, from_path), &Method::POST) => {
@@ -57,14 +60,14 @@ async fn route(gateway: &Arc<Gateway>, arrival: &mut Arrival) -> Result<Response
         (Asked::Models, &Method::GET) => models::list(gateway, arrival),
         (Asked::Model(name), &Method::GET) => models::show(gateway, arrival, &name),
         (Asked::Model(name), &Method::POST) if name.ends_with(":streamGenerateContent") => {
-            arrival.passage.dialect = DialectName::Gemini;
+            arrival.passage.dialect = Dialect::Gemini;
             let text = "streams are sent as events: add the parameter alt=sse";
-            Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("alt")))
+            Err(GatewayError::new(ErrorKind::InvalidRequest, text).param(Some("alt")))
         }
         (asked, method) => {
             let text = format!("{} does not take {method}", uri.path());
             let methods = if matches!(asked, Asked::Call(..)) { "POST" } else { "GET" };
-            Err(Trouble::new(ErrorKind::InvalidRequest, text).allow(methods))
+            Err(GatewayError::new(ErrorKind::InvalidRequest, text).allow(methods))
         }
     }
 }

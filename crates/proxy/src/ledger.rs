@@ -10,17 +10,17 @@ use crate::{
 };
 
 /// The ledger, as the spool's reporter sees it.
-pub(crate) struct ToLedger {
+pub(crate) struct LedgerSink {
     session: Session,
 }
 
-impl ToLedger {
+impl LedgerSink {
     pub(crate) const fn new(session: Session) -> Self {
         Self { session }
     }
 }
 
-impl Sink for ToLedger {
+impl Sink for LedgerSink {
     async fn report(&self, events: Vec<Bytes>) -> Result<(), SinkError> {
         let report = EncodedReport { proxy: self.session.proxy().to_owned(), events };
         match self.session.report(&report).await {

@@ -2,31 +2,31 @@
 
 use std::time::Duration;
 
+use coordination::{Claim, Denied, OnOutage, Permit, Refusal, Rule, Unit};
 use domain::{
     Attribution, CredentialLimits, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId,
 };
-use fleet::{Claim, Denied, Grant, OnLoss, Refusal, Rule, Unit};
 use policy::{Caller, Credential};
 
-use crate::{gateway::Gateway, reply::Trouble};
+use crate::{gateway::ProxyState, reply::GatewayError};
 
 /// How long a concurrency slot outlives a proxy that died with it (MONEY.md).
 const SLOT_TTL: Duration = Duration::from_secs(60);
 
 /// Charges every limit of the tenant, all or none; a tenant without limits costs nothing.
 pub(crate) async fn reserve(
-    gateway: &Gateway,
+    gateway: &ProxyState,
     caller: &Caller,
     request: RequestId,
     attribution: &Attribution,
-) -> Result<Grant, Trouble> {
+) -> Result<Permit, GatewayError> {
     let tenant = &caller.key.tenant;
     if tenant.limits.is_empty() {
-        return Ok(Grant::default());
+        return Ok(Permit::default());
     }
     let claims: Vec<Claim> =
         tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
-    gateway.fleet.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
 }
 
 /// Charges what the operator wrote that a provider grants a key; a key without limits costs nothing.
@@ -34,14 +34,14 @@ pub(crate) async fn reserve(
 /// # Errors
 /// How long until it may be used.
 pub(crate) async fn of_key(
-    gateway: &Gateway,
+    gateway: &ProxyState,
     credential: &Credential,
     request: RequestId,
     tokens: u64,
-) -> Result<Grant, Duration> {
+) -> Result<Permit, Duration> {
     let limits = &credential.limits;
     if *limits == CredentialLimits::default() {
-        return Ok(Grant::default());
+        return Ok(Permit::default());
     }
     let rate = |count, period: Period| match period {
         Period::Second => Rule::Gcra { per_second: count, burst: count },
@@ -60,10 +60,10 @@ pub(crate) async fn of_key(
         unit,
         cost,
         // The provider still says no by itself.
-        on_loss: OnLoss::Bounded { per_replica: quarter(rule) },
+        on_loss: OnOutage::Bounded { per_replica: quarter(rule) },
     };
     let claims: Vec<Claim> = requests.into_iter().chain(tokens).chain(slots).map(claim).collect();
-    gateway.fleet.acquire(request, &claims).await.map_err(|refusal| match refusal {
+    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
         Refusal::Denied(denied) => denied.retry_after,
         Refusal::StoreUnavailable { .. } => Duration::from_secs(1),
     })
@@ -89,10 +89,10 @@ fn claims(
     let (on_store_loss, per_replica) = (spec.on_store_loss, spec.per_replica);
     rate.into_iter().chain(slots).map(move |rule| {
         let on_loss = match on_store_loss {
-            OnStoreLoss::Closed => OnLoss::Closed,
-            OnStoreLoss::Open => OnLoss::Open,
+            OnStoreLoss::Closed => OnOutage::Closed,
+            OnStoreLoss::Open => OnOutage::Open,
             OnStoreLoss::Bounded => {
-                OnLoss::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
+                OnOutage::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
         Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_loss }
@@ -106,20 +106,20 @@ const fn quarter(rule: Rule) -> u64 {
     }
 }
 
-fn refused(caller: &Caller, refusal: &Refusal) -> Trouble {
+fn refused(caller: &Caller, refusal: &Refusal) -> GatewayError {
     match refusal {
         Refusal::Denied(Denied { limit, retry_after, kind }) => {
             let of_it = |(id, _): &&(ResourceId, LimitSpec)| id == limit;
             let what = caller.key.tenant.limits.iter().find(of_it).map(|(_, spec)| describe(spec, kind));
             let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
-            Trouble::new(ErrorKind::RateLimited, text)
+            GatewayError::new(ErrorKind::RateLimited, text)
                 .limited_by(kind)
                 .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1))
         }
         Refusal::StoreUnavailable { .. } => {
             let text =
                 "the store that shares this tenant's limits is away, and the limit is closed without it";
-            Trouble::new(ErrorKind::StoreUnavailable, text).retry_after(1)
+            GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(1)
         }
     }
 }

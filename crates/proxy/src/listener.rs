@@ -18,9 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::activity::Running;
-use self::{activity::Activity, impatient::Impatient};
-use crate::{gateway::Gateway, http::serve, settings::EdgeSettings};
+pub(crate) use self::activity::ActiveRequestGuard;
+use self::{activity::ConnectionActivity, impatient::WriteTimeoutStream};
+use crate::{gateway::ProxyState, http::serve, settings::EdgeSettings};
 
 /// How long accepting pauses when the process is out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -31,7 +31,7 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// What every connection is served with.
 struct Server {
-    gateway: Arc<Gateway>,
+    gateway: Arc<ProxyState>,
     builder: auto::Builder<TokioExecutor>,
     /// The lame-duck time has begun.
     leaving: CancellationToken,
@@ -43,7 +43,7 @@ struct Server {
 
 /// Serves until the token is cancelled and for the lame-duck time after it, then lets running requests finish within
 /// the drain time.
-pub(crate) async fn run(gateway: Arc<Gateway>, listener: TcpListener, shutdown: CancellationToken) {
+pub(crate) async fn run(gateway: Arc<ProxyState>, listener: TcpListener, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(gateway.edge.max_connections));
     let builder = connection_builder(&gateway);
     let mut closing = std::pin::pin!(after(shutdown.clone(), gateway.edge.lame_duck()));
@@ -86,7 +86,7 @@ async fn accept(
     Ok((stream, place))
 }
 
-fn connection_builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
+fn connection_builder(gateway: &ProxyState) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -108,8 +108,9 @@ fn connection_builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
 
 impl Server {
     fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let activity = Arc::new(Activity::new());
-        let stream = Impatient::new(stream, self.gateway.edge.write_timeout(), Arc::clone(&activity));
+        let activity = Arc::new(ConnectionActivity::new());
+        let stream =
+            WriteTimeoutStream::new(stream, self.gateway.edge.write_timeout(), Arc::clone(&activity));
         let (gateway, active) = (Arc::clone(&self.gateway), Arc::clone(&activity));
         let leaving = self.leaving.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -169,7 +170,7 @@ impl Server {
 }
 
 /// Returns when a connection has to go: at once, where that says why, or after what still runs on it.
-async fn bounded(edge: &EdgeSettings, activity: &Activity, retired: bool) -> Option<&'static str> {
+async fn bounded(edge: &EdgeSettings, activity: &ConnectionActivity, retired: bool) -> Option<&'static str> {
     let (idle, patience) = (edge.idle_timeout(), edge.write_timeout());
     if !activity.has_begun() && !retired {
         tokio::time::sleep(edge.header_timeout()).await;

@@ -9,24 +9,24 @@ use std::{
     time::Duration,
 };
 
+use coordination::Permit;
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, Priority, RequestId,
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
-use fleet::Grant;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use policy::{Bound, PassedOver, Planned, WhyNot};
+use policy::{Bound, PlannedTarget, SkipReason, SkippedTarget};
 use tokio::time::Instant;
-use wire::{DialectName, Seen};
+use wire::{Dialect, StreamSummary};
 
-pub(crate) use self::judged::Kept;
-use self::running::Running;
+pub(crate) use self::judged::AttemptRef;
+use self::running::ActiveAttempt;
 use crate::{
-    attempt::Watch,
-    explain::Decided,
-    gateway::Streaming,
-    observe::{CLIENT_CLOSED, Passage, Times, Tried},
-    reply::Trouble,
+    attempt::OutcomeReporter,
+    explain::RoutingTrace,
+    gateway::ActiveStreamGuard,
+    observe::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
+    reply::GatewayError,
     spool::SpoolError,
 };
 
@@ -34,7 +34,7 @@ use crate::{
 const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// What is known of a request before its first attempt.
-pub(crate) struct Opening {
+pub(crate) struct MeterContext {
     pub(crate) attribution: Attribution,
     pub(crate) api: &'static str,
     pub(crate) stream: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Opening {
     /// The pool; `None`: nothing was chosen.
     pub(crate) pool: Option<Arc<str>>,
     /// What led to its attempts, where the client asks for it.
-    pub(crate) decided: Option<Box<Decided>>,
+    pub(crate) decided: Option<Box<RoutingTrace>>,
     /// Time spent waiting for the client to send its request.
     pub(crate) upload: Duration,
     /// Input tokens assumed where the provider does not report them.
@@ -52,17 +52,17 @@ pub(crate) struct Opening {
 }
 
 /// Whether a request went out; what never went out costs nothing.
-pub(crate) type Sent = Arc<AtomicBool>;
+pub(crate) type SentFlag = Arc<AtomicBool>;
 
 /// Meters one request. Dropped unsettled, it books a client that hung up, or a process that stops, and does
 /// no more than that.
 pub(crate) struct Meter {
-    passage: Passage,
-    opening: Opening,
+    passage: RequestContext,
+    opening: MeterContext,
     attempts: Vec<Attempt>,
     /// Where each attempt went, the running one included.
-    tried: Vec<Tried>,
-    running: Option<Running>,
+    tried: Vec<AttemptTarget>,
+    running: Option<ActiveAttempt>,
     /// Time spent waiting for the client and for providers.
     waited: Duration,
     /// The gateway's own share, once the answer's head went out; what comes after it is others' pace.
@@ -70,11 +70,11 @@ pub(crate) struct Meter {
     ttft: Option<Duration>,
     settled: bool,
     /// Targets whose turn came and that were not tried.
-    passed_over: Vec<PassedOver>,
+    passed_over: Vec<SkippedTarget>,
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
     /// Places under the shared limits; free again when the request is settled.
-    hold: Option<Grant>,
+    hold: Option<Permit>,
     /// The attempt whose answer the client gets although it was not the last one, by its index.
     fallen_back: Option<usize>,
 }
@@ -90,7 +90,7 @@ pub(crate) struct Totals {
 }
 
 impl Meter {
-    pub(crate) fn new(passage: Passage, opening: Opening, hold: Grant) -> Self {
+    pub(crate) fn new(passage: RequestContext, opening: MeterContext, hold: Permit) -> Self {
         Self {
             passage,
             waited: opening.upload,
@@ -109,7 +109,12 @@ impl Meter {
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
-    pub(crate) fn begin(&mut self, tried: Tried, bound: Bound, watch: Watch) -> Result<Sent, Trouble> {
+    pub(crate) fn begin(
+        &mut self,
+        tried: AttemptTarget,
+        bound: Bound,
+        watch: OutcomeReporter,
+    ) -> Result<SentFlag, GatewayError> {
         let target = &tried.target;
         let number = self.next_number();
         let at = Timestamp::now();
@@ -131,8 +136,8 @@ impl Meter {
         self.passage.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
         let (provider, model) = (intent.provider, intent.model);
         self.tried.push(tried);
-        let sent = Sent::default();
-        self.running = Some(Running {
+        let sent = SentFlag::default();
+        self.running = Some(ActiveAttempt {
             number,
             provider,
             model,
@@ -190,7 +195,7 @@ impl Meter {
     }
 
     /// What a stream has said so far.
-    pub(crate) fn observe_stream(&mut self, seen: &Seen) {
+    pub(crate) fn observe_stream(&mut self, seen: &StreamSummary) {
         self.observe(seen.usage, seen.tokens_estimate());
         if let Some(running) = &mut self.running {
             (running.deltas, running.deltas_in_usage) = (seen.deltas, seen.deltas_in_usage);
@@ -267,13 +272,13 @@ impl Meter {
             // The intent stays in the spool: a successor books it as an estimate, so it is not lost.
             tracing::error!(request = %event.request, %error, "cannot spool a usage event");
         }
-        self.passage.settled(&event, &self.tried, Times { duration, overhead, ttft });
+        self.passage.settled(&event, &self.tried, RequestTimings { duration, overhead, ttft });
         self.attempts = event.attempts;
         totals(&self.attempts, self.fallen_back)
     }
 
     /// Ends a request that nothing answered.
-    pub(crate) fn fail(&mut self, trouble: &Trouble) {
+    pub(crate) fn fail(&mut self, trouble: &GatewayError) {
         self.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
         // Without an attempt there was nothing to settle.
         self.passage.whose = Some(self.opening.attribution.clone());
@@ -281,8 +286,8 @@ impl Meter {
     }
 
     /// Counts a stream until the guard is dropped.
-    pub(crate) fn streaming(&self) -> Streaming {
-        Streaming::new(Arc::clone(&self.passage.gateway))
+    pub(crate) fn streaming(&self) -> ActiveStreamGuard {
+        ActiveStreamGuard::new(Arc::clone(&self.passage.gateway))
     }
 
     /// The attempts so far.
@@ -291,12 +296,12 @@ impl Meter {
     }
 
     /// A planned target is not tried after all.
-    pub(crate) fn pass_over(&mut self, planned: &Planned, why: WhyNot) {
-        self.passed_over.push(PassedOver { model: planned.target.model.clone(), why });
+    pub(crate) fn pass_over(&mut self, planned: &PlannedTarget, why: SkipReason) {
+        self.passed_over.push(SkippedTarget { model: planned.target.model.clone(), why });
     }
 
     /// Targets whose turn came and that were not tried.
-    pub(crate) fn passed_over(&self) -> &[PassedOver] {
+    pub(crate) fn passed_over(&self) -> &[SkippedTarget] {
         &self.passed_over
     }
 
@@ -306,7 +311,7 @@ impl Meter {
     }
 
     /// Whose words the client speaks.
-    pub(crate) const fn dialect(&self) -> DialectName {
+    pub(crate) const fn dialect(&self) -> Dialect {
         self.passage.dialect
     }
 
@@ -323,7 +328,7 @@ impl Meter {
 
     /// What the provider of the next attempt is told of the trace.
     pub(crate) fn trace_out(&self) -> Option<HeaderValue> {
-        let Passage { gateway, trace, id, .. } = &self.passage;
+        let RequestContext { gateway, trace, id, .. } = &self.passage;
         gateway.head.outbound(trace, *id, self.next_number())
     }
 
@@ -359,13 +364,13 @@ fn totals(attempts: &[Attempt], answered: Option<usize>) -> Totals {
     totals
 }
 
-fn unspoolable(error: &SpoolError) -> Trouble {
+fn unspoolable(error: &SpoolError) -> GatewayError {
     tracing::error!(%error, "cannot spool an intent; the request is refused");
     match error {
         SpoolError::Full { .. } => {
-            Trouble::new(ErrorKind::Overloaded, "the usage spool is full").retry_after(5)
+            GatewayError::new(ErrorKind::Overloaded, "the usage spool is full").retry_after(5)
         }
-        _ => Trouble::new(ErrorKind::StoreUnavailable, "usage cannot be recorded").retry_after(5),
+        _ => GatewayError::new(ErrorKind::StoreUnavailable, "usage cannot be recorded").retry_after(5),
     }
 }
 

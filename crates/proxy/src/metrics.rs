@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
 use runtime::metrics::{Family, Histogram, Names};
 
-use self::series::{OVERHEAD, Payer, PerTarget, QUEUE_WAIT, Request, Target};
+use self::series::{CostLabels, OVERHEAD, QUEUE_WAIT, Request, Target, TargetMetrics};
 pub(crate) use self::{health::HealthStates, state::State};
-use crate::observe::{Observer, Settled, Tried, Unmetered, Wait};
+use crate::observe::{AttemptTarget, CompletedRequest, Observer, QueueWait, UnattemptedRequest};
 
 // The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.
 const MOST_ROUTES: usize = 500;
@@ -26,22 +26,22 @@ const MOST_COST_SERIES: usize = 2_000;
 const MOST_KINDS: usize = 64;
 
 /// Everything that requests count: one for the process, so that no two workers can disagree.
-pub(crate) struct Counts {
+pub(crate) struct RequestMetrics {
     routes: Names,
     providers: Names,
     models: Names,
     tenants: Names,
     requests: Family<Request, AtomicU64>,
-    targets: Family<Target, PerTarget>,
+    targets: Family<Target, TargetMetrics>,
     /// In nano-dollars.
-    costs: Family<Payer, AtomicU64>,
+    costs: Family<CostLabels, AtomicU64>,
     overhead: Histogram,
     queue_waits: Histogram,
     refusals: Family<&'static str, AtomicU64>,
     limits: Family<&'static str, AtomicU64>,
 }
 
-impl Default for Counts {
+impl Default for RequestMetrics {
     fn default() -> Self {
         Self {
             routes: Names::new(MOST_ROUTES),
@@ -49,7 +49,7 @@ impl Default for Counts {
             models: Names::new(MOST_MODELS),
             tenants: Names::new(MOST_TENANTS),
             requests: Family::new(MOST_REQUEST_SERIES, AtomicU64::default),
-            targets: Family::new(MOST_TARGETS, PerTarget::new),
+            targets: Family::new(MOST_TARGETS, TargetMetrics::new),
             costs: Family::new(MOST_COST_SERIES, AtomicU64::default),
             overhead: Histogram::new(OVERHEAD),
             queue_waits: Histogram::new(QUEUE_WAIT),
@@ -59,14 +59,14 @@ impl Default for Counts {
     }
 }
 
-impl Counts {
+impl RequestMetrics {
     fn target(&self, provider: &str, model: &str) -> Target {
         Target { provider: self.providers.of(provider), model: self.models.of(model) }
     }
 }
 
-impl Observer for Counts {
-    fn settled(&self, settled: &Settled<'_>) {
+impl Observer for RequestMetrics {
+    fn settled(&self, settled: &CompletedRequest<'_>) {
         let (event, times) = (settled.event, settled.times);
         let tenant = self.tenants.of(settled.passage.tenant().unwrap_or_default());
         let answering = event.answering().map(|attempt| attempt.number);
@@ -79,7 +79,7 @@ impl Observer for Counts {
             }
             self.targets.record(target, |counts| {
                 counts.count(attempt);
-                if settled.tried.get(position).is_some_and(Tried::retires) {
+                if settled.tried.get(position).is_some_and(AttemptTarget::retires) {
                     counts.count_retiring();
                 }
                 if answers {
@@ -88,7 +88,7 @@ impl Observer for Counts {
             });
             if attempt.price.is_some() {
                 let nanos = u64::try_from(attempt.cost.nanos()).unwrap_or_default();
-                self.costs.record(Payer { target, tenant }, |cost| add(cost, nanos));
+                self.costs.record(CostLabels { target, tenant }, |cost| add(cost, nanos));
             }
         }
         self.overhead.observe(times.overhead);
@@ -103,7 +103,7 @@ impl Observer for Counts {
         self.requests.record(request, |count| add(count, 1));
     }
 
-    fn unmetered(&self, unmetered: &Unmetered<'_>) {
+    fn unmetered(&self, unmetered: &UnattemptedRequest<'_>) {
         let target = self.target("", "");
         let request = Request {
             route: self.routes.of(unmetered.route.unwrap_or_default()),
@@ -126,7 +126,7 @@ impl Observer for Counts {
         }
     }
 
-    fn waited(&self, wait: &Wait<'_>) {
+    fn waited(&self, wait: &QueueWait<'_>) {
         if let Some(lasted) = wait.lasted {
             self.queue_waits.observe(lasted);
         }

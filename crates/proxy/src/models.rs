@@ -4,32 +4,38 @@ use domain::ErrorKind;
 use http::{Response, StatusCode};
 use policy::{Caller, Snapshot, identify, visible_models};
 use std::sync::Arc;
-use wire::DialectName;
+use wire::Dialect;
 
 use crate::{
     ask,
-    gateway::Gateway,
-    http::Arrival,
-    relay::ReplyBody,
-    reply::{Notes, Trouble, json_response},
+    gateway::ProxyState,
+    http::IncomingRequest,
+    relay::ResponseBody,
+    reply::{GatewayError, ResponseMetadata, json_response},
 };
 
 /// The name in records and metrics.
 const API: &str = "models";
 
 /// Who asks, by which configuration; and whether there is room for such a caller.
-pub(crate) fn sign_in(gateway: &Gateway, arrival: &mut Arrival) -> Result<(Arc<Snapshot>, Caller), Trouble> {
+pub(crate) fn sign_in(
+    gateway: &ProxyState,
+    arrival: &mut IncomingRequest,
+) -> Result<(Arc<Snapshot>, Caller), GatewayError> {
     let snapshot = gateway.snapshot()?;
     let presented = ask::presented(arrival.request.headers(), arrival.request.uri());
     let caller = identify(&snapshot, &gateway.keyring, presented, arrival.passage.at)
-        .map_err(|error| Trouble::new(error.kind(), error.to_string()))?;
+        .map_err(|error| GatewayError::new(error.kind(), error.to_string()))?;
     arrival.passage.key = Some(Arc::clone(&caller.key));
     gateway.admit(caller.key.priority())?;
     Ok((snapshot, caller))
 }
 
 /// The list.
-pub(crate) fn list(gateway: &Gateway, arrival: &mut Arrival) -> Result<Response<ReplyBody>, Trouble> {
+pub(crate) fn list(
+    gateway: &ProxyState,
+    arrival: &mut IncomingRequest,
+) -> Result<Response<ResponseBody>, GatewayError> {
     let dialect = arrive(arrival);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     let names = visible_models(&snapshot, &caller);
@@ -39,14 +45,14 @@ pub(crate) fn list(gateway: &Gateway, arrival: &mut Arrival) -> Result<Response<
 
 /// One of it.
 pub(crate) fn show(
-    gateway: &Gateway,
-    arrival: &mut Arrival,
+    gateway: &ProxyState,
+    arrival: &mut IncomingRequest,
     name: &str,
-) -> Result<Response<ReplyBody>, Trouble> {
+) -> Result<Response<ResponseBody>, GatewayError> {
     let dialect = arrive(arrival);
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     // SDKs percent-encode the slash of `provider/model`.
-    let unknown = || Trouble::new(ErrorKind::RouteNotFound, "no such model").param(Some("model"));
+    let unknown = || GatewayError::new(ErrorKind::RouteNotFound, "no such model").param(Some("model"));
     let name = wire::path::decoded(name).ok_or_else(unknown)?;
     if !visible_models(&snapshot, &caller).contains(&name) {
         return Err(unknown());
@@ -56,7 +62,7 @@ pub(crate) fn show(
 
 /// Notes what is asked for, and in whose words: four dialects share the path and are told apart by what their SDKs
 /// send along (DIALECTS §5), or by the prefix of the base URL.
-fn arrive(arrival: &mut Arrival) -> DialectName {
+fn arrive(arrival: &mut IncomingRequest) -> Dialect {
     let (uri, headers) = (arrival.request.uri(), arrival.request.headers());
     let has = |name: &str| headers.contains_key(name);
     let is = |name: &str, value: &str| {
@@ -65,26 +71,26 @@ fn arrive(arrival: &mut Arrival) -> DialectName {
     let query_key = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
     let path = uri.path();
     let dialect = if path.starts_with("/anthropic/") || has("anthropic-version") {
-        DialectName::Anthropic
+        Dialect::Anthropic
     } else if path.starts_with("/gemini/")
         || path.starts_with("/v1beta/")
         || has("x-goog-api-key")
         || query_key()
     {
-        DialectName::Gemini
+        Dialect::Gemini
     } else if path.starts_with("/cohere/") || is("user-agent", "cohere/") || is("x-fern-sdk-name", "cohere") {
-        DialectName::Cohere
+        Dialect::Cohere
     } else {
-        DialectName::OpenAiChat
+        Dialect::OpenAiChat
     };
     arrival.passage.api = Some(API);
     arrival.passage.dialect = dialect;
     dialect
 }
 
-fn answer(arrival: &mut Arrival, body: Vec<u8>) -> Response<ReplyBody> {
+fn answer(arrival: &mut IncomingRequest, body: Vec<u8>) -> Response<ResponseBody> {
     let mut response = json_response(StatusCode::OK, body);
-    let mut notes = Notes::new(arrival.passage.id, arrival.passage.dialect);
+    let mut notes = ResponseMetadata::new(arrival.passage.id, arrival.passage.dialect);
     notes.overhead = arrival.passage.started.elapsed();
     notes.write(response.headers_mut());
     arrival.passage.answered(response.status().as_u16());

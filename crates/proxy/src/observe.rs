@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Attribution, ErrorKind, RequestId, RequestOutcome, Timestamp, UsageEvent};
 use http::{Method, Request};
-use policy::{Credential, Key, Reason, Target};
+use policy::{ApiKey, Credential, SelectionReason, Target};
 use tokio::time::Instant;
-use wire::DialectName;
+use wire::Dialect;
 
-use crate::{admission::TurnedAway, gateway::Gateway, reply::Trouble, trace::TraceContext};
+use crate::{admission::QueueRejection, gateway::ProxyState, reply::GatewayError, trace::TraceContext};
 
 /// HTTP status recorded for a client that hung up (nginx's convention).
 pub(crate) const CLIENT_CLOSED: u16 = 499;
@@ -16,39 +16,39 @@ pub(crate) const CLIENT_CLOSED: u16 = 499;
 /// Learns how requests ended, on the request's own task: it must neither wait nor fail.
 pub(crate) trait Observer: Send + Sync {
     /// A request ended whose attempts are in the usage spool by now.
-    fn settled(&self, settled: &Settled<'_>);
+    fn settled(&self, settled: &CompletedRequest<'_>);
 
     /// A request ended without an attempt.
-    fn unmetered(&self, unmetered: &Unmetered<'_>);
+    fn unmetered(&self, unmetered: &UnattemptedRequest<'_>);
 
     /// A request had to wait for a place at a target, or could not even wait.
-    fn waited(&self, _wait: &Wait<'_>) {}
+    fn waited(&self, _wait: &QueueWait<'_>) {}
 }
 
 /// Everybody who learns it, in order.
 pub(crate) type Observers = Vec<Arc<dyn Observer>>;
 
 /// A request that had at least one attempt.
-pub(crate) struct Settled<'a> {
-    pub(crate) passage: &'a Passage,
+pub(crate) struct CompletedRequest<'a> {
+    pub(crate) passage: &'a RequestContext,
     pub(crate) event: &'a UsageEvent,
     /// Where each of the event's attempts went, in the same order.
-    pub(crate) tried: &'a [Tried],
-    pub(crate) times: Times,
+    pub(crate) tried: &'a [AttemptTarget],
+    pub(crate) times: RequestTimings,
 }
 
 /// How a request waited for a place at a target that had no free one.
-pub(crate) struct Wait<'a> {
+pub(crate) struct QueueWait<'a> {
     pub(crate) target: &'a Target,
     /// `None`: it was refused at once.
     pub(crate) lasted: Option<Duration>,
     /// `None`: it got its place, or its client hung up.
-    pub(crate) turned_away: Option<TurnedAway>,
+    pub(crate) turned_away: Option<QueueRejection>,
 }
 
 /// The durations of a settled request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub(crate) struct RequestTimings {
     /// The whole request.
     pub(crate) duration: Duration,
     /// The gateway's own share.
@@ -59,17 +59,17 @@ pub(crate) struct Times {
 
 /// Where one attempt went.
 #[derive(Clone, Debug)]
-pub(crate) struct Tried {
+pub(crate) struct AttemptTarget {
     pub(crate) target: Arc<Target>,
     /// `None`: the provider needs none.
     pub(crate) credential: Option<Arc<Credential>>,
     /// Why it was chosen.
-    pub(crate) reason: Reason,
+    pub(crate) reason: SelectionReason,
     /// Why its answer was not accepted, in a cascade.
     pub(crate) rejected: Option<String>,
 }
 
-impl Tried {
+impl AttemptTarget {
     /// Whether the provider says when it takes the model out of service.
     pub(crate) fn retires(&self) -> bool {
         self.target.spec.deprecation.is_some()
@@ -77,8 +77,8 @@ impl Tried {
 }
 
 /// A request that was refused, answered by the gateway itself, or given up by its client before any attempt.
-pub(crate) struct Unmetered<'a> {
-    pub(crate) passage: &'a Passage,
+pub(crate) struct UnattemptedRequest<'a> {
+    pub(crate) passage: &'a RequestContext,
     /// The route, where it became known.
     pub(crate) route: Option<&'a str>,
     /// `Ok`: answered; `Error`: refused; `Cancelled`: the client hung up.
@@ -93,8 +93,8 @@ pub(crate) struct Unmetered<'a> {
 
 /// A request's way through the gateway, from its head to its end. Whoever holds it says how it ended; dropped
 /// untold, the client hung up.
-pub(crate) struct Passage {
-    pub(crate) gateway: Arc<Gateway>,
+pub(crate) struct RequestContext {
+    pub(crate) gateway: Arc<ProxyState>,
     pub(crate) id: RequestId,
     pub(crate) at: Timestamp,
     pub(crate) started: Instant,
@@ -104,25 +104,25 @@ pub(crate) struct Passage {
     /// The client API, once the path was understood.
     pub(crate) api: Option<&'static str>,
     /// Whose words the client speaks.
-    pub(crate) dialect: DialectName,
+    pub(crate) dialect: Dialect,
     /// The caller's key, and its tenant with it, once it was found good.
-    pub(crate) key: Option<Arc<Key>>,
+    pub(crate) key: Option<Arc<ApiKey>>,
     /// For whom it was, where it was refused after that was known.
     pub(crate) whose: Option<Attribution>,
     told: bool,
 }
 
-impl Passage {
-    pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>) -> Self {
+impl RequestContext {
+    pub(crate) fn new<B>(gateway: Arc<ProxyState>, request: &Request<B>) -> Self {
         let (id, at, started) = (RequestId::new(), Timestamp::now(), Instant::now());
         let (method, trace) = (known(request.method()), gateway.head.context(id, request.headers()));
-        let (api, dialect) = (None, DialectName::OpenAiChat);
+        let (api, dialect) = (None, Dialect::OpenAiChat);
         let (key, whose, told) = (None, None, false);
         Self { gateway, id, at, started, method, trace, api, dialect, key, whose, told }
     }
 
     /// Of a request of the gateway's own: nobody is told of it as of a client's.
-    pub(crate) fn of_the_gateway(gateway: Arc<Gateway>) -> Self {
+    pub(crate) fn of_the_gateway(gateway: Arc<ProxyState>) -> Self {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         let mut passage = Self::new(gateway, &request);
@@ -145,18 +145,18 @@ impl Passage {
     }
 
     /// It had attempts.
-    pub(crate) fn settled(&mut self, event: &UsageEvent, tried: &[Tried], times: Times) {
+    pub(crate) fn settled(&mut self, event: &UsageEvent, tried: &[AttemptTarget], times: RequestTimings) {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
-        let settled = Settled { passage: self, event, tried, times };
+        let settled = CompletedRequest { passage: self, event, tried, times };
         for observer in &self.gateway.observers {
             observer.settled(&settled);
         }
     }
 
     /// It had none, and the client is told why.
-    pub(crate) fn refused(&mut self, trouble: &Trouble, route: Option<&str>) {
+    pub(crate) fn refused(&mut self, trouble: &GatewayError, route: Option<&str>) {
         let (route, status) = (route.or(trouble.route()), trouble.http_status().as_u16());
         self.unmetered(RequestOutcome::Error, Some(trouble), route, status);
     }
@@ -169,16 +169,16 @@ impl Passage {
     fn unmetered(
         &mut self,
         outcome: RequestOutcome,
-        trouble: Option<&Trouble>,
+        trouble: Option<&GatewayError>,
         route: Option<&str>,
         status: u16,
     ) {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
-        let (kind, limit) = (trouble.map(Trouble::kind), trouble.and_then(Trouble::limit));
+        let (kind, limit) = (trouble.map(GatewayError::kind), trouble.and_then(GatewayError::limit));
         let elapsed = self.started.elapsed();
-        let unmetered = Unmetered { passage: self, route, outcome, kind, limit, status, elapsed };
+        let unmetered = UnattemptedRequest { passage: self, route, outcome, kind, limit, status, elapsed };
         for observer in &self.gateway.observers {
             observer.unmetered(&unmetered);
         }
@@ -201,7 +201,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-impl Drop for Passage {
+impl Drop for RequestContext {
     fn drop(&mut self) {
         self.unmetered(RequestOutcome::Cancelled, None, None, CLIENT_CLOSED);
     }

@@ -5,35 +5,35 @@ use std::{cell::OnceCell, sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{Attribution, ErrorKind, Timestamp, Usage};
 use http::{HeaderValue, Response};
-use policy::{Asking, Caller, Plan, Refusal, Snapshot};
+use policy::{Caller, Plan, RoutingContext, RoutingError, Snapshot};
 use tokio::time::Instant;
-use wire::{Api, DialectName, RequestFacts};
+use wire::{Api, Dialect, RequestFacts};
 
 use crate::{
     ask, attempt, body,
-    explain::Decided,
-    gateway::Gateway,
-    http::Arrival,
+    explain::RoutingTrace,
+    gateway::ProxyState,
+    http::IncomingRequest,
     limits,
-    meter::{Meter, Opening},
+    meter::{Meter, MeterContext},
     models::sign_in,
-    relay::{self, ReplyBody},
-    reply::Trouble,
-    talk::FromPath,
+    relay::{self, ResponseBody},
+    reply::GatewayError,
+    talk::PathParams,
 };
 
 /// What the attempts work from: the request as understood, the plan, and the client's options.
-pub(crate) struct Ask {
+pub(crate) struct LlmRequest {
     pub(crate) api: Api,
     /// What the request line said.
-    pub(crate) in_path: FromPath,
+    pub(crate) in_path: PathParams,
     pub(crate) body: Bytes,
     pub(crate) facts: RequestFacts,
     pub(crate) plan: Plan,
     pub(crate) options: ask::Options,
 }
 
-impl Ask {
+impl LlmRequest {
     /// Input tokens, estimated.
     pub(crate) fn input_estimate(&self) -> u64 {
         input_estimate(self.api, &self.facts, &self.body)
@@ -47,11 +47,11 @@ impl Ask {
 
 /// Serves one call of a model.
 pub(crate) async fn handle(
-    gateway: &Arc<Gateway>,
+    gateway: &Arc<ProxyState>,
     api: Api,
-    in_path: FromPath,
-    arrival: &mut Arrival,
-) -> Result<Response<ReplyBody>, Trouble> {
+    in_path: PathParams,
+    arrival: &mut IncomingRequest,
+) -> Result<Response<ResponseBody>, GatewayError> {
     arrival.passage.api = Some(api.name());
     arrival.passage.dialect = api.dialect();
     let (snapshot, caller) = sign_in(gateway, arrival)?;
@@ -62,7 +62,7 @@ pub(crate) async fn handle(
     let facts = decode((api, &in_path, options.upload.as_ref()), &body)?;
     let attribution = ask::attribution(arrival.request.headers(), &caller, &facts)?;
     let plan = plan(gateway, (&snapshot, &caller), &attribution, (api, &in_path, &body, &facts, &options))?;
-    let ask = Ask { api, in_path, body, facts, plan, options };
+    let ask = LlmRequest { api, in_path, body, facts, plan, options };
     let opening = open(attribution, &ask, upload);
     let hold = match limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution).await {
         Ok(hold) => hold,
@@ -87,63 +87,64 @@ const MAX_MODEL: usize = 512;
 
 /// One validating scan of the body.
 fn decode(
-    (api, in_path, upload): (Api, &FromPath, Option<&HeaderValue>),
+    (api, in_path, upload): (Api, &PathParams, Option<&HeaderValue>),
     body: &[u8],
-) -> Result<RequestFacts, Trouble> {
+) -> Result<RequestFacts, GatewayError> {
     let scanned = match (api.dialect(), api.dialect().codec()) {
         _ if api.is_upload() => {
             let boundary = upload.and_then(|value| wire::multipart::boundary(value.to_str().ok()?));
             let text = "content-type must be multipart/form-data with its boundary";
-            let boundary = boundary.ok_or_else(|| Trouble::new(ErrorKind::InvalidRequest, text))?;
+            let boundary = boundary.ok_or_else(|| GatewayError::new(ErrorKind::InvalidRequest, text))?;
             wire::multipart::scan(boundary, body)
         }
-        (DialectName::OpenAiChat, _) => wire::scan(api, body),
+        (Dialect::OpenAiChat, _) => wire::scan(api, body),
         (_, Some(dialect)) => dialect.scan(in_path.borrowed(), body),
         (dialect, None) => {
             let text = format!("this version does not speak {}", dialect.title());
-            return Err(Trouble::new(ErrorKind::RouteNotFound, text));
+            return Err(GatewayError::new(ErrorKind::RouteNotFound, text));
         }
     };
-    let facts = scanned
-        .map_err(|error| Trouble::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field))?;
+    let facts = scanned.map_err(|error| {
+        GatewayError::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field)
+    })?;
     if api == Api::Images && facts.stream {
         let text = "images are not streamed by this gateway; leave `stream` out";
-        return Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("stream")));
+        return Err(GatewayError::new(ErrorKind::InvalidRequest, text).param(Some("stream")));
     }
     if facts.model.len() > MAX_MODEL {
         let text = format!("model is longer than {MAX_MODEL} bytes");
-        return Err(Trouble::new(ErrorKind::InvalidRequest, text).param(Some("model")));
+        return Err(GatewayError::new(ErrorKind::InvalidRequest, text).param(Some("model")));
     }
     Ok(facts)
 }
 
 /// What the meter records of the request before anything is sent.
-fn open(attribution: Attribution, ask: &Ask, upload: Duration) -> Opening {
-    Opening {
+fn open(attribution: Attribution, ask: &LlmRequest, upload: Duration) -> MeterContext {
+    MeterContext {
         attribution,
         api: ask.api.name(),
         stream: ask.facts.stream,
         route: ask.plan.route.clone(),
         rule: ask.plan.rule.clone(),
         pool: Some(Arc::clone(&ask.plan.pool)),
-        decided: ask.options.explain.then(|| Box::new(Decided::plan(&ask.plan))),
+        decided: ask.options.explain.then(|| Box::new(RoutingTrace::plan(&ask.plan))),
         upload,
         input_estimate: ask.input_estimate(),
     }
 }
 
 /// A request as it was understood.
-type Understood<'a> = (Api, &'a FromPath, &'a Bytes, &'a RequestFacts, &'a ask::Options);
+type Understood<'a> = (Api, &'a PathParams, &'a Bytes, &'a RequestFacts, &'a ask::Options);
 
 /// Which targets are tried, in which order, and why.
 fn plan(
-    gateway: &Gateway,
+    gateway: &ProxyState,
     (snapshot, caller): (&Snapshot, &Caller),
     attribution: &Attribution,
     (api, in_path, body, facts, options): Understood<'_>,
-) -> Result<Plan, Trouble> {
+) -> Result<Plan, GatewayError> {
     let shape = || wire::shape(api, in_path.borrowed(), body);
-    let asking = Asking {
+    let asking = RoutingContext {
         api: api.name(),
         facts,
         input_tokens: input_estimate(api, facts, body),
@@ -160,11 +161,11 @@ fn plan(
         explain: options.explain,
     };
     policy::plan(snapshot, &gateway.live, caller, &asking).map_err(|refusal| {
-        let decided = options.explain.then(|| Decided::refusal(&refusal, &facts.model));
+        let decided = options.explain.then(|| RoutingTrace::refusal(&refusal, &facts.model));
         let explained = decided.map(|decided| decided.object(Vec::new(), &[]));
-        let trouble = Trouble::new(refusal.kind(), refusal.to_string()).explained(explained);
+        let trouble = GatewayError::new(refusal.kind(), refusal.to_string()).explained(explained);
         match &refusal {
-            Refusal::NobodyThere { route, retry_after, .. } => {
+            RoutingError::NoAvailableTarget { route, retry_after, .. } => {
                 let seconds = retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1);
                 trouble.on_route(route).retry_after(seconds)
             }

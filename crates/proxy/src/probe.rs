@@ -9,17 +9,17 @@ mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
+use coordination::Record;
 use domain::{AttemptOutcome, ProbeSpec, PromptProbe, ResourceId};
-use fleet::Record;
-use policy::live::Micros;
+use policy::health::Micros;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::schedule::{Job, Schedule, Subject};
 use crate::{
     attempt,
-    gateway::Gateway,
-    health::{Finding, Roster, probe_key, probed},
+    gateway::ProxyState,
+    health::{ConfiguredTargets, ProbeFinding, probe_key, probed},
 };
 
 /// Most probes that run at once.
@@ -29,9 +29,9 @@ const REMEMBERED: u32 = 2;
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// Sends probes until `stop`; what runs then is broken off.
-pub(crate) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
+pub(crate) async fn run(gateway: Arc<ProxyState>, stop: CancellationToken) {
     let mut installed = gateway.installed();
-    let (mut roster, mut schedule) = (Roster::default(), Schedule::default());
+    let (mut roster, mut schedule) = (ConfiguredTargets::default(), Schedule::default());
     let mut running: JoinSet<Subject> = JoinSet::new();
     while !stop.is_cancelled() {
         if roster.follow(&gateway) {
@@ -71,11 +71,11 @@ async fn wait(until: Option<Instant>) {
 }
 
 /// Sends one probe, if it is this replica's to send, and tells everybody what it found.
-async fn once(gateway: &Arc<Gateway>, job: &Job, upstream: Option<&str>) {
+async fn once(gateway: &Arc<ProxyState>, job: &Job, upstream: Option<&str>) {
     let Some(target) = job.targets.first() else { return };
     let key = probe_key(gateway.region.as_deref().unwrap_or_default(), job.endpoint.id, upstream);
     let every = job.times.every.std();
-    if !gateway.fleet.lease(&key, every).await {
+    if !gateway.coordination.lease(&key, every).await {
         return;
     }
     let (began, owner) = (gateway.now(), job.endpoint.owner);
@@ -93,7 +93,7 @@ async fn once(gateway: &Arc<Gateway>, job: &Job, upstream: Option<&str>) {
     tracing::debug!(provider = job.endpoint.name, model, outcome = outcome.as_str(), "probed");
     let Some(ok) = verdict else { return };
     let holds = remembered(every);
-    let finding = Finding {
+    let finding = ProbeFinding {
         ok,
         ttft: ttft.map(micros),
         took: gateway.now().saturating_sub(began),
@@ -104,7 +104,7 @@ async fn once(gateway: &Arc<Gateway>, job: &Job, upstream: Option<&str>) {
         probed(gateway, target, &finding, began);
     }
     if let Ok(value) = serde_json::to_vec(&finding) {
-        gateway.fleet.publish(&[Record { key, value, ttl: holds }]).await;
+        gateway.coordination.publish(&[Record { key, value, ttl: holds }]).await;
     }
 }
 
@@ -115,7 +115,7 @@ fn remembered(every: Duration) -> Duration {
 
 /// A small prompt, metered as any call is.
 async fn prompt(
-    gateway: &Arc<Gateway>,
+    gateway: &Arc<ProxyState>,
     (target, owner): (&Arc<policy::Target>, Option<ResourceId>),
     probe: &PromptProbe,
 ) -> (AttemptOutcome, Option<bool>, Option<Duration>) {

@@ -14,38 +14,38 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use self::{long::LongBody, stream::StreamBody};
+use self::{long::PassthroughBody, stream::StreamBody};
 use crate::{
-    attempt::{Answer, Kind},
+    attempt::{UpstreamBody, UpstreamResponse},
     explain,
-    gateway::Place,
-    listener::Running,
+    gateway::InFlightPermit,
+    listener::ActiveRequestGuard,
     meter::{Meter, Totals},
-    pipeline::Ask,
+    pipeline::LlmRequest,
 };
 use wire::Api;
 
 /// A body on its way out; holds the request's place until its last byte went out.
-pub(crate) struct ReplyBody {
+pub(crate) struct ResponseBody {
     inner: Inner,
     /// When the last byte is due.
     deadline: Instant,
-    place: Option<Place>,
-    running: Option<Running>,
+    place: Option<InFlightPermit>,
+    running: Option<ActiveRequestGuard>,
 }
 
 enum Inner {
     Whole(Option<Bytes>),
-    Long(Box<LongBody>),
+    Long(Box<PassthroughBody>),
     Stream(Box<StreamBody>),
 }
 
 /// The provider broke off a plain answer: the client's connection has to break off too.
 #[derive(Debug, thiserror::Error)]
 #[error("the provider's answer broke off")]
-pub(crate) struct BrokenOff;
+pub(crate) struct UpstreamAborted;
 
-impl ReplyBody {
+impl ResponseBody {
     pub(crate) fn whole(bytes: Bytes) -> Self {
         Self::new(Inner::Whole(Some(bytes)), Instant::now())
     }
@@ -55,27 +55,27 @@ impl ReplyBody {
     }
 
     /// Counts among what its connection is busy with until the body is dropped.
-    pub(crate) fn running(mut self, running: Running) -> Self {
+    pub(crate) fn running(mut self, running: ActiveRequestGuard) -> Self {
         running.ends(self.deadline);
         self.running = Some(running);
         self
     }
 
     /// Keeps the request's place until the body is dropped.
-    pub(crate) fn holding(mut self, place: Place) -> Self {
+    pub(crate) fn holding(mut self, place: InFlightPermit) -> Self {
         self.place = Some(place);
         self
     }
 }
 
-impl Body for ReplyBody {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = UpstreamAborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamAborted>>> {
         match &mut self.inner {
             Inner::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Inner::Long(body) => body.poll(cx),
@@ -101,7 +101,11 @@ impl Body for ReplyBody {
 }
 
 /// Turns a believed answer into the client's.
-pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<ReplyBody> {
+pub(crate) fn respond(
+    answer: UpstreamResponse,
+    ask: &LlmRequest,
+    mut meter: Meter,
+) -> Response<ResponseBody> {
     let notes = meter.notes();
     meter.head_goes_out(notes.overhead);
     let mut headers = HeaderMap::with_capacity(24);
@@ -109,7 +113,7 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
     notes.write(&mut headers);
     let (status, deadline) = (answer.head.status, answer.deadline);
     let inner = match answer.kind {
-        Kind::Plain(body) => {
+        UpstreamBody::Plain(body) => {
             // The event is on its way to disk before the client has a byte.
             meter.end(AttemptOutcome::Ok);
             let totals = meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()));
@@ -117,11 +121,11 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             explained(&meter, &mut headers);
             Inner::Whole(Some(body))
         }
-        Kind::Long(start, rest) => {
+        UpstreamBody::Long(start, rest) => {
             explained(&meter, &mut headers);
-            Inner::Long(Box::new(LongBody::new(start, rest, ask, answer.deadline, meter)))
+            Inner::Long(Box::new(PassthroughBody::new(start, rest, ask, answer.deadline, meter)))
         }
-        Kind::Stream(tap, pieces, rest) => {
+        UpstreamBody::Stream(tap, pieces, rest) => {
             let media = match ask.api {
                 Api::Converse => "application/vnd.amazon.eventstream",
                 _ => "text/event-stream",
@@ -136,7 +140,7 @@ pub(crate) fn respond(answer: Answer, ask: &Ask, mut meter: Meter) -> Response<R
             Inner::Stream(Box::new(StreamBody::new(source, pieces, ask, meter)))
         }
     };
-    let mut response = Response::new(ReplyBody::new(inner, deadline));
+    let mut response = Response::new(ResponseBody::new(inner, deadline));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use domain::{Attempt, ErrorKind, RequestId, Timestamp, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
-use wire::{DialectName, dialect::ErrorOut};
+use wire::{Dialect, dialect::ClientErrorBody};
 
-use crate::{explain, relay::ReplyBody};
+use crate::{explain, relay::ResponseBody};
 
 /// Why a request is not served; boxed, because the way without trouble should not carry its size.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble(Box<Details>);
+pub(crate) struct GatewayError(Box<Details>);
 
 #[derive(Clone, Debug)]
 struct Details {
@@ -36,7 +36,7 @@ struct Details {
     explained: Option<Map<String, Value>>,
 }
 
-impl Trouble {
+impl GatewayError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let (param, provider, retry_after, attempts, status, route) = (None, None, None, None, None, None);
@@ -140,7 +140,7 @@ impl Trouble {
     }
 
     /// As an event inside a stream that already carries content.
-    pub(crate) fn event(&self, request: RequestId, dialect: DialectName) -> Bytes {
+    pub(crate) fn event(&self, request: RequestId, dialect: Dialect) -> Bytes {
         let extra = self.extra(request);
         let said = self.said(&request, &extra, |error| match dialect.codec() {
             Some(codec) => codec.encode_error_event(error),
@@ -154,9 +154,9 @@ impl Trouble {
         &self,
         request: &RequestId,
         extra: &Value,
-        write: impl FnOnce(&ErrorOut<'_>) -> Vec<u8>,
+        write: impl FnOnce(&ClientErrorBody<'_>) -> Vec<u8>,
     ) -> Vec<u8> {
-        write(&ErrorOut {
+        write(&ClientErrorBody {
             kind: self.0.kind,
             status: self.http_status().as_u16(),
             message: &self.0.message,
@@ -168,7 +168,7 @@ impl Trouble {
     }
 
     /// As a whole answer.
-    pub(crate) fn response(&self, mut notes: Notes) -> Response<ReplyBody> {
+    pub(crate) fn response(&self, mut notes: ResponseMetadata) -> Response<ResponseBody> {
         notes.route = notes.route.or_else(|| self.0.route.clone());
         let dialect = notes.dialect;
         let extra = self.extra(notes.request);
@@ -179,7 +179,7 @@ impl Trouble {
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
-        if dialect == DialectName::Bedrock {
+        if dialect == Dialect::Bedrock {
             // boto3 takes the exception's name from here.
             let name = HeaderValue::from_static(wire::bedrock::error_type(self.0.kind));
             headers.insert(HeaderName::from_static("x-amzn-errortype"), name);
@@ -201,8 +201,8 @@ impl Trouble {
 }
 
 /// A whole JSON answer.
-pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::whole(Bytes::from(body)));
+pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -210,10 +210,10 @@ pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Reply
 
 /// What the contract's response headers say of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Notes {
+pub(crate) struct ResponseMetadata {
     pub(crate) request: RequestId,
     /// Whose words the client speaks.
-    pub(crate) dialect: DialectName,
+    pub(crate) dialect: Dialect,
     /// What the target could not express and the client let go.
     pub(crate) dropped: Vec<String>,
     pub(crate) route: Option<String>,
@@ -226,8 +226,8 @@ pub(crate) struct Notes {
     pub(crate) retires: Option<(Timestamp, String)>,
 }
 
-impl Notes {
-    pub(crate) const fn new(request: RequestId, dialect: DialectName) -> Self {
+impl ResponseMetadata {
+    pub(crate) const fn new(request: RequestId, dialect: Dialect) -> Self {
         let (route, provider, model, fallback) = (None, None, None, None);
         let (attempts, overhead) = (0, Duration::ZERO);
         let dropped = Vec::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domain::{Attempt, UsageEvent};
 
 use crate::{
-    observe::{Observer, Settled, Unmetered},
+    observe::{CompletedRequest, Observer, UnattemptedRequest},
     trace::to_hex,
 };
 
@@ -15,7 +15,7 @@ const TARGET: &str = "portcullis::request";
 pub(crate) struct RequestLog;
 
 impl Observer for RequestLog {
-    fn settled(&self, settled: &Settled<'_>) {
+    fn settled(&self, settled: &CompletedRequest<'_>) {
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;
         }
@@ -57,7 +57,7 @@ impl Observer for RequestLog {
         );
     }
 
-    fn unmetered(&self, unmetered: &Unmetered<'_>) {
+    fn unmetered(&self, unmetered: &UnattemptedRequest<'_>) {
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;
         }

@@ -2,13 +2,13 @@
 
 use wire::Api;
 
-use crate::talk::FromPath;
+use crate::talk::PathParams;
 
 /// What a path asks for.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// A call of this API (POST).
-    Call(Api, FromPath),
+    Call(Api, PathParams),
     /// The list of models (GET).
     Models,
     /// One model (GET), its name percent-encoded.
@@ -32,7 +32,7 @@ pub(crate) fn read(path: &str, query: Option<&str>) -> Option<Asked> {
         let (_, operation) = rest.split_once('/')?;
         return read(&format!("/v1/{operation}"), query).filter(|asked| matches!(asked, Asked::Call(..)));
     }
-    let call = |api| Some(Asked::Call(api, FromPath::default()));
+    let call = |api| Some(Asked::Call(api, PathParams::default()));
     match path {
         "/v1/chat/completions" => call(Api::Chat),
         "/v1/embeddings" => call(Api::Embeddings),
@@ -62,7 +62,7 @@ fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
             _ => return None,
         };
         let from_path =
-            FromPath { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: None };
+            PathParams { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: None };
         return Some(Asked::Call(Api::Converse, from_path));
     }
     let (version, rest) = [("v1beta", "/v1beta/models/"), ("v1", "/v1/models/")]
@@ -82,7 +82,7 @@ fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
         _ => return Some(Asked::Model(rest.to_owned())),
     }
     let from_path =
-        FromPath { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: Some(version) };
+        PathParams { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: Some(version) };
     Some(Asked::Call(api, from_path))
 }
 

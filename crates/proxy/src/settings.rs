@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
-use fleet::{Clock, Fleet};
+use coordination::{Clock, Coordinator};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
 use crate::{
@@ -195,12 +195,12 @@ impl LinkSettings {
     ///
     /// # Errors
     /// When the store cannot serve as it is; one that is away is no error.
-    pub async fn fleet(&self) -> Result<Fleet, ConfigError> {
+    pub async fn coordination(&self) -> Result<Coordinator, ConfigError> {
         match &self.redis_url {
-            None => Ok(Fleet::memory(Clock::monotonic())),
+            None => Ok(Coordinator::memory(Clock::monotonic())),
             Some(url) => {
-                let fleet = Fleet::redis(fleet::Settings::new(url.as_str())).await;
-                fleet.map_err(|error| ConfigError::new(error.field, error.message))
+                let coordination = Coordinator::redis(coordination::Settings::new(url.as_str())).await;
+                coordination.map_err(|error| ConfigError::new(error.field, error.message))
             }
         }
     }

@@ -6,34 +6,34 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{ErrorKind, RequestId, Usage};
-use policy::{Planned, Target};
+use policy::{PlannedTarget, Target};
 use secrets::Keyring;
 use wire::{
-    Addressing, Api, ChatTap, DialectName, Edits, Tap,
-    canon::{Call, Losses, TargetFacts, Unsupported},
-    dialect::{Dialect, Envelope, ErrorClass, InPath, NoReply, Seal},
+    Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
+    canonical::{Call, LossReport, TargetFacts, Unsupported},
+    dialect::{DecodeError, DialectCodec, Envelope, ErrorClass, PathParamsRef, SignatureMac},
     embed::EmbedCall,
     json::Json,
     tap::{Translation, Verbatim},
 };
 
 use self::logprobs::Hiding;
-use crate::{pipeline::Ask, reply::Trouble};
+use crate::{pipeline::LlmRequest, reply::GatewayError};
 
 /// How the answer of one attempt becomes the client's.
-pub(crate) enum Talk {
+pub(crate) enum ResponseCodec {
     /// OpenAI's own words at both ends: chat, whose streams get one edit, or embeddings.
     OpenAi,
     /// Another dialect at both ends: bytes pass as they are.
-    Same(&'static dyn Dialect),
+    Same(&'static dyn DialectCodec),
     /// The same dialect, and an answer that is none of a model (counts of tokens): passed on as it is.
-    AsIs(&'static dyn Dialect),
+    AsIs(&'static dyn DialectCodec),
     /// Two dialects.
     Translated(Box<Translated>),
     /// Embeddings of a provider with words of its own; how the vectors go back.
     Embeddings {
         /// The provider's dialect.
-        from: DialectName,
+        from: Dialect,
         /// The model to name in the answer.
         model: String,
         /// Whether the client wants them packed.
@@ -43,17 +43,17 @@ pub(crate) enum Talk {
 
 /// Two dialects, and what the client's needs to have said around an answer.
 pub(crate) struct Translated {
-    provider: &'static dyn Dialect,
-    client: &'static dyn Dialect,
+    provider: &'static dyn DialectCodec,
+    client: &'static dyn DialectCodec,
     envelope: Envelope,
     /// The gateway asked for log-probabilities, the client did not.
     hide_logprobs: bool,
 }
 
 /// A request in the provider's words.
-pub(crate) struct Spoken {
+pub(crate) struct EncodedRequest {
     pub(crate) body: Bytes,
-    pub(crate) talk: Talk,
+    pub(crate) talk: ResponseCodec,
     /// What was lost on the way, in the client's words; only in lenient mode, and hints.
     pub(crate) dropped: Vec<String>,
     /// Anthropic's version of what the gateway wrote itself.
@@ -61,21 +61,21 @@ pub(crate) struct Spoken {
 }
 
 /// Why a request cannot be said to a target.
-pub(crate) enum Unspeakable {
+pub(crate) enum EncodeError {
     /// The target cannot express a field; another one may.
     Field(Unsupported),
     /// The request is wrong, whoever hears it.
-    Trouble(Trouble),
+    GatewayError(GatewayError),
 }
 
 /// Says the request in the words of a target.
 pub(crate) fn speak(
-    ask: &Ask,
-    planned: &Planned,
-    to: DialectName,
+    ask: &LlmRequest,
+    planned: &PlannedTarget,
+    to: Dialect,
     keyring: &Arc<Keyring>,
     request: RequestId,
-) -> Result<Spoken, Unspeakable> {
+) -> Result<EncodedRequest, EncodeError> {
     let from = ask.api.dialect();
     let target = &planned.target;
     let edits = Edits { model: &target.upstream, want_usage: ask.facts.stream, output_limit: None };
@@ -91,37 +91,38 @@ pub(crate) fn speak(
         {
             return Ok(spoken);
         }
-        let same = |dialect: &'static dyn Dialect| {
+        let same = |dialect: &'static dyn DialectCodec| {
             let body = dialect.verbatim(&ask.body, &ask.facts, &edits);
-            let talk = if ask.api.generates() { Talk::Same(dialect) } else { Talk::AsIs(dialect) };
-            Spoken { body, talk, dropped: Vec::new(), version: None }
+            let talk =
+                if ask.api.generates() { ResponseCodec::Same(dialect) } else { ResponseCodec::AsIs(dialect) };
+            EncodedRequest { body, talk, dropped: Vec::new(), version: None }
         };
         return match from {
-            DialectName::OpenAiChat => {
+            Dialect::OpenAiChat => {
                 let body = match ask.api.is_upload() {
                     true => Bytes::from(wire::multipart::with_model(&ask.body, &ask.facts, &target.upstream)),
                     false => wire::splice(&ask.body, &ask.facts, &edits),
                 };
-                Ok(Spoken { body, talk: Talk::OpenAi, dropped: Vec::new(), version: None })
+                Ok(EncodedRequest { body, talk: ResponseCodec::OpenAi, dropped: Vec::new(), version: None })
             }
-            _ => from.codec().map(same).ok_or_else(|| Unspeakable::Trouble(missing(from))),
+            _ => from.codec().map(same).ok_or_else(|| EncodeError::GatewayError(missing(from))),
         };
     }
     let (Some(client), Some(provider)) = (from.codec(), to.codec()) else {
-        return Err(Unspeakable::Trouble(missing(to)));
+        return Err(EncodeError::GatewayError(missing(to)));
     };
     translate(ask, planned, (client, provider), keyring, request)
 }
 
 fn translate(
-    ask: &Ask,
-    planned: &Planned,
-    (client, provider): (&'static dyn Dialect, &'static dyn Dialect),
+    ask: &LlmRequest,
+    planned: &PlannedTarget,
+    (client, provider): (&'static dyn DialectCodec, &'static dyn DialectCodec),
     keyring: &Arc<Keyring>,
     request: RequestId,
-) -> Result<Spoken, Unspeakable> {
+) -> Result<EncodedRequest, EncodeError> {
     let target = &planned.target;
-    let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
+    let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = client.prepare(&ask.body);
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
@@ -133,28 +134,28 @@ fn translate(
         sampling: target.spec.capabilities.sampling_fields,
         quirks: &target.endpoint.row.quirks,
     };
-    let losses = Losses::new(client.name(), provider.name(), ask.options.lenient);
+    let losses = LossReport::new(client.name(), provider.name(), ask.options.lenient);
     let envelope = envelope(ask, target, (client, &call), seal, request);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(ask, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
-    let encoded = provider.encode_call(&call, &facts, losses).map_err(Unspeakable::Field)?;
-    let talk = Talk::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
-    let anthropic = provider.name() == DialectName::Anthropic;
+    let encoded = provider.encode_call(&call, &facts, losses).map_err(EncodeError::Field)?;
+    let talk = ResponseCodec::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
+    let anthropic = provider.name() == Dialect::Anthropic;
     let version = anthropic.then(|| wire::anthropic::api_version(&facts, &call));
-    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
+    Ok(EncodedRequest { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
 }
 
 /// The request in the client's own words, with a wish for log-probabilities; the answer goes through the common form,
 /// which leaves them out again. `None`: the client wants them itself, or they cannot be asked for.
 fn with_logprobs(
-    ask: &Ask,
+    ask: &LlmRequest,
     target: &Target,
-    dialect: DialectName,
+    dialect: Dialect,
     keyring: &Arc<Keyring>,
     request: RequestId,
-) -> Option<Spoken> {
+) -> Option<EncodedRequest> {
     let codec = dialect.codec()?;
-    let seal: Arc<dyn Seal> = Arc::new(PepperSeal(Arc::clone(keyring)));
+    let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = codec.prepare(&ask.body);
     let call = codec.decode_call(ask.in_path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
     if call.sampling.logprobs {
@@ -164,16 +165,16 @@ fn with_logprobs(
     let body = wire::ask_logprobs(dialect, &codec.verbatim(&ask.body, &ask.facts, &edits))?;
     let envelope = envelope(ask, target, (codec, &call), seal, request);
     let translated = Translated { provider: codec, client: codec, envelope, hide_logprobs: true };
-    let talk = Talk::Translated(Box::new(translated));
-    Some(Spoken { body, talk, dropped: Vec::new(), version: None })
+    let talk = ResponseCodec::Translated(Box::new(translated));
+    Some(EncodedRequest { body, talk, dropped: Vec::new(), version: None })
 }
 
 /// What the client's dialect needs to have said around an answer.
 fn envelope(
-    ask: &Ask,
+    ask: &LlmRequest,
     target: &Target,
-    (client, call): (&dyn Dialect, &Call<'_>),
-    seal: Arc<dyn Seal>,
+    (client, call): (&dyn DialectCodec, &Call<'_>),
+    seal: Arc<dyn SignatureMac>,
     request: RequestId,
 ) -> Envelope {
     Envelope {
@@ -187,78 +188,85 @@ fn envelope(
     }
 }
 
-fn embed(ask: &Ask, target: &Target, to: DialectName) -> Result<Spoken, Unspeakable> {
+fn embed(ask: &LlmRequest, target: &Target, to: Dialect) -> Result<EncodedRequest, EncodeError> {
     if target.endpoint.row.addressing == Addressing::Vertex {
         // Its embeddings have yet another form, behind other paths.
         return Err(not_at(ask, target, to));
     }
     let body = Json::parse(&ask.body).map_err(|error| wrong(error.to_string(), ""))?;
     let call = EmbedCall::decode(body).map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
-    let losses = Losses::new(ask.api.dialect(), to, ask.options.lenient);
-    let encoded = call.encode(to, &target.upstream, losses).map_err(Unspeakable::Field)?;
-    let talk = Talk::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
-    Ok(Spoken { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version: None })
+    let losses = LossReport::new(ask.api.dialect(), to, ask.options.lenient);
+    let encoded = call.encode(to, &target.upstream, losses).map_err(EncodeError::Field)?;
+    let talk = ResponseCodec::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
+    Ok(EncodedRequest { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version: None })
 }
 
 /// The operation is not there at this provider.
-fn not_at(ask: &Ask, target: &Target, to: DialectName) -> Unspeakable {
+fn not_at(ask: &LlmRequest, target: &Target, to: Dialect) -> EncodeError {
     let target = format!("{} at {}", to.title(), target.model.provider);
-    Unspeakable::Field(Unsupported { field: ask.api.name().to_owned(), target })
+    EncodeError::Field(Unsupported { field: ask.api.name().to_owned(), target })
 }
 
 /// The request is at fault.
-fn wrong(text: String, field: &str) -> Unspeakable {
+fn wrong(text: String, field: &str) -> EncodeError {
     let field = Some(field).filter(|field| !field.is_empty());
-    Unspeakable::Trouble(Trouble::new(ErrorKind::InvalidRequest, text).param(field))
+    EncodeError::GatewayError(GatewayError::new(ErrorKind::InvalidRequest, text).param(field))
 }
 
-fn missing(dialect: DialectName) -> Trouble {
-    Trouble::new(ErrorKind::Internal, format!("this version does not speak {}", dialect.title()))
+fn missing(dialect: Dialect) -> GatewayError {
+    GatewayError::new(ErrorKind::Internal, format!("this version does not speak {}", dialect.title()))
 }
 
 /// A plain answer in the client's words, with what it said of its usage.
-pub(crate) struct Heard {
+pub(crate) struct DecodedResponse {
     pub(crate) body: Bytes,
     pub(crate) usage: Option<Usage>,
     /// A filter refused the prompt.
     pub(crate) blocked: bool,
 }
 
-impl Talk {
+impl ResponseCodec {
     /// The tap of the answer's stream.
-    pub(crate) fn tap(&self, ask: &Ask) -> Tap {
+    pub(crate) fn tap(&self, ask: &LlmRequest) -> StreamPipe {
         match self {
             // Embeddings are never streamed; were they, they would be in OpenAI's words.
-            Self::OpenAi | Self::Embeddings { .. } => Tap::Chat(ChatTap::new(!ask.facts.include_usage)),
+            Self::OpenAi | Self::Embeddings { .. } => {
+                StreamPipe::Chat(ChatTap::new(!ask.facts.include_usage))
+            }
             Self::Same(dialect) | Self::AsIs(dialect) => {
-                Tap::Verbatim(Verbatim::new(dialect.stream_decoder()))
+                StreamPipe::Verbatim(Verbatim::new(dialect.stream_decoder()))
             }
             Self::Translated(talk) => {
                 let decoder = talk.provider.stream_decoder();
                 let decoder = if talk.hide_logprobs { Box::new(Hiding(decoder)) } else { decoder };
-                Tap::Translation(Translation::new(decoder, talk.client.stream_encoder(talk.envelope.clone())))
+                StreamPipe::Translation(Translation::new(
+                    decoder,
+                    talk.client.stream_encoder(talk.envelope.clone()),
+                ))
             }
         }
     }
 
     /// Reads a whole plain answer; `None`: in OpenAI's own words, which the caller reads without a document.
-    pub(crate) fn hear(&self, body: &Bytes) -> Option<Result<Heard, NoReply>> {
+    pub(crate) fn hear(&self, body: &Bytes) -> Option<Result<DecodedResponse, DecodeError>> {
         let dialect = match self {
             Self::OpenAi => return None,
-            Self::AsIs(_) => return Some(Ok(Heard { body: body.clone(), usage: None, blocked: false })),
+            Self::AsIs(_) => {
+                return Some(Ok(DecodedResponse { body: body.clone(), usage: None, blocked: false }));
+            }
             Self::Same(dialect) => *dialect,
             Self::Translated(talk) => talk.provider,
             Self::Embeddings { from, model, base64 } => {
-                let read = Json::parse(body).map_err(NoReply::from);
+                let read = Json::parse(body).map_err(DecodeError::from);
                 let read = read.and_then(|json| wire::embed::translate(*from, json, model, *base64));
-                return Some(read.map(|(body, usage)| Heard {
+                return Some(read.map(|(body, usage)| DecodedResponse {
                     body: Bytes::from(body),
                     usage,
                     blocked: false,
                 }));
             }
         };
-        let read = Json::parse(body).map_err(NoReply::from).and_then(|json| dialect.decode_reply(json));
+        let read = Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_reply(json));
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translated(talk) if talk.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
@@ -267,7 +275,7 @@ impl Talk {
                 Self::Translated(talk) => Bytes::from(talk.client.encode_reply(&reply, &talk.envelope)),
                 _ => body.clone(),
             };
-            Heard { body, usage: reply.usage, blocked: reply.blocked() }
+            DecodedResponse { body, usage: reply.usage, blocked: reply.blocked() }
         }))
     }
 
@@ -277,9 +285,9 @@ impl Talk {
     }
 
     /// The dialect in which the provider says what went wrong.
-    pub(crate) fn provider(&self) -> Option<&'static dyn Dialect> {
+    pub(crate) fn provider(&self) -> Option<&'static dyn DialectCodec> {
         match self {
-            Self::OpenAi => DialectName::OpenAiChat.codec(),
+            Self::OpenAi => Dialect::OpenAiChat.codec(),
             Self::Same(dialect) | Self::AsIs(dialect) => Some(*dialect),
             Self::Translated(talk) => Some(talk.provider),
             Self::Embeddings { from, .. } => from.codec(),
@@ -306,23 +314,23 @@ pub(crate) const fn outcome(class: ErrorClass) -> domain::AttemptOutcome {
 
 /// What the request line said, kept for the attempts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FromPath {
+pub(crate) struct PathParams {
     pub(crate) model: Option<String>,
     pub(crate) stream: Option<bool>,
     /// Gemini's version.
     pub(crate) version: Option<&'static str>,
 }
 
-impl FromPath {
-    pub(crate) fn borrowed(&self) -> InPath<'_> {
-        InPath { model: self.model.as_deref(), stream: self.stream }
+impl PathParams {
+    pub(crate) fn borrowed(&self) -> PathParamsRef<'_> {
+        PathParamsRef { model: self.model.as_deref(), stream: self.stream }
     }
 }
 
 /// Tags what is carried through clients with the fleet's pepper: every proxy can read what another one carried.
-pub(crate) struct PepperSeal(pub(crate) Arc<Keyring>);
+pub(crate) struct PepperMac(pub(crate) Arc<Keyring>);
 
-impl Seal for PepperSeal {
+impl SignatureMac for PepperMac {
     fn tag(&self, bytes: &[u8]) -> [u8; 16] {
         // What is covered is ASCII; the prefix keeps it apart from the digests of keys.
         let digest = self.0.digest(&format!("carried seal\n{}", String::from_utf8_lossy(bytes)));

@@ -25,7 +25,7 @@ const MAX_STATE: usize = 512;
 
 /// What is decided about a request's trace when it arrives.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Head {
+pub(crate) struct TracePropagation {
     inbound: ContextIn,
     outbound: ContextOut,
     /// `None`: nothing is exported.
@@ -56,7 +56,7 @@ pub(crate) struct Parent {
     pub(crate) sampled: bool,
 }
 
-impl Head {
+impl TracePropagation {
     pub(crate) const fn new(settings: &TraceSettings, sampling: Option<Sampling>) -> Self {
         Self { inbound: settings.trace_context_in, outbound: settings.trace_context_out, sampling }
     }
@@ -221,7 +221,7 @@ mod tests {
         headers: &HeaderMap,
     ) -> TraceContext {
         let sampling = share.map(|share| Sampling::new(share).unwrap());
-        Head { inbound, outbound: ContextOut::On, sampling }.context(request, headers)
+        TracePropagation { inbound, outbound: ContextOut::On, sampling }.context(request, headers)
     }
 
     #[test]
@@ -271,12 +271,12 @@ mod tests {
     #[test]
     fn a_provider_is_told_the_span_of_its_attempt() {
         let request = RequestId::new();
-        let on = Head { outbound: ContextOut::On, ..Head::default() };
+        let on = TracePropagation { outbound: ContextOut::On, ..TracePropagation::default() };
         let context = on.context(request, &HeaderMap::new());
         let told = on.outbound(&context, request, 2).unwrap();
         let parent = parse(told.as_bytes()).unwrap();
         assert_eq!((parent.trace_id, parent.span_id), (request.0.into_bytes(), span_id(request, 2)));
         assert_ne!(span_id(request, 1), span_id(request, 2));
-        assert_eq!(Head::default().outbound(&context, request, 1), None);
+        assert_eq!(TracePropagation::default().outbound(&context, request, 1), None);
     }
 }

@@ -16,10 +16,10 @@ use hyper_util::{
 };
 use runtime::outbound::{AllowPrivate, Filter};
 
-use self::connect::{Guarded, Resolver};
-pub(crate) use self::outgoing::Outgoing;
+use self::connect::{FilteredConnector, Resolver};
+pub(crate) use self::outgoing::TrackedBody;
 
-type Pool = Client<HttpsConnector<Guarded<HttpConnector<Resolver>>>, Outgoing>;
+type Pool = Client<HttpsConnector<FilteredConnector<HttpConnector<Resolver>>>, TrackedBody>;
 
 /// Below what providers and load balancers close at (60 s and more), so that a pooled connection is rarely dead.
 const POOL_IDLE: Duration = Duration::from_secs(45);
@@ -49,7 +49,7 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         connect_timeout: Duration,
-        request: Request<Outgoing>,
+        request: Request<TrackedBody>,
     ) -> Result<Response<Incoming>, SendError> {
         let sent = self.pool(connect_timeout).request(request).await;
         sent.map_err(|error| SendError { outcome: classify(&error), detail: innermost(&error) })
@@ -87,7 +87,7 @@ impl Upstream {
             .with_tls_config(self.tls.clone())
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(Guarded::new(http, self.filter.clone(), connect_timeout));
+            .wrap_connector(FilteredConnector::new(http, self.filter.clone(), connect_timeout));
         Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

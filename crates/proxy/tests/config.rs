@@ -19,9 +19,9 @@ use fixture::{Fleet, alien, tenant};
 
 #[tokio::test]
 async fn a_snapshot_is_installed_once_it_is_complete() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     assert_eq!(stream.hello.proxy, "p1");
     assert_eq!(stream.hello.have, None);
     assert!(stream.hello.kinds.contains(&"route".to_owned()));
@@ -31,14 +31,14 @@ async fn a_snapshot_is_installed_once_it_is_complete() {
     stream.chunk(1, vec![tenant("b")], true).await;
     assert_eq!(proxy.installed().await.names, ["a", "b"]);
     assert_eq!(stream.acked().await, 1);
-    assert_eq!(proxy.status.version(), Some(fleet.version(1)));
+    assert_eq!(proxy.status.version(), Some(coordination.version(1)));
 }
 
 #[tokio::test]
 async fn deltas_change_what_is_held() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     let (a, b) = (tenant("a"), tenant("b"));
     stream.snapshot(1, vec![a.clone(), b]).await;
     assert_eq!(stream.acked().await, 1);
@@ -52,9 +52,9 @@ async fn deltas_change_what_is_held() {
 
 #[tokio::test]
 async fn a_refused_version_is_nacked_and_the_one_before_serves_on() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     stream.snapshot(1, vec![tenant("a")]).await;
     assert_eq!(stream.acked().await, 1);
     proxy.installed().await;
@@ -62,8 +62,8 @@ async fn a_refused_version_is_nacked_and_the_one_before_serves_on() {
     let bad = tenant("bad");
     stream.delta(1, 2, vec![bad.clone(), tenant("lost")], &[]).await;
     assert_eq!(stream.nacked().await, (2, "bad does not compile".to_owned()));
-    assert_eq!(proxy.status.version(), Some(fleet.version(1)));
-    assert_eq!(proxy.status.rejected().map(|rejected| rejected.version), Some(fleet.version(2)));
+    assert_eq!(proxy.status.version(), Some(coordination.version(1)));
+    assert_eq!(proxy.status.rejected().map(|rejected| rejected.version), Some(coordination.version(2)));
 
     // The next delta starts from what serves; nothing of the refused version is left.
     let mut fixed = tenant("good");
@@ -76,9 +76,9 @@ async fn a_refused_version_is_nacked_and_the_one_before_serves_on() {
 
 #[tokio::test]
 async fn a_refused_snapshot_leaves_nothing_behind() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     stream.snapshot(1, vec![tenant("bad"), tenant("a")]).await;
     assert_eq!(stream.nacked().await.0, 1);
     assert_eq!(proxy.status.version(), None);
@@ -90,9 +90,9 @@ async fn a_refused_snapshot_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn rows_that_cannot_be_read_are_set_apart() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     let mut newer = tenant("newer");
     newer.spec = bytes::Bytes::from_static(br#"{"quantum": true}"#);
     stream.snapshot(1, vec![tenant("a"), alien("h"), newer]).await;
@@ -106,17 +106,17 @@ async fn rows_that_cannot_be_read_are_set_apart() {
 
 #[tokio::test]
 async fn a_delta_that_starts_elsewhere_makes_the_proxy_begin_anew() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     stream.snapshot(3, vec![tenant("a")]).await;
     assert_eq!(stream.acked().await, 3);
     proxy.installed().await;
 
     stream.delta(2, 4, vec![tenant("b")], &[]).await;
-    let mut stream = fleet.stream().await;
+    let mut stream = coordination.stream().await;
     assert_eq!(stream.hello.have, None);
-    assert_eq!(proxy.status.version(), Some(fleet.version(3)), "it serves on meanwhile");
+    assert_eq!(proxy.status.version(), Some(coordination.version(3)), "it serves on meanwhile");
     stream.snapshot(4, vec![tenant("c")]).await;
     assert_eq!(stream.acked().await, 4);
     assert_eq!(proxy.installed().await.names, ["c"]);
@@ -124,24 +124,24 @@ async fn a_delta_that_starts_elsewhere_makes_the_proxy_begin_anew() {
 
 #[tokio::test]
 async fn a_reconnect_says_what_is_held_and_half_a_snapshot_is_forgotten() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
+    let mut stream = coordination.stream().await;
     stream.snapshot(1, vec![tenant("a")]).await;
     assert_eq!(stream.acked().await, 1);
     proxy.installed().await;
     stream.chunk(2, vec![tenant("half")], false).await;
     stream.fail(tonic::Code::Unavailable).await;
 
-    let mut stream = fleet.stream().await;
-    assert_eq!(stream.hello.have, Some(proto::version_to(fleet.version(1))));
+    let mut stream = coordination.stream().await;
+    assert_eq!(stream.hello.have, Some(proto::version_to(coordination.version(1))));
     stream.delta(1, 2, vec![tenant("b")], &[]).await;
     assert_eq!(stream.acked().await, 2);
     assert_eq!(proxy.installed().await.names, ["a", "b"]);
 
     // Another database: everything is replaced.
     drop(stream);
-    let mut stream = fleet.stream().await;
+    let mut stream = coordination.stream().await;
     stream.store = StoreId::new();
     stream.snapshot(1, vec![tenant("z")]).await;
     assert_eq!(stream.acked().await, 1);
@@ -152,17 +152,18 @@ async fn a_reconnect_says_what_is_held_and_half_a_snapshot_is_forgotten() {
 
 #[tokio::test]
 async fn a_silent_control_plane_is_left() {
-    let mut fleet = Fleet::start().await;
-    let _proxy = fleet.proxy_with(|settings| settings.silence = Duration::from_millis(150));
-    let _silent = fleet.stream().await;
-    fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let _proxy = coordination.proxy_with(|settings| settings.silence = Duration::from_millis(150));
+    let _silent = coordination.stream().await;
+    coordination.stream().await;
 }
 
 #[tokio::test]
 async fn only_the_serving_version_is_confirmed_by_heartbeats() {
-    let mut fleet = Fleet::start().await;
-    let proxy = fleet.proxy_with(|settings| settings.clock = || Timestamp::from_micros(fixture::tick()));
-    let mut stream = fleet.stream().await;
+    let mut coordination = Fleet::start().await;
+    let proxy =
+        coordination.proxy_with(|settings| settings.clock = || Timestamp::from_micros(fixture::tick()));
+    let mut stream = coordination.stream().await;
     stream.snapshot(1, vec![tenant("a")]).await;
     assert_eq!(stream.acked().await, 1);
     let installed_at = proxy.status.confirmed_at().unwrap();
@@ -181,12 +182,12 @@ async fn only_the_serving_version_is_confirmed_by_heartbeats() {
 
 #[tokio::test]
 async fn nonsense_is_survived() {
-    let mut fleet = Fleet::start().await;
-    let mut proxy = fleet.proxy();
+    let mut coordination = Fleet::start().await;
+    let mut proxy = coordination.proxy();
     for nonsense in fixture::nonsense() {
-        fleet.stream().await.raw(nonsense).await;
+        coordination.stream().await.raw(nonsense).await;
     }
-    let mut stream = fleet.stream().await;
+    let mut stream = coordination.stream().await;
     stream.snapshot(1, vec![tenant("a")]).await;
     assert_eq!(stream.acked().await, 1);
     assert_eq!(proxy.installed().await.names, ["a"]);

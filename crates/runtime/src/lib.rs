@@ -16,7 +16,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use command_line::{exit_code, parse};
-pub use readiness::{Latch, Readiness};
+pub use readiness::{Readiness, ReadinessCheck};
 
 /// Exit status of a process that was configured wrongly (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIG: u8 = 64;

@@ -27,7 +27,7 @@ pub struct Readiness {
 
 /// One part's say in readiness.
 #[derive(Clone, Debug)]
-pub struct Latch {
+pub struct ReadinessCheck {
     open: Arc<AtomicBool>,
     changed: Arc<Notify>,
 }
@@ -41,10 +41,10 @@ impl Readiness {
 
     /// Adds a closed latch.
     #[must_use]
-    pub fn latch(&self, name: &'static str) -> Latch {
+    pub fn latch(&self, name: &'static str) -> ReadinessCheck {
         let open = Arc::new(AtomicBool::new(false));
         self.lock().push((name, Arc::clone(&open)));
-        Latch { open, changed: Arc::clone(&self.changed) }
+        ReadinessCheck { open, changed: Arc::clone(&self.changed) }
     }
 
     /// Whether every latch is open.
@@ -79,7 +79,7 @@ impl Readiness {
     }
 }
 
-impl Latch {
+impl ReadinessCheck {
     /// Opens or closes it.
     pub fn set(&self, open: bool) {
         if self.open.swap(open, Ordering::Relaxed) != open {

@@ -16,7 +16,7 @@ use tracing_subscriber::{
     EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 
-use self::lines::Lines;
+use self::lines::LogWriter;
 pub use self::ops::{Sampling, routes};
 use crate::ConfigError;
 
@@ -55,7 +55,7 @@ static CONTROL: OnceLock<Control> = OnceLock::new();
 struct Control {
     filter: reload::Handle<EnvFilter, Registry>,
     directives: Mutex<Arc<str>>,
-    lines: Lines,
+    lines: LogWriter,
     token: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub fn init(settings: &LogSettings) -> Result<(), ConfigError> {
     if let Some(Err(weak)) = token.as_deref().map(check_token_strength) {
         return Err(ConfigError::new("PORTCULLIS_OPS_TOKEN", weak));
     }
-    let lines = Lines::start(std::io::stderr()).map_err(|error| ConfigError::new("--log", error))?;
+    let lines = LogWriter::start(std::io::stderr()).map_err(|error| ConfigError::new("--log", error))?;
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     let colours = std::io::stderr().is_terminal();

@@ -14,15 +14,15 @@ const CHECK: usize = 6; // 62^6 > 2^32, a CRC-32C
 const LENGTH: usize = PREFIX.len() + ID + 1 + SECRET + CHECK;
 
 /// A freshly minted key; its text is erased on drop.
-pub struct KeyText(Zeroizing<String>);
+pub struct ApiKeySecret(Zeroizing<String>);
 
-impl fmt::Debug for KeyText {
+impl fmt::Debug for ApiKeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyText(…)")
     }
 }
 
-impl KeyText {
+impl ApiKeySecret {
     /// Mints a key with 256 random bits.
     #[must_use]
     pub fn mint() -> Self {
@@ -46,7 +46,7 @@ impl KeyText {
 /// Whether a text has the shape and the checksum of a key: typing errors and foreign keys are told apart
 /// from unknown keys before any digest is computed.
 #[must_use]
-pub fn looks_like_a_key(text: &str) -> bool {
+pub fn is_well_formed_key(text: &str) -> bool {
     if text.len() != LENGTH || !text.is_ascii() || !text.starts_with(PREFIX) {
         return false;
     }
@@ -80,15 +80,15 @@ mod tests {
 
     #[test]
     fn minted_keys_are_recognised_and_changed_ones_are_not() {
-        let key = KeyText::mint();
-        assert!(looks_like_a_key(key.reveal()));
-        assert_ne!(key.reveal(), KeyText::mint().reveal());
+        let key = ApiKeySecret::mint();
+        assert!(is_well_formed_key(key.reveal()));
+        assert_ne!(key.reveal(), ApiKeySecret::mint().reveal());
         for position in 0..key.reveal().len() {
             let mut changed = key.reveal().as_bytes().to_vec();
             changed[position] = if changed[position] == b'x' { b'y' } else { b'x' };
-            assert!(!looks_like_a_key(std::str::from_utf8(&changed).unwrap()), "position {position}");
+            assert!(!is_well_formed_key(std::str::from_utf8(&changed).unwrap()), "position {position}");
         }
-        assert!(!looks_like_a_key("sk-proj-abc"));
-        assert!(!looks_like_a_key(""));
+        assert!(!is_well_formed_key("sk-proj-abc"));
+        assert!(!is_well_formed_key(""));
     }
 }

@@ -22,14 +22,14 @@ impl fmt::Debug for Digest {
 
 /// What is stored of a tenant's key: the digest, and the one before it during a grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySeal {
+pub struct ApiKeyDigests {
     /// Digest of the key.
     pub current: Digest,
     /// Digest of the key it replaced, and until when that one is accepted (µs since the Unix epoch).
     pub previous: Option<(Digest, i64)>,
 }
 
-impl KeySeal {
+impl ApiKeyDigests {
     /// The stored form: 32 bytes, or 72 with a predecessor.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -210,9 +210,9 @@ mod tests {
     fn a_key_seal_round_trips() {
         let ring = Keyring::new(&MasterKey::generate(), &[]);
         for previous in [None, Some((ring.digest("old"), 5))] {
-            let seal = KeySeal { current: ring.digest("new"), previous };
-            assert_eq!(KeySeal::decode(&seal.encode()), Some(seal));
+            let seal = ApiKeyDigests { current: ring.digest("new"), previous };
+            assert_eq!(ApiKeyDigests::decode(&seal.encode()), Some(seal));
         }
-        assert_eq!(KeySeal::decode(b"short"), None);
+        assert_eq!(ApiKeyDigests::decode(b"short"), None);
     }
 }

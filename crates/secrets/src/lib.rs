@@ -5,8 +5,8 @@ mod keyring;
 mod master;
 mod seal;
 
-pub use key_text::{KeyText, looks_like_a_key};
-pub use keyring::{Digest, KeySeal, Keyring};
+pub use key_text::{ApiKeySecret, is_well_formed_key};
+pub use keyring::{ApiKeyDigests, Digest, Keyring};
 pub use master::{MasterKey, WeakSecret, check_token_strength, random_token};
 pub use seal::{Binding, OpenError};
 

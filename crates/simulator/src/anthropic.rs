@@ -11,7 +11,7 @@ use crate::answer::reply;
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::{Fault, Shape, check as fits};
 
 /// What signatures of this provider are bound to.
@@ -24,7 +24,7 @@ const VERSIONS: [&str; 2] = ["2023-06-01", VERSION];
 const CLOUD_VERSIONS: [&str; 4] = ["vertex-2023-10-16", "bedrock-2023-05-31", "2023-06-01", VERSION];
 
 /// Answers `POST /v1/messages`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     if ask.json["model"].is_null() {
         return Err(Problem::bad("model: Field required"));
     }
@@ -33,14 +33,14 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers the same behind Google's and AWS's paths, where the path names the model and whether the answer is a stream.
-pub(crate) fn raw_predict(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
+pub(crate) fn raw_predict(ask: &SimRequest<'_>, stream: bool) -> Result<Payload, Problem> {
     if !ask.json["model"].is_null() {
         return Err(Problem::bad("model: Extra inputs are not permitted"));
     }
     respond(ask, stream || ask.json["stream"] == true)
 }
 
-fn respond(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
+fn respond(ask: &SimRequest<'_>, stream: bool) -> Result<Payload, Problem> {
     let intent = read::read(ask, false)?;
     let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "toolu_", ask.digest)?.single();
     let omitted = ask.json["thinking"]["display"] == "omitted";
@@ -50,13 +50,13 @@ fn respond(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
 }
 
 /// Answers `POST /v1/messages/count_tokens`.
-pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let intent = read::read(ask, true)?;
     Ok(Payload::json(&json!({"input_tokens": echo::tokens(intent.input_bytes).max(1)})))
 }
 
 /// The version that the request is written for: in the header, or in the body behind Google's paths.
-fn version<'a>(ask: &Ask<'a>) -> Result<&'a str, Problem> {
+fn version<'a>(ask: &SimRequest<'a>) -> Result<&'a str, Problem> {
     let in_header = ask.headers.get("anthropic-version").and_then(|value| value.to_str().ok());
     if let Some(version) = ask.json["anthropic_version"].as_str() {
         return match CLOUD_VERSIONS.contains(&version) {
@@ -74,7 +74,7 @@ fn version<'a>(ask: &Ask<'a>) -> Result<&'a str, Problem> {
 }
 
 /// Checks a value against a shape; `place` goes before the path of what does not fit.
-fn check(ask: &Ask<'_>, shape: &Shape, value: &Value, place: &str) -> Result<(), Problem> {
+fn check(ask: &SimRequest<'_>, shape: &Shape, value: &Value, place: &str) -> Result<(), Problem> {
     fits(shape, value, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
         let path = path.dotted();
         Problem::bad(match fault {

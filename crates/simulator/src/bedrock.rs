@@ -13,14 +13,14 @@ use crate::echo;
 use crate::intent::Intent;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::{Fault, Shape, check as fits};
 
 /// What signatures of this provider are bound to.
 const DIALECT: &str = "bedrock";
 
 /// Answers `converse` and `converse-stream`.
-pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>, stream: bool) -> Result<Payload, Problem> {
     let intent = read::read(ask)?;
     let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "tooluse_", ask.digest)?.single();
     let paths = ask.json["additionalModelResponseFieldPaths"].as_array().into_iter().flatten();
@@ -30,7 +30,7 @@ pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
 }
 
 /// Answers `count-tokens`; a body to invoke counts by its length.
-pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::COUNT)?;
     let input = &ask.json["input"];
     let mut intent = Intent::default();
@@ -40,7 +40,7 @@ pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Checks the body against a shape.
-fn check(ask: &Ask<'_>, shape: &Shape) -> Result<(), Problem> {
+fn check(ask: &SimRequest<'_>, shape: &Shape) -> Result<(), Problem> {
     fits(shape, ask.json, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
         let place = path.dotted();
         Problem::bad(match fault {

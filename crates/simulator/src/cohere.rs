@@ -8,11 +8,11 @@ mod write;
 use crate::answer::reply;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::{Fault, Shape, check as fits};
 
 /// Answers `POST /v2/chat`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let intent = read::read(ask)?;
     let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?.single();
     let logprobs = ask.json["logprobs"] == true;
@@ -28,7 +28,7 @@ fn uuid(digest: &[u8; 32]) -> String {
 }
 
 /// Checks the body against a shape.
-fn check(ask: &Ask<'_>, shape: &Shape) -> Result<(), Problem> {
+fn check(ask: &SimRequest<'_>, shape: &Shape) -> Result<(), Problem> {
     fits(shape, ask.json, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
         let place = path.bracketed();
         match fault {

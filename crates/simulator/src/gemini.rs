@@ -14,16 +14,16 @@ use crate::echo;
 use crate::intent::{Intent, Role};
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::{Fault, Shape, check as fits};
 
 /// What signatures of this provider are bound to.
 const DIALECT: &str = "gemini";
 
 /// Answers `:generateContent` and `:streamGenerateContent`; a stream is server-sent events only with `alt=sse`.
-pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>, stream: bool) -> Result<Payload, Problem> {
     let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &Ask { json: &json, ..*ask };
+    let ask = &SimRequest { json: &json, ..*ask };
     let intent = read::read(ask)?;
     let reply = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?;
     let config = &ask.json["generationConfig"];
@@ -43,9 +43,9 @@ pub(crate) fn answer(ask: &Ask<'_>, stream: bool) -> Result<Payload, Problem> {
 }
 
 /// Answers `:countTokens`.
-pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &Ask { json: &json, ..*ask };
+    let ask = &SimRequest { json: &json, ..*ask };
     check(ask, &fields::COUNT, ask.json)?;
     let whole = &ask.json["generateContentRequest"];
     let request = if whole.is_null() { ask.json } else { whole };
@@ -59,7 +59,7 @@ pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Checks a body against a shape.
-fn check(ask: &Ask<'_>, shape: &Shape, value: &Value) -> Result<(), Problem> {
+fn check(ask: &SimRequest<'_>, shape: &Shape, value: &Value) -> Result<(), Problem> {
     fits(shape, value, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
         let place = path.bracketed();
         Problem::bad(match fault {

@@ -13,11 +13,11 @@ use crate::answer::Usage;
 use crate::echo;
 use crate::problem::{Problem, openai_fault};
 use crate::script::Behaviour;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::{Shape, check};
 
 /// Checks the body against a shape; the model may come from the path instead.
-pub(crate) fn fits(ask: &Ask<'_>, shape: &Shape) -> Result<(), Problem> {
+pub(crate) fn fits(ask: &SimRequest<'_>, shape: &Shape) -> Result<(), Problem> {
     if ask.model.is_empty() {
         return Err(Problem::bad("you must provide a model parameter").with_param("model"));
     }

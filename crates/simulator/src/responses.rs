@@ -12,13 +12,13 @@ use crate::answer::reply;
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// What encrypted reasoning of this provider is bound to.
 const DIALECT: &str = "openai";
 
 /// Answers `POST /v1/responses`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let intent = read::read(ask, false)?;
     let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?.single();
     let writer = write::Writer::new(ask, usage);
@@ -29,7 +29,7 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers `POST /v1/responses/input_tokens`.
-pub(crate) fn count(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let intent = read::read(ask, true)?;
     let tokens = echo::tokens(intent.input_bytes).max(1);
     Ok(Payload::json(&json!({"object": "response.input_tokens", "input_tokens": tokens})))

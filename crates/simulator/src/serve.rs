@@ -21,7 +21,7 @@ use crate::{App, anthropic, bedrock, body, cohere, gemini, models, openai, respo
 
 /// What an endpoint answers from.
 #[derive(Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct SimRequest<'a> {
     pub(crate) app: &'a App,
     pub(crate) behaviour: &'a Behaviour,
     pub(crate) headers: &'a HeaderMap,
@@ -35,7 +35,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) digest: &'a [u8; 32],
 }
 
-impl Ask<'_> {
+impl SimRequest<'_> {
     /// The value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
@@ -94,7 +94,7 @@ impl Incoming {
             return refuse(dialect, &problem, request.n);
         }
         let payload = known.and(read).and_then(|json| {
-            self.endpoint.answer(&Ask {
+            self.endpoint.answer(&SimRequest {
                 app,
                 behaviour: &behaviour,
                 headers: &self.headers,
@@ -157,7 +157,7 @@ fn without_key(query: &str) -> String {
 }
 
 impl Endpoint {
-    fn answer(self, ask: &Ask<'_>) -> Result<Payload, Problem> {
+    fn answer(self, ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         use Endpoint as E;
         match self {
             E::Chat => openai::chat::answer(ask),

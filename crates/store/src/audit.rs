@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::in_time,
+    open::with_timeout,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn audit(&self, after: Option<&str>, limit: u32) -> Result<Page<AuditEntry>> {
-        in_time(async {
+        with_timeout(async {
             let limit = bounded(limit);
             let before = match after {
                 Some(cursor) => Uuid::from_str(cursor)

@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store,
-    open::in_time,
+    open::with_timeout,
     page::bounded,
     row::{self, bigint, parsed, unreadable},
 };
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn catalogue_since(&self, revision: u64, now: Timestamp) -> Result<Vec<Resource>> {
-        in_time(async {
+        with_timeout(async {
             let mut tx = self.read().await?;
             let kinds = provider_kinds(&mut tx).await?;
             let mut needed = Vec::new();
@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn catalogue(&self, query: &CatalogueQuery) -> Result<Page<CatalogueModel>> {
-        in_time(async {
+        with_timeout(async {
             let limit = bounded(query.limit);
             let rows = sqlx::query(
                 "SELECT id, part, model, spec, revision FROM catalogue \
@@ -141,7 +141,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn catalogue_model(&self, model: &ModelRef) -> Result<Option<CatalogueModel>> {
-        in_time(async {
+        with_timeout(async {
             let rows = sqlx::query(
                 "SELECT id, part, model, spec, revision FROM catalogue WHERE part = 'model' AND name = $1",
             )
@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn catalogue_versions(&self) -> Result<Vec<String>> {
-        in_time(async {
+        with_timeout(async {
             let rows = sqlx::query("SELECT version FROM catalogue_imports ORDER BY version")
                 .fetch_all(self.pool())
                 .await?;

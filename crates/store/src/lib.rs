@@ -20,7 +20,7 @@ pub use error::{Result, StoreError};
 pub use open::Store;
 pub use page::Page;
 pub use resources::{Changes, ListFilter, Stored};
-pub use tx::{Actor, Draft, Put, Tx};
+pub use tx::{Actor, PutOutcome, ResourceDraft, Tx};
 pub use usage::{
     Dimension, MAX_ATTEMPTS, MAX_BATCH, RequestQuery, Totals, UsageQuery, UsageRow, check_event,
 };

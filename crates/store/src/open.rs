@@ -84,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn version(&self) -> Result<Version> {
-        in_time(async {
+        with_timeout(async {
             let mut connection = self.pool().acquire().await?;
             self.version_in(&mut connection).await
         })
@@ -100,7 +100,7 @@ impl Store {
     /// When the database cannot be written.
     pub async fn adopt_backup(&self) -> Result<StoreId> {
         let id = StoreId::new();
-        in_time(async {
+        with_timeout(async {
             let renamed =
                 sqlx::query("UPDATE store_meta SET store_id = $1 WHERE id = 1").bind(id.to_string());
             renamed.execute(self.pool()).await?;
@@ -158,7 +158,7 @@ impl Store {
 }
 
 /// Bounds a whole call: a server that was frozen, or a network that swallows everything, ends nothing by itself.
-pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn with_timeout<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| StoreError::Unreachable("no answer in time".to_owned());
     // Boxed: the calls' futures are large, and every caller would carry them.
     tokio::time::timeout(ANSWER, Box::pin(call)).await.map_err(late)?

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::in_time,
+    open::with_timeout,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&self) -> Result<(Version, Vec<Resource>)> {
-        in_time(async {
+        with_timeout(async {
             let mut tx = self.read().await?;
             let version = self.version_in(&mut tx).await?;
             let rows = live(&mut tx).await?;
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn changes_since(&self, revision: u64) -> Result<Changes> {
-        in_time(async {
+        with_timeout(async {
             let mut tx = self.read().await?;
             let to = self.version_in(&mut tx).await?;
             let rows = sqlx::query(select_resources!("WHERE revision > $1 ORDER BY revision, id"))
@@ -102,7 +102,7 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn list(&self, kind: Kind, filter: &ListFilter) -> Result<Page<Resource>> {
-        in_time(async {
+        with_timeout(async {
             let limit = bounded(filter.limit);
             let (id, name) = match &filter.after {
                 Some(cursor) => read_cursor(cursor)?,
@@ -132,7 +132,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get(&self, kind: Kind, tenant: Option<ResourceId>, name: &str) -> Result<Option<Stored>> {
-        in_time(async {
+        with_timeout(async {
             let mut connection = self.pool().acquire().await?;
             named(&mut connection, kind, tenant, name).await
         })
@@ -144,7 +144,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_by_id(&self, id: ResourceId) -> Result<Option<Stored>> {
-        in_time(async {
+        with_timeout(async {
             let mut connection = self.pool().acquire().await?;
             Ok(by_id(&mut connection, id).await?.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
         })

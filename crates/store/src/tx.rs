@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Result, Store, StoreError, Stored,
-    open::in_time,
+    open::with_timeout,
     resources,
     row::{self, bigint},
 };
@@ -26,7 +26,7 @@ pub struct Actor {
 
 /// A row to be written. Kind, owner and name of an id never change.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct ResourceDraft {
     /// The row's id: a new one creates, that of a live row replaces its specification.
     pub id: ResourceId,
     /// The owner; `None`: the operator.
@@ -41,7 +41,7 @@ pub struct Draft {
 
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum PutOutcome {
     /// There was no such row.
     Created,
     /// The row differs from before.
@@ -71,7 +71,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] when the others take too long; else what the database met.
     pub async fn begin(&self, actor: &Actor) -> Result<Tx> {
-        in_time(async {
+        with_timeout(async {
             let (mut inner, turn) = self.write().await?;
             // The first statement locks the one row, so that commits come in the order of revisions.
             let bumped =
@@ -105,7 +105,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&mut self) -> Result<Vec<Resource>> {
-        in_time(async { resources::live(&mut self.inner).await }).await
+        with_timeout(async { resources::live(&mut self.inner).await }).await
     }
 
     /// One live row by its name, this transaction's own writes included.
@@ -118,7 +118,7 @@ impl Tx {
         tenant: Option<ResourceId>,
         name: &str,
     ) -> Result<Option<Stored>> {
-        in_time(async { resources::named(&mut self.inner, kind, tenant, name).await }).await
+        with_timeout(async { resources::named(&mut self.inner, kind, tenant, name).await }).await
     }
 
     /// One live row by its id, this transaction's own writes included.
@@ -126,7 +126,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_by_id(&mut self, id: ResourceId) -> Result<Option<Stored>> {
-        in_time(async {
+        with_timeout(async {
             let found = resources::by_id(&mut self.inner, id).await?;
             Ok(found.filter(|(_, deleted)| !deleted).map(|(stored, _)| stored))
         })
@@ -138,14 +138,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Taken`] when another live row has the name; [`StoreError::Bad`] when the draft would
     /// change kind, owner or name of its id, bring back a deleted one, or belong to a tenant that is not there.
-    pub async fn put(&mut self, draft: Draft) -> Result<Put> {
-        in_time(async {
+    pub async fn put(&mut self, draft: ResourceDraft) -> Result<PutOutcome> {
+        with_timeout(async {
             if draft.name.is_empty() || draft.name.len() > MAX_NAME || draft.name.contains('\0') {
                 let what = format!("a name has 1 to {MAX_NAME} bytes, none of them zero");
                 return Err(StoreError::Bad(what));
             }
             match resources::by_id(&mut self.inner, draft.id).await? {
-                None => self.create(&draft).await.map(|()| Put::Created),
+                None => self.create(&draft).await.map(|()| PutOutcome::Created),
                 Some((_, true)) => Err(StoreError::Bad(format!("{} was deleted; take a new id", draft.id))),
                 Some((before, false)) => self.replace(&draft, &before.resource).await,
             }
@@ -153,7 +153,7 @@ impl Tx {
         .await
     }
 
-    async fn create(&mut self, draft: &Draft) -> Result<()> {
+    async fn create(&mut self, draft: &ResourceDraft) -> Result<()> {
         let kind = draft.spec.kind();
         if resources::named(&mut self.inner, kind, draft.tenant, &draft.name).await?.is_some() {
             return Err(StoreError::Taken { kind, name: draft.name.clone() });
@@ -175,7 +175,7 @@ impl Tx {
         self.log(&Change::created(draft)).await
     }
 
-    async fn replace(&mut self, draft: &Draft, before: &Resource) -> Result<Put> {
+    async fn replace(&mut self, draft: &ResourceDraft, before: &Resource) -> Result<PutOutcome> {
         let same = (draft.spec.kind(), draft.tenant, draft.name.as_str());
         if same != (before.kind(), before.tenant, before.name.as_str()) {
             let what = format!("kind, owner and name of {} {:?} cannot change", before.kind(), before.name);
@@ -183,7 +183,7 @@ impl Tx {
         }
         let resealed = draft.sealed.is_some() && draft.sealed != before.sealed;
         if draft.spec == before.spec && !resealed {
-            return Ok(Put::Unchanged);
+            return Ok(PutOutcome::Unchanged);
         }
         sqlx::query(
             "UPDATE resources SET spec = $1, sealed = COALESCE($2, sealed), revision = $3, updated_at = $4 \
@@ -197,7 +197,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         self.log(&Change::updated(before, draft, resealed)).await?;
-        Ok(Put::Updated)
+        Ok(PutOutcome::Updated)
     }
 
     /// Deletes a live row, and logs it; false: there is none. What belongs to it or refers to it stays: that is
@@ -206,7 +206,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be written.
     pub async fn delete(&mut self, id: ResourceId) -> Result<bool> {
-        in_time(async {
+        with_timeout(async {
         let Some(before) = self.get_by_id(id).await? else { return Ok(false) };
         sqlx::query(
             "UPDATE resources SET sealed = NULL, revision = $1, updated_at = $2, deleted_at = $2 WHERE id = $3",
@@ -228,7 +228,7 @@ impl Tx {
     /// # Errors
     /// When the database cannot be written.
     pub async fn audit(&mut self, action: &str, detail: &serde_json::Value) -> Result<()> {
-        in_time(async {
+        with_timeout(async {
             self.writes += 1;
             self.append_audit(action, None, &detail.to_string()).await
         })
@@ -248,7 +248,7 @@ impl Tx {
         }
         let Self { mut inner, _turn: turn, store: subscribers, revision, .. } = self;
         // A task of its own: a caller that goes away in the middle must not leave subscribers in the dark.
-        let task = tokio::spawn(in_time(async move {
+        let task = tokio::spawn(with_timeout(async move {
             if let Some(notice) = subscribers.dialect().notice(revision) {
                 inner.execute(sqlx::raw_sql(AssertSqlSafe(notice))).await?;
             }
@@ -266,7 +266,7 @@ impl Tx {
     /// # Errors
     /// When the connection broke, in which case the database takes it back.
     pub async fn rollback(self) -> Result<()> {
-        in_time(async { Ok(self.inner.rollback().await?) }).await
+        with_timeout(async { Ok(self.inner.rollback().await?) }).await
     }
 
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {

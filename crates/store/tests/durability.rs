@@ -11,7 +11,7 @@ use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
     ResourceId, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
 };
-use store::{Actor, Draft, RequestQuery, Store, UsageQuery};
+use store::{Actor, RequestQuery, ResourceDraft, Store, UsageQuery};
 
 const URL: &str = "STORE_TEST_URL";
 /// So many acknowledged writes, then the kill.
@@ -63,7 +63,9 @@ async fn child_writes_until_it_is_killed() {
         let mut tx = store.begin(&Actor { name: "child".to_owned() }).await.unwrap();
         let spec = Spec::Tenant(TenantSpec::default());
         let name = format!("t{}", tx.revision());
-        tx.put(Draft { id: ResourceId::new(), tenant: None, name, spec, sealed: None }).await.unwrap();
+        tx.put(ResourceDraft { id: ResourceId::new(), tenant: None, name, spec, sealed: None })
+            .await
+            .unwrap();
         let revision = tx.commit().await.unwrap().revision;
         let event = event();
         assert_eq!(store.insert_usage(std::slice::from_ref(&event)).await.unwrap(), 1);

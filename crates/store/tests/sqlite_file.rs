@@ -6,7 +6,7 @@ use std::path::Path;
 
 use domain::{ResourceId, Spec, TenantSpec};
 use sqlx::{AnyConnection, Connection, Executor, Row};
-use store::{Actor, Draft, Store, StoreError};
+use store::{Actor, ResourceDraft, Store, StoreError};
 
 fn url(path: &Path) -> String {
     format!("sqlite:{}", path.display())
@@ -19,7 +19,9 @@ async fn filled(path: &Path) {
     for number in 0..100 {
         let spec = Spec::Tenant(TenantSpec { tier: Some("x".repeat(500)), disabled: false, priority: None });
         let name = format!("t{number}");
-        tx.put(Draft { id: ResourceId::new(), tenant: None, name, spec, sealed: None }).await.unwrap();
+        tx.put(ResourceDraft { id: ResourceId::new(), tenant: None, name, spec, sealed: None })
+            .await
+            .unwrap();
     }
     tx.commit().await.unwrap();
     store.close().await;

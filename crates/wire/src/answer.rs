@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 pub use self::schema::obeys;
 use crate::{
-    canon::{Choice, Event, Finish, Logprob, PartKind},
-    dialect::DialectName,
+    canonical::{Choice, Event, Finish, Logprob, PartKind},
+    dialect::Dialect,
     json::Json,
     openai::chat::finish_reason,
     tap::frames::Frames,
@@ -32,7 +32,7 @@ pub struct Answer {
 
 /// Reads a provider's whole plain answer; `None`: it is none, or an error.
 #[must_use]
-pub fn plain(dialect: DialectName, body: &[u8]) -> Option<Answer> {
+pub fn plain(dialect: Dialect, body: &[u8]) -> Option<Answer> {
     let reply = dialect.codec()?.decode_reply(Json::parse(body).ok()?).ok()?;
     let mut parts = Parts::default();
     parts.choice(reply.choices.into_iter().next()?);
@@ -41,7 +41,7 @@ pub fn plain(dialect: DialectName, body: &[u8]) -> Option<Answer> {
 
 /// Reads the bytes of a provider's whole stream; `None`: it cannot be read, was cut short, or ended in an error.
 #[must_use]
-pub fn streamed(dialect: DialectName, body: &[u8]) -> Option<Answer> {
+pub fn streamed(dialect: Dialect, body: &[u8]) -> Option<Answer> {
     let mut decoder = dialect.codec()?.stream_decoder();
     let mut frames = Frames::new(decoder.framing());
     let mut parts = Parts::default();

@@ -1,14 +1,14 @@
 //! Anthropic Messages, in both versions of its API.
 
-mod call_in;
-mod call_out;
 mod content;
+mod decode_request;
+mod decode_response;
+mod encode_request;
+mod encode_response;
 mod error;
-mod reply_in;
-mod reply_out;
 mod scan;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 mod usage;
 mod vertex;
 
@@ -16,10 +16,10 @@ use bytes::Bytes;
 
 pub use self::vertex::vertex_body;
 use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     openai::error::ProviderError,
@@ -30,13 +30,13 @@ use crate::{
 /// What Bedrock's Claude shares with Anthropic's.
 pub(crate) mod shared {
     pub(crate) use super::{
-        call_in::thinking,
-        call_out::{
+        content::Content,
+        decode_request::thinking,
+        encode_request::{
             Thinking, arguments, display, effort_name, none_of, object, one_of, plan, write_thinking,
         },
-        content::Content,
+        encode_response::{call_id, sealed},
         error::by_status,
-        reply_out::{call_id, sealed},
     };
 }
 
@@ -62,12 +62,12 @@ pub fn api_version(target: &TargetFacts<'_>, call: &Call<'_>) -> &'static str {
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;
 
-impl Dialect for Anthropic {
-    fn name(&self) -> DialectName {
-        DialectName::Anthropic
+impl DialectCodec for Anthropic {
+    fn name(&self) -> Dialect {
+        Dialect::Anthropic
     }
 
-    fn scan(&self, _: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan::scan(body)
     }
 
@@ -76,25 +76,30 @@ impl Dialect for Anthropic {
         splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
     }
 
-    fn decode_call<'a>(&self, _: InPath<'a>, body: Json<'a>, seal: &dyn Seal) -> Result<Call<'a>, Malformed> {
-        call_in::decode(body, seal)
+    fn decode_call<'a>(
+        &self,
+        _: PathParamsRef<'a>,
+        body: Json<'a>,
+        seal: &dyn SignatureMac,
+    ) -> Result<Call<'a>, Malformed> {
+        decode_request::decode(body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     /// The stop sequence, where there is exactly one: an answer that ends with one names it.
@@ -106,11 +111,11 @@ impl Dialect for Anthropic {
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::<stream_in::Decoder>::default()
+        Box::<stream_decoder::Decoder>::default()
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
@@ -121,11 +126,11 @@ impl Dialect for Anthropic {
         error::classify(0, Some(said))
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode(error)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode_event(error)
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::Usage;
 
-use crate::{dialect::DialectName, scan::RequestFacts};
+use crate::{dialect::Dialect, scan::RequestFacts};
 
 /// One client API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,25 +81,25 @@ impl Api {
             Self::Moderations => "moderations",
             Self::Rerank => "rerank",
             Self::CountTokens | Self::GeminiCountTokens => "count_tokens",
-            Self::Chat => DialectName::OpenAiChat.name(),
-            Self::Responses => DialectName::OpenAiResponses.name(),
-            Self::Messages => DialectName::Anthropic.name(),
-            Self::Gemini => DialectName::Gemini.name(),
-            Self::Cohere => DialectName::Cohere.name(),
-            Self::Converse => DialectName::Bedrock.name(),
+            Self::Chat => Dialect::OpenAiChat.name(),
+            Self::Responses => Dialect::OpenAiResponses.name(),
+            Self::Messages => Dialect::Anthropic.name(),
+            Self::Gemini => Dialect::Gemini.name(),
+            Self::Cohere => Dialect::Cohere.name(),
+            Self::Converse => Dialect::Bedrock.name(),
         }
     }
 
     /// Whose words the client speaks, for errors as well.
     #[must_use]
-    pub const fn dialect(self) -> DialectName {
+    pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Responses => DialectName::OpenAiResponses,
-            Self::Messages | Self::CountTokens => DialectName::Anthropic,
-            Self::Gemini | Self::GeminiCountTokens => DialectName::Gemini,
-            Self::Cohere => DialectName::Cohere,
-            Self::Converse => DialectName::Bedrock,
-            _ => DialectName::OpenAiChat,
+            Self::Responses => Dialect::OpenAiResponses,
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Gemini | Self::GeminiCountTokens => Dialect::Gemini,
+            Self::Cohere => Dialect::Cohere,
+            Self::Converse => Dialect::Bedrock,
+            _ => Dialect::OpenAiChat,
         }
     }
 

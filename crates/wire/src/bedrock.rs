@@ -1,26 +1,26 @@
 //! Amazon Bedrock Converse and ConverseStream.
 
-mod call_in;
-mod call_out;
 mod content;
+mod decode_request;
+mod decode_response;
+mod encode_request;
+mod encode_response;
 mod error;
 mod frame;
 mod media;
-mod reply_in;
-mod reply_out;
 mod scan;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 mod usage;
 
 use bytes::Bytes;
 use domain::ErrorKind;
 
 use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     openai::error::ProviderError,
@@ -38,12 +38,12 @@ pub const fn error_type(kind: ErrorKind) -> &'static str {
 #[derive(Clone, Copy, Debug)]
 pub struct Bedrock;
 
-impl Dialect for Bedrock {
-    fn name(&self) -> DialectName {
-        DialectName::Bedrock
+impl DialectCodec for Bedrock {
+    fn name(&self) -> Dialect {
+        Dialect::Bedrock
     }
 
-    fn scan(&self, path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan::scan(path, body)
     }
 
@@ -55,41 +55,41 @@ impl Dialect for Bedrock {
     }
 
     fn prepare(&self, body: &Bytes) -> Bytes {
-        call_in::prepare(body)
+        decode_request::prepare(body)
     }
 
     fn decode_call<'a>(
         &self,
-        path: InPath<'a>,
+        path: PathParamsRef<'a>,
         body: Json<'a>,
-        seal: &dyn Seal,
+        seal: &dyn SignatureMac,
     ) -> Result<Call<'a>, Malformed> {
-        call_in::decode_call(path, body, seal)
+        decode_request::decode_call(path, body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::<stream_in::Decoder>::default()
+        Box::<stream_decoder::Decoder>::default()
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
@@ -100,11 +100,11 @@ impl Dialect for Bedrock {
         error::classify(0, said.kind.as_deref(), &said.message)
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode(error)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode_event(error)
     }
 }

@@ -2,25 +2,25 @@
 //!
 //! Field names after the official client's own types.
 
-mod call_in;
-mod call_out;
+mod decode_request;
+mod decode_response;
+mod encode_request;
+mod encode_response;
 mod error;
 mod finish;
 mod logprobs;
-mod reply_in;
-mod reply_out;
 mod scan;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 mod usage;
 
 use bytes::Bytes;
 
 use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     openai::error::ProviderError,
@@ -32,12 +32,12 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Cohere;
 
-impl Dialect for Cohere {
-    fn name(&self) -> DialectName {
-        DialectName::Cohere
+impl DialectCodec for Cohere {
+    fn name(&self) -> Dialect {
+        Dialect::Cohere
     }
 
-    fn scan(&self, _path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, _path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan::scan(body)
     }
 
@@ -46,33 +46,38 @@ impl Dialect for Cohere {
         splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
     }
 
-    fn decode_call<'a>(&self, _: InPath<'a>, body: Json<'a>, seal: &dyn Seal) -> Result<Call<'a>, Malformed> {
-        call_in::decode(body, seal)
+    fn decode_call<'a>(
+        &self,
+        _: PathParamsRef<'a>,
+        body: Json<'a>,
+        seal: &dyn SignatureMac,
+    ) -> Result<Call<'a>, Malformed> {
+        decode_request::decode(body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::new(stream_in::Decoder::default())
+        Box::new(stream_decoder::Decoder::default())
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
@@ -83,11 +88,11 @@ impl Dialect for Cohere {
         error::class(0, &said.message.to_ascii_lowercase())
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode(error)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode_event(error)
     }
 }

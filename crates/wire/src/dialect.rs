@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::ErrorKind;
 
 use crate::{
-    canon::{Call, Encoded, Event, Events, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, Event, Events, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     json::{Json, JsonError},
     openai::error::ProviderError,
     scan::{RequestFacts, ScanError},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The dialects, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DialectName {
+pub enum Dialect {
     /// OpenAI Chat Completions, and everybody who copied it.
     OpenAiChat,
     /// OpenAI Responses.
@@ -28,7 +28,7 @@ pub enum DialectName {
     Bedrock,
 }
 
-impl DialectName {
+impl Dialect {
     /// Every dialect.
     pub const ALL: [Self; 6] =
         [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Cohere, Self::Bedrock];
@@ -54,7 +54,7 @@ impl DialectName {
 
     /// Its reader and writer; `None`: this version has none yet.
     #[must_use]
-    pub fn codec(self) -> Option<&'static dyn Dialect> {
+    pub fn codec(self) -> Option<&'static dyn DialectCodec> {
         match self {
             Self::OpenAiChat => Some(&crate::openai::chat::Chat),
             Self::OpenAiResponses => Some(&crate::responses::Responses),
@@ -81,7 +81,7 @@ impl DialectName {
 
 /// What the request line says, in dialects that put it there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InPath<'a> {
+pub struct PathParamsRef<'a> {
     /// The model, percent-decoded; `None`: it is in the body.
     pub model: Option<&'a str>,
     /// Whether a stream is asked for; `None`: the body says it.
@@ -89,16 +89,16 @@ pub struct InPath<'a> {
 }
 
 /// One dialect. Pure: everything is a function of bytes.
-pub trait Dialect: Send + Sync {
+pub trait DialectCodec: Send + Sync {
     /// Which one.
-    fn name(&self) -> DialectName;
+    fn name(&self) -> Dialect;
 
     /// One pass over a client's body: proves that it is JSON and finds what routing, metering and the verbatim
     /// path need.
     ///
     /// # Errors
     /// See [`crate::scan()`].
-    fn scan(&self, path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError>;
+    fn scan(&self, path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError>;
 
     /// A client's body for a provider of the same dialect: its bytes, with the splices that are needed.
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes;
@@ -115,9 +115,9 @@ pub trait Dialect: Send + Sync {
     /// It is no call of this dialect, by field.
     fn decode_call<'a>(
         &self,
-        path: InPath<'a>,
+        path: PathParamsRef<'a>,
         body: Json<'a>,
-        seal: &dyn Seal,
+        seal: &dyn SignatureMac,
     ) -> Result<Call<'a>, Malformed>;
 
     /// Writes a call for a provider.
@@ -128,14 +128,14 @@ pub trait Dialect: Send + Sync {
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported>;
 
     /// Reads a provider's plain answer.
     ///
     /// # Errors
     /// It is no answer, or an error in the clothes of one.
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply>;
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError>;
 
     /// Writes a plain answer for a client.
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8>;
@@ -161,10 +161,10 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Writes an error body for a client.
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8>;
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8>;
 
     /// Writes an error into a stream that has begun: the last thing the client gets.
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8>;
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8>;
 }
 
 /// How a stream is cut into events.
@@ -193,7 +193,7 @@ pub trait StreamDecoder: Send {
     ///
     /// # Errors
     /// What cannot be an event of the dialect; the stream is given up.
-    fn event(&mut self, event: &[u8], sink: &mut Events<'_>) -> Result<(), BadEvent>;
+    fn event(&mut self, event: &[u8], sink: &mut Events<'_>) -> Result<(), InvalidEvent>;
 
     /// The body ended; whether the answer is whole without a terminal event (Gemini has none).
     fn is_complete(&self) -> bool {
@@ -217,7 +217,7 @@ pub trait StreamEncoder: Send {
 }
 
 /// Authenticates what is carried through clients inside opaque ids, so that nobody can forge it.
-pub trait Seal: Send + Sync {
+pub trait SignatureMac: Send + Sync {
     /// A keyed digest of the bytes.
     fn tag(&self, bytes: &[u8]) -> [u8; 16];
 }
@@ -235,10 +235,10 @@ pub struct Envelope {
     pub stream_usage: bool,
     /// Input tokens to say at the start of a stream whose provider tells them only at the end.
     pub input_estimate: u64,
-    /// What [`Dialect::echo`] wrote.
+    /// What [`DialectCodec::echo`] wrote.
     pub echo: Bytes,
     /// For signatures inside ids.
-    pub seal: std::sync::Arc<dyn Seal>,
+    pub seal: std::sync::Arc<dyn SignatureMac>,
 }
 
 /// A provider's answer with an error status.
@@ -281,14 +281,14 @@ pub enum ErrorClass {
 
 /// Why there is no answer in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoReply {
+pub enum DecodeError {
     /// It is not what the dialect describes.
     Malformed(String),
     /// It is an error, whatever its status says.
     Error(ErrorClass, ProviderError),
 }
 
-impl From<JsonError> for NoReply {
+impl From<JsonError> for DecodeError {
     fn from(error: JsonError) -> Self {
         Self::Malformed(error.to_string())
     }
@@ -297,9 +297,9 @@ impl From<JsonError> for NoReply {
 /// An event that cannot be one of its dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the provider sent an event that cannot be read: {0}")]
-pub struct BadEvent(pub String);
+pub struct InvalidEvent(pub String);
 
-impl From<JsonError> for BadEvent {
+impl From<JsonError> for InvalidEvent {
     fn from(error: JsonError) -> Self {
         Self(error.to_string())
     }
@@ -307,7 +307,7 @@ impl From<JsonError> for BadEvent {
 
 /// An error for a client.
 #[derive(Clone, Copy, Debug)]
-pub struct ErrorOut<'a> {
+pub struct ClientErrorBody<'a> {
     /// The gateway's kind.
     pub kind: ErrorKind,
     /// The HTTP status it goes out with.

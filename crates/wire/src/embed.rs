@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::Usage;
 
 use crate::{
-    canon::{Encoded, Losses, Malformed, Text, Unsupported},
-    dialect::{DialectName, ErrorClass, NoReply},
+    canonical::{Encoded, LossReport, Malformed, Text, Unsupported},
+    dialect::{DecodeError, Dialect, ErrorClass},
     json::{
         Fields, Json, JsonKind,
         out::{ObjectOut, object},
@@ -55,26 +55,26 @@ impl<'a> EmbedCall<'a> {
     ///
     /// # Errors
     /// What the provider cannot express.
-    pub fn encode(&self, to: DialectName, model: &str, mut losses: Losses) -> Result<Encoded, Unsupported> {
+    pub fn encode(&self, to: Dialect, model: &str, mut losses: LossReport) -> Result<Encoded, Unsupported> {
         let mut body =
             Vec::with_capacity(256 + self.inputs.iter().map(|text| text.len() + 64).sum::<usize>());
         match to {
-            DialectName::Gemini => object(&mut body, |o| self.gemini(o, model)),
-            DialectName::Cohere => {
+            Dialect::Gemini => object(&mut body, |o| self.gemini(o, model)),
+            Dialect::Cohere => {
                 losses.hint("input_type: search_document is assumed");
                 object(&mut body, |o| {
                     o.text("model", model);
                     self.cohere(o);
                 });
             }
-            DialectName::Bedrock if is_titan(model) => match &self.inputs[..] {
+            Dialect::Bedrock if is_titan(model) => match &self.inputs[..] {
                 [text] => object(&mut body, |o| {
                     o.text("inputText", text);
                     o.raw_if("dimensions", self.dimensions);
                 }),
                 _ => return Err(cannot("input", "Titan, which embeds one text per call")),
             },
-            DialectName::Bedrock => {
+            Dialect::Bedrock => {
                 losses.hint("input_type: search_document is assumed");
                 object(&mut body, |o| self.cohere(o));
             }
@@ -106,14 +106,14 @@ impl<'a> EmbedCall<'a> {
 
 /// What follows the base URL for embeddings of a dialect's own.
 #[must_use]
-pub fn path(dialect: DialectName, model: &str) -> String {
+pub fn path(dialect: Dialect, model: &str) -> String {
     match dialect {
-        DialectName::Gemini => {
+        Dialect::Gemini => {
             let model = model.strip_prefix("models/").unwrap_or(model);
             format!("/v1beta/models/{}:batchEmbedContents", crate::path::encoded(model))
         }
-        DialectName::Cohere => "/v2/embed".to_owned(),
-        DialectName::Bedrock => format!("/model/{}/invoke", crate::path::encoded(model)),
+        Dialect::Cohere => "/v2/embed".to_owned(),
+        Dialect::Bedrock => format!("/model/{}/invoke", crate::path::encoded(model)),
         _ => "/embeddings".to_owned(),
     }
 }
@@ -123,19 +123,19 @@ pub fn path(dialect: DialectName, model: &str) -> String {
 /// # Errors
 /// It is no answer, or an error in the clothes of one.
 pub fn translate(
-    from: DialectName,
+    from: Dialect,
     body: Json<'_>,
     model: &str,
     base64: bool,
-) -> Result<(Vec<u8>, Option<Usage>), NoReply> {
-    let mut fields = open(body).map_err(NoReply::Malformed)?;
+) -> Result<(Vec<u8>, Option<Usage>), DecodeError> {
+    let mut fields = open(body).map_err(DecodeError::Malformed)?;
     let none = || match provider_error(body.raw().as_bytes()) {
-        Some(error) => NoReply::Error(ErrorClass::ServerError, error),
-        None => NoReply::Malformed("the answer holds no embeddings".to_owned()),
+        Some(error) => DecodeError::Error(ErrorClass::ServerError, error),
+        None => DecodeError::Malformed("the answer holds no embeddings".to_owned()),
     };
     let vectors = match (from, fields.take("embedding"), fields.take("embeddings")) {
         (_, Some(one), _) => vec![one],
-        (DialectName::Gemini, _, Some(list)) => {
+        (Dialect::Gemini, _, Some(list)) => {
             let list = list.array()?.ok_or_else(none)?;
             let mut vectors = Vec::with_capacity(list.len());
             for one in list {
@@ -159,7 +159,12 @@ pub fn translate(
     ))
 }
 
-fn write(vectors: &[Json<'_>], model: &str, base64: bool, tokens: Option<u64>) -> Result<Vec<u8>, NoReply> {
+fn write(
+    vectors: &[Json<'_>],
+    model: &str,
+    base64: bool,
+    tokens: Option<u64>,
+) -> Result<Vec<u8>, DecodeError> {
     let mut out = Vec::new();
     object(&mut out, |o| {
         o.text("object", "list");
@@ -172,28 +177,30 @@ fn write(vectors: &[Json<'_>], model: &str, base64: bool, tokens: Option<u64>) -
                         false => o.raw("embedding", *vector),
                         true => o.text("embedding", &packed(*vector)?),
                     }
-                    Ok::<(), NoReply>(())
+                    Ok::<(), DecodeError>(())
                 })?;
             }
-            Ok::<(), NoReply>(())
+            Ok::<(), DecodeError>(())
         })?;
         o.text("model", model);
         o.object("usage", |o| {
             o.number("prompt_tokens", tokens.unwrap_or_default());
             o.number("total_tokens", tokens.unwrap_or_default());
         });
-        Ok::<(), NoReply>(())
+        Ok::<(), DecodeError>(())
     })?;
     Ok(out)
 }
 
 /// A vector as base64 of little-endian 32-bit floats.
-fn packed(vector: Json<'_>) -> Result<String, NoReply> {
-    let numbers = vector.array()?.ok_or_else(|| NoReply::Malformed("a vector is no array".to_owned()))?;
+fn packed(vector: Json<'_>) -> Result<String, DecodeError> {
+    let numbers = vector.array()?.ok_or_else(|| DecodeError::Malformed("a vector is no array".to_owned()))?;
     let mut bytes = Vec::with_capacity(numbers.len() * 4);
     for number in numbers {
-        let number: f32 =
-            number.raw().parse().map_err(|_| NoReply::Malformed("a vector holds no number".to_owned()))?;
+        let number: f32 = number
+            .raw()
+            .parse()
+            .map_err(|_| DecodeError::Malformed("a vector holds no number".to_owned()))?;
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     Ok(STANDARD.encode(bytes))
@@ -239,31 +246,28 @@ mod tests {
 
     use super::*;
 
-    fn sent(to: DialectName, model: &str, body: &str) -> Result<Value, Unsupported> {
+    fn sent(to: Dialect, model: &str, body: &str) -> Result<Value, Unsupported> {
         let call = EmbedCall::decode(Json::parse(body.as_bytes()).unwrap()).unwrap();
-        let losses = Losses::new(DialectName::OpenAiChat, to, false);
+        let losses = LossReport::new(Dialect::OpenAiChat, to, false);
         Ok(serde_json::from_slice(&call.encode(to, model, losses)?.body).unwrap())
     }
 
     #[test]
     fn each_provider_is_asked_in_its_words() {
         let two = r#"{"model":"m","input":["a","é"],"dimensions":64}"#;
-        let gemini = sent(DialectName::Gemini, "models/e", two).unwrap();
+        let gemini = sent(Dialect::Gemini, "models/e", two).unwrap();
         let request = json!({ "model": "models/e", "content": { "parts": [{ "text": "é" }] }, "outputDimensionality": 64 });
         assert_eq!(gemini["requests"][1], request);
-        let cohere = sent(DialectName::Cohere, "embed-v4", two).unwrap();
+        let cohere = sent(Dialect::Cohere, "embed-v4", two).unwrap();
         assert_eq!((&cohere["texts"], &cohere["output_dimension"]), (&json!(["a", "é"]), &json!(64)));
         let one = r#"{"model":"m","input":"a"}"#;
         assert_eq!(
-            sent(DialectName::Bedrock, "amazon.titan-embed-text-v2:0", one).unwrap(),
+            sent(Dialect::Bedrock, "amazon.titan-embed-text-v2:0", one).unwrap(),
             json!({ "inputText": "a" })
         );
-        assert_eq!(
-            sent(DialectName::Bedrock, "amazon.titan-embed-text-v2:0", two).unwrap_err().field,
-            "input"
-        );
-        assert!(sent(DialectName::Bedrock, "cohere.embed-v4:0", two).unwrap().get("model").is_none());
-        assert!(sent(DialectName::Anthropic, "claude", one).is_err());
+        assert_eq!(sent(Dialect::Bedrock, "amazon.titan-embed-text-v2:0", two).unwrap_err().field, "input");
+        assert!(sent(Dialect::Bedrock, "cohere.embed-v4:0", two).unwrap().get("model").is_none());
+        assert!(sent(Dialect::Anthropic, "claude", one).is_err());
     }
 
     #[test]
@@ -274,28 +278,27 @@ mod tests {
         };
         let gemini =
             r#"{"embeddings":[{"values":[1.0,-0.5]},{"values":[2]}],"usageMetadata":{"promptTokenCount":7}}"#;
-        let (plain, usage) = back(DialectName::Gemini, gemini, false);
+        let (plain, usage) = back(Dialect::Gemini, gemini, false);
         assert_eq!(
             (&plain["data"][0]["embedding"], &plain["data"][1]["index"]),
             (&json!([1.0, -0.5]), &json!(1))
         );
         assert_eq!((usage.unwrap().input(), &plain["usage"]["total_tokens"]), (7, &json!(7)));
         let titan = r#"{"embedding":[1.0,-0.5],"inputTextTokenCount":3}"#;
-        let (packed, _) = back(DialectName::Bedrock, titan, true);
+        let (packed, _) = back(Dialect::Bedrock, titan, true);
         assert_eq!(packed["data"][0]["embedding"], "AACAPwAAAL8=");
         let cohere =
             r#"{"id":"x","embeddings":{"float":[[0.25]]},"meta":{"billed_units":{"input_tokens":2}}}"#;
-        assert_eq!(back(DialectName::Cohere, cohere, false).1.unwrap().input(), 2);
-        assert_eq!(back(DialectName::Bedrock, r#"{"embeddings":[[0.25]]}"#, false).1, None);
+        assert_eq!(back(Dialect::Cohere, cohere, false).1.unwrap().input(), 2);
+        assert_eq!(back(Dialect::Bedrock, r#"{"embeddings":[[0.25]]}"#, false).1, None);
     }
 
     #[test]
     fn what_is_no_answer_is_told_apart() {
-        let read =
-            |body: &str| translate(DialectName::Cohere, Json::parse(body.as_bytes()).unwrap(), "m", true);
-        assert!(matches!(read(r#"{"message":"no"}"#), Err(NoReply::Error(..))));
+        let read = |body: &str| translate(Dialect::Cohere, Json::parse(body.as_bytes()).unwrap(), "m", true);
+        assert!(matches!(read(r#"{"message":"no"}"#), Err(DecodeError::Error(..))));
         for bad in ["{}", "[]", r#"{"embeddings":{"int8":[[1]]}}"#, r#"{"embeddings":[["x"]]}"#] {
-            assert!(matches!(read(bad), Err(NoReply::Malformed(_))), "{bad}");
+            assert!(matches!(read(bad), Err(DecodeError::Malformed(_))), "{bad}");
         }
         assert!(EmbedCall::decode(Json::parse(br#"{"input":[1,2]}"#).unwrap()).is_err());
     }

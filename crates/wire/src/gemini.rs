@@ -3,20 +3,20 @@
 //! Field names after the official client's own types. The model and whether to stream stand in the path; members may
 //! be written in camelCase or in snake_case.
 
-mod call_in;
-mod call_out;
+mod decode_request;
+mod decode_response;
+mod encode_request;
+mod encode_response;
 mod error;
 mod finish;
 mod logprobs;
 mod part_in;
 mod part_out;
-mod reply_in;
-mod reply_out;
 mod scan;
 mod schema;
 mod seal;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 mod usage;
 
 use std::time::Duration;
@@ -24,10 +24,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     openai::error::ProviderError,
@@ -40,12 +40,12 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Gemini;
 
-impl Dialect for Gemini {
-    fn name(&self) -> DialectName {
-        DialectName::Gemini
+impl DialectCodec for Gemini {
+    fn name(&self) -> Dialect {
+        Dialect::Gemini
     }
 
-    fn scan(&self, path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan::scan(path, body)
     }
 
@@ -60,36 +60,36 @@ impl Dialect for Gemini {
 
     fn decode_call<'a>(
         &self,
-        path: InPath<'a>,
+        path: PathParamsRef<'a>,
         body: Json<'a>,
-        seal: &dyn Seal,
+        seal: &dyn SignatureMac,
     ) -> Result<Call<'a>, Malformed> {
-        call_in::decode(path, body, seal)
+        decode_request::decode(path, body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::new(stream_in::Decoder::default())
+        Box::new(stream_decoder::Decoder::default())
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
@@ -100,11 +100,11 @@ impl Dialect for Gemini {
         error::class_of(said)
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::encode(error)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         let mut event = b"data: ".to_vec();
         event.extend_from_slice(&error::encode(error));
         event.extend_from_slice(END_OF_EVENT);

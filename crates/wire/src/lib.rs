@@ -7,7 +7,7 @@ pub mod anthropic;
 pub mod api;
 pub mod bedrock;
 pub mod bound;
-pub mod canon;
+pub mod canonical;
 pub mod cohere;
 pub mod dialect;
 pub mod embed;
@@ -34,18 +34,20 @@ pub mod tokens;
 
 pub use api::Api;
 pub use bound::input_bound;
-pub use dialect::DialectName;
+pub use dialect::Dialect;
 pub use logprobs::{ask_logprobs, has_logprobs};
 pub use openai::{
     error::{ProviderError, provider_error},
     render::{error_body, error_event},
     reply::{chat_blocked, chat_usage, tail_usage},
-    stream::{ChatTap, Piece, Seen, TapError},
+    stream::{ChatTap, OutputChunk, StreamSummary, TapError},
 };
 pub use path::{Destination, upstream_path};
-pub use provider::{Addressing, Auth, ProviderRow, Quirks, Root, Speaks, provider_kinds, provider_row};
+pub use provider::{
+    Addressing, Auth, BasePath, DialectEndpoint, ProviderRow, Quirks, provider_kinds, provider_row,
+};
 pub use ratelimit::{RateLimitHeaders, retry_after};
 pub use scan::{RequestFacts, ScanError, scan};
 pub use shape::{Shape, shape};
 pub use splice::{Edits, splice};
-pub use tap::Tap;
+pub use tap::StreamPipe;

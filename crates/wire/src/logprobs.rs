@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    dialect::DialectName,
+    dialect::Dialect,
     json::{
         Fields, Json,
         out::{self, ObjectOut},
@@ -15,13 +15,10 @@ const INCLUDED: &str = "message.output_text.logprobs";
 
 /// Whether a dialect's answers can tell log-probabilities.
 #[must_use]
-pub const fn has_logprobs(dialect: DialectName) -> bool {
+pub const fn has_logprobs(dialect: Dialect) -> bool {
     match dialect {
-        DialectName::OpenAiChat
-        | DialectName::OpenAiResponses
-        | DialectName::Gemini
-        | DialectName::Cohere => true,
-        DialectName::Anthropic | DialectName::Bedrock => false,
+        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Gemini | Dialect::Cohere => true,
+        Dialect::Anthropic | Dialect::Bedrock => false,
     }
 }
 
@@ -29,17 +26,17 @@ pub const fn has_logprobs(dialect: DialectName) -> bool {
 ///
 /// `None`: the dialect has none, or the body is no object in which they could be asked for.
 #[must_use]
-pub fn ask_logprobs(dialect: DialectName, body: &[u8]) -> Option<Bytes> {
+pub fn ask_logprobs(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
     let call = Json::parse(body).ok()?.object().ok()??;
     let mut written = Vec::with_capacity(body.len() + 64);
     out::object(&mut written, |o| match dialect {
-        DialectName::OpenAiChat | DialectName::Cohere => {
+        Dialect::OpenAiChat | Dialect::Cohere => {
             with(&call, &["logprobs"], o, |name, _, o| o.bool(name, true));
             Some(())
         }
-        DialectName::OpenAiResponses => included(&call, o),
-        DialectName::Gemini => configured(&call, o),
-        DialectName::Anthropic | DialectName::Bedrock => None,
+        Dialect::OpenAiResponses => included(&call, o),
+        Dialect::Gemini => configured(&call, o),
+        Dialect::Anthropic | Dialect::Bedrock => None,
     })?;
     Some(Bytes::from(written))
 }
@@ -93,13 +90,13 @@ fn configured(call: &Fields<'_>, o: &mut ObjectOut<'_>) -> Option<()> {
 mod tests {
     use super::*;
 
-    fn asked(dialect: DialectName, body: &str) -> Option<String> {
+    fn asked(dialect: Dialect, body: &str) -> Option<String> {
         ask_logprobs(dialect, body.as_bytes()).map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     #[test]
     fn every_dialect_that_has_them_is_asked_in_its_own_words() {
-        use DialectName as D;
+        use Dialect as D;
         let cases = [
             (D::OpenAiChat, r#"{"n":1.50}"#, r#"{"n":1.50,"logprobs":true}"#),
             (D::OpenAiChat, r#"{"logprobs":false,"x":"é"}"#, r#"{"logprobs":true,"x":"é"}"#),
@@ -133,12 +130,12 @@ mod tests {
 
     #[test]
     fn who_cannot_tell_them_is_not_asked() {
-        for dialect in DialectName::ALL {
+        for dialect in Dialect::ALL {
             assert_eq!(asked(dialect, "{}").is_some(), has_logprobs(dialect));
             assert_eq!(asked(dialect, "[]"), None);
             assert_eq!(asked(dialect, "{"), None);
         }
-        assert_eq!(asked(DialectName::OpenAiResponses, r#"{"include":"x"}"#), None);
-        assert_eq!(asked(DialectName::Gemini, r#"{"generationConfig":[]}"#), None);
+        assert_eq!(asked(Dialect::OpenAiResponses, r#"{"include":"x"}"#), None);
+        assert_eq!(asked(Dialect::Gemini, r#"{"generationConfig":[]}"#), None);
     }
 }

@@ -1,9 +1,9 @@
 //! The list of models in the words of each dialect that has one (DIALECTS §5).
 
 use crate::{
-    dialect::DialectName,
+    dialect::Dialect,
     json::out::{ObjectOut, object},
-    provider::{Addressing, Root},
+    provider::{Addressing, BasePath},
 };
 
 /// Who made the gateway's names, where a dialect wants to know.
@@ -14,19 +14,19 @@ const EPOCH: &str = "1970-01-01T00:00:00Z";
 
 /// The answer to a request for the list.
 #[must_use]
-pub fn list(dialect: DialectName, names: &[&str]) -> Vec<u8> {
+pub fn list(dialect: Dialect, names: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + names.len() * 96);
     object(&mut out, |o| match dialect {
-        DialectName::Anthropic => {
+        Dialect::Anthropic => {
             o.array("data", |a| names.iter().for_each(|name| a.object(|o| anthropic(o, name))));
             o.bool("has_more", false);
             o.text_if("first_id", names.first().copied());
             o.text_if("last_id", names.last().copied());
         }
-        DialectName::Gemini => {
+        Dialect::Gemini => {
             o.array("models", |a| names.iter().for_each(|name| a.object(|o| gemini(o, name))));
         }
-        DialectName::Cohere => {
+        Dialect::Cohere => {
             o.array("models", |a| names.iter().for_each(|name| a.object(|o| cohere(o, name))));
         }
         _ => {
@@ -41,33 +41,33 @@ pub fn list(dialect: DialectName, names: &[&str]) -> Vec<u8> {
 ///
 /// As little of the list as the provider lets one ask for.
 #[must_use]
-pub fn path(base: &str, root: Root, dialect: DialectName, addressing: Addressing) -> Option<String> {
+pub fn path(base: &str, root: BasePath, dialect: Dialect, addressing: Addressing) -> Option<String> {
     let base = match root {
-        Root::Base => base,
-        Root::Instead(other) => other,
+        BasePath::Base => base,
+        BasePath::Instead(other) => other,
     };
     let rest = match (addressing, dialect) {
         (Addressing::AzureDeployments { api_version }, _) => {
             return Some(format!("{base}/openai/models?api-version={api_version}"));
         }
         // Both clouds list models at other hosts than they serve them at.
-        (Addressing::Vertex, _) | (_, DialectName::Bedrock) => return None,
-        (_, DialectName::OpenAiChat | DialectName::OpenAiResponses) => "/models",
-        (_, DialectName::Anthropic) => "/v1/models?limit=1",
-        (_, DialectName::Gemini) => "/v1beta/models?pageSize=1",
-        (_, DialectName::Cohere) => "/v1/models?page_size=1",
+        (Addressing::Vertex, _) | (_, Dialect::Bedrock) => return None,
+        (_, Dialect::OpenAiChat | Dialect::OpenAiResponses) => "/models",
+        (_, Dialect::Anthropic) => "/v1/models?limit=1",
+        (_, Dialect::Gemini) => "/v1beta/models?pageSize=1",
+        (_, Dialect::Cohere) => "/v1/models?page_size=1",
     };
     Some(format!("{base}{rest}"))
 }
 
 /// The answer to a request for one model.
 #[must_use]
-pub fn show(dialect: DialectName, name: &str) -> Vec<u8> {
+pub fn show(dialect: Dialect, name: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     object(&mut out, |o| match dialect {
-        DialectName::Anthropic => anthropic(o, name),
-        DialectName::Gemini => gemini(o, name),
-        DialectName::Cohere => cohere(o, name),
+        Dialect::Anthropic => anthropic(o, name),
+        Dialect::Gemini => gemini(o, name),
+        Dialect::Cohere => cohere(o, name),
         _ => openai(o, name),
     });
     out
@@ -109,27 +109,27 @@ mod tests {
 
     #[test]
     fn each_dialect_lists_its_models_somewhere() {
-        use DialectName as D;
+        use Dialect as D;
         let standard = |base, root, dialect| path(base, root, dialect, Addressing::Standard);
-        assert_eq!(standard("/v1", Root::Base, D::OpenAiChat).unwrap(), "/v1/models");
-        assert_eq!(standard("/v1", Root::Instead(""), D::Anthropic).unwrap(), "/v1/models?limit=1");
-        assert_eq!(standard("", Root::Base, D::Gemini).unwrap(), "/v1beta/models?pageSize=1");
-        assert_eq!(standard("", Root::Base, D::Bedrock), None);
-        assert_eq!(path("/v1/projects/p", Root::Base, D::Gemini, Addressing::Vertex), None);
+        assert_eq!(standard("/v1", BasePath::Base, D::OpenAiChat).unwrap(), "/v1/models");
+        assert_eq!(standard("/v1", BasePath::Instead(""), D::Anthropic).unwrap(), "/v1/models?limit=1");
+        assert_eq!(standard("", BasePath::Base, D::Gemini).unwrap(), "/v1beta/models?pageSize=1");
+        assert_eq!(standard("", BasePath::Base, D::Bedrock), None);
+        assert_eq!(path("/v1/projects/p", BasePath::Base, D::Gemini, Addressing::Vertex), None);
         let azure = Addressing::AzureDeployments { api_version: "2024-10-21" };
-        let azure = path("", Root::Base, D::OpenAiChat, azure).unwrap();
+        let azure = path("", BasePath::Base, D::OpenAiChat, azure).unwrap();
         assert_eq!(azure, "/openai/models?api-version=2024-10-21");
     }
 
     #[test]
     fn each_dialect_has_its_list() {
         let read = |dialect| -> Value { serde_json::from_slice(&list(dialect, &["chat", "a/b"])).unwrap() };
-        assert_eq!(read(DialectName::OpenAiChat)["data"][1]["id"], "a/b");
-        let anthropic = read(DialectName::Anthropic);
+        assert_eq!(read(Dialect::OpenAiChat)["data"][1]["id"], "a/b");
+        let anthropic = read(Dialect::Anthropic);
         assert_eq!((&anthropic["first_id"], &anthropic["last_id"]), (&json!("chat"), &json!("a/b")));
-        assert_eq!(read(DialectName::Gemini)["models"][1]["name"], "models/a/b");
-        assert_eq!(read(DialectName::Cohere)["models"][0], json!({ "name": "chat", "endpoints": ["chat"] }));
-        let one: Value = serde_json::from_slice(&show(DialectName::Gemini, "x")).unwrap();
+        assert_eq!(read(Dialect::Gemini)["models"][1]["name"], "models/a/b");
+        assert_eq!(read(Dialect::Cohere)["models"][0], json!({ "name": "chat", "endpoints": ["chat"] }));
+        let one: Value = serde_json::from_slice(&show(Dialect::Gemini, "x")).unwrap();
         assert_eq!(one["name"], "models/x");
     }
 }

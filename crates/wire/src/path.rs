@@ -2,8 +2,8 @@
 
 use crate::{
     api::Api,
-    dialect::DialectName,
-    provider::{Addressing, Root},
+    dialect::Dialect,
+    provider::{Addressing, BasePath},
 };
 
 /// What a path is made of.
@@ -12,7 +12,7 @@ pub struct Destination<'a> {
     /// What is called.
     pub api: Api,
     /// In whose words.
-    pub dialect: DialectName,
+    pub dialect: Dialect,
     /// How the provider lays out its paths.
     pub addressing: Addressing,
     /// The model's name at the provider.
@@ -27,10 +27,10 @@ pub struct Destination<'a> {
 ///
 /// `base` is the path of the base URL without a slash at its end.
 #[must_use]
-pub fn upstream_path(base: &str, root: Root, to: &Destination<'_>) -> String {
+pub fn upstream_path(base: &str, root: BasePath, to: &Destination<'_>) -> String {
     let base = match root {
-        Root::Base => base,
-        Root::Instead(other) => other,
+        BasePath::Base => base,
+        BasePath::Instead(other) => other,
     };
     let rest = match to.addressing {
         Addressing::Standard => standard(to),
@@ -56,12 +56,12 @@ fn standard(to: &Destination<'_>) -> String {
         return to.api.openai_path().to_owned();
     }
     match to.dialect {
-        DialectName::OpenAiChat => Api::Chat.openai_path().to_owned(),
-        DialectName::OpenAiResponses => "/responses".to_owned(),
-        DialectName::Anthropic => "/v1/messages".to_owned(),
-        DialectName::Gemini => gemini(to, verb(to.stream)),
-        DialectName::Cohere => "/v2/chat".to_owned(),
-        DialectName::Bedrock => {
+        Dialect::OpenAiChat => Api::Chat.openai_path().to_owned(),
+        Dialect::OpenAiResponses => "/responses".to_owned(),
+        Dialect::Anthropic => "/v1/messages".to_owned(),
+        Dialect::Gemini => gemini(to, verb(to.stream)),
+        Dialect::Cohere => "/v2/chat".to_owned(),
+        Dialect::Bedrock => {
             format!("/model/{}/converse{}", encoded(to.model), if to.stream { "-stream" } else { "" })
         }
     }
@@ -76,8 +76,8 @@ fn gemini(to: &Destination<'_>, verb: &str) -> String {
 fn vertex(to: &Destination<'_>) -> String {
     let model = encoded(to.model);
     match (to.dialect, to.stream) {
-        (DialectName::Anthropic, false) => format!("/publishers/anthropic/models/{model}:rawPredict"),
-        (DialectName::Anthropic, true) => format!("/publishers/anthropic/models/{model}:streamRawPredict"),
+        (Dialect::Anthropic, false) => format!("/publishers/anthropic/models/{model}:rawPredict"),
+        (Dialect::Anthropic, true) => format!("/publishers/anthropic/models/{model}:streamRawPredict"),
         _ if to.api == Api::GeminiCountTokens => format!("/publishers/google/models/{model}:countTokens"),
         (_, stream) => format!("/publishers/google/models/{model}:{}", verb(stream)),
     }
@@ -128,45 +128,47 @@ pub fn decoded(segment: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn path(base: &str, root: Root, dialect: DialectName, model: &str, stream: bool) -> String {
+    fn path(base: &str, root: BasePath, dialect: Dialect, model: &str, stream: bool) -> String {
         let (api, addressing) = (Api::Chat, Addressing::Standard);
         upstream_path(base, root, &Destination { api, dialect, addressing, model, stream, version: None })
     }
 
     #[test]
     fn each_dialect_has_its_path() {
-        use DialectName as D;
-        assert_eq!(path("/v1", Root::Base, D::OpenAiChat, "m", true), "/v1/chat/completions");
-        assert_eq!(path("/v1", Root::Instead(""), D::Anthropic, "m", true), "/v1/messages");
-        assert_eq!(path("", Root::Instead("/anthropic"), D::Anthropic, "m", true), "/anthropic/v1/messages");
-        let gemini = path("", Root::Base, D::Gemini, "models/gemini-2.5-flash", true);
+        use Dialect as D;
+        assert_eq!(path("/v1", BasePath::Base, D::OpenAiChat, "m", true), "/v1/chat/completions");
+        assert_eq!(path("/v1", BasePath::Instead(""), D::Anthropic, "m", true), "/v1/messages");
+        assert_eq!(
+            path("", BasePath::Instead("/anthropic"), D::Anthropic, "m", true),
+            "/anthropic/v1/messages"
+        );
+        let gemini = path("", BasePath::Base, D::Gemini, "models/gemini-2.5-flash", true);
         assert_eq!(gemini, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
-        let nova = path("", Root::Base, D::Bedrock, "eu.amazon.nova-lite-v1:0", true);
+        let nova = path("", BasePath::Base, D::Bedrock, "eu.amazon.nova-lite-v1:0", true);
         assert_eq!(nova, "/model/eu.amazon.nova-lite-v1%3A0/converse-stream");
-        assert_eq!(path("", Root::Base, D::Bedrock, "arn:x/y", false), "/model/arn%3Ax%2Fy/converse");
+        assert_eq!(path("", BasePath::Base, D::Bedrock, "arn:x/y", false), "/model/arn%3Ax%2Fy/converse");
     }
 
     #[test]
     fn clouds_lay_out_their_own() {
         let mut to = Destination {
             api: Api::Chat,
-            dialect: DialectName::Anthropic,
+            dialect: Dialect::Anthropic,
             addressing: Addressing::Vertex,
             model: "claude-sonnet-4-5@20250929",
             stream: true,
             version: None,
         };
         let base = "/v1/projects/p/locations/l";
-        let claude = upstream_path(base, Root::Base, &to);
+        let claude = upstream_path(base, BasePath::Base, &to);
         let expected =
             format!("{base}/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict");
         assert_eq!(claude, expected);
-        let count =
-            Destination { api: Api::GeminiCountTokens, dialect: DialectName::Gemini, model: "g", ..to };
-        let count = upstream_path(base, Root::Base, &Destination { stream: false, ..count });
+        let count = Destination { api: Api::GeminiCountTokens, dialect: Dialect::Gemini, model: "g", ..to };
+        let count = upstream_path(base, BasePath::Base, &Destination { stream: false, ..count });
         assert_eq!(count, format!("{base}/publishers/google/models/g:countTokens"));
         to.addressing = Addressing::AzureDeployments { api_version: "2024-10-21" };
-        let azure = upstream_path("", Root::Base, &Destination { model: "my dep", ..to });
+        let azure = upstream_path("", BasePath::Base, &Destination { model: "my dep", ..to });
         assert_eq!(azure, "/openai/deployments/my%20dep/chat/completions?api-version=2024-10-21");
     }
 

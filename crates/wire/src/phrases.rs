@@ -68,7 +68,7 @@ pub(crate) fn class(status: u16, message: &str) -> Option<ErrorClass> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        DialectName as D,
+        Dialect as D,
         dialect::{ErrorAnswer, ErrorClass as C},
     };
 

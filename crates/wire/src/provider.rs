@@ -5,7 +5,7 @@ mod rows;
 use std::collections::BTreeMap;
 
 use self::rows::{ROWS, at_base};
-use crate::dialect::DialectName;
+use crate::dialect::Dialect;
 pub use crate::quirks::Quirks;
 
 /// How a provider wants its key.
@@ -25,16 +25,16 @@ pub enum Auth {
 
 /// One dialect of a provider, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Speaks {
+pub struct DialectEndpoint {
     /// The dialect.
-    pub dialect: DialectName,
+    pub dialect: Dialect,
     /// Behind which path.
-    pub root: Root,
+    pub root: BasePath,
 }
 
 /// Where a dialect's paths begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Root {
+pub enum BasePath {
     /// Behind the base URL.
     Base,
     /// Behind this path in place of the base URL's own.
@@ -65,7 +65,7 @@ pub struct ProviderRow {
     /// How it wants its key.
     pub auth: Auth,
     /// The dialects it speaks, its own first.
-    pub speaks: &'static [Speaks],
+    pub speaks: &'static [DialectEndpoint],
     /// How it lays out its paths.
     pub addressing: Addressing,
     /// What is odd about it.
@@ -105,17 +105,17 @@ impl ProviderRow {
     /// The dialect in which a call goes to a model: the client's own where the provider speaks it, because then its
     /// bytes pass as they are; else the provider's first.
     #[must_use]
-    pub fn dialect_for(&self, client: DialectName, model: &str) -> Speaks {
+    pub fn dialect_for(&self, client: Dialect, model: &str) -> DialectEndpoint {
         if self.addressing == Addressing::Vertex {
             // Model names there start with the family; the publisher decides the dialect.
             let claude = model.starts_with("claude");
-            return at_base(if claude { DialectName::Anthropic } else { DialectName::Gemini });
+            return at_base(if claude { Dialect::Anthropic } else { Dialect::Gemini });
         }
-        let foreign = client == DialectName::Anthropic
+        let foreign = client == Dialect::Anthropic
             && self.quirks.messages_for_claude
             && !model.to_ascii_lowercase().contains("claude");
         let own = self.speaks.iter().find(|speaks| speaks.dialect == client && !foreign);
-        own.or(self.speaks.first()).copied().unwrap_or(at_base(DialectName::OpenAiChat))
+        own.or(self.speaks.first()).copied().unwrap_or(at_base(Dialect::OpenAiChat))
     }
 }
 
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn clouds_speak_anthropics_dialect_for_its_models_alone() {
-        let to = |kind, model| provider_row(kind).unwrap().dialect_for(DialectName::Anthropic, model).dialect;
-        assert_eq!(to("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"), DialectName::Anthropic);
-        assert_eq!(to("bedrock", "eu.amazon.nova-lite-v1:0"), DialectName::Bedrock);
-        assert_eq!(to("databricks", "databricks-claude-sonnet-4"), DialectName::Anthropic);
-        assert_eq!(to("databricks", "databricks-llama-4-maverick"), DialectName::OpenAiChat);
-        assert_eq!(to("deepseek", "deepseek-chat"), DialectName::Anthropic, "it serves its own by both");
+        let to = |kind, model| provider_row(kind).unwrap().dialect_for(Dialect::Anthropic, model).dialect;
+        assert_eq!(to("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"), Dialect::Anthropic);
+        assert_eq!(to("bedrock", "eu.amazon.nova-lite-v1:0"), Dialect::Bedrock);
+        assert_eq!(to("databricks", "databricks-claude-sonnet-4"), Dialect::Anthropic);
+        assert_eq!(to("databricks", "databricks-llama-4-maverick"), Dialect::OpenAiChat);
+        assert_eq!(to("deepseek", "deepseek-chat"), Dialect::Anthropic, "it serves its own by both");
     }
 }

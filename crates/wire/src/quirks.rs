@@ -54,7 +54,7 @@ pub struct Quirks {
     /// The efforts it knows.
     pub efforts: Efforts,
     /// Where it wants its thoughts back.
-    pub thoughts_back: ThoughtsBack,
+    pub thoughts_back: ReasoningReplay,
     /// How prompts are marked for its cache.
     pub cache_marks: CacheMarks,
     /// Speaks Anthropic's dialect for Anthropic's models alone: it serves those of others as well.
@@ -127,7 +127,7 @@ pub enum Efforts {
 
 /// Where a provider wants its thoughts back in later calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThoughtsBack {
+pub enum ReasoningReplay {
     /// Nowhere.
     Nowhere,
     /// `reasoning_content`; messages with calls must have it (DeepSeek, Moonshot).
@@ -178,7 +178,7 @@ impl Quirks {
         no_verbosity: false,
         thinking: Thinking::Effort,
         efforts: Efforts::All,
-        thoughts_back: ThoughtsBack::Nowhere,
+        thoughts_back: ReasoningReplay::Nowhere,
         cache_marks: CacheMarks::None,
         messages_for_claude: false,
         always: &[],

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    canon::{Malformed, Text},
+    canonical::{Malformed, Text},
     json::{Fields, Json, JsonKind},
 };
 
@@ -16,14 +16,14 @@ pub(crate) struct Place<'p> {
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'p> {
-    Root,
+    BasePath,
     Key(&'p str),
     Index(usize),
 }
 
 impl<'p> Place<'p> {
     /// The body itself.
-    pub(crate) const ROOT: Place<'static> = Place { parent: None, step: Step::Root };
+    pub(crate) const ROOT: Place<'static> = Place { parent: None, step: Step::BasePath };
 
     /// A member of the object here.
     pub(crate) const fn key(&'p self, key: &'p str) -> Self {
@@ -47,9 +47,9 @@ impl fmt::Display for Place<'_> {
             parent.fmt(f)?;
         }
         match (self.step, self.parent.map(|parent| parent.step)) {
-            (Step::Root, _) => Ok(()),
+            (Step::BasePath, _) => Ok(()),
             (Step::Index(index), _) => write!(f, "[{index}]"),
-            (Step::Key(key), None | Some(Step::Root)) => f.write_str(key),
+            (Step::Key(key), None | Some(Step::BasePath)) => f.write_str(key),
             (Step::Key(key), _) => write!(f, ".{key}"),
         }
     }

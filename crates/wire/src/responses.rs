@@ -1,25 +1,25 @@
 //! OpenAI Responses: items instead of messages, and a stream that repeats itself.
 
-mod call_in;
-mod call_out;
+mod decode_request;
+mod decode_response;
 mod echo;
+mod encode_request;
+mod encode_response;
 mod error;
 mod finish;
 mod items_in;
 mod object;
-mod reply_in;
-mod reply_out;
 mod scan;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 
 use bytes::Bytes;
 
 use crate::{
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     openai::{error::ProviderError, fault, render::error_body},
@@ -31,12 +31,12 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Responses;
 
-impl Dialect for Responses {
-    fn name(&self) -> DialectName {
-        DialectName::OpenAiResponses
+impl DialectCodec for Responses {
+    fn name(&self) -> Dialect {
+        Dialect::OpenAiResponses
     }
 
-    fn scan(&self, _: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan::scan(body)
     }
 
@@ -45,25 +45,30 @@ impl Dialect for Responses {
         splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
     }
 
-    fn decode_call<'a>(&self, _: InPath<'a>, body: Json<'a>, seal: &dyn Seal) -> Result<Call<'a>, Malformed> {
-        call_in::decode(body, seal)
+    fn decode_call<'a>(
+        &self,
+        _: PathParamsRef<'a>,
+        body: Json<'a>,
+        seal: &dyn SignatureMac,
+    ) -> Result<Call<'a>, Malformed> {
+        decode_request::decode(body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     fn echo(&self, call: &Call<'_>) -> Vec<u8> {
@@ -71,22 +76,22 @@ impl Dialect for Responses {
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::<stream_in::Decoder>::default()
+        Box::<stream_decoder::Decoder>::default()
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
         fault::decode(answer)
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error_body(error.message, error.kind, error.code, error.param, error.extra)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error::event(error)
     }
 }

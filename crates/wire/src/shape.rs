@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::{
     api::Api,
-    canon::{Call, Effort, OutputFormat, Part, PartKind},
-    dialect::{InPath, Seal},
+    canonical::{Call, Effort, OutputFormat, Part, PartKind},
+    dialect::{PathParamsRef, SignatureMac},
     json::Json,
     openai::options::asked_effort,
 };
@@ -49,7 +49,7 @@ pub struct Shape {
 /// A call of another API than those a model answers has none, nor has a body that cannot be read: a provider of the
 /// same dialect may understand it all the same, and routing must not refuse it.
 #[must_use]
-pub fn shape(api: Api, path: InPath<'_>, body: &Bytes) -> Shape {
+pub fn shape(api: Api, path: PathParamsRef<'_>, body: &Bytes) -> Shape {
     let Some(codec) = api.dialect().codec().filter(|_| api.generates()) else { return Shape::default() };
     let body = codec.prepare(body);
     let call = Json::parse(&body).ok().and_then(|body| codec.decode_call(path, body, &Unsealed).ok());
@@ -95,7 +95,7 @@ fn text_bytes(part: &Part<'_>) -> u64 {
 /// Vouches for nothing: a shape holds nothing of what is carried inside ids.
 struct Unsealed;
 
-impl Seal for Unsealed {
+impl SignatureMac for Unsealed {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }

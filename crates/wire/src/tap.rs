@@ -8,10 +8,10 @@ mod verbatim;
 use bytes::Bytes;
 
 pub use self::{translate::Translation, verbatim::Verbatim};
-use crate::openai::stream::{ChatTap, Piece, Seen, TapError};
+use crate::openai::stream::{ChatTap, OutputChunk, StreamSummary, TapError};
 
 /// Watches one stream, and translates it where client and provider speak different dialects.
-pub enum Tap {
+pub enum StreamPipe {
     /// OpenAI Chat at both ends, with the one edit that the gateway's own wish for usage makes necessary.
     Chat(ChatTap),
     /// Another dialect at both ends: bytes pass as they are.
@@ -20,16 +20,16 @@ pub enum Tap {
     Translation(Translation),
 }
 
-impl std::fmt::Debug for Tap {
+impl std::fmt::Debug for StreamPipe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tap").field("seen", self.seen()).finish_non_exhaustive()
     }
 }
 
-impl Tap {
+impl StreamPipe {
     /// What the stream said so far.
     #[must_use]
-    pub const fn seen(&self) -> &Seen {
+    pub const fn seen(&self) -> &StreamSummary {
         match self {
             Self::Chat(tap) => tap.seen(),
             Self::Verbatim(tap) => tap.seen(),
@@ -51,7 +51,7 @@ impl Tap {
     ///
     /// # Errors
     /// The stream must be given up. What was appended before is sound.
-    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Piece>) -> Result<(), TapError> {
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
         match self {
             Self::Chat(tap) => tap.feed(chunk, out),
             Self::Verbatim(tap) => tap.feed(chunk, out),
@@ -61,7 +61,7 @@ impl Tap {
 
     /// The body ended. Passes on what lacks only its end; a terminal event is not made up, except where the dialect
     /// has none and the answer is whole.
-    pub fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub fn finish(&mut self, out: &mut Vec<OutputChunk>) {
         match self {
             Self::Chat(tap) => tap.finish(out),
             Self::Verbatim(tap) => tap.finish(out),

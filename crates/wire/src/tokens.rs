@@ -3,7 +3,7 @@
 //! The vocabularies take some 67 MB once they are loaded, which happens on the first count. A build without the
 //! feature `exact-tokens` has neither; there [`crate::input_bound`] is all there is.
 
-use crate::canon::{Call, Part, PartKind};
+use crate::canonical::{Call, Part, PartKind};
 
 /// Tokens that frame one message, and those that begin the answer (OpenAI's cookbook, "How to count tokens").
 const MESSAGE: u64 = 3;
@@ -35,7 +35,7 @@ pub fn count(model: &str, text: &str) -> Option<u64> {
 #[must_use]
 pub fn count_call(model: &str, call: &Call<'_>) -> Option<Counted> {
     let mut counted = Counted { tokens: ANSWER, exact: call.tools.is_empty() };
-    if let crate::canon::OutputFormat::Schema(_) = call.format {
+    if let crate::canonical::OutputFormat::Schema(_) = call.format {
         counted.exact = false;
     }
     for turn in &call.turns {
@@ -97,7 +97,7 @@ fn family(model: &str) -> Option<Family> {
 mod tests {
     use super::*;
     use crate::{
-        canon::{Role, Turn},
+        canonical::{Role, Turn},
         scan::input_bound,
     };
 

@@ -16,10 +16,12 @@ use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, targe
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic},
+    Dialect::{self, Anthropic},
     Edits, anthropic,
-    canon::{CacheTtl, Effort, Family, Finish, Losses, OutputFormat, PartKind, ReasoningMode, Role, Show},
-    dialect::{Dialect as _, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply},
+    canonical::{
+        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role, Show,
+    },
+    dialect::{ClientErrorBody, DecodeError, DialectCodec as _, ErrorAnswer, ErrorClass, PathParamsRef},
     json::Json,
 };
 
@@ -36,13 +38,14 @@ fn value(name: &str) -> Value {
 fn again(body: &str, sampling: Option<bool>) -> Result<(Value, Vec<String>), String> {
     let mut target = target("claude-x");
     target.sampling = sampling;
-    translated((Anthropic, InPath::default(), body), Anthropic, &target, false)
+    translated((Anthropic, PathParamsRef::default(), body), Anthropic, &target, false)
 }
 
 #[test]
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
-    let call = codec(Anthropic).decode_call(InPath::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
+    let call =
+        codec(Anthropic).decode_call(PathParamsRef::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
     let call = call.unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
@@ -94,7 +97,7 @@ fn a_call_is_written_as_it_was_read_in_both_versions() {
 fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() {
     let body = text("request-2023.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let mut call = codec(Anthropic).decode_call(InPath::default(), json, &Sum).unwrap();
+    let mut call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
     assert_eq!(anthropic::api_version(&target, &call), "2026-10-21");
     target.sampling = Some(true);
@@ -107,7 +110,7 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
         again(&body, Some(false)).unwrap_err(),
         "`temperature` cannot be expressed by Anthropic Messages"
     );
-    let losses = Losses::new(DialectName::OpenAiChat, Anthropic, false);
+    let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
     call.sampling.temperature = Some(Json::parse(b"1").unwrap());
     target.sampling = None;
     let encoded = codec(Anthropic).encode_call(&call, &target, losses).unwrap();
@@ -153,7 +156,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(Anthropic).decode_call(InPath::default(), json, &Sum).unwrap_err();
+        let error = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -166,7 +169,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
         "tools": [{"type": "web_search_20260318", "name": "web_search"}]});
     let text = body.to_string();
     let json = Json::parse(text.as_bytes()).unwrap();
-    let call = codec(Anthropic).decode_call(InPath::default(), json, &Sum).unwrap();
+    let call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let extra: Vec<_> =
         call.extra.iter().map(|extra| (&*extra.name, extra.value.raw(), extra.known)).collect();
     let expected = [
@@ -181,7 +184,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
     );
     assert!(call.tools[0].foreign.is_some());
     // For a target of the same words all that has a place at the top is written again.
-    let losses = Losses::new(Anthropic, Anthropic, true);
+    let losses = LossReport::new(Anthropic, Anthropic, true);
     let encoded = codec(Anthropic).encode_call(&call, &target("m"), losses).unwrap();
     let written: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&written["inference_geo"], &written["novelty"]), (&json!("eu"), &json!([1.5])));
@@ -191,7 +194,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
     );
     assert_eq!(encoded.dropped, ["messages[0].content[1].transformations", "metadata.x"]);
     // A client of other words sent them by mistake or by extension: only what nobody knows travels.
-    let strict = Losses::new(DialectName::OpenAiChat, Anthropic, false);
+    let strict = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
     assert!(codec(Anthropic).encode_call(&call, &target("m"), strict).is_err());
 }
 
@@ -324,7 +327,7 @@ fn an_error_is_read_by_code_then_type_then_status() {
     }
     let error = text("error.json");
     let reply = codec(Anthropic).decode_reply(Json::parse(error.as_bytes()).unwrap());
-    assert!(matches!(reply, Err(NoReply::Error(ErrorClass::Overloaded, _))));
+    assert!(matches!(reply, Err(DecodeError::Error(ErrorClass::Overloaded, _))));
     let event = format!("event: error\ndata: {}\n\n", error.trim());
     assert_eq!(read(Anthropic, [event.as_bytes()]).errors, ["Overloaded"]);
 }
@@ -332,7 +335,7 @@ fn an_error_is_read_by_code_then_type_then_status() {
 #[test]
 fn an_error_is_written_where_clients_look() {
     let extra = json!({"attempts": 2});
-    let error = ErrorOut {
+    let error = ClientErrorBody {
         kind: domain::ErrorKind::BudgetExceeded,
         status: 402,
         message: "spent",
@@ -354,7 +357,7 @@ fn an_error_is_written_where_clients_look() {
 fn the_same_dialect_changes_the_model_and_nothing_else() {
     for name in REQUESTS {
         let body = fixture("anthropic", name);
-        let facts = codec(Anthropic).scan(InPath::default(), &body).unwrap();
+        let facts = codec(Anthropic).scan(PathParamsRef::default(), &body).unwrap();
         let edits = Edits { model: &facts.model.clone(), want_usage: true, output_limit: Some(5) };
         assert_eq!(codec(Anthropic).verbatim(&body, &facts, &edits), body, "{name}");
         let edits = Edits { model: "other", ..edits };
@@ -362,7 +365,7 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
         assert_eq!(str::from_utf8(&changed).unwrap(), text(name).replacen(&facts.model, "other", 1));
     }
     let count = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
-    let facts = codec(Anthropic).scan(InPath::default(), &count).unwrap();
+    let facts = codec(Anthropic).scan(PathParamsRef::default(), &count).unwrap();
     let edits = Edits { model: "m", want_usage: true, output_limit: Some(5) };
     assert_eq!(anthropic::Anthropic.verbatim(&count, &facts, &edits), count);
 }
@@ -375,13 +378,13 @@ proptest! {
             bytes.truncate(bytes.len().max(1).min(cut + 1));
             let at = at % bytes.len();
             bytes[at] = byte;
-            let _ = codec(Anthropic).scan(InPath::default(), &bytes);
+            let _ = codec(Anthropic).scan(PathParamsRef::default(), &bytes);
             let _ = codec(Anthropic).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(Anthropic).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(Anthropic).decode_reply(json);
-            if let Ok(call) = codec(Anthropic).decode_call(InPath::default(), json, &Sum) {
-                let _ = codec(Anthropic).encode_call(&call, &target("m"), Losses::new(Anthropic, Anthropic, true));
+            if let Ok(call) = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum) {
+                let _ = codec(Anthropic).encode_call(&call, &target("m"), LossReport::new(Anthropic, Anthropic, true));
             }
         }
     }

@@ -18,12 +18,12 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, Cohere, Gemini, OpenAiChat},
-    canon::{
-        Call, Effort, Event, Family, Finish, Losses, OutputFormat, Part, PartKind, Role, Tool, ToolChoice,
-        ToolMode, Turn,
+    Dialect::{Anthropic, Cohere, Gemini, OpenAiChat},
+    canonical::{
+        Call, Effort, Event, Family, Finish, LossReport, OutputFormat, Part, PartKind, Role, Tool,
+        ToolChoice, ToolMode, Turn,
     },
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::Json,
 };
 
@@ -35,7 +35,7 @@ fn limited(turns: Vec<Turn<'static>>) -> Call<'static> {
     Call { max_output: Some(100), ..call(turns) }
 }
 
-fn write(call: &Call<'_>, client: wire::DialectName, lenient: bool) -> Result<(Value, Vec<String>), String> {
+fn write(call: &Call<'_>, client: wire::Dialect, lenient: bool) -> Result<(Value, Vec<String>), String> {
     written(call, client, (Anthropic, &target("m")), lenient)
 }
 
@@ -54,7 +54,7 @@ fn case_1_and_3_results_are_one_user_turn_and_empty_arguments_are_an_object() {
         Turn::new(Role::Tool, vec![result("a", "1"), result("b", "2"), result("c", "3")]),
         Turn::new(Role::User, vec![Part::text("and then")]),
     ];
-    let losses = Losses::new(OpenAiChat, Anthropic, false);
+    let losses = LossReport::new(OpenAiChat, Anthropic, false);
     let body = codec(Anthropic).encode_call(&limited(turns), &target("m"), losses).unwrap().body;
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""input":{}"#) && body.contains(r#""input":{"x":1e400}"#), "{body}");
@@ -123,7 +123,8 @@ fn case_8_and_10_another_familys_seal_comes_back_from_the_client() {
     let body = json!({"model": "m", "max_tokens": 1, "messages": [
         {"role": "assistant", "content": answer["content"].take()}, {"role": "user", "content": content}]});
     let body = body.to_string();
-    let call = codec(Anthropic).decode_call(InPath::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
+    let call =
+        codec(Anthropic).decode_call(PathParamsRef::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
     let call = call.unwrap();
     assert_eq!(call.turns[0].parts, parts);
     assert!(matches!(&call.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1"));
@@ -144,7 +145,7 @@ fn case_12_and_14_refusals_and_stop_sequences_are_told_as_far_as_they_are_known(
     let stopped = reply(vec![Part::text("x")], Finish::StopSequence);
     assert_eq!(answered(Anthropic, &stopped)["stop_sequence"], Value::Null);
     let asked = Call {
-        sampling: wire::canon::Sampling { stop: vec!["END".into()], ..Default::default() },
+        sampling: wire::canonical::Sampling { stop: vec!["END".into()], ..Default::default() },
         ..limited(Vec::new())
     };
     let mut envelope = envelope();
@@ -261,7 +262,7 @@ fn thinking_is_asked_for_in_the_models_words() {
         call.reasoning.budget = budget;
         let mut target = target("m");
         target.sampling = sampling;
-        let encoded = codec(Anthropic).encode_call(&call, &target, Losses::new(client, Anthropic, false));
+        let encoded = codec(Anthropic).encode_call(&call, &target, LossReport::new(client, Anthropic, false));
         encoded.map(|encoded| {
             let body: Value = serde_json::from_slice(&encoded.body).unwrap();
             (body["thinking"].clone(), body["output_config"]["effort"].clone(), encoded.dropped)

@@ -16,10 +16,12 @@ use dialect::{Answer, Sum, codec, envelope, events, fixture, frames, read, retel
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, Bedrock, OpenAiChat},
-    Edits, Tap, bedrock,
-    canon::{CacheTtl, Effort, Family, Finish, Losses, Media, OutputFormat, PartKind, ReasoningMode, Role},
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply},
+    Dialect::{Anthropic, Bedrock, OpenAiChat},
+    Edits, StreamPipe, bedrock,
+    canonical::{
+        CacheTtl, Effort, Family, Finish, LossReport, Media, OutputFormat, PartKind, ReasoningMode, Role,
+    },
+    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
     json::Json,
     tap::{Translation, Verbatim},
 };
@@ -27,8 +29,8 @@ use wire::{
 const CLAUDE: &str = "eu.anthropic.claude-opus-5-v1:0";
 const NOVA: &str = "amazon.nova-2-pro-v1:0";
 
-const fn path(model: &str) -> InPath<'_> {
-    InPath { model: Some(model), stream: Some(true) }
+const fn path(model: &str) -> PathParamsRef<'_> {
+    PathParamsRef { model: Some(model), stream: Some(true) }
 }
 
 fn text(name: &str) -> String {
@@ -92,7 +94,7 @@ fn a_call_is_written_as_it_was_read() {
 #[test]
 fn claude_is_asked_the_same_on_both_platforms() {
     let (body, dropped) = translated(
-        (Anthropic, InPath::default(), &anthropic("request.json")),
+        (Anthropic, PathParamsRef::default(), &anthropic("request.json")),
         Bedrock,
         &target(CLAUDE),
         true,
@@ -212,10 +214,10 @@ fn a_written_stream_reads_the_same_however_it_arrived() {
 
 #[test]
 fn only_streams_of_text_take_comments() {
-    let verbatim = |name| Tap::Verbatim(Verbatim::new(codec(name).stream_decoder())).comments();
+    let verbatim = |name| StreamPipe::Verbatim(Verbatim::new(codec(name).stream_decoder())).comments();
     let translated = |from, to| {
         let (decoder, encoder) = (codec(from).stream_decoder(), codec(to).stream_encoder(envelope()));
-        Tap::Translation(Translation::new(decoder, encoder)).comments()
+        StreamPipe::Translation(Translation::new(decoder, encoder)).comments()
     };
     assert!(verbatim(Anthropic) && translated(Bedrock, Anthropic));
     assert!(!verbatim(Bedrock) && !translated(Anthropic, Bedrock));
@@ -231,7 +233,7 @@ fn a_cut_or_broken_stream_is_never_whole() {
     }
     let mut broken = stream.to_vec();
     broken[stop + 40] ^= 1;
-    let mut tap = Tap::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
     assert!(tap.feed(Bytes::from(broken), &mut Vec::new()).is_err());
 }
 
@@ -276,12 +278,12 @@ fn an_error_is_read_by_its_exception() {
         assert_eq!(codec(Bedrock).decode_error(&answer).0, class, "{status} {kind:?}");
     }
     let reply = codec(Bedrock).decode_reply(Json::parse(br#"{"message":"x"}"#).unwrap());
-    assert!(matches!(reply, Err(NoReply::Malformed(_))));
+    assert!(matches!(reply, Err(DecodeError::Malformed(_))));
 }
 
 #[test]
 fn an_error_is_written_where_clients_look() {
-    let error = ErrorOut {
+    let error = ClientErrorBody {
         kind: domain::ErrorKind::RateLimited,
         status: 429,
         message: "slow down",
@@ -320,13 +322,13 @@ proptest! {
             bytes[at] = byte;
             let _ = codec(Bedrock).scan(path("m"), &bytes);
             let _ = codec(Bedrock).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
-            let mut tap = Tap::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
+            let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
             let _ = tap.feed(Bytes::copy_from_slice(&bytes), &mut Vec::new());
             let bytes = codec(Bedrock).prepare(&bytes.into());
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(Bedrock).decode_reply(json);
             if let Ok(call) = codec(Bedrock).decode_call(path("m"), json, &Sum) {
-                let _ = codec(Bedrock).encode_call(&call, &target(CLAUDE), Losses::new(OpenAiChat, Bedrock, true));
+                let _ = codec(Bedrock).encode_call(&call, &target(CLAUDE), LossReport::new(OpenAiChat, Bedrock, true));
             }
         }
     }

@@ -18,12 +18,12 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Bedrock, Gemini, OpenAiChat},
-    canon::{
+    Dialect::{self, Bedrock, Gemini, OpenAiChat},
+    canonical::{
         Call, Document, Effort, Event, Extra, Family, Finish, Image, Media, OutputFormat, Part, PartKind,
         Role, Signature, Tool, ToolChoice, ToolMode, ToolResult, Turn,
     },
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::Json,
 };
 
@@ -53,7 +53,7 @@ fn tool(name: &'static str) -> Tool<'static> {
 
 fn write(
     call: &Call<'_>,
-    (client, model): (DialectName, &str),
+    (client, model): (Dialect, &str),
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
     written(call, client, (Bedrock, &target(model)), lenient)
@@ -146,7 +146,7 @@ fn case_8_and_9_another_familys_seals_come_back_and_go_nowhere_else() {
     let body =
         json!({"messages": [{"role": "user", "content": [{"text": "a"}]}, answer["output"]["message"]]})
             .to_string();
-    let path = InPath { model: Some("m"), stream: None };
+    let path = PathParamsRef { model: Some("m"), stream: None };
     let mut call = codec(Bedrock).decode_call(path, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
     assert_eq!(call.turns[1].parts, parts);
     call.tools = vec![tool("f")];

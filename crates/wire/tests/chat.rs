@@ -15,10 +15,12 @@ use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, targe
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::OpenAiChat,
+    Dialect::OpenAiChat,
     Quirks,
-    canon::{CacheTtl, Effort, Finish, Losses, Media, OutputFormat, PartKind, Role, TargetFacts, ToolMode},
-    dialect::{ErrorAnswer, ErrorOut, InPath, NoReply},
+    canonical::{
+        CacheTtl, Effort, Finish, LossReport, Media, OutputFormat, PartKind, Role, TargetFacts, ToolMode,
+    },
+    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, PathParamsRef},
     json::Json,
     quirks::CacheMarks,
 };
@@ -37,7 +39,7 @@ fn openai() -> TargetFacts<'static> {
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
         ("gpt-5-mini", true, true, Some(500))
@@ -78,7 +80,7 @@ fn a_call_is_read_field_by_field() {
 fn a_call_is_written_as_it_was_read() {
     let body = text("request.json");
     let (written, dropped) =
-        translated((OpenAiChat, InPath::default(), &body), OpenAiChat, &openai(), false).unwrap();
+        translated((OpenAiChat, PathParamsRef::default(), &body), OpenAiChat, &openai(), false).unwrap();
     assert_eq!(written, serde_json::from_str::<Value>(&body).unwrap());
     assert!(dropped.is_empty(), "{dropped:?}");
 }
@@ -87,8 +89,8 @@ fn a_call_is_written_as_it_was_read() {
 fn numbers_and_arguments_keep_their_text() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum).unwrap();
-    let losses = Losses::new(OpenAiChat, OpenAiChat, false);
+    let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let losses = LossReport::new(OpenAiChat, OpenAiChat, false);
     let written = codec(OpenAiChat).encode_call(&call, &openai(), losses).unwrap().body;
     let written = String::from_utf8(written).unwrap();
     for text in ["\"temperature\":0.70", "\"seed\":9007199254740993", "90071992547409931234567890", "[1.50]"]
@@ -136,7 +138,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum).unwrap_err();
+        let error = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -247,14 +249,14 @@ fn errors_in_the_clothes_of_answers_are_errors() {
     ] {
         let text = body.to_string();
         let reply = codec(OpenAiChat).decode_reply(Json::parse(text.as_bytes()).unwrap());
-        assert!(matches!(reply, Err(NoReply::Error(..))), "{text}");
+        assert!(matches!(reply, Err(DecodeError::Error(..))), "{text}");
         let event = format!("data: {text}\n\n");
         let (_, seen) = retell(OpenAiChat, OpenAiChat, [event.as_bytes()]);
         assert!(seen.error.is_some() && !seen.done, "{text}");
     }
     for body in ["[]", "{}", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, r#"{"choices":[1]}"#] {
         let reply = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap());
-        assert!(matches!(reply, Err(NoReply::Malformed(_))), "{body}");
+        assert!(matches!(reply, Err(DecodeError::Malformed(_))), "{body}");
     }
 }
 
@@ -271,7 +273,7 @@ fn a_cut_stream_is_never_whole() {
 #[test]
 fn an_error_is_written_where_clients_look() {
     let extra = json!({"attempts": 2});
-    let error = ErrorOut {
+    let error = ClientErrorBody {
         kind: domain::ErrorKind::UnsupportedByTarget,
         status: 400,
         message: "no",
@@ -294,13 +296,13 @@ proptest! {
             bytes.truncate(bytes.len().max(1).min(cut + 1));
             let at = at % bytes.len();
             bytes[at] = byte;
-            let _ = codec(OpenAiChat).scan(InPath::default(), &bytes);
+            let _ = codec(OpenAiChat).scan(PathParamsRef::default(), &bytes);
             let _ = codec(OpenAiChat).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(OpenAiChat).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(OpenAiChat).decode_reply(json);
-            if let Ok(call) = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum) {
-                let _ = codec(OpenAiChat).encode_call(&call, &target("m"), Losses::new(OpenAiChat, OpenAiChat, true));
+            if let Ok(call) = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum) {
+                let _ = codec(OpenAiChat).encode_call(&call, &target("m"), LossReport::new(OpenAiChat, OpenAiChat, true));
             }
         }
     }

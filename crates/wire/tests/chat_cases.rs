@@ -18,12 +18,12 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic, OpenAiChat},
+    Dialect::{self, Anthropic, OpenAiChat},
     Quirks,
-    canon::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Signature, Turn},
-    dialect::InPath,
+    canonical::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Signature, Turn},
+    dialect::PathParamsRef,
     json::Json,
-    quirks::ThoughtsBack,
+    quirks::ReasoningReplay,
 };
 
 fn sealed(family: Family) -> Option<Signature<'static>> {
@@ -37,10 +37,10 @@ fn thought(family: Option<Family>) -> Part<'static> {
 fn write(
     call: &Call<'_>,
     quirks: &Quirks,
-    client: DialectName,
+    client: Dialect,
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let target = wire::canon::TargetFacts { quirks, ..target("m") };
+    let target = wire::canonical::TargetFacts { quirks, ..target("m") };
     written(call, client, (OpenAiChat, &target), lenient)
 }
 
@@ -50,7 +50,8 @@ fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
 
 fn decoded(body: &Value) -> Result<String, String> {
     let text = body.to_string();
-    let call = codec(OpenAiChat).decode_call(InPath::default(), Json::parse(text.as_bytes()).unwrap(), &Sum);
+    let call =
+        codec(OpenAiChat).decode_call(PathParamsRef::default(), Json::parse(text.as_bytes()).unwrap(), &Sum);
     call.map(|call| format!("{:?}", call.turns)).map_err(|error| error.to_string())
 }
 
@@ -148,7 +149,7 @@ fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
         }
         let body = json!({"model": "m", "messages": [message, results[0], results[1]]}).to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let call = codec(OpenAiChat).decode_call(InPath::default(), json, &Sum).unwrap();
+        let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
         assert_eq!(call.turns[0].parts, parts);
         assert!(
             matches!(&call.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1")
@@ -173,15 +174,15 @@ fn case_9_thoughts_go_back_to_their_own_family_only() {
         strict(&call(turns), &quirks).unwrap()["messages"][0].take()
     };
     let plain = json!({"role": "assistant", "content": "so"});
-    assert_eq!(with(Some(Family::Anthropic), ThoughtsBack::Reasoning), plain);
-    assert_eq!(with(None, ThoughtsBack::Nowhere), plain);
-    assert_eq!(with(None, ThoughtsBack::Reasoning)["reasoning"], "hm");
-    assert_eq!(with(None, ThoughtsBack::ReasoningContent)["reasoning_content"], "hm");
-    assert_eq!(with(None, ThoughtsBack::ThinkingPart)["content"][0]["thinking"][0]["text"], "hm");
+    assert_eq!(with(Some(Family::Anthropic), ReasoningReplay::Reasoning), plain);
+    assert_eq!(with(None, ReasoningReplay::Nowhere), plain);
+    assert_eq!(with(None, ReasoningReplay::Reasoning)["reasoning"], "hm");
+    assert_eq!(with(None, ReasoningReplay::ReasoningContent)["reasoning_content"], "hm");
+    assert_eq!(with(None, ReasoningReplay::ThinkingPart)["content"][0]["thinking"][0]["text"], "hm");
     let details = r#"[{"type":"reasoning.text","text":"hm"}]"#;
     let signature = Some(Signature { family: Family::Compatible, text: details.into(), item: None });
     let part = Part::new(PartKind::Reasoning { text: "hm".into(), signature });
-    let quirks = Quirks { thoughts_back: ThoughtsBack::ReasoningDetails, ..Quirks::NONE };
+    let quirks = Quirks { thoughts_back: ReasoningReplay::ReasoningDetails, ..Quirks::NONE };
     let body = strict(&call(vec![Turn::new(Role::Assistant, vec![part])]), &quirks).unwrap();
     assert_eq!(body["messages"][0]["reasoning_details"], serde_json::from_str::<Value>(details).unwrap());
 }

@@ -17,9 +17,9 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic, OpenAiChat, OpenAiResponses},
+    Dialect::{self, Anthropic, OpenAiChat, OpenAiResponses},
     Quirks,
-    canon::{
+    canonical::{
         CacheTtl, Call, Effort, Image, Media, OutputFormat, Part, PartKind, Reasoning, Role, Sampling,
         Schema, Tool, ToolChoice, ToolMode, Turn,
     },
@@ -30,10 +30,10 @@ use wire::{
 fn write(
     call: &Call<'_>,
     quirks: &Quirks,
-    client: DialectName,
+    client: Dialect,
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let target = wire::canon::TargetFacts { quirks, ..target("m") };
+    let target = wire::canonical::TargetFacts { quirks, ..target("m") };
     written(call, client, (OpenAiChat, &target), lenient)
 }
 

@@ -14,14 +14,14 @@ mod dialect;
 use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic, Bedrock, Gemini, OpenAiChat},
-    dialect::InPath,
+    Dialect::{self, Anthropic, Bedrock, Gemini, OpenAiChat},
+    dialect::PathParamsRef,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
 
-fn strict(client: DialectName, body: &Value, server: DialectName) -> Result<(Value, Vec<String>), String> {
-    let path = InPath { model: Some("m"), stream: Some(false) };
+fn strict(client: Dialect, body: &Value, server: Dialect) -> Result<(Value, Vec<String>), String> {
+    let path = PathParamsRef { model: Some("m"), stream: Some(false) };
     translated((client, path, &body.to_string()), server, &target(CLAUDE), false)
 }
 

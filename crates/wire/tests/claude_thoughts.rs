@@ -14,15 +14,15 @@ mod dialect;
 use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    dialect::InPath,
+    Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
+    dialect::PathParamsRef,
     json::Json,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
 
-fn strict(client: DialectName, body: &Value, server: DialectName) -> Result<(Value, Vec<String>), String> {
-    let path = InPath { model: Some("m"), stream: Some(false) };
+fn strict(client: Dialect, body: &Value, server: Dialect) -> Result<(Value, Vec<String>), String> {
+    let path = PathParamsRef { model: Some("m"), stream: Some(false) };
     translated((client, path, &body.to_string()), server, &target(CLAUDE), false)
 }
 
@@ -41,7 +41,7 @@ fn thinking_loop(id: &str) -> Value {
 }
 
 /// The id under which a client gets a call that Claude made after it had thought.
-fn sealed_id(client: DialectName) -> String {
+fn sealed_id(client: Dialect) -> String {
     let answer = json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
         "content": [{"type": "thinking", "thinking": "high\n\twater", "signature": "c2Vh"},

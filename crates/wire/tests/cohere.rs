@@ -16,14 +16,14 @@ use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, targe
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::Cohere,
+    Dialect::Cohere,
     Edits,
-    canon::{Finish, Media, OutputFormat, PartKind, ReasoningMode, Role, ToolMode},
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply},
+    canonical::{Finish, Media, OutputFormat, PartKind, ReasoningMode, Role, ToolMode},
+    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
     json::Json,
 };
 
-const PATH: InPath<'_> = InPath { model: None, stream: None };
+const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };
 
 fn text(name: &str) -> String {
     String::from_utf8(fixture("cohere", name).to_vec()).unwrap()
@@ -293,13 +293,13 @@ fn an_error_is_read_by_status() {
     }
     let error = text("error.json");
     let reply = codec(Cohere).decode_reply(Json::parse(error.as_bytes()).unwrap());
-    assert!(matches!(reply, Err(NoReply::Error(_, said)) if said.message.starts_with("You are")));
+    assert!(matches!(reply, Err(DecodeError::Error(_, said)) if said.message.starts_with("You are")));
 }
 
 #[test]
 fn an_error_is_written_where_clients_look() {
     let extra = json!({ "attempts": 2 });
-    let error = ErrorOut {
+    let error = ClientErrorBody {
         kind: domain::ErrorKind::BudgetExceeded,
         status: 429,
         message: "no money",
@@ -327,7 +327,7 @@ proptest! {
         let _ = codec(Cohere).scan(PATH, &bytes);
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Cohere).decode_call(PATH, json, &Sum) {
-                let losses = wire::canon::Losses::new(Cohere, Cohere, true);
+                let losses = wire::canonical::LossReport::new(Cohere, Cohere, true);
                 let _ = codec(Cohere).encode_call(&call, &target("m"), losses);
             }
             if let Ok(reply) = codec(Cohere).decode_reply(json) {

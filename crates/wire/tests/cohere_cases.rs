@@ -17,16 +17,16 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, Cohere, Gemini, OpenAiChat},
-    canon::{
+    Dialect::{Anthropic, Cohere, Gemini, OpenAiChat},
+    canonical::{
         Call, Document, Effort, Event, Family, Finish, Image, Media, Part, PartKind, Reasoning,
         ReasoningMode, Role, Sampling, Signature, Tool, ToolChoice, ToolMode, Turn,
     },
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::Json,
 };
 
-const PATH: InPath<'_> = InPath { model: None, stream: None };
+const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };
 
 fn tool(name: &'static str, strict: Option<bool>) -> Tool<'static> {
     Tool { name: name.into(), description: None, schema: None, strict, cache: None, foreign: None }
@@ -318,7 +318,7 @@ fn what_cohere_cannot_say_is_refused_or_told() {
     for (call, field) in [
         (with(|call| call.verbosity = Some("low".into())), "verbosity"),
         (with(|call| call.metadata = vec![("a".into(), "b".into())]), "metadata"),
-        (with(|call| call.service_tier = Some(wire::canon::ServiceTier("flex".into()))), "service_tier"),
+        (with(|call| call.service_tier = Some(wire::canonical::ServiceTier("flex".into()))), "service_tier"),
         (with(|call| call.turns[0].name = Some("ann".into())), "messages[].name"),
         (
             with(|call| call.turns.push(Turn::new(Role::Assistant, vec![Part::text("so")]))),
@@ -335,7 +335,7 @@ fn what_cohere_cannot_say_is_refused_or_told() {
     }
     let hints = with(|call| (call.user, call.store) = (Some("u".into()), Some(true)));
     assert_eq!(write(&hints, false).unwrap().1, ["user", "store"]);
-    let tier = with(|call| call.service_tier = Some(wire::canon::ServiceTier("priority".into())));
+    let tier = with(|call| call.service_tier = Some(wire::canonical::ServiceTier("priority".into())));
     assert_eq!(write(&tier, false).unwrap().0["priority"], 0);
     let system = call(vec![user("a"), Turn::new(Role::Developer, vec![Part::text("rules")]), user("b")]);
     assert_eq!(

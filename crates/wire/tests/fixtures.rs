@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use bytes::Bytes;
 use domain::Usage;
 use wire::{
-    Api, Auth, ChatTap, Destination, DialectName, Piece, ProviderRow, Quirks, Seen, Tap,
-    canon::{Losses, TargetFacts},
+    Api, Auth, ChatTap, Destination, Dialect, OutputChunk, ProviderRow, Quirks, StreamPipe, StreamSummary,
+    canonical::{LossReport, TargetFacts},
     chat_usage,
-    dialect::{ErrorAnswer, InPath, Seal},
+    dialect::{ErrorAnswer, PathParamsRef, SignatureMac},
     json::Json,
     provider_error, provider_kinds, provider_row, scan,
     tap::Verbatim,
@@ -27,11 +27,11 @@ fn fixture(kind: &str, name: &str) -> Bytes {
 /// Kinds whose own dialect is OpenAI Chat; the others have fixtures by dialect.
 fn chat_kinds() -> impl Iterator<Item = &'static str> {
     let speaks = |kind: &&str| provider_row(kind).map(|row| row.speaks[0].dialect);
-    provider_kinds().filter(move |kind| speaks(kind) == Some(DialectName::OpenAiChat))
+    provider_kinds().filter(move |kind| speaks(kind) == Some(Dialect::OpenAiChat))
 }
 
 /// What a client would receive, and what was seen.
-fn tap<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Seen) {
+fn tap<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, StreamSummary) {
     let (mut tap, mut pieces) = (ChatTap::new(hide_usage), Vec::new());
     for chunk in chunks {
         tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();
@@ -40,8 +40,8 @@ fn tap<'a>(hide_usage: bool, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec
     let mut out = Vec::new();
     for piece in &pieces {
         match piece {
-            Piece::Relay(bytes) => out.extend_from_slice(bytes),
-            Piece::Done(bytes) => {
+            OutputChunk::Relay(bytes) => out.extend_from_slice(bytes),
+            OutputChunk::Done(bytes) => {
                 assert!(bytes.starts_with(b"data: [DONE]"));
                 out.extend_from_slice(bytes);
             }
@@ -176,16 +176,16 @@ fn a_provider_is_added_by_one_row() {
     assert_eq!(row.base_url(Some("eu"), &BTreeMap::new()).unwrap(), "https://eu.example.com/v3");
     assert_eq!(row.base_url(None, &BTreeMap::new()).unwrap_err(), "region");
     assert_eq!(row.base_url(Some("evil/?#@"), &BTreeMap::new()).unwrap_err(), "region");
-    let speaks = row.dialect_for(DialectName::Anthropic, "model-1");
+    let speaks = row.dialect_for(Dialect::Anthropic, "model-1");
     let (api, addressing, model) = (Api::Messages, row.addressing, "model-1");
     let to = Destination { api, dialect: speaks.dialect, addressing, model, stream: true, version: None };
     assert_eq!(upstream_path("/v3", speaks.root, &to), "/v3/chat/completions");
     // A client of another dialect reaches it, in its own older words.
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
-    let client = DialectName::Anthropic.codec().unwrap();
-    let call = client.decode_call(InPath::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
+    let client = Dialect::Anthropic.codec().unwrap();
+    let call = client.decode_call(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
     let facts = TargetFacts { model, max_output: None, sampling: None, quirks: &row.quirks };
-    let losses = Losses::new(DialectName::Anthropic, speaks.dialect, false);
+    let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, false);
     let encoded = speaks.dialect.codec().unwrap().encode_call(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&"model-1".into(), &9.into()));
@@ -194,7 +194,7 @@ fn a_provider_is_added_by_one_row() {
 
 struct NoSeal;
 
-impl Seal for NoSeal {
+impl SignatureMac for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [0; 16]
     }
@@ -208,7 +208,7 @@ fn every_row_is_read_in_its_own_dialect() {
     for kind in provider_kinds() {
         let name = provider_row(kind).unwrap().speaks[0].dialect;
         let dialect = name.codec().unwrap();
-        let path = InPath { model: Some("m"), stream: Some(true) };
+        let path = PathParamsRef { model: Some("m"), stream: Some(true) };
         let facts = dialect.scan(path, &fixture(kind, "request.json"));
         assert!(facts.unwrap_or_else(|error| panic!("{kind}: {error}")).stream, "{kind}");
         let answer = fixture(kind, "response.json");
@@ -216,7 +216,7 @@ fn every_row_is_read_in_its_own_dialect() {
         let reply = reply.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
         assert!(reply.usage.is_some_and(|usage| usage.output() > 0), "{kind}: {:?}", reply.usage);
         assert!(!reply.choices[0].parts.is_empty(), "{kind}");
-        let stream = fixture(kind, if name == DialectName::Bedrock { "stream.bin" } else { "stream.sse" });
+        let stream = fixture(kind, if name == Dialect::Bedrock { "stream.bin" } else { "stream.sse" });
         let whole = watched(name, [&stream[..]]);
         assert_eq!(whole.0, stream, "{kind}: verbatim");
         assert!(whole.1.content && whole.1.finish && whole.1.done, "{kind}: {:?}", whole.1);
@@ -242,15 +242,15 @@ fn every_folder_belongs_to_a_row_or_a_dialect() {
 }
 
 /// What a client of the same dialect would receive, and what was seen.
-fn watched<'a>(dialect: DialectName, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Seen) {
-    let mut tap = Tap::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
+fn watched<'a>(dialect: Dialect, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, StreamSummary) {
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
     let mut pieces = Vec::new();
     for chunk in chunks {
         tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();
     }
     tap.finish(&mut pieces);
     let bytes = pieces.iter().flat_map(|piece| match piece {
-        Piece::Relay(bytes) | Piece::Done(bytes) => bytes.to_vec(),
+        OutputChunk::Relay(bytes) | OutputChunk::Done(bytes) => bytes.to_vec(),
     });
     (bytes.collect(), tap.seen().clone())
 }

@@ -17,14 +17,14 @@ use domain::ServiceTier;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::Gemini,
+    Dialect::Gemini,
     Edits,
-    canon::{Effort, Family, Finish, OutputFormat, PartKind, Role, Show, ToolMode},
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply},
+    canonical::{Effort, Family, Finish, OutputFormat, PartKind, Role, Show, ToolMode},
+    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
     json::Json,
 };
 
-const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(true) };
+const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(true) };
 
 fn text(name: &str) -> String {
     String::from_utf8(fixture("gemini", name).to_vec()).unwrap()
@@ -72,7 +72,7 @@ fn a_body_is_scanned_for_routing_and_metering() {
     ] {
         assert_eq!(codec(Gemini).scan(PATH, body.as_bytes()).unwrap_err().field, field, "{body}");
     }
-    assert_eq!(codec(Gemini).scan(InPath::default(), count).unwrap_err().field, Some("model"));
+    assert_eq!(codec(Gemini).scan(PathParamsRef::default(), count).unwrap_err().field, Some("model"));
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn an_error_is_read_by_status_and_reason() {
     }
     let error = text("error.json");
     let reply = codec(Gemini).decode_reply(Json::parse(error.as_bytes()).unwrap());
-    assert!(matches!(reply, Err(NoReply::Error(ErrorClass::RateLimited, _))));
+    assert!(matches!(reply, Err(DecodeError::Error(ErrorClass::RateLimited, _))));
     // In a stream with and without framing.
     for event in
         [format!("data: {}\n\n", error.trim()), format!("{error}\n"), format!("[{}]\n\n", error.trim())]
@@ -318,7 +318,7 @@ fn an_error_is_read_by_status_and_reason() {
 #[test]
 fn an_error_is_written_where_clients_look() {
     let extra = json!({ "attempts": 2 });
-    let error = ErrorOut {
+    let error = ClientErrorBody {
         kind: domain::ErrorKind::BudgetExceeded,
         status: 429,
         message: "no money",
@@ -350,7 +350,7 @@ proptest! {
         let bytes = codec(Gemini).prepare(&bytes.into());
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Gemini).decode_call(PATH, json, &Sum) {
-                let losses = wire::canon::Losses::new(Gemini, Gemini, true);
+                let losses = wire::canonical::LossReport::new(Gemini, Gemini, true);
                 let _ = codec(Gemini).encode_call(&call, &target("gemini-3-pro"), losses);
             }
             if let Ok(reply) = codec(Gemini).decode_reply(json) {

@@ -17,15 +17,15 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, Gemini, OpenAiChat},
-    canon::{
+    Dialect::{Anthropic, Gemini, OpenAiChat},
+    canonical::{
         Call, Effort, Family, Field, Image, Media, Part, PartKind, Reasoning, ReasoningMode, Role, Tool,
         ToolChoice, ToolMode, Turn,
     },
-    dialect::InPath,
+    dialect::PathParamsRef,
 };
 
-const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(false) };
+const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };
 const NEW: &str = "gemini-3-pro";
 const OLD: &str = "gemini-2.5-flash";
 
@@ -278,7 +278,7 @@ fn an_anthropic_call_becomes_googles() {
             {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"n": 1.50}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": "bad"},
                 {"type": "text", "text": "again"}]}]});
-    let from = (Anthropic, InPath::default(), &*body.to_string());
+    let from = (Anthropic, PathParamsRef::default(), &*body.to_string());
     let (written, mut dropped) = translated(from, Gemini, &target(OLD), false).unwrap();
     let expected = json!({
         "systemInstruction": {"parts": [{"text": "rules"}]},

@@ -17,12 +17,12 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, Gemini, OpenAiChat},
-    canon::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Turn},
-    dialect::InPath,
+    Dialect::{Anthropic, Gemini, OpenAiChat},
+    canonical::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Turn},
+    dialect::PathParamsRef,
 };
 
-const PATH: InPath<'_> = InPath { model: Some("gemini-3-pro"), stream: Some(false) };
+const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };
 const NEW: &str = "gemini-3-pro";
 
 fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {

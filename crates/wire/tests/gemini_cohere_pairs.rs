@@ -13,14 +13,14 @@ mod dialect;
 
 use dialect::{codec, events, fixture, read, retell, target, translated};
 use wire::{
-    DialectName::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    canon::Finish,
-    dialect::InPath,
+    Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
+    canonical::Finish,
+    dialect::PathParamsRef,
 };
 
-const OURS: [DialectName; 2] = [Gemini, Cohere];
+const OURS: [Dialect; 2] = [Gemini, Cohere];
 
-fn folder(dialect: DialectName) -> &'static str {
+fn folder(dialect: Dialect) -> &'static str {
     match dialect {
         OpenAiChat => "chat",
         OpenAiResponses => "responses",
@@ -31,20 +31,20 @@ fn folder(dialect: DialectName) -> &'static str {
     }
 }
 
-fn request(dialect: DialectName) -> (InPath<'static>, String) {
+fn request(dialect: Dialect) -> (PathParamsRef<'static>, String) {
     let body = fixture(folder(dialect), "request.json");
     let path = match dialect {
-        Gemini | Bedrock => InPath { model: Some("m"), stream: Some(true) },
-        _ => InPath::default(),
+        Gemini | Bedrock => PathParamsRef { model: Some("m"), stream: Some(true) },
+        _ => PathParamsRef::default(),
     };
     (path, String::from_utf8(codec(dialect).prepare(&body).to_vec()).unwrap())
 }
 
 #[test]
 fn every_call_can_be_said_to_every_target_when_losses_are_allowed() {
-    for client in DialectName::ALL {
+    for client in Dialect::ALL {
         let (path, body) = request(client);
-        for server in DialectName::ALL {
+        for server in Dialect::ALL {
             if client == server || !(OURS.contains(&client) || OURS.contains(&server)) {
                 continue;
             }
@@ -63,7 +63,7 @@ fn every_call_can_be_said_to_every_target_when_losses_are_allowed() {
 fn every_client_reads_the_same_calls_in_a_stream() {
     for server in OURS {
         let stream = fixture(folder(server), "stream.sse");
-        for client in DialectName::ALL.into_iter().filter(|client| *client != Bedrock) {
+        for client in Dialect::ALL.into_iter().filter(|client| *client != Bedrock) {
             let (written, seen) = retell(server, client, [&stream[..]]);
             assert!(seen.done && seen.error.is_none(), "{server:?} to {client:?}");
             let written = String::from_utf8(written).unwrap().replace("\r\n", "\n");

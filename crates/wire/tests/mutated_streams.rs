@@ -7,27 +7,27 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use wire::{
-    DialectName, Piece, Tap,
-    dialect::{Envelope, Seal},
+    Dialect, OutputChunk, StreamPipe,
+    dialect::{Envelope, SignatureMac},
     tap::{Translation, Verbatim},
 };
 
 #[derive(Debug)]
 struct NoSeal;
 
-impl Seal for NoSeal {
+impl SignatureMac for NoSeal {
     fn tag(&self, _: &[u8]) -> [u8; 16] {
         [7; 16]
     }
 }
 
-const DIALECTS: [DialectName; 6] = [
-    DialectName::OpenAiChat,
-    DialectName::OpenAiResponses,
-    DialectName::Anthropic,
-    DialectName::Gemini,
-    DialectName::Cohere,
-    DialectName::Bedrock,
+const DIALECTS: [Dialect; 6] = [
+    Dialect::OpenAiChat,
+    Dialect::OpenAiResponses,
+    Dialect::Anthropic,
+    Dialect::Gemini,
+    Dialect::Cohere,
+    Dialect::Bedrock,
 ];
 
 const FIXTURES: [&[u8]; 11] = [
@@ -56,22 +56,22 @@ fn envelope() -> Envelope {
     }
 }
 
-fn translation(from: DialectName, to: DialectName) -> Tap {
+fn translation(from: Dialect, to: Dialect) -> StreamPipe {
     let (from, to) = (from.codec().unwrap(), to.codec().unwrap());
-    Tap::Translation(Translation::new(from.stream_decoder(), to.stream_encoder(envelope())))
+    StreamPipe::Translation(Translation::new(from.stream_decoder(), to.stream_encoder(envelope())))
 }
 
 /// Feeds all of it; how many bytes came out, and how often the terminal event.
-fn run(mut tap: Tap, stream: &[u8], step: usize) -> (usize, usize) {
+fn run(mut tap: StreamPipe, stream: &[u8], step: usize) -> (usize, usize) {
     let mut out = Vec::new();
     let fed =
         stream.chunks(step.max(1)).try_for_each(|chunk| tap.feed(Bytes::copy_from_slice(chunk), &mut out));
     if fed.is_ok() {
         tap.finish(&mut out);
     }
-    let ends = out.iter().filter(|piece| matches!(piece, Piece::Done(_))).count();
+    let ends = out.iter().filter(|piece| matches!(piece, OutputChunk::Done(_))).count();
     let bytes = out.iter().map(|piece| match piece {
-        Piece::Relay(bytes) | Piece::Done(bytes) => bytes.len(),
+        OutputChunk::Relay(bytes) | OutputChunk::Done(bytes) => bytes.len(),
     });
     (bytes.sum(), ends)
 }
@@ -160,7 +160,7 @@ proptest! {
             prop_assert!(bytes <= 64 * stream.len() + (64 << 10), "{bytes} of {}", stream.len());
         }
         let decoder = DIALECTS[from].codec().unwrap().stream_decoder();
-        let (bytes, _) = run(Tap::Verbatim(Verbatim::new(decoder)), &stream, step);
+        let (bytes, _) = run(StreamPipe::Verbatim(Verbatim::new(decoder)), &stream, step);
         // Nothing is made up but the blank line that an unfinished event lacks.
         prop_assert!(bytes <= stream.len() + 2);
     }
@@ -191,9 +191,9 @@ fn an_event_without_an_end_is_given_up() {
 fn what_came_before_a_broken_event_is_passed_on() {
     let stream = FIXTURES[3];
     let broken = [&stream[..stream.len() / 2], b"\n\ndata: {\n\n"].concat();
-    let mut tap = Tap::Verbatim(Verbatim::new(DialectName::Anthropic.codec().unwrap().stream_decoder()));
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(Dialect::Anthropic.codec().unwrap().stream_decoder()));
     let mut out = Vec::new();
     assert!(tap.feed(Bytes::from(broken), &mut out).is_err());
-    let Some(Piece::Relay(passed)) = out.first() else { panic!("nothing was passed on") };
+    let Some(OutputChunk::Relay(passed)) = out.first() else { panic!("nothing was passed on") };
     assert!(tap.seen().content && stream.starts_with(passed));
 }

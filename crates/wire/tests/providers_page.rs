@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use wire::{Addressing, Auth, ProviderRow, Root, provider_kinds, provider_row};
+use wire::{Addressing, Auth, BasePath, ProviderRow, provider_kinds, provider_row};
 
 /// The page's table, as it has to be.
 fn table() -> String {
@@ -29,9 +29,9 @@ fn key(row: &ProviderRow) -> String {
 
 fn dialects(row: &ProviderRow) -> String {
     let names = row.speaks.iter().map(|speaks| match speaks.root {
-        Root::Base => speaks.dialect.name().to_owned(),
-        Root::Instead("") => format!("{} (at `/`)", speaks.dialect.name()),
-        Root::Instead(path) => format!("{} (at `{path}`)", speaks.dialect.name()),
+        BasePath::Base => speaks.dialect.name().to_owned(),
+        BasePath::Instead("") => format!("{} (at `/`)", speaks.dialect.name()),
+        BasePath::Instead(path) => format!("{} (at `{path}`)", speaks.dialect.name()),
     });
     let names = names.collect::<Vec<_>>().join(", ");
     match row.addressing {

@@ -15,10 +15,10 @@ use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, targe
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
-    DialectName::OpenAiResponses,
+    Dialect::OpenAiResponses,
     Edits,
-    canon::{Effort, Family, Finish, Losses, Media, OutputFormat, PartKind, Role, Show, ToolMode},
-    dialect::{ErrorAnswer, ErrorOut, InPath, NoReply},
+    canonical::{Effort, Family, Finish, LossReport, Media, OutputFormat, PartKind, Role, Show, ToolMode},
+    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, PathParamsRef},
     json::Json,
 };
 
@@ -38,7 +38,7 @@ fn parsed(event: &[u8]) -> (String, Value) {
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiResponses).decode_call(InPath::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
         ("gpt-5", true, true, Some(500))
@@ -79,7 +79,8 @@ fn a_call_is_written_as_it_was_read() {
     let mut target = target("gpt-5");
     target.max_output = Some(9);
     let (written, dropped) =
-        translated((OpenAiResponses, InPath::default(), &body), OpenAiResponses, &target, false).unwrap();
+        translated((OpenAiResponses, PathParamsRef::default(), &body), OpenAiResponses, &target, false)
+            .unwrap();
     assert_eq!(written, serde_json::from_str::<Value>(&body).unwrap());
     assert!(dropped.is_empty(), "{dropped:?}");
 }
@@ -113,7 +114,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(OpenAiResponses).decode_call(InPath::default(), json, &Sum).unwrap_err();
+        let error = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -167,7 +168,7 @@ fn an_answer_is_written_as_it_was_read() {
 fn what_the_call_said_is_repeated() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiResponses).decode_call(InPath::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let asked: Value = serde_json::from_str(&body).unwrap();
     let mut envelope = envelope();
     envelope.echo = codec(OpenAiResponses).echo(&call).into();
@@ -263,14 +264,14 @@ fn failures_are_errors_wherever_they_stand() {
     ] {
         let text = body.to_string();
         let reply = codec(OpenAiResponses).decode_reply(Json::parse(text.as_bytes()).unwrap());
-        assert!(matches!(reply, Err(NoReply::Error(..))), "{text}");
+        assert!(matches!(reply, Err(DecodeError::Error(..))), "{text}");
         let event = format!("data: {}\n\n", json!({"type": "response.failed", "response": body}));
         let (_, seen) = retell(OpenAiResponses, OpenAiResponses, [event.as_bytes()]);
         assert!(seen.error.is_some() && !seen.done, "{text}");
     }
     for body in ["[]", "{}", r#"{"output":[1]}"#] {
         let reply = codec(OpenAiResponses).decode_reply(Json::parse(body.as_bytes()).unwrap());
-        assert!(matches!(reply, Err(NoReply::Malformed(_))), "{body}");
+        assert!(matches!(reply, Err(DecodeError::Malformed(_))), "{body}");
     }
 }
 
@@ -279,7 +280,7 @@ fn an_error_is_written_where_clients_look() {
     let extra = json!({"attempts": 2});
     let (kind, status) = (domain::ErrorKind::AllTargetsFailed, 502);
     let (message, code, request) = ("no", "all_targets_failed", "req-1");
-    let error = ErrorOut { kind, status, message, code, param: None, request, extra: Some(&extra) };
+    let error = ClientErrorBody { kind, status, message, code, param: None, request, extra: Some(&extra) };
     let body: Value = serde_json::from_slice(&codec(OpenAiResponses).encode_error(&error)).unwrap();
     assert_eq!((&body["error"]["code"], &body["error"]["portcullis"]), (&json!(code), &extra));
     let event = codec(OpenAiResponses).encode_error_event(&error);
@@ -292,7 +293,7 @@ fn an_error_is_written_where_clients_look() {
 #[test]
 fn the_same_dialect_changes_the_model_and_nothing_else() {
     let body = fixture("responses", "request.json");
-    let facts = codec(OpenAiResponses).scan(InPath::default(), &body).unwrap();
+    let facts = codec(OpenAiResponses).scan(PathParamsRef::default(), &body).unwrap();
     assert_eq!((facts.stream, facts.max_output, facts.messages), (true, Some(500), 12));
     assert_eq!((facts.images, facts.files, facts.user.as_deref()), (4, 2, Some("user-17")));
     let edits = Edits { model: "other", want_usage: true, output_limit: Some(5) };
@@ -306,7 +307,10 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
         (r#"{"model":"m","max_output_tokens":0}"#, Some("max_output_tokens")),
         (r#"{"model":"m""#, None),
     ] {
-        assert_eq!(codec(OpenAiResponses).scan(InPath::default(), body.as_bytes()).unwrap_err().field, field);
+        assert_eq!(
+            codec(OpenAiResponses).scan(PathParamsRef::default(), body.as_bytes()).unwrap_err().field,
+            field
+        );
     }
 }
 
@@ -319,7 +323,7 @@ proptest! {
             let at = at % bytes.len();
             bytes[at] = byte;
             let codec = codec(OpenAiResponses);
-            let _ = codec.scan(InPath::default(), &bytes);
+            let _ = codec.scan(PathParamsRef::default(), &bytes);
             let _ = codec.decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let mut decoder = codec.stream_decoder();
             for event in bytes.split(|byte| *byte == b'\n') {
@@ -327,8 +331,8 @@ proptest! {
             }
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec.decode_reply(json);
-            if let Ok(call) = codec.decode_call(InPath::default(), json, &Sum) {
-                let losses = Losses::new(OpenAiResponses, OpenAiResponses, true);
+            if let Ok(call) = codec.decode_call(PathParamsRef::default(), json, &Sum) {
+                let losses = LossReport::new(OpenAiResponses, OpenAiResponses, true);
                 let _ = (codec.echo(&call), codec.encode_call(&call, &target("m"), losses));
             }
         }

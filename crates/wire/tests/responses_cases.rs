@@ -18,9 +18,9 @@ use dialect::{
 };
 use serde_json::{Value, json};
 use wire::{
-    DialectName::{Anthropic, OpenAiChat, OpenAiResponses},
-    canon::{Call, Event, Family, Finish, Part, PartKind, Role, Signature, Tool, Turn},
-    dialect::InPath,
+    Dialect::{Anthropic, OpenAiChat, OpenAiResponses},
+    canonical::{Call, Event, Family, Finish, Part, PartKind, Role, Signature, Tool, Turn},
+    dialect::PathParamsRef,
     json::Json,
 };
 
@@ -51,7 +51,7 @@ fn case_2_a_result_belongs_to_a_call() {
         let body = json!({"model": "m", "input": items}).to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
         codec(OpenAiResponses)
-            .decode_call(InPath::default(), json, &Sum)
+            .decode_call(PathParamsRef::default(), json, &Sum)
             .map(|_| ())
             .map_err(|e| e.to_string())
     };
@@ -80,7 +80,7 @@ fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
         .push(json!({"type": "function_call_output", "call_id": id, "output": "ok"}));
     let body = json!({"model": "m", "input": input}).to_string();
     let json = Json::parse(body.as_bytes()).unwrap();
-    let again = codec(OpenAiResponses).decode_call(InPath::default(), json, &Sum).unwrap();
+    let again = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(again.turns[0].parts, parts);
     assert!(matches!(&again.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1"));
     // Case 9: OpenAI itself gets none of it, and its own as it was.
@@ -131,11 +131,13 @@ fn case_21_nothing_is_stored_and_it_is_told() {
     let body =
         json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "store": true}).to_string();
     let (written, dropped) =
-        translated((OpenAiChat, InPath::default(), &body), OpenAiResponses, &target("m"), false).unwrap();
+        translated((OpenAiChat, PathParamsRef::default(), &body), OpenAiResponses, &target("m"), false)
+            .unwrap();
     assert_eq!((&written["store"], &*dropped), (&json!(false), &["store".to_owned()][..]));
     let body = json!({"model": "m", "input": "hi", "store": true}).to_string();
     let (written, dropped) =
-        translated((OpenAiResponses, InPath::default(), &body), Anthropic, &target("m"), false).unwrap();
+        translated((OpenAiResponses, PathParamsRef::default(), &body), Anthropic, &target("m"), false)
+            .unwrap();
     assert!(written.get("store").is_none() && dropped.contains(&"store".to_owned()), "{dropped:?}");
 }
 
@@ -209,7 +211,7 @@ fn what_cannot_be_said_is_refused_in_the_clients_words() {
     ] {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
         body[field] = value;
-        let asked = (OpenAiChat, InPath::default(), &*body.to_string());
+        let asked = (OpenAiChat, PathParamsRef::default(), &*body.to_string());
         let refused = translated(asked, OpenAiResponses, &target("m"), false).unwrap_err();
         assert_eq!(refused, format!("`{field}` cannot be expressed by OpenAI Responses"));
         let (written, dropped) = translated(asked, OpenAiResponses, &target("m"), true).unwrap();
@@ -220,7 +222,7 @@ fn what_cannot_be_said_is_refused_in_the_clients_words() {
 #[test]
 fn hints_for_a_cache_are_dropped_and_told() {
     let body = json!({"model": "m", "input": "hi", "prompt_cache_key": "k", "prompt_cache_retention": "24h"});
-    let asked = (OpenAiResponses, InPath::default(), &*body.to_string());
+    let asked = (OpenAiResponses, PathParamsRef::default(), &*body.to_string());
     let (written, dropped) = translated(asked, Anthropic, &target("m"), false).unwrap();
     assert!(written.get("prompt_cache_key").is_none());
     assert!(
@@ -233,7 +235,7 @@ fn hints_for_a_cache_are_dropped_and_told() {
 #[test]
 fn a_conversation_crosses_openais_two_dialects_and_comes_back() {
     let body = String::from_utf8(fixture("responses", "request.json").to_vec()).unwrap();
-    let asked = (OpenAiResponses, InPath::default(), &*body);
+    let asked = (OpenAiResponses, PathParamsRef::default(), &*body);
     let (chat, dropped) = translated(asked, OpenAiChat, &target("m"), true).unwrap();
     let roles: Vec<_> = chat["messages"]
         .as_array()
@@ -251,7 +253,8 @@ fn a_conversation_crosses_openais_two_dialects_and_comes_back() {
     chat["messages"][3]["tool_calls"][2]["type"] = "custom".into();
     let text = chat.to_string();
     let (again, _) =
-        translated((OpenAiChat, InPath::default(), &text), OpenAiResponses, &target("m"), true).unwrap();
+        translated((OpenAiChat, PathParamsRef::default(), &text), OpenAiResponses, &target("m"), true)
+            .unwrap();
     assert_eq!(again["instructions"], "Be brief.");
     assert_eq!(again["text"], serde_json::from_str::<Value>(&body).unwrap()["text"]);
     assert_eq!(again["tool_choice"], serde_json::from_str::<Value>(&body).unwrap()["tool_choice"]);

@@ -23,7 +23,7 @@ const PLACES: [(&str, Place); 19] = [
     ("wire", Place::Floor(1)),
     ("policy", Place::Floor(2)),
     ("cache", Place::Floor(3)),
-    ("fleet", Place::Floor(3)),
+    ("coordination", Place::Floor(3)),
     ("runtime", Place::Floor(3)),
     ("store", Place::Floor(3)),
     ("cli", Place::Floor(4)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ResourceId;
-use policy::live::{Live, Micros, Shared, SharedKind};
+use policy::health::{HealthRecord, HealthRecordKind, HealthRegistry, Micros};
 use prost::Message as _;
 use proto::{
     Malformed,
@@ -60,7 +60,7 @@ impl Report {
     }
 
     /// Lets a process of no experience know what this proxy knows.
-    pub(super) fn adopt_into(&self, live: &Live, at: Instant, now: Micros) {
+    pub(super) fn adopt_into(&self, live: &HealthRegistry, at: Instant, now: Micros) {
         let age = u64::try_from(self.age(at).as_micros()).unwrap_or(u64::MAX);
         for Seen { id, health, .. } in &self.targets {
             if let Some(shared) = health.shared.as_ref().and_then(shared) {
@@ -73,7 +73,7 @@ impl Report {
             let told = health.shared.as_ref().and_then(shared);
             let told = told.or_else(|| (rest > 0).then_some(NOTHING));
             if let Some(told) = told {
-                let shared = Shared { rest: told.rest.max(rest), ..told };
+                let shared = HealthRecord { rest: told.rest.max(rest), ..told };
                 live.credential(*id, health.revision).adopt(&shared.after(age), now);
             }
         }
@@ -81,8 +81,15 @@ impl Report {
 }
 
 /// Of something that was never out of use.
-const NOTHING: Shared =
-    Shared { kind: SharedKind::Recovered, epoch: 0, left: 0, warm_up: 0, times: 0, dead: false, rest: 0 };
+const NOTHING: HealthRecord = HealthRecord {
+    kind: HealthRecordKind::Recovered,
+    epoch: 0,
+    left: 0,
+    warm_up: 0,
+    times: 0,
+    dead: false,
+    rest: 0,
+};
 
 fn seen<T>(id: &[u8], owner: &[u8], health: T) -> Result<Seen<T>, Malformed> {
     let id = proto::id_from(id, "id")?.ok_or_else(|| Malformed("no id".to_owned()))?;
@@ -97,10 +104,10 @@ fn short(text: &str) -> Result<(), Malformed> {
 }
 
 /// `None`: in the words of a newer version.
-fn shared(told: &SharedState) -> Option<Shared> {
+fn shared(told: &SharedState) -> Option<HealthRecord> {
     let SharedState { ejected, epoch, left_us, warm_up_us, times, dead, rest_us } = *told;
-    Some(Shared {
-        kind: if ejected { SharedKind::Ejected } else { SharedKind::Recovered },
+    Some(HealthRecord {
+        kind: if ejected { HealthRecordKind::Ejected } else { HealthRecordKind::Recovered },
         epoch: u16::try_from(epoch).ok()?,
         left: left_us,
         warm_up: warm_up_us,

@@ -1,7 +1,7 @@
 //! Reports as they are taken, forgotten, joined and believed.
 
 use domain::ResourceId;
-use policy::live::{Admission, BenchReason};
+use policy::health::{BreakerState, UnavailableReason};
 use proto::v1::{CredentialHealth, SharedState, TargetHealth};
 use tonic::Code;
 
@@ -125,18 +125,18 @@ fn a_dry_run_knows_what_the_proxies_of_its_region_know() {
 
     let (live, proxies) = reports.live_view(Some("us"), 1, at);
     assert_eq!(proxies, 0);
-    assert_eq!(live.target(endpoint, "m-2").admission(at), Admission::Open);
+    assert_eq!(live.target(endpoint, "m-2").admission(at), BreakerState::Open);
 
     for region in [Some("eu"), None] {
         let (live, proxies) = reports.live_view(region, 1, at);
         assert_eq!(proxies, 1);
         let admission = live.target(endpoint, "m-2").admission(at);
         assert!(
-            matches!(admission, Admission::Ejected { dead: true, left } if left > Duration::from_secs(30))
+            matches!(admission, BreakerState::Ejected { dead: true, left } if left > Duration::from_secs(30))
         );
         let benched = |id, revision| live.credential(id, revision).usable(0, at).err().map(|b| b.reason);
-        assert_eq!(benched(refused, 7), Some(BenchReason::Disabled));
-        assert_eq!(benched(rests, 7), Some(BenchReason::Resting));
+        assert_eq!(benched(refused, 7), Some(UnavailableReason::Disabled));
+        assert_eq!(benched(rests, 7), Some(UnavailableReason::Resting));
         assert_eq!(benched(refused, 8), None, "another revision is another key");
     }
 }

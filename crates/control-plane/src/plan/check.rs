@@ -10,10 +10,14 @@ use domain::{Kind, Resource, ResourceId, Spec};
 use runtime::outbound::Filter;
 
 use self::references::{Reference, references, resolves};
-use super::World;
+use super::ConfigGraph;
 
 /// What is wrong with the rows that were written, each with where errors shall point to.
-pub(super) fn written(world: &World, rows: &[(ResourceId, String)], filter: &Filter) -> Vec<FieldError> {
+pub(super) fn written(
+    world: &ConfigGraph,
+    rows: &[(ResourceId, String)],
+    filter: &Filter,
+) -> Vec<FieldError> {
     let each = rows.iter().filter_map(|(id, path)| Some((world.get(*id)?, path)));
     let alone = each.flat_map(|(row, path)| {
         row_errors(world, row, filter).into_iter().map(move |error| error.within(path))
@@ -25,7 +29,7 @@ pub(super) fn written(world: &World, rows: &[(ResourceId, String)], filter: &Fil
 }
 
 /// What is wrong with a row that was written; fields are relative to it.
-fn row_errors(world: &World, row: &Resource, filter: &Filter) -> Vec<FieldError> {
+fn row_errors(world: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<FieldError> {
     let mut errors = Vec::new();
     match &row.spec {
         Spec::Provider(spec) => errors.extend(provider::provider(spec, filter)),
@@ -49,7 +53,7 @@ fn row_errors(world: &World, row: &Resource, filter: &Filter) -> Vec<FieldError>
 }
 
 /// That no row lost what it needs by a deletion; says who still needs what.
-pub(super) fn nothing_dangles(before: &World, after: &World) -> Result<(), String> {
+pub(super) fn nothing_dangles(before: &ConfigGraph, after: &ConfigGraph) -> Result<(), String> {
     const SHOWN: usize = 10;
     let mut found = Vec::new();
     for row in after.rows() {

@@ -19,7 +19,7 @@ fn keyring() -> Keyring {
     Keyring::new(&MasterKey::generate(), &[])
 }
 
-fn apply(world: &World, ring: &Keyring, text: &str, prune: bool) -> Result<Plan, Refused> {
+fn apply(world: &ConfigGraph, ring: &Keyring, text: &str, prune: bool) -> Result<Plan, PlanError> {
     let desired = Document::read(text, Format::Yaml).unwrap().desired().unwrap();
     let mut planner = Planner::new(world, ring);
     planner.apply(desired, prune);
@@ -27,10 +27,10 @@ fn apply(world: &World, ring: &Keyring, text: &str, prune: bool) -> Result<Plan,
 }
 
 /// The world after a plan was carried out.
-fn carried_out(mut world: World, plan: Plan) -> World {
+fn carried_out(mut world: ConfigGraph, plan: Plan) -> ConfigGraph {
     for draft in plan.drafts {
         let sealed = draft.sealed.or_else(|| world.get(draft.id).and_then(|row| row.sealed.clone()));
-        let Draft { id, tenant, name, spec, .. } = draft;
+        let ResourceDraft { id, tenant, name, spec, .. } = draft;
         world.insert(Resource { id, tenant, name, spec, revision: 1, sealed });
     }
     for id in plan.deletes {
@@ -46,10 +46,10 @@ fn lines(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn invalid(result: Result<Plan, Refused>) -> String {
+fn invalid(result: Result<Plan, PlanError>) -> String {
     match result {
-        Err(Refused::Invalid(invalid)) => invalid.to_string(),
-        Err(Refused::Conflict(why)) => panic!("a conflict: {why}"),
+        Err(PlanError::Invalid(invalid)) => invalid.to_string(),
+        Err(PlanError::Conflict(why)) => panic!("a conflict: {why}"),
         Ok(plan) => panic!("not refused: {:?}", plan.changes),
     }
 }
@@ -57,9 +57,9 @@ fn invalid(result: Result<Plan, Refused>) -> String {
 #[test]
 fn applying_twice_changes_nothing_and_keeps_every_secret() {
     let ring = keyring();
-    let plan = apply(&World::default(), &ring, TEXT, true).ok().unwrap();
+    let plan = apply(&ConfigGraph::default(), &ring, TEXT, true).ok().unwrap();
     assert_eq!((plan.drafts.len(), plan.secrets.len()), (8, 1));
-    let world = carried_out(World::default(), plan);
+    let world = carried_out(ConfigGraph::default(), plan);
     let again = apply(&world, &ring, TEXT, true).unwrap();
     assert!(again.drafts.is_empty() && again.deletes.is_empty() && again.secrets.is_empty());
     assert!(again.changes.iter().all(|entry| entry.change == Change::Unchanged));
@@ -76,7 +76,8 @@ fn applying_twice_changes_nothing_and_keeps_every_secret() {
 
 #[test]
 fn a_lost_master_key_does_not_lock_the_operator_out() {
-    let world = carried_out(World::default(), apply(&World::default(), &keyring(), TEXT, false).unwrap());
+    let world =
+        carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &keyring(), TEXT, false).unwrap());
     let plan = apply(&world, &keyring(), TEXT, false).unwrap();
     assert_eq!(lines(&plan), ["Update credential a/m secret"]);
 }
@@ -85,7 +86,7 @@ fn a_lost_master_key_does_not_lock_the_operator_out() {
 fn references_must_resolve_and_errors_name_the_field() {
     let ring = keyring();
     let refuse =
-        |from: &str, to: &str| invalid(apply(&World::default(), &ring, &TEXT.replace(from, to), false));
+        |from: &str, to: &str| invalid(apply(&ConfigGraph::default(), &ring, &TEXT.replace(from, to), false));
     assert_eq!(refuse("[ a/x, a/y ]", "[ a/x, b/y ]"), "routes.chat.targets[1]: there is no provider \"b\"");
     assert_eq!(
         refuse("[ chat, a/x ]", "[ chart ]"),
@@ -105,7 +106,8 @@ fn references_must_resolve_and_errors_name_the_field() {
 #[test]
 fn a_tenants_provider_never_gets_the_operators_credential() {
     let ring = keyring();
-    let world = carried_out(World::default(), apply(&World::default(), &ring, TEXT, false).unwrap());
+    let world =
+        carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap());
     let acme = world.id(Kind::Tenant, None, "acme");
     let mut planner = Planner::new(&world, &ring);
     let spec = Spec::Credential(domain::CredentialSpec {
@@ -115,7 +117,7 @@ fn a_tenants_provider_never_gets_the_operators_credential() {
         limits: domain::CredentialLimits::default(),
     });
     let secret = Some(SecretText::new("s".into()).unwrap());
-    planner.put(Wanted { path: String::new(), tenant: acme, name: "a/m".into(), spec, secret });
+    planner.put(DesiredResource { path: String::new(), tenant: acme, name: "a/m".into(), spec, secret });
     assert_eq!(
         invalid(planner.finish(&Filter::default())),
         "provider: there is no provider \"a\" of this owner"
@@ -125,7 +127,8 @@ fn a_tenants_provider_never_gets_the_operators_credential() {
 #[test]
 fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
     let ring = keyring();
-    let world = carried_out(World::default(), apply(&World::default(), &ring, TEXT, false).unwrap());
+    let world =
+        carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap());
     let delete = |kind, name, cascade| {
         let mut planner = Planner::new(&world, &ring);
         let id = world.id(kind, None, name).unwrap();
@@ -136,13 +139,13 @@ fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
         }
         planner.finish(&Filter::default())
     };
-    let Err(Refused::Conflict(why)) = delete(Kind::Route, "chat", false) else { panic!("deleted") };
+    let Err(PlanError::Conflict(why)) = delete(Kind::Route, "chat", false) else { panic!("deleted") };
     assert_eq!(why, "key \"k\" refers to route \"chat\" (routes[0])");
-    let Err(Refused::Conflict(why)) = delete(Kind::Provider, "a", true) else { panic!("deleted") };
+    let Err(PlanError::Conflict(why)) = delete(Kind::Provider, "a", true) else { panic!("deleted") };
     assert!(
         why.contains("route \"chat\" refers to provider \"a\" (targets[0])") && !why.contains("credential")
     );
-    let Err(Refused::Conflict(why)) = delete(Kind::Tenant, "acme", false) else { panic!("deleted") };
+    let Err(PlanError::Conflict(why)) = delete(Kind::Tenant, "acme", false) else { panic!("deleted") };
     assert!(why.contains("key \"k\" belongs to tenant \"acme\""), "{why}");
     let plan = delete(Kind::Tenant, "acme", true).unwrap();
     assert_eq!(plan.deletes.len(), 3);
@@ -153,14 +156,14 @@ fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
 #[test]
 fn rotation_keeps_the_old_secret_for_the_grace_period() {
     let ring = keyring();
-    let plan = apply(&World::default(), &ring, TEXT, false).unwrap();
+    let plan = apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap();
     let first = ring.digest(&plan.secrets[0].secret);
-    let world = carried_out(World::default(), plan);
+    let world = carried_out(ConfigGraph::default(), plan);
     let key = world.rows().find(|row| row.kind() == Kind::Key).unwrap();
     let mut planner = Planner::new(&world, &ring);
     planner.rotate(key, Some(77));
     let plan = planner.finish(&Filter::default()).unwrap();
-    let seal = KeySeal::decode(plan.drafts[0].sealed.as_ref().unwrap()).unwrap();
+    let seal = ApiKeyDigests::decode(plan.drafts[0].sealed.as_ref().unwrap()).unwrap();
     assert_eq!(seal.current, ring.digest(&plan.secrets[0].secret));
     assert_eq!(seal.previous, Some((first, 77)));
 }

@@ -6,12 +6,12 @@ use domain::{Kind, ModelRef, Resource, ResourceId, Spec};
 
 /// One moment of the configuration.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct World {
+pub(crate) struct ConfigGraph {
     rows: BTreeMap<ResourceId, Resource>,
     names: HashMap<(Kind, Option<ResourceId>), HashMap<String, ResourceId>>,
 }
 
-impl World {
+impl ConfigGraph {
     pub(crate) fn new(rows: Vec<Resource>) -> Self {
         let mut world = Self::default();
         rows.into_iter().for_each(|row| world.insert(row));

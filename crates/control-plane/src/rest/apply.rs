@@ -6,17 +6,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{AdminState, call::Call, error::ApiError};
-use crate::plan::World;
+use super::{AdminState, call::AdminRequest, error::ApiError};
+use crate::plan::ConfigGraph;
 
 /// `POST /api/v1/apply`.
-pub(super) async fn apply(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn apply(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let (prune, dry_run) = (call.flag("prune")?, call.flag("dry_run")?);
     let (text, format) = call.text()?;
     let desired = Document::read(text, format)?.desired()?;
     let reply = if dry_run {
         let (version, rows) = state.store.load().await?;
-        let before = World::new(rows);
+        let before = ConfigGraph::new(rows);
         let ((), plan) = state.planned(&before, |_, planner| {
             planner.apply(desired, prune);
             Ok(())

@@ -2,11 +2,11 @@
 
 use admin_api::{ApplyReply, Document, Problem};
 use domain::{Kind, ProviderSpec, Spec};
-use secrets::KeySeal;
+use secrets::ApiKeyDigests;
 use store::Actor;
 
 use super::{AdminState, error::ApiError};
-use crate::plan::Wanted;
+use crate::plan::DesiredResource;
 
 impl AdminState {
     /// Applies a document whose secrets are resolved; `actor` goes into the audit log.
@@ -37,7 +37,7 @@ impl AdminState {
             Ok(self.store.get(Kind::Key, Some(tenant), key).await?)
         };
         let found = found.await.map_err(ApiError::into_problem)?;
-        let seal = found.and_then(|stored| KeySeal::decode(stored.resource.sealed.as_deref()?));
+        let seal = found.and_then(|stored| ApiKeyDigests::decode(stored.resource.sealed.as_deref()?));
         Ok(seal.is_some_and(|seal| self.keyring.digests(text).any(|digest| digest == seal.current)))
     }
 
@@ -61,7 +61,7 @@ impl AdminState {
                 let spec =
                     Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
                 let (path, name) = (String::new(), name.to_owned());
-                planner.put(Wanted { path, tenant: None, name, spec, secret: None });
+                planner.put(DesiredResource { path, tenant: None, name, spec, secret: None });
             }
             Ok(())
         });

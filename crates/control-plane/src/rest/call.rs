@@ -17,7 +17,7 @@ const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 500;
 
 /// One request.
-pub(super) struct Call {
+pub(super) struct AdminRequest {
     pub(super) actor: Actor,
     /// The last part of the path: a resource's name or id.
     pub(super) name: String,
@@ -26,7 +26,7 @@ pub(super) struct Call {
     body: Bytes,
 }
 
-impl Call {
+impl AdminRequest {
     /// Reads a request; parameters that the operation does not know are refused.
     pub(super) async fn read(
         request: Request,

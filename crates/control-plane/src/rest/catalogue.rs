@@ -8,10 +8,10 @@ use axum::{
 use domain::{ModelRef, Timestamp};
 use store::{CatalogueModel, CatalogueQuery};
 
-use super::{AdminState, call::Call, error::ApiError};
+use super::{AdminState, call::AdminRequest, error::ApiError};
 
 /// `GET /api/v1/catalogue`.
-pub(super) async fn list(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn list(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let query = CatalogueQuery {
         provider_kind: call.parameter("kind").map(str::to_owned),
         after: call.parameter("cursor").map(str::to_owned),
@@ -24,7 +24,7 @@ pub(super) async fn list(state: &AdminState, call: &Call) -> Result<Response, Ap
 }
 
 /// `GET /api/v1/catalogue/{kind}/{model}`.
-pub(super) async fn get(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn get(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let model: ModelRef = call.name.parse().map_err(|error: String| ApiError::invalid("name", error))?;
     let found = state.store.catalogue_model(&model).await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("the catalogue knows no model {model}")))?;
@@ -32,7 +32,7 @@ pub(super) async fn get(state: &AdminState, call: &Call) -> Result<Response, Api
 }
 
 /// `POST /api/v1/catalogue`.
-pub(super) async fn import(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn import(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let (text, format) = call.text()?;
     let catalogue = read_catalogue(text, format)?;
     let mut tx = state.store.begin(&call.actor).await?;

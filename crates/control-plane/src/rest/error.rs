@@ -7,7 +7,7 @@ use axum::{
 };
 use store::StoreError;
 
-use crate::plan::Refused;
+use crate::plan::PlanError;
 
 /// A problem on its way to the client.
 #[derive(Debug)]
@@ -107,11 +107,11 @@ impl From<Invalid> for ApiError {
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
+impl From<PlanError> for ApiError {
+    fn from(refused: PlanError) -> Self {
         match refused {
-            Refused::Invalid(invalid) => invalid.into(),
-            Refused::Conflict(detail) => Self::conflict("", detail),
+            PlanError::Invalid(invalid) => invalid.into(),
+            PlanError::Conflict(detail) => Self::conflict("", detail),
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::Timestamp;
-use policy::{Asking, Caller, Rows};
+use policy::{Caller, ConfigRows, RoutingContext};
 use secrets::Keyring;
 use store::{Store, StoreError};
 use tokio::sync::Mutex;
@@ -22,16 +22,16 @@ use self::{
     live_view::{LiveView, live_view},
     question::Question,
 };
-use super::{AdminState, call::Call, error::ApiError};
+use super::{AdminState, call::AdminRequest, error::ApiError};
 use crate::watch::ProxyStatus;
 
 /// The rows of the version that was asked for last. Not the compiled snapshot: that holds opened secrets, and lives no
 /// longer than a dry run. Locked through each, for it takes the memory of a whole configuration.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<Option<Arc<Rows>>>);
+pub(super) struct Kept(Mutex<Option<Arc<ConfigRows>>>);
 
 /// Answers.
-pub(super) async fn explain(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn explain(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let asked = ExplainRequest::read(call.value()?)?;
     let question = Question::read(&asked)?;
     let mut kept = state.explained.0.lock().await;
@@ -45,14 +45,14 @@ pub(super) async fn explain(state: &AdminState, call: &Call) -> Result<Response,
 }
 
 /// The rows of the newest version, those of the catalogue included.
-async fn newest(store: &Store, kept: &mut Option<Arc<Rows>>) -> Result<Arc<Rows>, StoreError> {
+async fn newest(store: &Store, kept: &mut Option<Arc<ConfigRows>>) -> Result<Arc<ConfigRows>, StoreError> {
     let version = store.version().await?;
     if let Some(rows) = kept.as_ref().filter(|rows| rows.version == version) {
         return Ok(Arc::clone(rows));
     }
     let (version, mut known) = store.load().await?;
     known.extend(store.catalogue_since(0, Timestamp::now()).await?);
-    let rows = Arc::new(Rows { version, known, unknown: Vec::new() });
+    let rows = Arc::new(ConfigRows { version, known, unknown: Vec::new() });
     *kept = Some(Arc::clone(&rows));
     Ok(rows)
 }
@@ -64,7 +64,7 @@ fn common_region(proxies: &[ProxyStatus]) -> Option<String> {
 }
 
 fn dry_run(
-    rows: &Rows,
+    rows: &ConfigRows,
     keyring: &Keyring,
     view: &LiveView,
     (asked, question, region): (&ExplainRequest, &Question, Option<String>),
@@ -84,7 +84,7 @@ fn dry_run(
     };
     let said = caller::Said::read(asked, &key, &question.facts)?;
     let shape = || question.shape();
-    let asking = Asking {
+    let asking = RoutingContext {
         api: question.api.name(),
         facts: &question.facts,
         input_tokens: reply.input_tokens,

@@ -7,24 +7,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{Duration, Kind, Resource, Timestamp};
-use secrets::KeySeal;
+use secrets::ApiKeyDigests;
 use serde_json::Value;
 use store::ListFilter;
 
 use super::{
     AdminState,
-    call::Call,
+    call::AdminRequest,
     error::ApiError,
     write::{addressed, as_stored, missing, owner},
 };
-use crate::plan::Wanted;
+use crate::plan::DesiredResource;
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 3_600);
 const LONGEST_GRACE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// How a body replaces a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum ReplaceMode {
     /// The body is the whole specification.
     Whole,
     /// The body is merged into it (RFC 7396).
@@ -32,7 +32,7 @@ pub(super) enum How {
 }
 
 /// `GET /api/v1/{kind}`: `?tenant=NAME` that tenant's own, `?tenant=` the operator's, without it everybody's.
-pub(super) async fn list(state: &AdminState, call: &Call, kind: Kind) -> Result<Response, ApiError> {
+pub(super) async fn list(state: &AdminState, call: &AdminRequest, kind: Kind) -> Result<Response, ApiError> {
     let tenant = match call.parameter("tenant") {
         None => None,
         Some("") => Some(None),
@@ -52,7 +52,7 @@ pub(super) async fn list(state: &AdminState, call: &Call, kind: Kind) -> Result<
 }
 
 /// `GET /api/v1/{kind}/{name}`.
-pub(super) async fn get(state: &AdminState, call: &Call, kind: Kind) -> Result<Response, ApiError> {
+pub(super) async fn get(state: &AdminState, call: &AdminRequest, kind: Kind) -> Result<Response, ApiError> {
     let tenant = call.parameter("tenant");
     let stored = match (call.name.parse(), kind, tenant) {
         (Ok(id), ..) => state.store.get_by_id(id).await?.filter(|stored| stored.resource.kind() == kind),
@@ -73,7 +73,11 @@ pub(super) async fn get(state: &AdminState, call: &Call, kind: Kind) -> Result<R
 }
 
 /// `POST /api/v1/{kind}`.
-pub(super) async fn create(state: &AdminState, call: &Call, kind: Kind) -> Result<Response, ApiError> {
+pub(super) async fn create(
+    state: &AdminState,
+    call: &AdminRequest,
+    kind: Kind,
+) -> Result<Response, ApiError> {
     let written = read_item(kind, call.value()?, None)?;
     if let Some(field) = written.read_only.keys().next() {
         return Err(ApiError::invalid(field, "cannot be written; the server makes it"));
@@ -86,7 +90,7 @@ pub(super) async fn create(state: &AdminState, call: &Call, kind: Kind) -> Resul
             return Err(ApiError::conflict("name", format!("the {kind} {name:?} exists already")));
         }
         let (spec, secret) = (written.spec, written.secret);
-        Ok(planner.put(Wanted { path: String::new(), tenant, name, spec, secret }))
+        Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     let item = write.await?;
     let mut response = answer(StatusCode::CREATED, &item);
@@ -99,18 +103,20 @@ pub(super) async fn create(state: &AdminState, call: &Call, kind: Kind) -> Resul
 /// `PUT` and `PATCH /api/v1/{kind}/{name}`: of a row that is there; making one is for `POST` and `apply`.
 pub(super) async fn replace(
     state: &AdminState,
-    call: &Call,
+    call: &AdminRequest,
     kind: Kind,
-    how: How,
+    how: ReplaceMode,
 ) -> Result<Response, ApiError> {
     let body = call.value()?;
     let write = state.write_one(&call.actor, |world, planner| {
         let row = addressed(world, kind, call.parameter("tenant"), &call.name)?;
         call.check_revision(row.revision)?;
         let body = match how {
-            How::Whole => body,
-            How::Merge if !body.is_object() => return Err(ApiError::invalid("", "expected an object")),
-            How::Merge => {
+            ReplaceMode::Whole => body,
+            ReplaceMode::Merge if !body.is_object() => {
+                return Err(ApiError::invalid("", "expected an object"));
+            }
+            ReplaceMode::Merge => {
                 let mut merged = row.spec.to_json();
                 merge(&mut merged, body);
                 merged
@@ -125,13 +131,17 @@ pub(super) async fn replace(
             return Err(ApiError::invalid("tenant", "cannot change; create another and delete this one"));
         }
         let (tenant, name) = (row.tenant, row.name.clone());
-        Ok(planner.put(Wanted { path: String::new(), tenant, name, spec, secret }))
+        Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     Ok(answer(StatusCode::OK, &write.await?))
 }
 
 /// `DELETE /api/v1/{kind}/{name}`.
-pub(super) async fn delete(state: &AdminState, call: &Call, kind: Kind) -> Result<Response, ApiError> {
+pub(super) async fn delete(
+    state: &AdminState,
+    call: &AdminRequest,
+    kind: Kind,
+) -> Result<Response, ApiError> {
     let cascade = call.flag("cascade")?;
     let write = state.write(&call.actor, |world, planner| {
         let row = addressed(world, kind, call.parameter("tenant"), &call.name)?;
@@ -148,7 +158,7 @@ pub(super) async fn delete(state: &AdminState, call: &Call, kind: Kind) -> Resul
 }
 
 /// `POST /api/v1/keys/{name}/rotate`.
-pub(super) async fn rotate(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn rotate(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let grace = call.typed::<Duration>("grace")?.unwrap_or(DEFAULT_GRACE);
     if grace > LONGEST_GRACE {
         return Err(ApiError::invalid("grace", "must be at most 30d"));
@@ -159,7 +169,7 @@ pub(super) async fn rotate(state: &AdminState, call: &Call) -> Result<Response, 
     let write = state.write_one(&call.actor, |world, planner| {
         let row = addressed(world, Kind::Key, call.parameter("tenant"), &call.name)?;
         call.check_revision(row.revision)?;
-        let seal = row.sealed.as_deref().and_then(KeySeal::decode);
+        let seal = row.sealed.as_deref().and_then(ApiKeyDigests::decode);
         let running = seal.and_then(|seal| seal.previous).filter(|(_, until)| *until > now);
         if ends.is_some() && running.is_some() {
             let why = "the secret before the current one still works, and another rotation would end it at once; \

@@ -61,7 +61,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             "description": "Name or id; slashes within the names of models, prices and credentials stay as they are. Of the catalogue: `kind/model`.",
         }));
     }
-    if matches!(operation.method, Method::Put | Method::Patch | Method::Delete) {
+    if matches!(operation.method, Method::PutOutcome | Method::Patch | Method::Delete) {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "schema": { "type": "string" },
             "description": "The `revision` that was read; 412 when the resource was written since.",

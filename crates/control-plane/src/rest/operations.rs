@@ -33,7 +33,7 @@ pub(super) enum Action {
 pub(super) enum Method {
     Get,
     Post,
-    Put,
+    PutOutcome,
     Patch,
     Delete,
 }
@@ -43,7 +43,7 @@ impl Method {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
-            Self::Put => MethodFilter::PUT,
+            Self::PutOutcome => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
         }
@@ -54,7 +54,7 @@ impl Method {
         match self {
             Self::Get => "get",
             Self::Post => "post",
-            Self::Put => "put",
+            Self::PutOutcome => "put",
             Self::Patch => "patch",
             Self::Delete => "delete",
         }
@@ -230,7 +230,7 @@ fn of_kind(kind: Kind) -> [Operation; 6] {
         get(all, &format!("List {all}"), Action::List(kind)).giving(LIST, Shape::Items(kind)),
         Operation { status: 201, ..created },
         get(&one, &format!("Get a {kind}"), Action::Get(kind)).giving(ITEM, read),
-        change(Method::Put, "Replace", Action::Replace(kind)).with(ITEM, write, read),
+        change(Method::PutOutcome, "Replace", Action::Replace(kind)).with(ITEM, write, read),
         change(Method::Patch, "Change some fields of", Action::Patch(kind)).with(ITEM, patch, read),
         Operation { status: 204, ..deleted },
     ]

@@ -13,12 +13,12 @@ use domain::{RequestId, Resource, ResourceId, Timestamp};
 use serde_json::{Map, Value};
 use store::{Dimension, RequestQuery, UsageQuery, UsageRow};
 
-use super::{AdminState, call::Call, error::ApiError};
+use super::{AdminState, call::AdminRequest, error::ApiError};
 
 pub(super) use shapes::{AuditItem, RequestItem, UsageItem};
 
 /// `GET /api/v1/usage`.
-pub(super) async fn usage(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn usage(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let group_by = call.parameter("group_by").unwrap_or_default();
     let group_by = group_by
         .split(',')
@@ -53,7 +53,7 @@ pub(super) async fn usage(state: &AdminState, call: &Call) -> Result<Response, A
 }
 
 /// `GET /api/v1/requests`.
-pub(super) async fn requests(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn requests(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let none =
         |_| ApiError::invalid("request_id", "is none; an answer's header x-portcullis-request-id has it");
     let query = RequestQuery {
@@ -75,7 +75,7 @@ pub(super) async fn requests(state: &AdminState, call: &Call) -> Result<Response
 }
 
 /// `GET /api/v1/audit`.
-pub(super) async fn audit(state: &AdminState, call: &Call) -> Result<Response, ApiError> {
+pub(super) async fn audit(state: &AdminState, call: &AdminRequest) -> Result<Response, ApiError> {
     let page = state.store.audit(call.parameter("cursor"), call.limit()?).await;
     let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;
     let mut names = Names::new(state);
@@ -96,7 +96,7 @@ pub(super) fn proxies(state: &AdminState) -> Response {
 }
 
 /// One tenant's only, by name, the operator being one; by id also when it is gone, because its usage stays.
-async fn tenant(state: &AdminState, call: &Call) -> Result<Option<ResourceId>, ApiError> {
+async fn tenant(state: &AdminState, call: &AdminRequest) -> Result<Option<ResourceId>, ApiError> {
     match call.parameter("tenant") {
         None => Ok(None),
         Some(name) => match name.parse() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use store::{Actor, Stored, Tx};
 
 use super::{AdminState, error::ApiError};
-use crate::plan::{Plan, Planner, World};
+use crate::plan::{ConfigGraph, Plan, Planner};
 
 impl AdminState {
     /// Writes one resource, and shows it as this write left it: read within the transaction, so that the answer
@@ -16,10 +16,10 @@ impl AdminState {
     pub(super) async fn write_one(
         &self,
         actor: &Actor,
-        work: impl FnOnce(&World, &mut Planner<'_>) -> Result<ResourceId, ApiError> + Send,
+        work: impl FnOnce(&ConfigGraph, &mut Planner<'_>) -> Result<ResourceId, ApiError> + Send,
     ) -> Result<Item, ApiError> {
         let mut tx = self.store.begin(actor).await?;
-        let before = World::new(tx.load().await?);
+        let before = ConfigGraph::new(tx.load().await?);
         let (id, mut plan) = self.planned(&before, work)?;
         let secret = plan.secrets.pop().map(|shown| ShownOnce(shown.secret));
         carry_out(&mut tx, &mut plan).await?;
@@ -38,10 +38,10 @@ impl AdminState {
     pub(super) async fn write<R: Send>(
         &self,
         actor: &Actor,
-        work: impl FnOnce(&World, &mut Planner<'_>) -> Result<R, ApiError> + Send,
+        work: impl FnOnce(&ConfigGraph, &mut Planner<'_>) -> Result<R, ApiError> + Send,
     ) -> Result<(R, Plan, Version), ApiError> {
         let mut tx = self.store.begin(actor).await?;
-        let before = World::new(tx.load().await?);
+        let before = ConfigGraph::new(tx.load().await?);
         let (result, mut plan) = self.planned(&before, work)?;
         carry_out(&mut tx, &mut plan).await?;
         let version = tx.commit().await?;
@@ -51,8 +51,8 @@ impl AdminState {
     /// The plan alone.
     pub(super) fn planned<R>(
         &self,
-        before: &World,
-        work: impl FnOnce(&World, &mut Planner<'_>) -> Result<R, ApiError>,
+        before: &ConfigGraph,
+        work: impl FnOnce(&ConfigGraph, &mut Planner<'_>) -> Result<R, ApiError>,
     ) -> Result<(R, Plan), ApiError> {
         let mut planner = Planner::new(before, &self.keyring);
         let result = work(before, &mut planner)?;
@@ -105,7 +105,11 @@ fn item(stored: Stored, tenant: Option<String>) -> Item {
 }
 
 /// The owner that `tenant` names, within a configuration.
-pub(super) fn owner(world: &World, kind: Kind, tenant: Option<&str>) -> Result<Option<ResourceId>, ApiError> {
+pub(super) fn owner(
+    world: &ConfigGraph,
+    kind: Kind,
+    tenant: Option<&str>,
+) -> Result<Option<ResourceId>, ApiError> {
     match (kind, tenant) {
         (Kind::Tenant, Some(_)) => Err(ApiError::invalid("tenant", "cannot be given: a tenant has no owner")),
         (Kind::Key | Kind::Limit, None) => {
@@ -123,7 +127,7 @@ pub(super) fn owner(world: &World, kind: Kind, tenant: Option<&str>) -> Result<O
 
 /// The row that a path names: by id, or by name and owner.
 pub(super) fn addressed<'w>(
-    world: &'w World,
+    world: &'w ConfigGraph,
     kind: Kind,
     tenant: Option<&str>,
     name: &str,

@@ -14,9 +14,9 @@ use tonic::{Code, Status, Streaming};
 
 use super::{
     Shared,
-    newest::Newest,
+    newest::LatestVersion,
     pack,
-    proxies::{ProxyStatus, Seat},
+    proxies::{ProxyRegistration, ProxyStatus},
 };
 
 /// Longest text a proxy may say of itself, in bytes.
@@ -28,10 +28,10 @@ const BY_CERTIFICATE: &str = "certificate";
 
 struct Feed {
     shared: Arc<Shared>,
-    newest: watch::Receiver<Newest>,
+    newest: watch::Receiver<LatestVersion>,
     requests: Streaming<WatchRequest>,
     replies: mpsc::Sender<Result<WatchReply, Status>>,
-    seat: Seat,
+    seat: ProxyRegistration,
     proxy: String,
     beat: Interval,
     /// What the proxy holds: the last version it acked, or said hello with. Deltas start here.
@@ -45,7 +45,7 @@ struct Feed {
 /// Serves one stream to its end.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    newest: watch::Receiver<Newest>,
+    newest: watch::Receiver<LatestVersion>,
     peer: Peer,
     requests: Streaming<WatchRequest>,
     replies: mpsc::Sender<Result<WatchReply, Status>>,
@@ -71,7 +71,7 @@ pub(super) async fn run(
 impl Feed {
     async fn greet(
         shared: Arc<Shared>,
-        newest: watch::Receiver<Newest>,
+        newest: watch::Receiver<LatestVersion>,
         peer: Peer,
         mut requests: Streaming<WatchRequest>,
         replies: mpsc::Sender<Result<WatchReply, Status>>,

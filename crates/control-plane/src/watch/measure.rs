@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc};
 use runtime::metrics::{Collect, Exposition};
 use tokio::sync::watch;
 
-use super::{newest::Newest, proxies::Proxies};
+use super::{newest::LatestVersion, proxies::Proxies};
 
 /// Where the answers are.
 pub(super) struct Progress {
-    pub(super) newest: watch::Receiver<Newest>,
+    pub(super) newest: watch::Receiver<LatestVersion>,
     pub(super) proxies: Arc<Proxies>,
 }
 

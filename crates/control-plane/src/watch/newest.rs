@@ -11,10 +11,14 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The newest version; `None` while the store does not say.
-pub(super) type Newest = Option<Version>;
+pub(super) type LatestVersion = Option<Version>;
 
 /// Follows the store until shutdown, or until nobody listens.
-pub(super) fn follow(store: Store, poll: Duration, shutdown: CancellationToken) -> watch::Receiver<Newest> {
+pub(super) fn follow(
+    store: Store,
+    poll: Duration,
+    shutdown: CancellationToken,
+) -> watch::Receiver<LatestVersion> {
     let mut commits = store.subscribe();
     let opened = Version { store: store.id(), revision: *commits.borrow() };
     let (newest, listener) = watch::channel(Some(opened));
@@ -41,7 +45,7 @@ pub(super) fn follow(store: Store, poll: Duration, shutdown: CancellationToken) 
     listener
 }
 
-fn failed(newest: &watch::Sender<Newest>, why: &str) -> Newest {
+fn failed(newest: &watch::Sender<LatestVersion>, why: &str) -> LatestVersion {
     if newest.borrow().is_some() {
         tracing::error!("the store does not say its revision; watching proxies must wait: {why}");
     }

@@ -54,7 +54,7 @@ pub struct Proxies {
 
 /// One stream's place; the proxy is gone from the list when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct ProxyRegistration {
     proxies: Arc<Proxies>,
     number: u64,
 }
@@ -69,7 +69,7 @@ impl Proxies {
     }
 
     /// A place for one more, unless all are taken.
-    pub(super) fn seat(self: &Arc<Self>, status: ProxyStatus) -> Option<Seat> {
+    pub(super) fn seat(self: &Arc<Self>, status: ProxyStatus) -> Option<ProxyRegistration> {
         let mut inner = self.lock();
         if inner.1.len() >= MAX {
             return None;
@@ -77,7 +77,7 @@ impl Proxies {
         inner.0 += 1;
         let number = inner.0;
         inner.1.insert(number, status);
-        Some(Seat { proxies: Arc::clone(self), number })
+        Some(ProxyRegistration { proxies: Arc::clone(self), number })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (u64, BTreeMap<u64, ProxyStatus>)> {
@@ -85,7 +85,7 @@ impl Proxies {
     }
 }
 
-impl Seat {
+impl ProxyRegistration {
     pub(super) fn acked(&self, version: Version) {
         self.update(|status| {
             status.version = Some(version);
@@ -105,7 +105,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ProxyRegistration {
     fn drop(&mut self) {
         let mut inner = self.proxies.lock();
         let Some(left) = inner.1.remove(&self.number) else { return };

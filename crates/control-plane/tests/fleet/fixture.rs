@@ -4,10 +4,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use control_plane::watch::{JoinToken, Proxies, ProxyStatus, WatchService, WatchSettings};
 use domain::{Kind, ResourceId, Spec, TenantSpec, Version};
-use proxy::config::{ConfigClient, ConfigSettings, ConfigStatus, PeerTls, Rows, Session, SessionSettings};
+use proxy::config::{
+    ConfigClient, ConfigRows, ConfigSettings, ConfigStatus, PeerTls, Session, SessionSettings,
+};
 use runtime::peer::PeerTokens;
 use secrets::{Keyring, MasterKey};
-use store::{Actor, Draft, Store};
+use store::{Actor, ResourceDraft, Store};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +110,9 @@ impl Fleet {
         let mut tx = self.store.begin(&Actor { name: "test".into() }).await.unwrap();
         for name in tenants {
             let (id, spec) = (ResourceId::new(), Spec::Tenant(TenantSpec::default()));
-            tx.put(Draft { id, tenant: None, name: (*name).into(), spec, sealed: None }).await.unwrap();
+            tx.put(ResourceDraft { id, tenant: None, name: (*name).into(), spec, sealed: None })
+                .await
+                .unwrap();
         }
         tx.commit().await.unwrap()
     }
@@ -141,7 +145,7 @@ impl Fleet {
         let directory = self.data.path().join(session.proxy());
         let settings = ConfigSettings::new("eu".into(), directory, Duration::from_secs(3600));
         let (sender, installed) = watch::channel(Vec::new());
-        let install = move |rows: &Rows| {
+        let install = move |rows: &ConfigRows| {
             let mut names: Vec<_> = rows.known.iter().map(|row| row.name.clone()).collect();
             names.sort();
             if names.iter().any(|name| name == "bad") {

@@ -35,7 +35,7 @@ fn the_secret_is_sealed_and_the_key_is_kept_as_digest() {
     let opened = api.keyring.open(credential.sealed.as_ref().unwrap(), binding).unwrap();
     assert_eq!(opened.as_slice(), b"sk-canary-1");
     let shown = reply["secrets"][0]["secret"].as_str().unwrap();
-    let seal = secrets::KeySeal::decode(row("backend").sealed.as_ref().unwrap()).unwrap();
+    let seal = secrets::ApiKeyDigests::decode(row("backend").sealed.as_ref().unwrap()).unwrap();
     assert_eq!(seal.current, api.keyring.digest(shown));
 }
 

@@ -194,7 +194,7 @@ fn rotating_keeps_the_old_secret_for_the_grace_period() {
     let seal = || {
         let (_, rows) = api.runtime.block_on(api.store.load()).unwrap();
         let row = rows.into_iter().find(|row| row.name == "backend").unwrap();
-        secrets::KeySeal::decode(&row.sealed.unwrap()).unwrap()
+        secrets::ApiKeyDigests::decode(&row.sealed.unwrap()).unwrap()
     };
     let old = seal().current;
     let rotated = api.send(200, "POST", "/keys/backend/rotate?tenant=acme&grace=1h", None);

@@ -2,7 +2,7 @@
 
 use domain::{Catalogue, ProviderSpec, ResourceId, Spec, Timestamp, Version};
 use serde_json::json;
-use store::{Actor, Draft};
+use store::{Actor, ResourceDraft};
 
 use crate::fixture::{Plane, names};
 
@@ -23,7 +23,7 @@ async fn provider(plane: &Plane, name: &str, kind: &str) -> Version {
     let spec: ProviderSpec = serde_json::from_value(json!({ "kind": kind })).unwrap();
     let (id, spec) = (ResourceId::new(), Spec::Provider(spec));
     let mut tx = plane.store.begin(&ada()).await.unwrap();
-    tx.put(Draft { id, tenant: None, name: name.into(), spec, sealed: None }).await.unwrap();
+    tx.put(ResourceDraft { id, tenant: None, name: name.into(), spec, sealed: None }).await.unwrap();
     tx.commit().await.unwrap()
 }
 

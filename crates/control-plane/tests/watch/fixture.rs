@@ -10,7 +10,7 @@ use proto::v1::{
 };
 use runtime::peer::PeerTokens;
 use secrets::{Keyring, MasterKey};
-use store::{Actor, Draft, Store};
+use store::{Actor, ResourceDraft, Store};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -84,7 +84,7 @@ impl Plane {
                 disabled: false,
                 limits: domain::CredentialLimits::default(),
             };
-            tx.put(Draft {
+            tx.put(ResourceDraft {
                 id: ResourceId::new(),
                 tenant: None,
                 name: format!("p/{n}"),
@@ -264,7 +264,7 @@ pub(crate) async fn put(store: &Store, tenants: &[&str]) -> Version {
     let mut tx = store.begin(&Actor { name: "test".into() }).await.unwrap();
     for name in tenants {
         let (id, spec) = (ResourceId::new(), Spec::Tenant(TenantSpec::default()));
-        let draft = Draft { id, tenant: None, name: (*name).into(), spec, sealed: None };
+        let draft = ResourceDraft { id, tenant: None, name: (*name).into(), spec, sealed: None };
         tx.put(draft).await.unwrap();
     }
     tx.commit().await.unwrap()

@@ -8,21 +8,21 @@ use domain::{
 };
 
 use crate::{
-    live::Live,
-    route::{Form, Member, Pool, Route, Rule, Step, Terms, Tier},
+    health::HealthRegistry,
+    route::{CascadeStep, Member, Pool, PoolKind, Route, RoutePolicy, Rule, Tier},
     rules::{Program, source},
     snapshot::Target,
-    target::Scopes,
+    target::ResourceView,
 };
 
 /// What routes are compiled with.
 #[derive(Clone, Copy)]
-pub(super) struct Workshop<'a> {
-    pub(super) scopes: Scopes<'a>,
-    pub(super) live: &'a Live,
+pub(super) struct RouteCompiler<'a> {
+    pub(super) scopes: ResourceView<'a>,
+    pub(super) live: &'a HealthRegistry,
 }
 
-impl Workshop<'_> {
+impl RouteCompiler<'_> {
     /// Compiles a route. What cannot be used of it is set aside with its reason; the rest serves.
     pub(super) fn route(self, row: &Resource, spec: &RouteSpec) -> Route {
         let form = spec.form();
@@ -38,11 +38,11 @@ impl Workshop<'_> {
         // A rule whose pool is missing would be refused at write time; it matches nothing.
         let rules = rules.filter_map(|(number, rule)| Some(compiled(rule, number, index(&rule.pool)?)));
         let pools = form.pools.iter().map(|(name, pool)| self.pool(row, name, pool));
-        let terms = Terms {
+        let terms = RoutePolicy {
             timeouts: spec.timeouts,
             retry: spec.retry.clone(),
             queue: spec.queue,
-            panic_threshold: spec.panic_threshold.unwrap_or(Terms::PANIC),
+            panic_threshold: spec.panic_threshold.unwrap_or(RoutePolicy::PANIC),
         };
         Route {
             name: row.name.clone(),
@@ -57,11 +57,11 @@ impl Workshop<'_> {
 
     fn pool(self, row: &Resource, name: &str, form: &PoolForm) -> Pool {
         let form = match form {
-            PoolForm::Route(route) => Form::Route(route.clone()),
-            PoolForm::Cascade(steps) => Form::Cascade(steps.iter().map(|step| self.step(step)).collect()),
+            PoolForm::Route(route) => PoolKind::Route(route.clone()),
+            PoolForm::Cascade(steps) => PoolKind::Cascade(steps.iter().map(|step| self.step(step)).collect()),
             PoolForm::Tiers(tiers) => {
                 let tier = |(number, tier)| self.tier(row.id, &format!("{name}.{number}"), tier);
-                Form::Tiers(tiers.iter().enumerate().map(tier).collect())
+                PoolKind::Tiers(tiers.iter().enumerate().map(tier).collect())
             }
         };
         Pool { name: Arc::from(name), form }
@@ -104,15 +104,16 @@ impl Workshop<'_> {
         }
     }
 
-    fn step(self, step: &StepSpec) -> Step {
+    fn step(self, step: &StepSpec) -> CascadeStep {
         let target = self.target(&step.model);
         let accept = step.accept.as_ref().map(|accept| Program::acceptance(&accept.when));
         match accept.transpose() {
-            Ok(accept) => Step { target, accept: accept.map(Arc::new) },
+            Ok(accept) => CascadeStep { target, accept: accept.map(Arc::new) },
             // Without its condition the step would keep answers that nobody wanted.
-            Err(error) => {
-                Step { target: Err((step.model.clone(), format!("accept.when: {error}"))), accept: None }
-            }
+            Err(error) => CascadeStep {
+                target: Err((step.model.clone(), format!("accept.when: {error}"))),
+                accept: None,
+            },
         }
     }
 

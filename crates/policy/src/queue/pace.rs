@@ -1,6 +1,6 @@
 //! How fast places come while somebody waits for them.
 
-use crate::live::Micros;
+use crate::health::Micros;
 
 /// One of so many parts of the mean is replaced by each place.
 const MEMORY: Micros = 8;
@@ -9,13 +9,13 @@ const HOPE: Micros = 2;
 
 /// The pace since the queue was last empty: what was before says nothing of now.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct ServiceRate {
     last: Micros,
     /// The mean time between two places; `None`: none came yet.
     every: Option<Micros>,
 }
 
-impl Pace {
+impl ServiceRate {
     /// Nothing known; somebody waits since now.
     pub(super) const fn since(now: Micros) -> Self {
         Self { last: now, every: None }

@@ -18,8 +18,8 @@ const fn priority(number: u8) -> Priority {
     [Priority::Low, Priority::Normal, Priority::High][number as usize % 3]
 }
 
-fn who(of: u8, class: u8) -> Waiting {
-    Waiting { tenant: tenant(of), priority: priority(class), deadline: FAR }
+fn who(of: u8, class: u8) -> WaitRequest {
+    WaitRequest { tenant: tenant(of), priority: priority(class), deadline: FAR }
 }
 
 /// Everybody's values in the order in which they are served.
@@ -27,7 +27,7 @@ fn drain<T>(queue: &mut Queue<T>) -> Vec<T> {
     std::iter::from_fn(|| queue.take(0, |_| Some(())).map(|(value, ())| value)).collect()
 }
 
-fn filled(waiters: &[(Waiting, &'static str)]) -> Queue<&'static str> {
+fn filled(waiters: &[(WaitRequest, &'static str)]) -> Queue<&'static str> {
     let mut queue = Queue::default();
     for (who, value) in waiters {
         queue.push(*who, *value, 100, 0).unwrap();
@@ -61,7 +61,7 @@ proptest! {
         for (id, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Push { tenant: of, class, limit, length, lasts } => {
-                    let who = Waiting { deadline: now + lasts, ..who(of, class) };
+                    let who = WaitRequest { deadline: now + lasts, ..who(of, class) };
                     let pushed = queue.push(who, (id, limit), length, now);
                     let told = pushed.as_ref().map(|(_, out)| out.map(|(id, _)| id)).map_err(|refused| *refused);
                     model.push(who, (id, limit), length, now, told);
@@ -108,10 +108,10 @@ fn a_flood_of_one_tenant_does_not_keep_another_from_waiting() {
     for number in 0..4 {
         queue.push(who(1, 1), number, 4, 0).unwrap();
     }
-    assert_eq!(queue.push(who(1, 1), 4, 4, 0).unwrap_err(), Refused::Full, "its own flood is full");
+    assert_eq!(queue.push(who(1, 1), 4, 4, 0).unwrap_err(), EnqueueError::Full, "its own flood is full");
     assert_eq!(queue.push(who(2, 1), 10, 4, 0).unwrap().1, Some(3), "the flood's newest makes room");
     assert_eq!(queue.push(who(2, 1), 11, 4, 0).unwrap().1, Some(2));
-    assert_eq!(queue.push(who(2, 1), 12, 4, 0).unwrap_err(), Refused::Full, "each has its half");
+    assert_eq!(queue.push(who(2, 1), 12, 4, 0).unwrap_err(), EnqueueError::Full, "each has its half");
     assert_eq!(drain(&mut queue), [0, 10, 1, 11]);
 }
 
@@ -120,19 +120,26 @@ fn without_room_the_newest_of_the_lowest_priority_below_goes() {
     let mut queue = filled(&[(who(1, 0), "old low"), (who(2, 0), "new low"), (who(3, 1), "normal")]);
     assert_eq!(queue.push(who(4, 2), "high", 3, 0).unwrap().1, Some("new low"));
     assert_eq!(queue.push(who(4, 1), "other", 3, 0).unwrap().1, Some("old low"));
-    assert_eq!(queue.push(who(5, 0), "low", 3, 0).unwrap_err(), Refused::Full, "it would have to go itself");
+    assert_eq!(
+        queue.push(who(5, 0), "low", 3, 0).unwrap_err(),
+        EnqueueError::Full,
+        "it would have to go itself"
+    );
     assert_eq!(drain(&mut queue), ["high", "normal", "other"]);
 }
 
 #[test]
 fn who_is_too_late_makes_room_and_is_not_served() {
     let mut queue = Queue::default();
-    queue.push(Waiting { deadline: 10, ..who(1, 1) }, "short", 1, 0).unwrap();
-    assert_eq!(queue.push(Waiting { deadline: 20, ..who(2, 1) }, "next", 1, 9).unwrap_err(), Refused::Full);
-    assert_eq!(queue.push(Waiting { deadline: 20, ..who(2, 1) }, "next", 1, 10).unwrap().1, None);
+    queue.push(WaitRequest { deadline: 10, ..who(1, 1) }, "short", 1, 0).unwrap();
+    assert_eq!(
+        queue.push(WaitRequest { deadline: 20, ..who(2, 1) }, "next", 1, 9).unwrap_err(),
+        EnqueueError::Full
+    );
+    assert_eq!(queue.push(WaitRequest { deadline: 20, ..who(2, 1) }, "next", 1, 10).unwrap().1, None);
     assert!(queue.take(20, |_| Some(())).is_none());
-    let late = Waiting { deadline: 30, ..who(1, 1) };
-    assert_eq!(queue.push(late, "late", 1, 30).unwrap_err(), Refused::TooLate);
+    let late = WaitRequest { deadline: 30, ..who(1, 1) };
+    assert_eq!(queue.push(late, "late", 1, 30).unwrap_err(), EnqueueError::TooLate);
 }
 
 #[test]
@@ -144,13 +151,13 @@ fn who_cannot_be_served_in_time_is_told_at_once() {
     queue.take(100, |()| Some(())).unwrap();
     queue.take(200, |()| Some(())).unwrap();
     // A place every 100 µs and ten before it: 1,000 µs; if it goes twice as fast, half of that.
-    let until = |deadline| Waiting { deadline, ..who(1, 1) };
-    assert_eq!(queue.push(until(699), (), 100, 200).unwrap_err(), Refused::TooLate);
+    let until = |deadline| WaitRequest { deadline, ..who(1, 1) };
+    assert_eq!(queue.push(until(699), (), 100, 200).unwrap_err(), EnqueueError::TooLate);
     queue.push(until(700), (), 100, 200).unwrap();
     // Of another tenant's dozen none is certain to be before it.
-    queue.push(Waiting { deadline: 201, ..who(2, 1) }, (), 100, 200).unwrap();
+    queue.push(WaitRequest { deadline: 201, ..who(2, 1) }, (), 100, 200).unwrap();
     // Nor is anybody of lower priority.
-    queue.push(Waiting { deadline: 201, ..who(1, 2) }, (), 100, 200).unwrap();
+    queue.push(WaitRequest { deadline: 201, ..who(1, 2) }, (), 100, 200).unwrap();
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use domain::Timestamp;
 use wire::{RequestFacts, Shape};
 
-use crate::{Facts, auth::Caller, live::Micros};
+use crate::{Facts, auth::Caller, health::Micros};
 
 /// One request, as routing sees it.
-pub struct Asking<'a> {
+pub struct RoutingContext<'a> {
     /// The client API, by its stable name.
     pub api: &'a str,
     /// What one scan of the body found.
@@ -39,7 +39,7 @@ pub struct Asking<'a> {
     pub explain: bool,
 }
 
-impl Asking<'_> {
+impl RoutingContext<'_> {
     /// Tokens that the request may take, output included.
     pub(super) fn tokens(&self) -> u64 {
         self.input_tokens.saturating_add(self.facts.max_output.unwrap_or_default())

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::Asking;
+use super::RoutingContext;
 use crate::{
     auth::Caller,
-    route::{Form, Pool, Route},
+    route::{Pool, PoolKind, Route},
     snapshot::Snapshot,
 };
 
@@ -55,7 +55,7 @@ pub(super) fn choose<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
     mut route: Cow<'a, Arc<Route>>,
-    asking: &Asking<'_>,
+    asking: &RoutingContext<'_>,
 ) -> Result<Chosen<'a>, (String, String)> {
     let (mut rule, mut rules) = (None, Vec::new());
     for _ in 0..DEEPEST {
@@ -65,7 +65,7 @@ pub(super) fn choose<'a>(
         let (matched, pool) = first_match(&route, caller, asking, &mut rules);
         rule = matched.or(rule);
         let next = match route.pools.get(pool).map(|pool| &pool.form) {
-            Some(Form::Route(next)) => next,
+            Some(PoolKind::Route(next)) => next,
             _ => return Ok(Chosen { route, pool, by: ChosenBy { rule, rules } }),
         };
         let scopes = snapshot.scopes_of(route.owner);
@@ -80,7 +80,7 @@ pub(super) fn choose<'a>(
 fn first_match(
     route: &Route,
     caller: &Caller,
-    asking: &Asking<'_>,
+    asking: &RoutingContext<'_>,
     seen: &mut Vec<RuleSeen>,
 ) -> (Option<String>, usize) {
     let mut decided = None;

@@ -2,14 +2,14 @@
 
 use domain::{Money, Usage};
 
-use super::Asking;
+use super::RoutingContext;
 use crate::snapshot::Target;
 
 /// Output that is expected where the client's limit does not say less: a few paragraphs, in tokens.
 const EXPECTED_OUTPUT: u64 = 500;
 
 /// The expected cost; `None`: the model has no price.
-pub(super) fn expected(target: &Target, asking: &Asking<'_>) -> Option<Money> {
+pub(super) fn expected(target: &Target, asking: &RoutingContext<'_>) -> Option<Money> {
     let output = asking.facts.max_output.unwrap_or(EXPECTED_OUTPUT).min(EXPECTED_OUTPUT);
     let usage = Usage {
         input_uncached: asking.input_tokens,

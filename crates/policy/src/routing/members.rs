@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
 
-use super::{Asking, PassedOver, Planned, Reason, WhyNot};
+use super::{PlannedTarget, RoutingContext, SelectionReason, SkipReason, SkippedTarget};
 use crate::{
+    health::{BreakerState, Micros, TargetState},
     keys,
-    live::{Admission, Micros, TargetState},
     route::{Member, Tier},
     snapshot::Target,
 };
@@ -17,7 +17,7 @@ const TRIAL: Duration = Duration::from_secs(60);
 
 /// How a target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Eligibility {
     /// In use.
     Open,
     /// Out of use, and used all the same.
@@ -30,15 +30,15 @@ pub(super) enum Standing {
     Busy,
 }
 
-impl Standing {
+impl Eligibility {
     /// What it says in place of the strategy.
-    pub(super) const fn reason(self) -> Option<Reason> {
+    pub(super) const fn reason(self) -> Option<SelectionReason> {
         match self {
             Self::Open => None,
-            Self::Panic => Some(Reason::Panic),
-            Self::Warming => Some(Reason::Warming),
-            Self::Trial => Some(Reason::Trial),
-            Self::Busy => Some(Reason::Busy),
+            Self::Panic => Some(SelectionReason::Panic),
+            Self::Warming => Some(SelectionReason::Warming),
+            Self::Trial => Some(SelectionReason::Trial),
+            Self::Busy => Some(SelectionReason::Busy),
         }
     }
 
@@ -58,10 +58,10 @@ impl Standing {
 /// A member that can be used.
 pub(super) struct Candidate<'a> {
     pub(super) target: &'a Arc<Target>,
-    pub(super) standing: Standing,
+    pub(super) standing: Eligibility,
     /// Where that puts it among the others of its tier; set when they are ordered.
     pub(super) rank: u8,
-    pub(super) reason: Reason,
+    pub(super) reason: SelectionReason,
     pub(super) weight: u32,
     concurrent: Option<u32>,
     /// Its place in the tier.
@@ -69,16 +69,16 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    pub(super) fn planned(self, tier: usize) -> Planned {
+    pub(super) fn planned(self, tier: usize) -> PlannedTarget {
         let reason = self.standing.reason().unwrap_or(self.reason);
         let (target, concurrent) = (Arc::clone(self.target), self.concurrent);
-        Planned { target, reason, tier, concurrent, accept: None }
+        PlannedTarget { target, reason, tier, concurrent, accept: None }
     }
 }
 
 /// What is taken that would be passed over at other times.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mood {
+pub(super) struct Relaxations {
     /// Targets that are out of use and still answer at times.
     pub(super) panic: bool,
     /// Targets whose keys have spent what they may, by a count that may be wrong.
@@ -90,11 +90,11 @@ pub(super) struct Mood {
 pub(super) fn panics<'a>(
     pool: impl Iterator<Item = (&'a Arc<Target>, &'a Require)> + Clone,
     threshold: Share,
-    asking: &Asking<'_>,
+    asking: &RoutingContext<'_>,
 ) -> bool {
     let pool = pool.map(|(target, require)| (in_place(target, asking), require));
     let is_open = |target: &Target| {
-        matches!(target.state.admission(asking.now), Admission::Open | Admission::Warming { .. })
+        matches!(target.state.admission(asking.now), BreakerState::Open | BreakerState::Warming { .. })
     };
     // Nearly always all is well, or of what is out nothing answers: then nothing else has to be looked at.
     if pool.clone().all(|(target, _)| is_open(target) || target.state.is_dead()) {
@@ -110,7 +110,7 @@ pub(super) fn panics<'a>(
 }
 
 /// A target, or what stands in for it.
-pub(super) fn in_place<'a>(target: &'a Arc<Target>, asking: &Asking<'_>) -> &'a Arc<Target> {
+pub(super) fn in_place<'a>(target: &'a Arc<Target>, asking: &RoutingContext<'_>) -> &'a Arc<Target> {
     target.in_place(asking.at).unwrap_or(target)
 }
 
@@ -118,15 +118,16 @@ pub(super) fn in_place<'a>(target: &'a Arc<Target>, asking: &Asking<'_>) -> &'a 
 pub(super) fn candidate<'a>(
     tier: &'a Tier,
     (index, member): (usize, &'a Member),
-    asking: &Asking<'_>,
-    mood: Mood,
-) -> Result<Candidate<'a>, PassedOver> {
+    asking: &RoutingContext<'_>,
+    mood: Relaxations,
+) -> Result<Candidate<'a>, SkippedTarget> {
     let target = in_place(&member.target, asking);
-    let passed = |why| PassedOver { model: member.target.model.clone(), why };
+    let passed = |why| SkippedTarget { model: member.target.model.clone(), why };
     // What it can never do comes first: to wait for its return would be in vain.
     competent(&target.spec, &tier.require, asking).map_err(passed)?;
     let standing = standing(target, member.concurrent, asking, mood).map_err(passed)?;
-    let reason = if Arc::ptr_eq(target, &member.target) { Reason::Next } else { Reason::Successor };
+    let reason =
+        if Arc::ptr_eq(target, &member.target) { SelectionReason::Next } else { SelectionReason::Successor };
     let Member { weight, concurrent, .. } = *member;
     Ok(Candidate { target, standing, rank: 0, reason, weight, concurrent, index })
 }
@@ -135,46 +136,48 @@ pub(super) fn candidate<'a>(
 pub(super) fn standing(
     target: &Target,
     concurrent: Option<u32>,
-    asking: &Asking<'_>,
-    mood: Mood,
-) -> Result<Standing, WhyNot> {
+    asking: &RoutingContext<'_>,
+    mood: Relaxations,
+) -> Result<Eligibility, SkipReason> {
     let state = &target.state;
     let standing = match state.admission(asking.now) {
-        Admission::Open => Standing::Open,
-        Admission::Warming { share } if share.hit(asking.draw(u64::MAX)) => Standing::Open,
-        Admission::Warming { .. } => Standing::Warming,
-        Admission::Ejected { .. } | Admission::HalfOpen if mood.panic && !state.is_dead() => Standing::Panic,
-        Admission::HalfOpen if state.trial_waits(asking.now) => Standing::Trial,
-        Admission::HalfOpen => return Err(WhyNot::OnTrial),
-        Admission::Ejected { left, .. } => return Err(WhyNot::Ejected { left }),
+        BreakerState::Open => Eligibility::Open,
+        BreakerState::Warming { share } if share.hit(asking.draw(u64::MAX)) => Eligibility::Open,
+        BreakerState::Warming { .. } => Eligibility::Warming,
+        BreakerState::Ejected { .. } | BreakerState::HalfOpen if mood.panic && !state.is_dead() => {
+            Eligibility::Panic
+        }
+        BreakerState::HalfOpen if state.trial_waits(asking.now) => Eligibility::Trial,
+        BreakerState::HalfOpen => return Err(SkipReason::OnTrial),
+        BreakerState::Ejected { left, .. } => return Err(SkipReason::Ejected { left }),
     };
     match keys::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
-        Err(WhyNot::KeysBenched { perhaps: true, .. }) if mood.desperate => {}
+        Err(SkipReason::NoUsableCredential { perhaps: true, .. }) if mood.desperate => {}
         usable => usable?,
     }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);
-    let healthy = matches!(standing, Standing::Open | Standing::Warming);
-    Ok(if busy && healthy { Standing::Busy } else { standing })
+    let healthy = matches!(standing, Eligibility::Open | Eligibility::Warming);
+    Ok(if busy && healthy { Eligibility::Busy } else { standing })
 }
 
 /// The same when its turn has come: time has passed, and others have tried.
-pub(super) fn still(state: &TargetState, reason: Reason, now: Micros) -> Result<bool, WhyNot> {
-    let panic = || reason == Reason::Panic && !state.is_dead();
+pub(super) fn still(state: &TargetState, reason: SelectionReason, now: Micros) -> Result<bool, SkipReason> {
+    let panic = || reason == SelectionReason::Panic && !state.is_dead();
     match state.admission(now) {
-        Admission::Open | Admission::Warming { .. } => Ok(false),
-        Admission::HalfOpen if state.take_trial(TRIAL, now) => Ok(true),
-        Admission::Ejected { .. } | Admission::HalfOpen if panic() => Ok(false),
-        Admission::HalfOpen => Err(WhyNot::OnTrial),
-        Admission::Ejected { left, .. } => Err(WhyNot::Ejected { left }),
+        BreakerState::Open | BreakerState::Warming { .. } => Ok(false),
+        BreakerState::HalfOpen if state.take_trial(TRIAL, now) => Ok(true),
+        BreakerState::Ejected { .. } | BreakerState::HalfOpen if panic() => Ok(false),
+        BreakerState::HalfOpen => Err(SkipReason::OnTrial),
+        BreakerState::Ejected { left, .. } => Err(SkipReason::Ejected { left }),
     }
 }
 
 /// Whether a model can do what a request uses.
-fn competent(model: &ModelSpec, require: &Require, asking: &Asking<'_>) -> Result<(), WhyNot> {
+fn competent(model: &ModelSpec, require: &Require, asking: &RoutingContext<'_>) -> Result<(), SkipReason> {
     if let (Some(ContextNeed::Fits), Some(context)) = (require.context, model.context) {
         let needed = asking.tokens();
         if needed > context {
-            return Err(WhyNot::TooSmall { needed, context });
+            return Err(SkipReason::TooSmall { needed, context });
         }
     }
     let Some(need) = require.capabilities else { return Ok(()) };
@@ -192,5 +195,5 @@ fn competent(model: &ModelSpec, require: &Require, asking: &Asking<'_>) -> Resul
         (lacks(able.reasoning) && thinks(), "reasoning"),
     ];
     let missing = missing.into_iter().find_map(|(missing, what)| missing.then_some(what));
-    missing.map_or(Ok(()), |what| Err(WhyNot::Lacks(what)))
+    missing.map_or(Ok(()), |what| Err(SkipReason::MissingCapability(what)))
 }

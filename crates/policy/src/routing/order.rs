@@ -3,8 +3,8 @@
 use domain::Strategy;
 
 use super::{
-    Asking, Reason, cost, distance,
-    members::{Candidate, Standing},
+    RoutingContext, SelectionReason, cost, distance,
+    members::{Candidate, Eligibility},
     sticky,
 };
 use crate::route::Tier;
@@ -15,9 +15,9 @@ const EXPLORE: u64 = 50;
 const DRAW_EXPLORE: u64 = 1 << 32;
 
 /// Orders candidates by the tier's strategy, those that are in use before the others.
-pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let spreads = matches!(tier.strategy, Strategy::Weighted | Strategy::LeastLoaded | Strategy::Sticky);
-    let spread = spreads && candidates.iter().any(|candidate| candidate.standing == Standing::Open);
+    let spread = spreads && candidates.iter().any(|candidate| candidate.standing == Eligibility::Open);
     for candidate in candidates.iter_mut() {
         candidate.rank = candidate.standing.rank(spread);
     }
@@ -33,15 +33,15 @@ pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Aski
     candidates.sort_by_key(|candidate| candidate.rank);
 }
 
-fn say(candidate: &mut Candidate<'_>, reason: Reason) {
-    if candidate.reason != Reason::Successor {
+fn say(candidate: &mut Candidate<'_>, reason: SelectionReason) {
+    if candidate.reason != SelectionReason::Successor {
         candidate.reason = reason;
     }
 }
 
 fn listed(candidates: &mut [Candidate<'_>]) {
     if let Some(first) = candidates.first_mut().filter(|first| first.index == 0) {
-        say(first, Reason::First);
+        say(first, SelectionReason::First);
     }
 }
 
@@ -67,15 +67,15 @@ fn by<T: Ord>(candidates: &mut [Candidate<'_>], key: impl FnMut(&Candidate<'_>) 
     candidates.sort_by_cached_key(key);
 }
 
-pub(super) fn weighted(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+pub(super) fn weighted(candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let of = candidates.iter().map(|candidate| candidate.weight).sum();
     by(candidates, |candidate| ordinal(arrival(asking.draw(candidate.index as u64), candidate.weight)));
     for candidate in candidates {
-        say(candidate, Reason::Drawn { weight: candidate.weight, of });
+        say(candidate, SelectionReason::Drawn { weight: candidate.weight, of });
     }
 }
 
-fn fastest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+fn fastest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let leader = tier.leader.current();
     let p95 = |candidate: &Candidate<'_>| {
         candidate.target.state.ttft_p95(asking.now, tier.interval.saturating_mul(2))
@@ -91,19 +91,19 @@ fn fastest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
         let explored = 1 + lot % (candidates.len() - 1);
         if !measured(&candidates[explored]) {
             candidates[..=explored].rotate_right(1);
-            say(&mut candidates[0], Reason::Explored);
+            say(&mut candidates[0], SelectionReason::Explored);
             return;
         }
     }
     if let Some(first) = candidates.first_mut().filter(|first| first.index == leader) {
         let p95 = p95(first);
-        say(first, Reason::Fastest { p95 });
+        say(first, SelectionReason::Fastest { p95 });
     }
 }
 
 /// The better of two drawn by chance goes first: choosing the best of all would send every replica's next request
 /// to the same one (Mitzenmacher, 2001).
-fn least_loaded(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+fn least_loaded(candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let load = |candidate: &Candidate<'_>| ordinal(candidate.target.state.load(asking.now));
     by(candidates, |candidate| (candidate.rank, asking.draw(candidate.index as u64)));
     let open = candidates.iter().take_while(|candidate| candidate.rank == 0).count();
@@ -115,11 +115,11 @@ fn least_loaded(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
     }
     if let Some(first) = candidates.first_mut() {
         let in_flight = first.target.state.in_flight();
-        say(first, Reason::LeastLoaded { in_flight });
+        say(first, SelectionReason::LeastLoaded { in_flight });
     }
 }
 
-fn cheapest(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+fn cheapest(candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let expected = |candidate: &Candidate<'_>| cost::expected(candidate.target, asking);
     by(candidates, |candidate| {
         let expected = expected(candidate);
@@ -127,11 +127,11 @@ fn cheapest(candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
     });
     for candidate in candidates {
         let expected = expected(candidate);
-        say(candidate, Reason::Cheapest { expected });
+        say(candidate, SelectionReason::Cheapest { expected });
     }
 }
 
-fn nearest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+fn nearest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let distance = |candidate: &Candidate<'_>| {
         let (from, to) = (asking.region?, candidate.target.endpoint.region.as_deref()?);
         if tier.distances.is_empty() {
@@ -146,6 +146,6 @@ fn nearest(tier: &Tier, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
     });
     for candidate in candidates {
         let distance = distance(candidate);
-        say(candidate, Reason::Nearest { distance });
+        say(candidate, SelectionReason::Nearest { distance });
     }
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use domain::{ModelRef, Require, Share};
 
 use super::{
-    Asking, PassedOver, Reason, RuleSeen, WhyNot,
+    RoutingContext, RuleSeen, SelectionReason, SkipReason, SkippedTarget,
     choose::{Chosen, ChosenBy, choose},
     find,
-    members::{self, Candidate, Mood, Standing},
+    members::{self, Candidate, Eligibility, Relaxations},
     order,
 };
 use crate::{
     auth::Caller,
-    live::{Live, Micros},
-    route::{Form, Step, Terms, Tier},
+    health::{HealthRegistry, Micros},
+    route::{CascadeStep, PoolKind, RoutePolicy, Tier},
     rules::Program,
     snapshot::{Snapshot, Target},
 };
@@ -29,22 +29,22 @@ pub struct Plan {
     /// The pool.
     pub pool: Arc<str>,
     /// How the request is treated.
-    pub terms: Arc<Terms>,
+    pub terms: Arc<RoutePolicy>,
     /// In order; never empty.
-    pub attempts: Vec<Planned>,
+    pub attempts: Vec<PlannedTarget>,
     /// What will not be tried.
-    pub passed_over: Vec<PassedOver>,
+    pub passed_over: Vec<SkippedTarget>,
     /// What rules said; empty unless an explanation was wanted.
     pub rules: Vec<RuleSeen>,
 }
 
 /// One target of a plan.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct PlannedTarget {
     /// The target.
     pub target: Arc<Target>,
     /// Why it stands where it stands.
-    pub reason: Reason,
+    pub reason: SelectionReason,
     /// Its tier, from 0; in a cascade its step.
     pub tier: usize,
     /// Most requests that this proxy may have in flight there.
@@ -55,7 +55,7 @@ pub struct Planned {
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum RoutingError {
     /// Nothing of that name is visible to the caller.
     #[error("no route or model {0:?}; GET /v1/models lists what this key may use")]
     NotFound(String),
@@ -72,13 +72,13 @@ pub enum Refusal {
     },
     /// No target of the pool can be used at this moment.
     #[error("route {route:?} has no target to send to now, pool {pool:?}: {}", listed(passed_over))]
-    NobodyThere {
+    NoAvailableTarget {
         /// The route.
         route: String,
         /// The pool.
         pool: Arc<str>,
         /// Why each target is passed over.
-        passed_over: Vec<PassedOver>,
+        passed_over: Vec<SkippedTarget>,
         /// How the pool was chosen.
         chosen_by: Box<ChosenBy>,
         /// Whether all that is wrong is that keys have spent what they may.
@@ -88,38 +88,45 @@ pub enum Refusal {
     },
     /// No target of the pool can do what the request needs.
     #[error("no target of route {route:?}, pool {pool:?}, can do this: {}", listed(passed_over))]
-    NobodyCan {
+    NoCapableTarget {
         /// The route.
         route: String,
         /// The pool.
         pool: Arc<str>,
         /// Why each target is passed over.
-        passed_over: Vec<PassedOver>,
+        passed_over: Vec<SkippedTarget>,
         /// How the pool was chosen.
         chosen_by: Box<ChosenBy>,
     },
 }
 
-fn listed(passed_over: &[PassedOver]) -> String {
-    passed_over.iter().map(PassedOver::to_string).collect::<Vec<_>>().join("; ")
+fn listed(passed_over: &[SkippedTarget]) -> String {
+    passed_over.iter().map(SkippedTarget::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Plans the attempts for a request.
 ///
 /// # Errors
-/// See [`Refusal`].
-pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'_>) -> Result<Plan, Refusal> {
+/// See [`RoutingError`].
+pub fn plan(
+    snapshot: &Snapshot,
+    live: &HealthRegistry,
+    caller: &Caller,
+    asking: &RoutingContext<'_>,
+) -> Result<Plan, RoutingError> {
     let model = asking.facts.model.as_str();
     if caller.key.spec.routes.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == model)) {
-        return Err(Refusal::Forbidden(model.to_owned()));
+        return Err(RoutingError::Forbidden(model.to_owned()));
     }
-    let route = find(snapshot, live, caller, model).ok_or_else(|| Refusal::NotFound(model.to_owned()))?;
+    let route =
+        find(snapshot, live, caller, model).ok_or_else(|| RoutingError::NotFound(model.to_owned()))?;
     let chosen = choose(snapshot, caller, route, asking).map_err(|(route, reason)| {
         let reason = if route == model { reason } else { format!("route {route:?}: {reason}") };
-        Refusal::OutOfService { route: model.to_owned(), reason }
+        RoutingError::OutOfService { route: model.to_owned(), reason }
     })?;
     let mut draft = Draft::of(&chosen, asking, false);
-    let perhaps = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { perhaps: true, .. });
+    let perhaps =
+        |passed: &SkippedTarget| matches!(passed.why, SkipReason::NoUsableCredential { perhaps: true, .. });
     if draft.attempts.is_empty() && draft.passed_over.iter().any(perhaps) {
         // Without any other target a key that might be served is worth an attempt.
         draft = Draft::of(&chosen, asking, true);
@@ -135,33 +142,35 @@ pub fn plan(snapshot: &Snapshot, live: &Live, caller: &Caller, asking: &Asking<'
     Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules })
 }
 
-fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<PassedOver>) -> Refusal {
+fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<SkippedTarget>) -> RoutingError {
     let (route, chosen_by) = (route.to_owned(), Box::new(by));
-    let all = |is: fn(&WhyNot) -> bool| passed_over.iter().all(|passed| is(&passed.why));
-    if all(|why| matches!(why, WhyNot::Unusable(_))) {
-        return Refusal::OutOfService { route, reason: listed(&passed_over) };
+    let all = |is: fn(&SkipReason) -> bool| passed_over.iter().all(|passed| is(&passed.why));
+    if all(|why| matches!(why, SkipReason::Unusable(_))) {
+        return RoutingError::OutOfService { route, reason: listed(&passed_over) };
     }
     let Some(retry_after) = passed_over.iter().filter_map(|passed| passed.why.wait()).min() else {
-        return Refusal::NobodyCan { route, pool, passed_over, chosen_by };
+        return RoutingError::NoCapableTarget { route, pool, passed_over, chosen_by };
     };
-    let spent = all(|why| matches!(why, WhyNot::KeysBenched { spent: true, .. } | WhyNot::Unusable(_)));
-    Refusal::NobodyThere { route, pool, passed_over, chosen_by, spent, retry_after }
+    let spent = all(|why| {
+        matches!(why, SkipReason::NoUsableCredential { spent: true, .. } | SkipReason::Unusable(_))
+    });
+    RoutingError::NoAvailableTarget { route, pool, passed_over, chosen_by, spent, retry_after }
 }
 
 struct Draft<'a> {
-    asking: &'a Asking<'a>,
+    asking: &'a RoutingContext<'a>,
     desperate: bool,
-    attempts: Vec<Planned>,
-    passed_over: Vec<PassedOver>,
+    attempts: Vec<PlannedTarget>,
+    passed_over: Vec<SkippedTarget>,
 }
 
 impl<'a> Draft<'a> {
-    fn of(chosen: &Chosen<'_>, asking: &'a Asking<'a>, desperate: bool) -> Self {
+    fn of(chosen: &Chosen<'_>, asking: &'a RoutingContext<'a>, desperate: bool) -> Self {
         let mut draft = Self { asking, desperate, attempts: Vec::new(), passed_over: Vec::new() };
         match chosen.pool().map(|pool| &pool.form) {
-            Some(Form::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
-            Some(Form::Cascade(steps)) => draft.cascade(steps, chosen.route.terms.panic_threshold),
-            Some(Form::Route(_)) | None => {}
+            Some(PoolKind::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
+            Some(PoolKind::Cascade(steps)) => draft.cascade(steps, chosen.route.terms.panic_threshold),
+            Some(PoolKind::Route(_)) | None => {}
         }
         draft
     }
@@ -171,7 +180,7 @@ impl<'a> Draft<'a> {
             .iter()
             .flat_map(|tier| tier.members.iter().map(move |member| (&member.target, &tier.require)));
         let panic = members::panics(pool, threshold, self.asking);
-        let mood = Mood { panic, desperate: self.desperate };
+        let mood = Relaxations { panic, desperate: self.desperate };
         let (mut trial, mut held, mut last, mut busy) = (None, Vec::new(), Vec::new(), Vec::new());
         let mut there: Vec<&Arc<Target>> = Vec::new();
         for (number, tier) in tiers.iter().enumerate() {
@@ -179,7 +188,8 @@ impl<'a> Draft<'a> {
             for (index, member) in tier.members.iter().enumerate() {
                 let found = members::candidate(tier, (index, member), self.asking, mood).and_then(|found| {
                     let twice = there.iter().any(|other| Arc::ptr_eq(&other.state, &found.target.state));
-                    let passed = || PassedOver { model: member.target.model.clone(), why: WhyNot::Listed };
+                    let passed =
+                        || SkippedTarget { model: member.target.model.clone(), why: SkipReason::Duplicate };
                     if twice { Err(passed()) } else { Ok(found) }
                 });
                 match found {
@@ -196,11 +206,11 @@ impl<'a> Draft<'a> {
                 let (standing, rank) = (candidate.standing, candidate.rank);
                 let planned = candidate.planned(number);
                 match standing {
-                    Standing::Busy => busy.push(planned),
+                    Eligibility::Busy => busy.push(planned),
                     // One request finds out whether a target is back, before it spends its time on others: were it
                     // to wait until those fail, nobody would know in time. More than one delay nobody bears.
-                    Standing::Trial if trial.is_none() => trial = Some(planned),
-                    Standing::Trial => last.push(planned),
+                    Eligibility::Trial if trial.is_none() => trial = Some(planned),
+                    Eligibility::Trial => last.push(planned),
                     // A better tier's target that should have less traffic leaves it to those that are in use.
                     _ if rank > 0 => held.push(planned),
                     _ => self.attempts.push(planned),
@@ -218,11 +228,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn cascade(&mut self, steps: &[Step], threshold: Share) {
+    fn cascade(&mut self, steps: &[CascadeStep], threshold: Share) {
         let require = Require::default();
         let pool = steps.iter().filter_map(|step| Some((step.target.as_ref().ok()?, &require)));
         let panic = members::panics(pool, threshold, self.asking);
-        let mood = Mood { panic, desperate: self.desperate };
+        let mood = Relaxations { panic, desperate: self.desperate };
         for (number, step) in steps.iter().enumerate() {
             let target = match &step.target {
                 Ok(target) => target,
@@ -233,22 +243,22 @@ impl<'a> Draft<'a> {
             };
             let used = members::in_place(target, self.asking);
             match members::standing(used, None, self.asking, mood) {
-                Ok(standing) => self.attempts.push(Planned {
+                Ok(standing) => self.attempts.push(PlannedTarget {
                     target: Arc::clone(used),
-                    reason: standing.reason().unwrap_or(Reason::Step),
+                    reason: standing.reason().unwrap_or(SelectionReason::Step),
                     tier: number,
                     concurrent: None,
                     accept: step.accept.clone(),
                 }),
-                Err(why) => self.passed_over.push(PassedOver { model: target.model.clone(), why }),
+                Err(why) => self.passed_over.push(SkippedTarget { model: target.model.clone(), why }),
             }
         }
     }
 
     fn unusable(&mut self, unusable: &[(ModelRef, String)]) {
-        let passed = |(model, why): &(ModelRef, String)| PassedOver {
+        let passed = |(model, why): &(ModelRef, String)| SkippedTarget {
             model: model.clone(),
-            why: WhyNot::Unusable(why.clone()),
+            why: SkipReason::Unusable(why.clone()),
         };
         self.passed_over.extend(unusable.iter().map(passed));
     }
@@ -259,6 +269,6 @@ impl<'a> Draft<'a> {
 ///
 /// # Errors
 /// Why not, any more.
-pub fn still(planned: &Planned, now: Micros) -> Result<bool, WhyNot> {
+pub fn still(planned: &PlannedTarget, now: Micros) -> Result<bool, SkipReason> {
     members::still(&planned.target.state, planned.reason, now)
 }

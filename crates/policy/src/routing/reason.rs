@@ -6,7 +6,7 @@ use domain::{ModelRef, Money};
 
 /// Why a target stands where it stands in a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reason {
+pub enum SelectionReason {
     /// The first of the list.
     First,
     /// Behind those that stand before it.
@@ -56,7 +56,7 @@ pub enum Reason {
     Successor,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for SelectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::First => f.write_str("first of the list"),
@@ -85,14 +85,14 @@ impl fmt::Display for Reason {
 
 /// A target that is not tried.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PassedOver {
+pub struct SkippedTarget {
     /// The target.
     pub model: ModelRef,
     /// Why not.
-    pub why: WhyNot,
+    pub why: SkipReason,
 }
 
-impl fmt::Display for PassedOver {
+impl fmt::Display for SkippedTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, why } = self;
         write!(f, "{model}: {why}")
@@ -101,7 +101,7 @@ impl fmt::Display for PassedOver {
 
 /// Why a target is not tried.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WhyNot {
+pub enum SkipReason {
     /// It cannot be used at all.
     Unusable(String),
     /// It is out of use because it failed.
@@ -112,7 +112,7 @@ pub enum WhyNot {
     /// Its time out of use is over, and another request finds out whether it is back.
     OnTrial,
     /// None of its keys can be used.
-    KeysBenched {
+    NoUsableCredential {
         /// Why, of each.
         why: String,
         /// When the first of them comes back.
@@ -130,46 +130,50 @@ pub enum WhyNot {
         context: u64,
     },
     /// It cannot do something that the request uses.
-    Lacks(&'static str),
+    MissingCapability(&'static str),
     /// It stands in the plan already, by its own name or in place of another.
-    Listed,
+    Duplicate,
     /// An earlier target could not take the input, and this one takes no more.
-    NoLarger,
+    ContextNotLarger,
     /// It has as many requests as it may have at once.
     Busy,
 }
 
-impl WhyNot {
+impl SkipReason {
     /// After how long it may be worth asking again; `None`: time changes nothing about it.
     #[must_use]
     pub const fn wait(&self) -> Option<Duration> {
         match self {
-            Self::Ejected { left } | Self::KeysBenched { left, .. } => Some(*left),
+            Self::Ejected { left } | Self::NoUsableCredential { left, .. } => Some(*left),
             Self::OnTrial | Self::Busy => Some(Duration::from_secs(1)),
-            Self::Unusable(_) | Self::TooSmall { .. } | Self::Lacks(_) | Self::Listed | Self::NoLarger => {
-                None
-            }
+            Self::Unusable(_)
+            | Self::TooSmall { .. }
+            | Self::MissingCapability(_)
+            | Self::Duplicate
+            | Self::ContextNotLarger => None,
         }
     }
 }
 
-impl fmt::Display for WhyNot {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |left: &Duration| left.as_secs_f64();
         match self {
             Self::Unusable(why) => f.write_str(why),
             Self::Ejected { left } => write!(f, "unhealthy, out of use for {:.1} s more", seconds(left)),
             Self::OnTrial => f.write_str("unhealthy; another request finds out whether it is back"),
-            Self::KeysBenched { why, left, .. } => {
+            Self::NoUsableCredential { why, left, .. } => {
                 write!(f, "no usable key for {:.1} s: {why}", seconds(left))
             }
             Self::TooSmall { needed, context } => {
                 write!(f, "needs {needed} tokens, its context has {context}")
             }
-            Self::Lacks(what) => write!(f, "does not support {what}"),
+            Self::MissingCapability(what) => write!(f, "does not support {what}"),
             Self::Busy => f.write_str("at its limit of concurrent requests"),
-            Self::Listed => f.write_str("stands in the plan already"),
-            Self::NoLarger => f.write_str("takes no more input than a target that it was too long for"),
+            Self::Duplicate => f.write_str("stands in the plan already"),
+            Self::ContextNotLarger => {
+                f.write_str("takes no more input than a target that it was too long for")
+            }
         }
     }
 }

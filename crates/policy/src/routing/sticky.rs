@@ -3,14 +3,14 @@
 use domain::StickyBy;
 
 use super::{
-    Asking, Reason,
+    RoutingContext, SelectionReason,
     members::Candidate,
     order::{arrival, ordinal, weighted},
 };
 
 /// Orders by rendezvous hashing (Thaler and Ravishankar, 1998), weighted: when a target goes, only what kept to it
 /// moves, and it comes back when the target does.
-pub(super) fn order(by: StickyBy, candidates: &mut [Candidate<'_>], asking: &Asking<'_>) {
+pub(super) fn order(by: StickyBy, candidates: &mut [Candidate<'_>], asking: &RoutingContext<'_>) {
     let key = match by {
         StickyBy::Session => asking.session.or(asking.user).map(hashed),
         StickyBy::User => asking.user.map(hashed),
@@ -26,8 +26,8 @@ pub(super) fn order(by: StickyBy, candidates: &mut [Candidate<'_>], asking: &Ask
     };
     candidates.sort_by_cached_key(|candidate| ordinal(score(candidate)));
     for candidate in candidates {
-        if candidate.reason != Reason::Successor {
-            candidate.reason = Reason::Sticky;
+        if candidate.reason != SelectionReason::Successor {
+            candidate.reason = SelectionReason::Sticky;
         }
     }
 }

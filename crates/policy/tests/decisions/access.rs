@@ -1,8 +1,8 @@
 //! Who may ask: keys that are refused, rotated, limited.
 
 use domain::{Kind, Timestamp};
-use policy::{AuthError, Unknown, identify};
-use secrets::{KeySeal, KeyText};
+use policy::{AuthError, UnreadableRow, identify};
+use secrets::{ApiKeyDigests, ApiKeySecret};
 
 use crate::world::two_providers as world;
 
@@ -18,7 +18,7 @@ fn the_reasons_to_refuse_a_key() {
     assert_eq!(refused(&expired), AuthError::Expired);
     assert_eq!(refused(&disabled), AuthError::Unknown);
     assert_eq!(refused(&of_disabled_tenant), AuthError::TenantDisabled);
-    assert_eq!(refused(KeyText::mint().reveal()), AuthError::Unknown);
+    assert_eq!(refused(ApiKeySecret::mint().reveal()), AuthError::Unknown);
     assert_eq!(refused("sk-proj-1"), AuthError::Malformed);
     assert_eq!(identify(&snapshot, &world.keyring, None, Timestamp::now()).unwrap_err(), AuthError::Missing);
 }
@@ -27,8 +27,8 @@ fn the_reasons_to_refuse_a_key() {
 fn a_rotated_key_is_accepted_until_its_grace_ends() {
     let (mut world, tenant) = world();
     let old = world.key(tenant, "{}");
-    let new = KeyText::mint();
-    let seal = KeySeal {
+    let new = ApiKeySecret::mint();
+    let seal = ApiKeyDigests {
         current: world.keyring.digest(new.reveal()),
         previous: Some((world.keyring.digest(&old), 1_000)),
     };
@@ -48,7 +48,7 @@ fn a_limit_that_cannot_be_read_is_not_overlooked() {
     assert_eq!(world.caller(&snapshot, &key).unwrap().key.tenant.limits.len(), 1);
     let reason = "unknown field `tokens`".to_owned();
     world.rows.unknown =
-        vec![Unknown { kind: "limit".into(), name: "new".into(), tenant: Some(tenant), reason }];
+        vec![UnreadableRow { kind: "limit".into(), name: "new".into(), tenant: Some(tenant), reason }];
     let snapshot = world.compile();
     assert_eq!(world.caller(&snapshot, &key).unwrap_err(), AuthError::OutOfService);
 }

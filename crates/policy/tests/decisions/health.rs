@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Kind;
-use policy::{Reason, WhyNot, still};
+use policy::{SelectionReason, SkipReason, still};
 
 use crate::question::{Desk, Question, SECOND, first, order, passed, permit, reasons, recover, tell};
 
@@ -17,7 +17,7 @@ fn an_ejected_target_is_passed_over_with_the_time_it_has_left() {
     desk.eject("a/m", true, 0);
     let plan = desk.at(SECOND, 0).unwrap();
     assert_eq!(order(&plan), ["b/m"]);
-    assert_eq!(passed(&plan), [("a/m".into(), WhyNot::Ejected { left: Duration::from_secs(4) })]);
+    assert_eq!(passed(&plan), [("a/m".into(), SkipReason::Ejected { left: Duration::from_secs(4) })]);
 }
 
 #[test]
@@ -26,17 +26,17 @@ fn one_request_finds_out_whether_a_target_is_back_wherever_it_stands() {
         let desk = Desk::chat("abc", TWO_TIERS);
         desk.eject(target, true, 0);
         let plan = desk.at(OVER, 0).unwrap();
-        assert_eq!(passed(&plan), [(target.into(), WhyNot::OnTrial)], "nobody has leave");
+        assert_eq!(passed(&plan), [(target.into(), SkipReason::OnTrial)], "nobody has leave");
         permit(&desk.target(target).state, OVER);
         let (one, two) = (desk.at(OVER, 0).unwrap(), desk.at(OVER, 0).unwrap());
         assert_eq!(
             (first(&one).as_str(), one.attempts[0].reason, one.attempts[0].tier),
-            (target, Reason::Trial, tier)
+            (target, SelectionReason::Trial, tier)
         );
         assert_eq!(still(&one.attempts[0], OVER), Ok(true));
-        assert_eq!(still(&two.attempts[0], OVER), Err(WhyNot::OnTrial), "another was faster");
+        assert_eq!(still(&two.attempts[0], OVER), Err(SkipReason::OnTrial), "another was faster");
         assert_eq!(still(&two.attempts[1], OVER), Ok(false));
-        assert!(passed(&desk.at(OVER, 0).unwrap()).contains(&(target.into(), WhyNot::OnTrial)));
+        assert!(passed(&desk.at(OVER, 0).unwrap()).contains(&(target.into(), SkipReason::OnTrial)));
     }
 }
 
@@ -49,7 +49,7 @@ fn one_request_bears_one_trial_before_those_that_work() {
     }
     let plan = desk.at(OVER, 0).unwrap();
     assert_eq!(order(&plan), ["a/m", "c/m", "b/m"]);
-    assert_eq!(reasons(&plan), [Reason::Trial, Reason::Next, Reason::Trial]);
+    assert_eq!(reasons(&plan), [SelectionReason::Trial, SelectionReason::Next, SelectionReason::Trial]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_target_that_is_back_gets_its_share_by_and_by_across_tiers_as_well() {
         assert_eq!(share(OVER + 15 * SECOND), 2_000);
         let above = (0..).map(|draw| desk.at(OVER, draw).unwrap()).find(|plan| first(plan) != "a/m").unwrap();
         let place = order(&above).iter().position(|target| target == "a/m").unwrap();
-        assert_eq!(above.attempts[place].reason, Reason::Warming, "it is there if the others fail");
+        assert_eq!(above.attempts[place].reason, SelectionReason::Warming, "it is there if the others fail");
     }
     let alone = Desk::chat("a", r#"{"targets":["a/m"]}"#);
     alone.eject("a/m", true, 0);
@@ -86,7 +86,7 @@ fn a_target_at_its_limit_comes_last_and_is_kept_in_reserve() {
     let plan = desk.at(0, 0).unwrap();
     assert_eq!(
         (order(&plan), plan.attempts[2].reason),
-        (vec!["b/m".into(), "c/m".into(), "a/m".into()], Reason::Busy)
+        (vec!["b/m".into(), "c/m".into(), "a/m".into()], SelectionReason::Busy)
     );
     assert_eq!(plan.attempts[2].concurrent, Some(2));
     drop(second);
@@ -107,8 +107,8 @@ fn in_panic_those_that_still_answer_at_times_are_used_and_dead_ones_are_not() {
         targets.sort();
         assert_eq!(targets, ["a/m", "c/m"]);
         let soft = plan.attempts.iter().find(|planned| planned.target.model.provider == "a").unwrap();
-        assert_eq!((soft.reason, still(soft, SECOND)), (Reason::Panic, Ok(false)));
-        assert!(matches!(&passed(&plan)[..], [(dead, WhyNot::Ejected { .. })] if dead == "b/m"));
+        assert_eq!((soft.reason, still(soft, SECOND)), (SelectionReason::Panic, Ok(false)));
+        assert!(matches!(&passed(&plan)[..], [(dead, SkipReason::Ejected { .. })] if dead == "b/m"));
     }
     assert!(plans().any(|plan| first(&plan) == "a/m"), "the one that is left does not bear it all");
 }
@@ -119,7 +119,10 @@ fn in_panic_a_chain_keeps_to_what_works() {
     desk.eject("a/m", false, 0);
     desk.eject("b/m", true, 0);
     let plan = desk.at(SECOND, 0).unwrap();
-    assert_eq!((order(&plan), plan.attempts[1].reason), (vec!["c/m".into(), "a/m".into()], Reason::Panic));
+    assert_eq!(
+        (order(&plan), plan.attempts[1].reason),
+        (vec!["c/m".into(), "a/m".into()], SelectionReason::Panic)
+    );
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn in_panic_a_trial_keeps_nobody_waiting() {
     let desk = Desk::chat("a", r#"{"targets":[{"model":"a/m","concurrent":1}]}"#);
     desk.eject("a/m", false, 0);
     let reason = |now| desk.at(now, 0).map(|plan| plan.attempts[0].reason).unwrap();
-    assert_eq!((reason(SECOND), reason(OVER)), (Reason::Panic, Reason::Panic));
+    assert_eq!((reason(SECOND), reason(OVER)), (SelectionReason::Panic, SelectionReason::Panic));
     permit(&desk.target("a/m").state, OVER);
     let (one, two) = (desk.at(OVER, 0).unwrap(), desk.at(OVER, 0).unwrap());
     assert_eq!((still(&one.attempts[0], OVER), still(&two.attempts[0], OVER)), (Ok(true), Ok(false)));
@@ -152,7 +155,7 @@ fn what_happens_after_the_plan_counts_when_its_turn_comes() {
     let plan = desk.at(0, 0).unwrap();
     assert_eq!(still(&plan.attempts[0], 0), Ok(false));
     desk.eject("a/m", false, 0);
-    assert!(matches!(still(&plan.attempts[0], SECOND), Err(WhyNot::Ejected { .. })));
+    assert!(matches!(still(&plan.attempts[0], SECOND), Err(SkipReason::Ejected { .. })));
     recover(&desk.target("a/m"), OVER);
     assert_eq!(still(&plan.attempts[0], OVER), Ok(false));
 }
@@ -173,17 +176,17 @@ fn a_model_past_its_date_is_served_by_its_successor() {
     let before = on("chat", "2026-05-31", 0);
     assert_eq!(
         (order(&before), before.attempts[0].reason),
-        (vec!["a/old".into(), "b/m".into()], Reason::First)
+        (vec!["a/old".into(), "b/m".into()], SelectionReason::First)
     );
     let after = on("chat", "2026-06-01", 0);
-    assert_eq!((first(&after).as_str(), after.attempts[0].reason), ("a/new", Reason::Successor));
+    assert_eq!((first(&after).as_str(), after.attempts[0].reason), ("a/new", SelectionReason::Successor));
     let both = on("both", "2026-06-01", 0);
     assert_eq!(
         (order(&both), passed(&both)),
-        (vec!["a/new".into(), "b/m".into()], vec![("a/new".into(), WhyNot::Listed)])
+        (vec!["a/new".into(), "b/m".into()], vec![("a/new".into(), SkipReason::Duplicate)])
     );
     (0..5).for_each(|_| tell(&after.attempts[0].target, false, 0));
     let left = Duration::from_secs(4);
-    assert_eq!(passed(&on("chat", "2026-06-02", SECOND)), [("a/old".into(), WhyNot::Ejected { left })]);
+    assert_eq!(passed(&on("chat", "2026-06-02", SECOND)), [("a/old".into(), SkipReason::Ejected { left })]);
     assert_eq!(first(&on("chat", "2026-05-01", SECOND)), "a/old", "the health is the successor's own");
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::ResourceId;
 use policy::{
-    Credential, NextKey, WhyNot,
-    live::{CredentialState, Quota},
+    Credential, NextKey, SkipReason,
+    health::{CredentialState, Quota},
     next_key,
 };
 
@@ -118,7 +118,7 @@ fn a_target_without_a_usable_key_is_passed_over_until_one_is_back() {
     assert_eq!(first(&desk.at(0, 0).unwrap()), "a/m", "one is left");
     keys[1].state.disable(0, MIDDLE);
     let plan = desk.at(0, 0).unwrap();
-    let [(target, WhyNot::KeysBenched { why, left, spent, .. })] = &passed(&plan)[..] else {
+    let [(target, SkipReason::NoUsableCredential { why, left, spent, .. })] = &passed(&plan)[..] else {
         panic!("{plan:?}")
     };
     assert_eq!((target.as_str(), why.as_str(), spent), ("a/m", "1 resting, 1 disabled", &false));

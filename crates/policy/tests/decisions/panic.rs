@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Kind;
-use policy::{Reason, Refusal};
+use policy::{RoutingError, SelectionReason};
 
 use crate::question::{Desk, Question, SECOND, order, reasons};
 
@@ -14,7 +14,7 @@ fn a_target_without_a_usable_key_is_not_in_use() {
     assert_eq!(order(&desk.at(SECOND, 0).unwrap()), ["b/m"], "one of two is in use");
     desk.target("b/m").endpoint.credentials[0].state.rest(Duration::from_secs(60), 0);
     let plan = desk.at(SECOND, 0).unwrap();
-    assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".to_owned()], vec![Reason::Panic]));
+    assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".to_owned()], vec![SelectionReason::Panic]));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_target_that_cannot_do_it_does_not_count() {
     });
     desk.eject("a/m", false, 0);
     let plan = desk.at(SECOND, 0).unwrap();
-    assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".to_owned()], vec![Reason::Panic]));
+    assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".to_owned()], vec![SelectionReason::Panic]));
     let small = Question { input_tokens: 5, now: SECOND, ..Question::of("chat") };
     assert_eq!(order(&desk.ask(&small).unwrap()), ["b/m", "c/m"], "two of three can do that");
 }
@@ -40,7 +40,7 @@ fn a_threshold_of_nothing_is_no_panic_whatever_happens() {
     let desk = Desk::chat("ab", r#"{"panic_threshold":"0%","targets":["a/m","b/m"]}"#);
     desk.eject("a/m", false, 0);
     desk.target("b/m").endpoint.credentials[0].state.rest(Duration::from_secs(60), 0);
-    assert!(matches!(desk.at(SECOND, 0), Err(Refusal::NobodyThere { .. })));
+    assert!(matches!(desk.at(SECOND, 0), Err(RoutingError::NoAvailableTarget { .. })));
 }
 
 #[test]
@@ -51,5 +51,8 @@ fn a_cascade_panics_as_tiers_do() {
     assert_eq!(order(&desk.at(SECOND, 0).unwrap()), ["b/m"], "one of two is in use");
     desk.eject("b/m", false, 0);
     let plan = desk.at(SECOND, 0).unwrap();
-    assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".into(), "b/m".into()], vec![Reason::Panic; 2]));
+    assert_eq!(
+        (order(&plan), reasons(&plan)),
+        (vec!["a/m".into(), "b/m".into()], vec![SelectionReason::Panic; 2])
+    );
 }

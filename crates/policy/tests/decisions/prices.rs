@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Kind, ModelRef, Timestamp};
-use policy::{Unknown, bound, visible_models};
+use policy::{UnreadableRow, bound, visible_models};
 
 use crate::{
     question::ask,
@@ -87,7 +87,7 @@ fn the_catalogue_knows_what_nobody_wrote_and_admins_go_before_it() {
     for kind in ["model", "price"] {
         let (kind, name) =
             (kind.to_owned(), format!("kind:custom/m{}", if kind == "price" { "@1970" } else { "" }));
-        world.rows.unknown.push(Unknown { kind, name, tenant: None, reason: "of the future".into() });
+        world.rows.unknown.push(UnreadableRow { kind, name, tenant: None, reason: "of the future".into() });
     }
     let snapshot = world.compile();
     let plan = ask(&world, &snapshot, &caller, "chat").unwrap();

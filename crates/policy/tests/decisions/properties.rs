@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use policy::{Planned, Reason, Refusal, WhyNot, live::Admission};
+use policy::{PlannedTarget, RoutingError, SelectionReason, SkipReason, health::BreakerState};
 use proptest::prelude::*;
 
 use crate::question::{Desk, Question, SECOND, permit, recover};
@@ -76,11 +76,11 @@ fn desk(tiers: &[(usize, Vec<State>)]) -> (Desk, Vec<Box<dyn std::any::Any>>) {
     (desk, held)
 }
 
-fn allowed(planned: &Planned) -> bool {
+fn allowed(planned: &PlannedTarget) -> bool {
     match planned.target.state.admission(NOW) {
-        Admission::Open | Admission::Warming { .. } => true,
-        Admission::HalfOpen => matches!(planned.reason, Reason::Trial | Reason::Panic),
-        Admission::Ejected { dead, .. } => !dead && planned.reason == Reason::Panic,
+        BreakerState::Open | BreakerState::Warming { .. } => true,
+        BreakerState::HalfOpen => matches!(planned.reason, SelectionReason::Trial | SelectionReason::Panic),
+        BreakerState::Ejected { dead, .. } => !dead && planned.reason == SelectionReason::Panic,
     }
 }
 
@@ -98,7 +98,7 @@ proptest! {
         let question = Question { draw, now: NOW, session: Some(session.to_string()), ..Question::of("chat") };
         let (attempts, passed) = match desk.ask(&question) {
             Ok(plan) => (plan.attempts, plan.passed_over),
-            Err(Refusal::NobodyThere { passed_over, .. }) => (Vec::new(), passed_over),
+            Err(RoutingError::NoAvailableTarget { passed_over, .. }) => (Vec::new(), passed_over),
             Err(other) => return Err(TestCaseError::fail(other.to_string())),
         };
         let tried = attempts.iter().map(|planned| planned.target.model.to_string());
@@ -109,17 +109,17 @@ proptest! {
         for planned in &attempts {
             prop_assert!(allowed(planned), "{} by {:?}", planned.target.model, planned.reason);
         }
-        let trials: Vec<_> = (0..).zip(&attempts).filter(|(_, planned)| planned.reason == Reason::Trial).collect();
-        let late = |place: usize| attempts[place..].iter().all(|planned| matches!(planned.reason, Reason::Trial | Reason::Busy));
+        let trials: Vec<_> = (0..).zip(&attempts).filter(|(_, planned)| planned.reason == SelectionReason::Trial).collect();
+        let late = |place: usize| attempts[place..].iter().all(|planned| matches!(planned.reason, SelectionReason::Trial | SelectionReason::Busy));
         prop_assert!(trials.iter().all(|(place, _)| *place == 0 || late(*place)), "a second trial before what works");
-        let open = |planned: &Planned| matches!(planned.target.state.admission(NOW), Admission::Open) && planned.reason != Reason::Busy;
-        let warming = attempts.iter().position(|planned| planned.reason == Reason::Warming);
+        let open = |planned: &PlannedTarget| matches!(planned.target.state.admission(NOW), BreakerState::Open) && planned.reason != SelectionReason::Busy;
+        let warming = attempts.iter().position(|planned| planned.reason == SelectionReason::Warming);
         prop_assert!(warming.is_none_or(|place| attempts[..place].iter().any(open) || !attempts.iter().any(open)));
-        let busy = |passed: &WhyNot| matches!(passed, WhyNot::Busy | WhyNot::Listed);
+        let busy = |passed: &SkipReason| matches!(passed, SkipReason::Busy | SkipReason::Duplicate);
         prop_assert!(!passed.iter().any(|passed| busy(&passed.why)));
 
         let again = desk.ask(&question).map(|plan| plan.attempts).unwrap_or_default();
-        let key = |planned: &Planned| (planned.target.model.clone(), planned.tier, planned.reason.to_string());
+        let key = |planned: &PlannedTarget| (planned.target.model.clone(), planned.tier, planned.reason.to_string());
         prop_assert_eq!(attempts.iter().map(key).collect::<Vec<_>>(), again.iter().map(key).collect::<Vec<_>>());
     }
 }

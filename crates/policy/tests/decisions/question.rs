@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 
 use domain::{Kind, ResourceId, Timestamp};
 use policy::{
-    Asking, Caller, Plan, Reason, Refusal, Snapshot, Target, WhyNot,
-    live::{Live, Micros, Seen, TargetState},
+    Caller, Plan, RoutingContext, RoutingError, SelectionReason, SkipReason, Snapshot, Target,
+    health::{HealthRegistry, Micros, Observation, TargetState},
     plan,
 };
 use wire::{RequestFacts, Shape};
@@ -47,8 +47,13 @@ impl Question {
         }
     }
 
-    pub(crate) fn plan(&self, snapshot: &Snapshot, live: &Live, caller: &Caller) -> Result<Plan, Refusal> {
-        let asking = Asking {
+    pub(crate) fn plan(
+        &self,
+        snapshot: &Snapshot,
+        live: &HealthRegistry,
+        caller: &Caller,
+    ) -> Result<Plan, RoutingError> {
+        let asking = RoutingContext {
             api: "chat",
             facts: &self.facts,
             input_tokens: self.input_tokens,
@@ -95,12 +100,12 @@ impl Desk {
         })
     }
 
-    pub(crate) fn ask(&self, question: &Question) -> Result<Plan, Refusal> {
+    pub(crate) fn ask(&self, question: &Question) -> Result<Plan, RoutingError> {
         question.plan(&self.snapshot, &self.world.live, &self.caller)
     }
 
     /// The plan of a plain request to `chat` at a time.
-    pub(crate) fn at(&self, now: Micros, draw: u64) -> Result<Plan, Refusal> {
+    pub(crate) fn at(&self, now: Micros, draw: u64) -> Result<Plan, RoutingError> {
         self.ask(&Question { now, draw, ..Question::of("chat") })
     }
 
@@ -123,7 +128,7 @@ impl Desk {
 }
 
 pub(crate) fn tell(target: &Target, ok: bool, now: Micros) {
-    let seen = Seen { ok, began: now, trial: false };
+    let seen = Observation { ok, began: now, trial: false };
     target.state.record(seen, &target.endpoint.outlier, now, MIDDLE);
 }
 
@@ -131,7 +136,7 @@ pub(crate) fn tell(target: &Target, ok: bool, now: Micros) {
 pub(crate) fn recover(target: &Target, now: Micros) {
     let lasts = std::time::Duration::from_secs(10);
     assert!(target.state.permit_trial(lasts, now) && target.state.take_trial(lasts, now));
-    let seen = Seen { ok: true, began: now, trial: true };
+    let seen = Observation { ok: true, began: now, trial: true };
     target.state.record(seen, &target.endpoint.outlier, now, MIDDLE).unwrap();
 }
 
@@ -152,16 +157,21 @@ pub(crate) fn first(plan: &Plan) -> String {
     plan.attempts[0].target.model.to_string()
 }
 
-pub(crate) fn reasons(plan: &Plan) -> Vec<Reason> {
+pub(crate) fn reasons(plan: &Plan) -> Vec<SelectionReason> {
     plan.attempts.iter().map(|planned| planned.reason).collect()
 }
 
 /// What is passed over, with its reason.
-pub(crate) fn passed(plan: &Plan) -> Vec<(String, WhyNot)> {
+pub(crate) fn passed(plan: &Plan) -> Vec<(String, SkipReason)> {
     plan.passed_over.iter().map(|passed| (passed.model.to_string(), passed.why.clone())).collect()
 }
 
 /// The plan of a plain request.
-pub(crate) fn ask(world: &World, snapshot: &Snapshot, caller: &Caller, model: &str) -> Result<Plan, Refusal> {
+pub(crate) fn ask(
+    world: &World,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    model: &str,
+) -> Result<Plan, RoutingError> {
     Question::of(model).plan(snapshot, &world.live, caller)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ErrorKind;
-use policy::{Reason, Refusal};
+use policy::{RoutingError, SelectionReason};
 use wire::Shape;
 
 use crate::question::{Desk, MIDDLE, Question, SECOND, order, passed, reasons};
@@ -19,11 +19,13 @@ fn nobody_is_there_while_all_are_out_and_the_first_to_return_says_when_to_ask_ag
     assert_eq!(refusal.kind(), ErrorKind::Overloaded);
     let text = refusal.to_string();
     assert!(text.contains("a/m: unhealthy") && text.contains("b/m: unhealthy"), "{text}");
-    let Refusal::NobodyThere { retry_after, passed_over, spent: false, .. } = refusal else {
+    let RoutingError::NoAvailableTarget { retry_after, passed_over, spent: false, .. } = refusal else {
         panic!("{text}")
     };
     assert_eq!((retry_after, passed_over.len()), (Duration::from_secs(2), 2));
-    let Err(Refusal::NobodyThere { retry_after, .. }) = desk.at(6 * SECOND, 0) else { panic!("planned") };
+    let Err(RoutingError::NoAvailableTarget { retry_after, .. }) = desk.at(6 * SECOND, 0) else {
+        panic!("planned")
+    };
     assert_eq!(retry_after, Duration::from_secs(1), "a trial is due, others come soon after it");
 }
 
@@ -35,7 +37,9 @@ fn keys_that_rest_are_a_limit_and_refused_ones_are_not() {
     key("b/m").state.rest(Duration::from_secs(10), 0);
     let refusal = desk.at(0, 0).unwrap_err();
     assert_eq!(refusal.kind(), ErrorKind::RateLimited);
-    let Refusal::NobodyThere { retry_after, spent: true, .. } = refusal else { panic!("{refusal}") };
+    let RoutingError::NoAvailableTarget { retry_after, spent: true, .. } = refusal else {
+        panic!("{refusal}")
+    };
     assert_eq!(retry_after, Duration::from_secs(10));
     key("b/m").state.disable(0, MIDDLE);
     assert_eq!(desk.at(0, 0).unwrap_err().kind(), ErrorKind::Overloaded);
@@ -77,7 +81,7 @@ fn a_cascade_goes_through_its_steps_and_leaves_out_those_that_are_not_there() {
     let plan = desk.at(0, 0).unwrap();
     assert_eq!(
         (order(&plan), reasons(&plan)),
-        (vec!["a/m".into(), "b/m".into(), "c/m".into()], vec![Reason::Step; 3])
+        (vec!["a/m".into(), "b/m".into(), "c/m".into()], vec![SelectionReason::Step; 3])
     );
     let steps: Vec<_> =
         plan.attempts.iter().map(|planned| (planned.tier, planned.accept.is_some())).collect();

@@ -1,7 +1,7 @@
 //! What rows become: names, owners, and what cannot be read.
 
 use domain::{ErrorKind, Kind};
-use policy::{AuthError, Refusal, Sign, Unknown, compile, visible_models};
+use policy::{AuthError, RoutingError, Sign, UnreadableRow, compile, visible_models};
 use secrets::{Keyring, MasterKey};
 
 use crate::{
@@ -61,7 +61,7 @@ fn names_that_lead_nowhere() {
     assert_eq!(planned(&free, "nope").unwrap_err().kind(), ErrorKind::RouteNotFound);
     assert_eq!(planned(&free, "nope/m").unwrap_err().kind(), ErrorKind::RouteNotFound);
     assert_eq!(planned(&bound_to_chat, "a/m").unwrap_err().kind(), ErrorKind::Forbidden);
-    let Err(Refusal::OutOfService { reason, .. }) = planned(&free, "dead") else {
+    let Err(RoutingError::OutOfService { reason, .. }) = planned(&free, "dead") else {
         panic!("dead route planned")
     };
     assert!(reason.contains("no usable credential") && reason.contains("no provider named gone"), "{reason}");
@@ -73,7 +73,7 @@ fn names_that_lead_nowhere() {
 fn what_this_build_cannot_read_disables_only_what_leans_on_it() {
     let (mut world, tenant) = world();
     let key = world.key(tenant, "{}");
-    let unknown = |kind: &str, name: &str| Unknown {
+    let unknown = |kind: &str, name: &str| UnreadableRow {
         kind: kind.into(),
         name: name.into(),
         tenant: None,
@@ -99,7 +99,7 @@ fn what_cannot_be_read_of_a_tenant_is_not_replaced_by_the_operators() {
     let key = world.key(tenant, "{}");
     let unknown = |kind: &str, name: &str| {
         let (kind, name, reason) = (kind.to_owned(), name.to_owned(), "unknown field `warp`".to_owned());
-        Unknown { kind, name, tenant: Some(tenant), reason }
+        UnreadableRow { kind, name, tenant: Some(tenant), reason }
     };
     let refused = |world: &World, model: &str| {
         let snapshot = world.compile();

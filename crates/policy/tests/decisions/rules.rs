@@ -1,7 +1,7 @@
 //! Which pool a request goes to: rules, defaults, presets, and routes that stand for pools.
 
 use domain::{Kind, Preset};
-use policy::Refusal;
+use policy::RoutingError;
 use wire::Shape;
 
 use crate::{
@@ -105,7 +105,7 @@ fn a_pool_may_be_another_route_whose_rules_choose_on() {
     stream.facts.stream = true;
     assert_eq!(desk.ask(&stream).unwrap().rule.as_deref(), Some("streams"));
     for (route, reason) in [("lost", "not there"), ("ring", "deep")] {
-        let Err(Refusal::OutOfService { reason: said, .. }) = desk.ask(&Question::of(route)) else {
+        let Err(RoutingError::OutOfService { reason: said, .. }) = desk.ask(&Question::of(route)) else {
             panic!("{route} was planned")
         };
         assert!(said.contains(reason), "{said}");

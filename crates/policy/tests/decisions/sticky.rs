@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::Reason;
+use policy::SelectionReason;
 use wire::Shape;
 
 use crate::question::{Desk, MIDDLE, Question, SECOND, first, recover};
@@ -65,7 +65,7 @@ fn who_keeps_to_a_target_is_the_session_or_the_user_or_the_prompt() {
         for key in 1..200 {
             let of = |draw| {
                 let plan = desk.ask(&Question { draw, ..make(key) }).unwrap();
-                assert_eq!(plan.attempts[0].reason, Reason::Sticky);
+                assert_eq!(plan.attempts[0].reason, SelectionReason::Sticky);
                 first(&plan)
             };
             assert_eq!(of(1), of(2), "{number}: {key}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use policy::{Reason, WhyNot};
+use policy::{SelectionReason, SkipReason};
 use wire::Shape;
 
 use crate::question::{Desk, Question, SECOND, first, order, passed, reasons};
@@ -29,7 +29,7 @@ fn priority_keeps_to_the_list_and_tiers_to_theirs() {
         Desk::chat("abc", r#"{"pools":{"p":{"tiers":[{"targets":["b/m","a/m"]},{"targets":["c/m"]}]}}}"#);
     let plan = desk.at(0, 0).unwrap();
     assert_eq!(order(&plan), ["b/m", "a/m", "c/m"]);
-    assert_eq!(reasons(&plan), [Reason::First, Reason::Next, Reason::First]);
+    assert_eq!(reasons(&plan), [SelectionReason::First, SelectionReason::Next, SelectionReason::First]);
     assert_eq!(plan.attempts.iter().map(|planned| planned.tier).collect::<Vec<_>>(), [0, 0, 1]);
 }
 
@@ -46,7 +46,9 @@ fn weights_are_kept_exactly_by_the_first_and_by_those_behind_it() {
         let [one, two, _]: [String; 3] = order(&plan).try_into().unwrap();
         second_to_a += u64::from(one == "a/m" && two == "b/m");
         *by_first.entry(one).or_insert(0) += 1;
-        let Reason::Drawn { of: 100, .. } = plan.attempts[0].reason else { panic!("{:?}", reasons(&plan)) };
+        let SelectionReason::Drawn { of: 100, .. } = plan.attempts[0].reason else {
+            panic!("{:?}", reasons(&plan))
+        };
     }
     for (target, share) in [("a/m", 0.7), ("b/m", 0.2), ("c/m", 0.1)] {
         assert!(fits(by_first[target], draws, share), "{by_first:?}");
@@ -76,18 +78,18 @@ fn the_fastest_goes_first_once_it_was_found_and_others_are_looked_at_in_passing(
     assert_eq!(counts["b/m"] + explored, draws);
     let seen = (0..draws).map(|draw| desk.at(SECOND, draw).unwrap());
     for plan in seen.filter(|plan| first(plan) != "b/m").take(5) {
-        assert_eq!((plan.attempts[0].reason, order(&plan)[1].as_str()), (Reason::Explored, "b/m"));
+        assert_eq!((plan.attempts[0].reason, order(&plan)[1].as_str()), (SelectionReason::Explored, "b/m"));
     }
     let plan =
         (0..draws).map(|draw| desk.at(SECOND, draw).unwrap()).find(|plan| first(plan) == "b/m").unwrap();
     assert_eq!(order(&plan), ["b/m", "c/m", "a/m"], "the rest by what was measured");
     assert!(
-        matches!(plan.attempts[0].reason, Reason::Fastest { p95: Some(p95) } if (285..=315).contains(&p95.as_millis()))
+        matches!(plan.attempts[0].reason, SelectionReason::Fastest { p95: Some(p95) } if (285..=315).contains(&p95.as_millis()))
     );
     desk.eject("b/m", true, SECOND);
     let plan = desk.at(SECOND, 1).unwrap();
     assert!(
-        !order(&plan).contains(&"b/m".to_owned()) && matches!(passed(&plan)[0].1, WhyNot::Ejected { .. })
+        !order(&plan).contains(&"b/m".to_owned()) && matches!(passed(&plan)[0].1, SkipReason::Ejected { .. })
     );
 }
 
@@ -117,7 +119,7 @@ fn the_better_of_two_that_are_drawn_goes_first() {
     assert!(fits(counts["b/m"], draws, 1.0 / 6.0), "{counts:?}");
     assert!(fits(counts["c/m"], draws, 2.5 / 6.0) && fits(counts["d/m"], draws, 2.5 / 6.0), "{counts:?}");
     let plan = (0..).map(|draw| desk.at(0, draw).unwrap()).find(|plan| first(plan) != "b/m").unwrap();
-    assert_eq!(plan.attempts[0].reason, Reason::LeastLoaded { in_flight: 0 });
+    assert_eq!(plan.attempts[0].reason, SelectionReason::LeastLoaded { in_flight: 0 });
     assert_eq!(order(&plan)[3], "a/m");
     drop(held);
     assert!(firsts(&desk, &question, draws).contains_key("a/m"), "a count ends with its request");
@@ -148,19 +150,24 @@ fn the_cheapest_that_can_do_it_goes_first() {
     });
     let plain = desk.at(0, 0).unwrap();
     assert_eq!(order(&plain), ["b/m", "c/m", "a/m", "d/m"]);
-    let Reason::Cheapest { expected: Some(cost) } = plain.attempts[0].reason else { panic!("no cost") };
+    let SelectionReason::Cheapest { expected: Some(cost) } = plain.attempts[0].reason else {
+        panic!("no cost")
+    };
     assert_eq!(cost.nanos(), 600 * 1_000, "100 tokens in, 500 expected");
-    assert_eq!(plain.attempts[3].reason, Reason::Cheapest { expected: None });
+    assert_eq!(plain.attempts[3].reason, SelectionReason::Cheapest { expected: None });
 
     let long = desk.ask(&Question { input_tokens: 5_000, ..Question::of("chat") }).unwrap();
     assert_eq!(order(&long), ["c/m", "a/m", "d/m"]);
-    assert_eq!(passed(&long), [("b/m".into(), WhyNot::TooSmall { needed: 5_000, context: 1_000 })]);
+    assert_eq!(passed(&long), [("b/m".into(), SkipReason::TooSmall { needed: 5_000, context: 1_000 })]);
     let mut full = Question::of("chat");
     full.facts.max_output = Some(950);
     assert_eq!(first(&desk.ask(&full).unwrap()), "c/m", "the output has to fit as well");
     let tools = Question { shape: Shape { tools: 1, ..Shape::default() }, ..Question::of("chat") };
     let plan = desk.ask(&tools).unwrap();
-    assert_eq!((first(&plan), passed(&plan)[0].1.clone()), ("c/m".into(), WhyNot::Lacks("tools")));
+    assert_eq!(
+        (first(&plan), passed(&plan)[0].1.clone()),
+        ("c/m".into(), SkipReason::MissingCapability("tools"))
+    );
     let mut picture = Question::of("chat");
     picture.facts.images = 1;
     assert_eq!(order(&desk.ask(&picture).unwrap()), ["b/m", "a/m", "d/m"], "unknown is not missing");
@@ -179,7 +186,7 @@ fn requirements_may_ask_for_what_is_known() {
     let plan = desk.ask(&picture).unwrap();
     assert_eq!(
         (order(&plan), passed(&plan)),
-        (vec!["b/m".into()], vec![("a/m".into(), WhyNot::Lacks("images"))])
+        (vec!["b/m".into()], vec![("a/m".into(), SkipReason::MissingCapability("images"))])
     );
     assert_eq!(
         order(&desk.at(0, 0).unwrap()),
@@ -208,7 +215,7 @@ fn the_nearest_goes_first_by_ones_own_table_or_by_the_globe() {
     let own = desk(r#","distances":{"eu-central-1":{"us-east-1":5,"eu-west-1":9}}"#);
     let plan = own.ask(&from(Some("eu-central-1"))).unwrap();
     assert_eq!(order(&plan), ["c/m", "a/m", "b/m", "d/m"]);
-    assert_eq!(reasons(&plan)[1], Reason::Nearest { distance: Some(5) });
+    assert_eq!(reasons(&plan)[1], SelectionReason::Nearest { distance: Some(5) });
     let elsewhere = own.ask(&from(Some("us-east-2"))).unwrap();
-    assert!(reasons(&elsewhere).iter().all(|reason| *reason == Reason::Nearest { distance: None }));
+    assert!(reasons(&elsewhere).iter().all(|reason| *reason == SelectionReason::Nearest { distance: None }));
 }

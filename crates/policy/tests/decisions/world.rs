@@ -1,21 +1,21 @@
 //! Small configurations written as rows, compiled, and asked about.
 
 use domain::{Kind, Resource, ResourceId, Spec, StoreId, Timestamp, Version};
-use policy::{AuthError, Caller, Rows, Snapshot, compile, identify, live::Live};
-use secrets::{Binding, KeySeal, KeyText, Keyring, MasterKey};
+use policy::{AuthError, Caller, ConfigRows, Snapshot, compile, health::HealthRegistry, identify};
+use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring, MasterKey};
 
 /// Rows in the making, and what was seen of what they name.
 pub(crate) struct World {
     pub(crate) keyring: Keyring,
-    pub(crate) rows: Rows,
-    pub(crate) live: Live,
+    pub(crate) rows: ConfigRows,
+    pub(crate) live: HealthRegistry,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let version = Version { store: StoreId::new(), revision: 1 };
-        let rows = Rows { version, known: Vec::new(), unknown: Vec::new() };
-        Self { keyring: Keyring::new(&MasterKey::generate(), &[]), rows, live: Live::new(1) }
+        let rows = ConfigRows { version, known: Vec::new(), unknown: Vec::new() };
+        Self { keyring: Keyring::new(&MasterKey::generate(), &[]), rows, live: HealthRegistry::new(1) }
     }
 
     /// One tenant.
@@ -57,9 +57,9 @@ impl World {
     }
 
     pub(crate) fn key(&mut self, tenant: ResourceId, json: &str) -> String {
-        let text = KeyText::mint();
+        let text = ApiKeySecret::mint();
         self.add(Some(tenant), Kind::Key, "key", json);
-        let seal = KeySeal { current: self.keyring.digest(text.reveal()), previous: None };
+        let seal = ApiKeyDigests { current: self.keyring.digest(text.reveal()), previous: None };
         self.rows.known.last_mut().unwrap().sealed = Some(seal.encode());
         text.reveal().to_owned()
     }

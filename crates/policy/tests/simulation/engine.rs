@@ -9,8 +9,8 @@ use std::{
 
 use domain::{Action, AttemptOutcome, FailureClass, Timestamp};
 use policy::{
-    Asking, Plan, Planned, Refusal,
-    live::{Admission, Live, Micros, Seen},
+    Plan, PlannedTarget, RoutingContext, RoutingError,
+    health::{BreakerState, HealthRegistry, Micros, Observation},
     plan, still,
 };
 use wire::{RequestFacts, Shape};
@@ -169,10 +169,10 @@ impl Engine {
         }
     }
 
-    fn plan(&mut self, replica: usize) -> Result<Plan, Refusal> {
+    fn plan(&mut self, replica: usize) -> Result<Plan, RoutingError> {
         let replica = &self.replicas.all[replica];
         let session = format!("s{}", self.chance.below(100));
-        let asking = Asking {
+        let asking = RoutingContext {
             api: "chat",
             facts: &self.facts,
             input_tokens: TOKENS,
@@ -191,7 +191,7 @@ impl Engine {
         plan(&replica.snapshot, &replica.live, &replica.caller, &asking)
     }
 
-    fn live(&self, request: &Request) -> &Live {
+    fn live(&self, request: &Request) -> &HealthRegistry {
         &self.replicas.all[request.replica].live
     }
 
@@ -220,7 +220,7 @@ impl Engine {
             request.said.push_str("no key; ");
             return Err(Box::new(request));
         };
-        let Planned { target, reason, .. } = request.planned().unwrap().clone();
+        let PlannedTarget { target, reason, .. } = request.planned().unwrap().clone();
         if kind == Kind::First {
             target.state.first(self.now);
         }
@@ -236,7 +236,8 @@ impl Engine {
             answer = Answer { after: 20 * MS, outcome: AttemptOutcome::Connect, ..answer };
         }
         let trial = std::mem::take(&mut request.trial);
-        let out = matches!(target.state.admission(self.now), Admission::Ejected { .. } | Admission::HalfOpen);
+        let out =
+            matches!(target.state.admission(self.now), BreakerState::Ejected { .. } | BreakerState::HalfOpen);
         let provider = target.model.provider.clone();
         if trial {
             let (under_way, most) = self.journal.trials.entry(provider.clone()).or_default();
@@ -308,7 +309,7 @@ impl Engine {
             key.state.succeeded(self.now);
         }
         let Some(ok) = verdict(outcome, attempt.trial) else { return };
-        let seen = Seen { ok, began: attempt.began, trial: attempt.trial };
+        let seen = Observation { ok, began: attempt.began, trial: attempt.trial };
         let draw = self.live(request).draw();
         if let Some(change) = target.state.record(seen, &target.endpoint.outlier, self.now, draw) {
             self.journal.changes.push((self.now, request.replica, target.model.provider.clone(), change));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use policy::{
-    Reason,
-    live::{Change, Micros, Move},
+    SelectionReason,
+    health::{Micros, Move, Transition},
 };
 
 use crate::provider::SECOND;
@@ -31,7 +31,7 @@ pub(crate) struct Sending {
     pub(crate) kind: Kind,
     /// Whether it is the first attempt of its request.
     pub(crate) leads: bool,
-    pub(crate) reason: Reason,
+    pub(crate) reason: SelectionReason,
     pub(crate) trial: bool,
     /// Whether the target was out of use.
     pub(crate) out: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Journal {
     pub(crate) ended: Vec<Ending>,
     pub(crate) arrived: usize,
     /// Of targets, by replica: only what it found out itself.
-    pub(crate) changes: Vec<(Micros, usize, String, Change)>,
+    pub(crate) changes: Vec<(Micros, usize, String, Transition)>,
     /// Of the fastest target, by replica.
     pub(crate) moves: Vec<(Micros, usize, Move)>,
     /// Trials under way, by provider, and the most there ever were.
@@ -67,7 +67,7 @@ impl Journal {
     pub(crate) fn check(&self) {
         for sent in &self.sent {
             assert!(
-                !sent.out || sent.trial || sent.reason == Reason::Panic,
+                !sent.out || sent.trial || sent.reason == SelectionReason::Panic,
                 "sent to one that is out: {sent:?}"
             );
         }
@@ -118,15 +118,16 @@ impl Journal {
 
     /// Ejections of a provider by whoever found them out.
     pub(crate) fn ejections(&self, provider: &str) -> usize {
-        let of = |change: &&(Micros, usize, String, Change)| {
-            change.2 == provider && matches!(change.3, Change::Ejected { .. })
+        let of = |change: &&(Micros, usize, String, Transition)| {
+            change.2 == provider && matches!(change.3, Transition::Ejected { .. })
         };
         self.changes.iter().filter(of).count()
     }
 
     pub(crate) fn recovered(&self, provider: &str) -> Option<Micros> {
-        let of =
-            |change: &&(Micros, usize, String, Change)| change.2 == provider && change.3 == Change::Recovered;
+        let of = |change: &&(Micros, usize, String, Transition)| {
+            change.2 == provider && change.3 == Transition::Recovered
+        };
         self.changes.iter().find(of).map(|change| change.0)
     }
 }

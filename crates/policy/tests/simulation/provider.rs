@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::AttemptOutcome;
-use policy::live::Micros;
+use policy::health::Micros;
 
 pub(crate) const MS: Micros = 1_000;
 pub(crate) const SECOND: Micros = 1_000_000;

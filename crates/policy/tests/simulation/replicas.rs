@@ -9,7 +9,7 @@ use std::{
 use domain::Strategy;
 use policy::{
     Caller, Snapshot, compile,
-    live::{Admission, Live, Micros, Move, TargetKey},
+    health::{BreakerState, HealthRegistry, Micros, Move, TargetKey},
 };
 
 use crate::{provider::SECOND, world::World};
@@ -20,7 +20,7 @@ const PERMIT: Duration = Duration::from_secs(5);
 const STEP_BACK: Micros = SECOND;
 
 pub(crate) struct Replica {
-    pub(crate) live: Live,
+    pub(crate) live: HealthRegistry,
     pub(crate) snapshot: Snapshot,
     pub(crate) caller: Caller,
     /// Trials that this replica holds the lease for.
@@ -37,7 +37,7 @@ pub(crate) struct Replicas {
 impl Replicas {
     pub(crate) fn new(count: usize, world: &World, key: &str, seed: u64) -> Self {
         let replica = |number: usize| {
-            let live = Live::new(seed.wrapping_mul(1_000).wrapping_add(number as u64));
+            let live = HealthRegistry::new(seed.wrapping_mul(1_000).wrapping_add(number as u64));
             let snapshot = compile(&world.rows, &world.keyring, &live).unwrap();
             let caller = world.caller(&snapshot, key).unwrap();
             Replica { live, snapshot, caller, ours: HashMap::new(), later: HashMap::new() }
@@ -74,7 +74,7 @@ impl Replicas {
         for (key, state) in targets {
             if replica.ours.contains_key(&key) {
                 let wanted = state.wants_trial(now);
-                if wanted || state.admission(now) != Admission::HalfOpen {
+                if wanted || state.admission(now) != BreakerState::HalfOpen {
                     replica.ours.remove(&key);
                     self.leases.remove(&key);
                     if wanted {
@@ -110,7 +110,8 @@ impl Replicas {
                     tier.members.iter().map(|member| Arc::clone(&member.target.state)).collect();
                 let p95s: Vec<_> =
                     states.iter().map(|state| state.ttft_p95(now, tier.interval * 2)).collect();
-                let in_use = |admission| matches!(admission, Admission::Open | Admission::Warming { .. });
+                let in_use =
+                    |admission| matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
                 let eligible: Vec<_> = states.iter().map(|state| in_use(state.admission(now))).collect();
                 let faster =
                     |one: usize, other: usize| states[one].is_faster(&states[other], now, tier.interval * 2);

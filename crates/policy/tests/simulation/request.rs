@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{AttemptOutcome, ResourceId};
 use policy::{
-    Credential, NextKey, Plan, Planned,
-    live::{InFlight, Live, Micros, Sent},
+    Credential, NextKey, Plan, PlannedTarget,
+    health::{ConcurrencyPermit, HealthRegistry, Micros, Sent},
     next_key,
 };
 
@@ -48,11 +48,11 @@ pub(crate) struct Attempt {
     pub(crate) answer: Answer,
     pub(crate) key: Option<Arc<Credential>>,
     pub(crate) _sent: Option<Sent>,
-    pub(crate) _in_flight: InFlight,
+    pub(crate) _in_flight: ConcurrencyPermit,
 }
 
 impl Request {
-    pub(crate) fn planned(&self) -> Option<&Planned> {
+    pub(crate) fn planned(&self) -> Option<&PlannedTarget> {
         self.plan.attempts.get(self.turn.position)
     }
 
@@ -68,7 +68,7 @@ impl Request {
     }
 
     /// The key for the next attempt; `Err`: there is none.
-    pub(crate) fn key(&self, now: Micros, live: &Live) -> Result<Option<Arc<Credential>>, ()> {
+    pub(crate) fn key(&self, now: Micros, live: &HealthRegistry) -> Result<Option<Arc<Credential>>, ()> {
         let keys = &self.planned().ok_or(())?.target.endpoint.credentials;
         let draw = live.draw();
         let choose = |desperate| next_key(keys, &self.turn.tried, (TOKENS, desperate), now, draw);
@@ -84,7 +84,7 @@ impl Request {
     }
 
     /// What a failure says of the key that signed.
-    pub(crate) fn key_failed(&mut self, attempt: &Attempt, now: Micros, live: &Live) {
+    pub(crate) fn key_failed(&mut self, attempt: &Attempt, now: Micros, live: &HealthRegistry) {
         let Some(key) = &attempt.key else { return };
         match attempt.answer.outcome {
             AttemptOutcome::RateLimited => key.state.rest(attempt.answer.retry_after.unwrap_or(REST), now),
@@ -103,7 +103,7 @@ impl Request {
     }
 
     /// How long to wait before the same target is asked again; `None`: it is not.
-    pub(crate) fn repeat(&mut self, answer: Answer, now: Micros, live: &Live) -> Option<Micros> {
+    pub(crate) fn repeat(&mut self, answer: Answer, now: Micros, live: &HealthRegistry) -> Option<Micros> {
         self.turn.tried.clear();
         self.turn.repeats += 1;
         let retry = &self.plan.terms.retry;

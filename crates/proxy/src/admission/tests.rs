@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{Priority, ResourceId};
-use policy::live::Live;
+use policy::health::HealthRegistry;
 use tokio::{
     task::{JoinHandle, JoinSet, yield_now},
     time::{advance, sleep},
@@ -34,13 +34,13 @@ impl Scene {
         self,
         (tenant, priority): (u8, Priority),
         patience: Duration,
-        bounds: Bounds,
-    ) -> Result<InFlight, TurnedAway> {
+        bounds: QueueLimits,
+    ) -> Result<ConcurrencyPermit, QueueRejection> {
         let origin = self.origin;
         let micros = move |moment: Instant| u64::try_from((moment - origin).as_micros()).unwrap();
         let until = Instant::now() + patience;
         let tenant = ResourceId(Uuid::from_u128(tenant.into()));
-        let who = Waiting { tenant, priority, deadline: micros(until) };
+        let who = WaitRequest { tenant, priority, deadline: micros(until) };
         wait(&self.state, (who, until), bounds, || Arc::new(move || micros(Instant::now()))).await
     }
 
@@ -49,15 +49,15 @@ impl Scene {
         &self,
         whose: (u8, Priority),
         patience: Duration,
-        bounds: Bounds,
-    ) -> JoinHandle<Result<InFlight, TurnedAway>> {
+        bounds: QueueLimits,
+    ) -> JoinHandle<Result<ConcurrencyPermit, QueueRejection>> {
         let waits = tokio::spawn(self.clone().wait(whose, patience, bounds));
         yield_now().await;
         waits
     }
 }
 
-const ONE: Bounds = Bounds { limit: 1, length: 10 };
+const ONE: QueueLimits = QueueLimits { limit: 1, length: 10 };
 const NORMAL: (u8, Priority) = (1, Priority::Normal);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,7 +77,7 @@ async fn it_is_served_when_a_place_is_given_back_and_not_before() {
 async fn it_waits_as_long_as_it_may_and_leaves() {
     let scene = Scene::new();
     let place = scene.state.try_begin(1).unwrap();
-    assert_eq!(scene.clone().wait(NORMAL, SECOND, ONE).await.unwrap_err(), TurnedAway::Timeout);
+    assert_eq!(scene.clone().wait(NORMAL, SECOND, ONE).await.unwrap_err(), QueueRejection::Timeout);
     let late = scene.origin.elapsed() - SECOND;
     assert!(late <= Duration::from_millis(1), "a tick of the timer: {late:?}");
     assert_eq!(scene.state.waiting(), 0);
@@ -89,9 +89,9 @@ async fn it_waits_as_long_as_it_may_and_leaves() {
 async fn without_time_or_room_it_is_told_at_once() {
     let scene = Scene::new();
     let _place = scene.state.try_begin(1).unwrap();
-    let nobody = Bounds { length: 0, ..ONE };
-    assert_eq!(scene.clone().wait(NORMAL, SECOND, nobody).await.unwrap_err(), TurnedAway::Full);
-    assert_eq!(scene.clone().wait(NORMAL, Duration::ZERO, ONE).await.unwrap_err(), TurnedAway::TooLate);
+    let nobody = QueueLimits { length: 0, ..ONE };
+    assert_eq!(scene.clone().wait(NORMAL, SECOND, nobody).await.unwrap_err(), QueueRejection::Full);
+    assert_eq!(scene.clone().wait(NORMAL, Duration::ZERO, ONE).await.unwrap_err(), QueueRejection::TooLate);
     assert_eq!(scene.origin.elapsed(), Duration::ZERO);
 }
 
@@ -99,17 +99,17 @@ async fn without_time_or_room_it_is_told_at_once() {
 async fn who_is_displaced_is_told_at_once() {
     let scene = Scene::new();
     let _place = scene.state.try_begin(1).unwrap();
-    let bounds = Bounds { length: 1, ..ONE };
+    let bounds = QueueLimits { length: 1, ..ONE };
     let low = scene.waiting((1, Priority::Low), SECOND, bounds).await;
     let _high = scene.waiting((2, Priority::High), SECOND, bounds).await;
-    assert_eq!(low.await.unwrap().unwrap_err(), TurnedAway::Displaced);
+    assert_eq!(low.await.unwrap().unwrap_err(), QueueRejection::Displaced);
     assert_eq!(scene.origin.elapsed(), Duration::ZERO);
 }
 
 /// A request that has its place; the count goes before the place does.
 struct Running {
     _count: Counted,
-    _place: InFlight,
+    _place: ConcurrencyPermit,
 }
 
 struct Counted(Arc<AtomicU32>);
@@ -133,7 +133,8 @@ async fn pass(paused: bool, steps: u64) {
 /// Requests that get a place, wait and hang up, all at the moments at which others do; says how many were served.
 async fn crowd(seed: u64, limit: u32, paused: bool) -> usize {
     let (scene, running, served) = (Scene::new(), Arc::new(AtomicU32::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (draws, mut requests, mut handles) = (Arc::new(Live::new(seed)), JoinSet::new(), Vec::new());
+    let (draws, mut requests, mut handles) =
+        (Arc::new(HealthRegistry::new(seed)), JoinSet::new(), Vec::new());
     for number in 0..200_u8 {
         let (scene, running, served) = (scene.clone(), Arc::clone(&running), Arc::clone(&served));
         let draws = Arc::clone(&draws);
@@ -143,7 +144,7 @@ async fn crowd(seed: u64, limit: u32, paused: bool) -> usize {
             let got = match scene.state.try_begin(limit) {
                 Some(place) => Ok(place),
                 None => {
-                    let bounds = Bounds { limit, length: 50 };
+                    let bounds = QueueLimits { limit, length: 50 };
                     scene.wait((number % 5, Priority::Normal), patience, bounds).await
                 }
             };

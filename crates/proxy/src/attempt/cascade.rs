@@ -7,27 +7,27 @@ use domain::AttemptOutcome;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use policy::{Planned, Program, ReplyFacts};
+use policy::{PlannedTarget, Program, ReplyFacts};
 use tokio::time::{Instant, timeout_at};
-use wire::{Piece, Tap, answer::Answer, dialect::ErrorClass};
+use wire::{OutputChunk, StreamPipe, answer::Answer, dialect::ErrorClass};
 
 use super::{
-    failure::Failure,
-    opening::{self, Kind, MAX_HELD, Opened},
+    failure::AttemptError,
+    opening::{self, MAX_HELD, UpstreamBody, ValidatedResponse},
 };
-use crate::{meter::Meter, pipeline::Ask, talk::Talk, upstream::innermost};
+use crate::{meter::Meter, pipeline::LlmRequest, talk::ResponseCodec, upstream::innermost};
 
 /// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
 pub(super) const AFTERWARDS: Duration = Duration::from_millis(500);
 
 /// What an answer has to be to be kept; `None`: whatever it is, it goes to the client as it comes.
-pub(crate) fn condition<'a>(ask: &Ask, planned: &'a Planned) -> Option<&'a Program> {
+pub(crate) fn condition<'a>(ask: &LlmRequest, planned: &'a PlannedTarget) -> Option<&'a Program> {
     planned.accept.as_deref().filter(|_| ask.api.generates())
 }
 
 /// Whether a step may be asked for more than the client asked for: then a refusal may be the gateway's own fault, and the
 /// next step tells whether it is.
-pub(super) fn edits(ask: &Ask, planned: &Planned) -> bool {
+pub(super) fn edits(ask: &LlmRequest, planned: &PlannedTarget) -> bool {
     condition(ask, planned).is_some_and(|condition| condition.reads("reply.mean_logprob"))
 }
 
@@ -45,12 +45,12 @@ pub(super) enum Verdict {
 
 /// The provider's own bytes of an answer that will be judged.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct BufferedBody {
     chunks: Vec<Bytes>,
     bytes: usize,
 }
 
-impl Held {
+impl BufferedBody {
     /// More of the answer; shares its memory.
     pub(super) fn note(&mut self, data: &Bytes) {
         self.bytes += data.len();
@@ -69,19 +69,19 @@ impl Held {
 
 /// Reads an answer of status 2xx to its end and judges it.
 pub(super) async fn open(
-    (ask, talk): (&Ask, &Talk),
+    (ask, talk): (&LlmRequest, &ResponseCodec),
     headers: &HeaderMap,
     body: Incoming,
     meter: &mut Meter,
     (condition, sends_on): (&Program, Option<Instant>),
-) -> Result<(Kind, Verdict), Failure> {
-    let mut held = Held::default();
+) -> Result<(UpstreamBody, Verdict), AttemptError> {
+    let mut held = BufferedBody::default();
     let timeouts = &ask.plan.terms.timeouts;
     let first = Instant::now() + timeouts.first_token.std();
     let sends_on = sends_on.map(|until| until.min(first));
     let opening = opening::open((ask, talk), headers, body, (meter, Some(&mut held)), sends_on);
-    let Opened { mut kind, blocked } = if ask.facts.stream {
-        let late = |_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time"));
+    let ValidatedResponse { mut kind, blocked } = if ask.facts.stream {
+        let late = |_| Err(AttemptError::new(AttemptOutcome::Timeout, "no content in time"));
         timeout_at(first, opening).await.unwrap_or_else(late)?
     } else {
         opening.await?
@@ -91,9 +91,9 @@ pub(super) async fn open(
     }
     meter.target_shows_content();
     match &mut kind {
-        Kind::Plain(_) => {}
-        Kind::Long(..) => return Err(too_large()),
-        Kind::Stream(tap, pieces, rest) => {
+        UpstreamBody::Plain(_) => {}
+        UpstreamBody::Long(..) => return Err(too_large()),
+        UpstreamBody::Stream(tap, pieces, rest) => {
             let stream = Stream { talk, tap, pieces, rest, held: &mut held };
             stream.read(meter, timeouts.between_tokens.std()).await?;
         }
@@ -106,22 +106,22 @@ pub(super) async fn open(
 }
 
 /// A cheap model that writes so much has lost its way, and what is not whole cannot be judged.
-fn too_large() -> Failure {
+fn too_large() -> AttemptError {
     let detail = format!("the answer exceeds {} MiB, more than is held to be judged", MAX_HELD >> 20);
-    Failure::new(AttemptOutcome::Rejected, detail)
+    AttemptError::new(AttemptOutcome::Rejected, detail)
 }
 
 /// A stream that has shown content, on its way to its end.
 struct Stream<'a> {
-    talk: &'a Talk,
-    tap: &'a mut Tap,
-    pieces: &'a mut Vec<Piece>,
+    talk: &'a ResponseCodec,
+    tap: &'a mut StreamPipe,
+    pieces: &'a mut Vec<OutputChunk>,
     rest: &'a mut Incoming,
-    held: &'a mut Held,
+    held: &'a mut BufferedBody,
 }
 
 impl Stream<'_> {
-    async fn read(self, meter: &mut Meter, between: Duration) -> Result<(), Failure> {
+    async fn read(self, meter: &mut Meter, between: Duration) -> Result<(), AttemptError> {
         let Self { talk, tap, pieces, rest, held } = self;
         let mut progress = None;
         let mut alarm = Instant::now();
@@ -146,7 +146,7 @@ impl Stream<'_> {
                     held.note(&data);
                     let fed = tap.feed(data, pieces);
                     meter.observe_stream(tap.seen());
-                    fed.map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
+                    fed.map_err(|error| AttemptError::new(AttemptOutcome::Protocol, error.to_string()))?;
                     if held.bytes > MAX_HELD {
                         return Err(too_large());
                     }
@@ -160,12 +160,14 @@ impl Stream<'_> {
                         return Ok(());
                     }
                     let detail = "the provider ended the stream before its end";
-                    return Err(Failure::new(AttemptOutcome::Cut, detail));
+                    return Err(AttemptError::new(AttemptOutcome::Cut, detail));
                 }
                 Err(_) => {
-                    return Err(Failure::new(AttemptOutcome::Timeout, "the provider stopped sending"));
+                    return Err(AttemptError::new(AttemptOutcome::Timeout, "the provider stopped sending"));
                 }
-                Ok(Some(Err(error))) => return Err(Failure::new(AttemptOutcome::Cut, innermost(&error))),
+                Ok(Some(Err(error))) => {
+                    return Err(AttemptError::new(AttemptOutcome::Cut, innermost(&error)));
+                }
             }
         }
     }
@@ -173,12 +175,12 @@ impl Stream<'_> {
 
 /// Whether the answer is kept, or why not.
 fn verdict(
-    (ask, talk): (&Ask, &Talk),
+    (ask, talk): (&LlmRequest, &ResponseCodec),
     whole: &Bytes,
     meter: &Meter,
     condition: &Program,
 ) -> Result<(), String> {
-    let dialect = talk.provider().map(wire::dialect::Dialect::name);
+    let dialect = talk.provider().map(wire::dialect::DialectCodec::name);
     let read = dialect.and_then(|dialect| match ask.facts.stream {
         true => wire::answer::streamed(dialect, whole),
         false => wire::answer::plain(dialect, whole),
@@ -205,7 +207,7 @@ fn verdict(
 }
 
 /// Whether a text obeys the schema that the request asks for, if it does.
-fn obeys_schema(ask: &Ask, text: &str) -> bool {
+fn obeys_schema(ask: &LlmRequest, text: &str) -> bool {
     let shape = wire::shape(ask.api, ask.in_path.borrowed(), &ask.body);
     shape.schema.is_none_or(|schema| wire::answer::obeys(&schema, text))
 }

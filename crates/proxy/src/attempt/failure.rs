@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use domain::{Attempt, AttemptOutcome, ErrorKind};
-use policy::{PassedOver, WhyNot};
-use wire::{ProviderError, canon::Unsupported};
+use policy::{SkipReason, SkippedTarget};
+use wire::{ProviderError, canonical::Unsupported};
 
-use super::Answer;
-use crate::{meter::Kept, reply::Trouble};
+use super::UpstreamResponse;
+use crate::{meter::AttemptRef, reply::GatewayError};
 
 /// Why an attempt failed.
-pub(crate) struct Failure {
+pub(crate) struct AttemptError {
     pub(crate) outcome: AttemptOutcome,
     /// For logs: in the gateway's own words, because a provider's may quote the prompt or the credential.
     pub(crate) detail: String,
@@ -27,10 +27,10 @@ pub(crate) struct Failure {
     /// The field that the target cannot express; then nothing was tried.
     pub(crate) unsupported: Option<Box<Unsupported>>,
     /// What the provider answered where its filter refused the prompt: better for the client than an error.
-    pub(crate) answer: Option<Box<(Answer, Kept)>>,
+    pub(crate) answer: Option<Box<(UpstreamResponse, AttemptRef)>>,
 }
 
-impl Failure {
+impl AttemptError {
     pub(crate) fn new(outcome: AttemptOutcome, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let (status, said, retry_after, nobody, unsupported) = (None, None, None, None, None);
@@ -54,9 +54,10 @@ impl Failure {
     }
 
     /// Nothing was sent to anybody.
-    pub(crate) fn passed_over(passed: &[PassedOver]) -> Self {
+    pub(crate) fn passed_over(passed: &[SkippedTarget]) -> Self {
         let retry_after = passed.iter().filter_map(|passed| passed.why.wait()).min();
-        let spent = |passed: &PassedOver| matches!(passed.why, WhyNot::KeysBenched { spent: true, .. });
+        let spent =
+            |passed: &SkippedTarget| matches!(passed.why, SkipReason::NoUsableCredential { spent: true, .. });
         let spent = !passed.is_empty() && passed.iter().all(spent);
         let nobody = Some(if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded });
         Self { retry_after, nobody, ..Self::new(AttemptOutcome::NotSent, "no target could be used") }
@@ -66,40 +67,42 @@ impl Failure {
     pub(crate) fn trouble<'a>(
         self,
         attempts: &[Attempt],
-        passed: impl Iterator<Item = &'a PassedOver>,
-    ) -> Trouble {
+        passed: impl Iterator<Item = &'a SkippedTarget>,
+    ) -> GatewayError {
         use AttemptOutcome as O;
         if matches!(self.outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter) {
             return self.client_fault();
         }
         if let (Some(unsupported), true) = (&self.unsupported, attempts.is_empty()) {
-            let trouble = Trouble::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
+            let trouble = GatewayError::new(ErrorKind::UnsupportedByTarget, unsupported.to_string());
             return trouble.param(Some(&unsupported.field));
         }
-        let passed = passed.map(PassedOver::to_string).collect::<Vec<_>>().join("; ");
+        let passed = passed.map(SkippedTarget::to_string).collect::<Vec<_>>().join("; ");
         let after = seconds(self.retry_after);
         if attempts.is_empty() {
             let why = if passed.is_empty() { &self.detail } else { &passed };
             let text = format!("no target can be used now: {why}");
             return match self.nobody {
-                Some(kind) => Trouble::new(kind, text).retry_after(after),
-                None => Trouble::new(ErrorKind::AllTargetsFailed, text).attempts(attempts),
+                Some(kind) => GatewayError::new(kind, text).retry_after(after),
+                None => GatewayError::new(ErrorKind::AllTargetsFailed, text).attempts(attempts),
             };
         }
         let (kind, text) = told(attempts, &passed);
-        let trouble = Trouble::new(kind, text).attempts(attempts);
+        let trouble = GatewayError::new(kind, text).attempts(attempts);
         if kind == ErrorKind::RateLimited { trouble.retry_after(after) } else { trouble }
     }
 
-    fn client_fault(self) -> Trouble {
+    fn client_fault(self) -> GatewayError {
         let status = self.status.unwrap_or(ErrorKind::InvalidRequest.status());
         let kind = if status == 413 { ErrorKind::RequestTooLarge } else { ErrorKind::InvalidRequest };
         match self.said {
             Some(said) => {
                 let ProviderError { message, param, code, .. } = *said;
-                Trouble::new(kind, message).param(param.as_deref()).said_by_provider(status, code)
+                GatewayError::new(kind, message).param(param.as_deref()).said_by_provider(status, code)
             }
-            None => Trouble::new(kind, "the provider refused the request").said_by_provider(status, None),
+            None => {
+                GatewayError::new(kind, "the provider refused the request").said_by_provider(status, None)
+            }
         }
     }
 }
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_was_never_sent_is_no_rate_limit() {
-        let failure = Failure::new(AttemptOutcome::NotSent, "no token for the service account yet");
+        let failure = AttemptError::new(AttemptOutcome::NotSent, "no token for the service account yet");
         let trouble = failure.trouble(&[], [].iter());
         assert_eq!(trouble.kind(), ErrorKind::AllTargetsFailed);
         assert_eq!(trouble.http_status().as_u16(), 502);

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{AttemptOutcome, RequestId, ResourceId};
-use policy::{Credential, NextKey, Planned, WhyNot, next_key};
+use policy::{Credential, NextKey, PlannedTarget, SkipReason, next_key};
 
-use super::{Signer, failure::Failure};
-use crate::{gateway::Gateway, limits, pipeline::Ask};
+use super::{CredentialLease, failure::AttemptError};
+use crate::{gateway::ProxyState, limits, pipeline::LlmRequest};
 
 /// The keys of one target's turn.
-pub(super) struct Keys<'a> {
+pub(super) struct CredentialSelector<'a> {
     credentials: &'a [Arc<Credential>],
     tried: Vec<ResourceId>,
     /// Tokens that an attempt may take of a key's allowance.
@@ -23,33 +23,33 @@ pub(super) struct Keys<'a> {
 }
 
 /// What signs the next attempt.
-pub(super) enum Next {
+pub(super) enum Selection {
     /// `None`: the provider wants no key.
-    Sign(Option<Signer>),
+    Sign(Option<CredentialLease>),
     /// There is no key that could.
-    NoneLeft(WhyNot),
+    NoneLeft(SkipReason),
 }
 
-impl<'a> Keys<'a> {
-    pub(super) fn new(planned: &'a Planned, ask: &Ask, last: bool) -> Self {
+impl<'a> CredentialSelector<'a> {
+    pub(super) fn new(planned: &'a PlannedTarget, ask: &LlmRequest, last: bool) -> Self {
         let tokens = ask.input_estimate().saturating_add(ask.facts.max_output.unwrap_or_default());
         let credentials = &planned.target.endpoint.credentials;
         Self { credentials, tried: Vec::new(), tokens, last, current: None, limited: None }
     }
 
     /// The next key, with its places under the limits that the operator wrote for it.
-    pub(super) async fn next(&mut self, gateway: &Gateway, request: RequestId) -> Next {
+    pub(super) async fn next(&mut self, gateway: &ProxyState, request: RequestId) -> Selection {
         loop {
             let draw = gateway.live.draw();
             let credential = match self.choose(gateway, draw) {
-                NextKey::NotNeeded => return Next::Sign(None),
-                NextKey::NoneLeft => return Next::NoneLeft(self.why_none()),
+                NextKey::NotNeeded => return Selection::Sign(None),
+                NextKey::NoneLeft => return Selection::NoneLeft(self.why_none()),
                 NextKey::Use(credential) => credential,
             };
             match limits::of_key(gateway, &credential, request, self.tokens).await {
                 Ok(grant) => {
                     self.current = Some(Arc::clone(&credential));
-                    return Next::Sign(Some(Signer::new(credential, self.tokens, grant)));
+                    return Selection::Sign(Some(CredentialLease::new(credential, self.tokens, grant)));
                 }
                 Err(wait) => {
                     self.limited = self.limited.into_iter().chain([wait]).min();
@@ -59,9 +59,9 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn why_none(&self) -> WhyNot {
+    fn why_none(&self) -> SkipReason {
         let left = self.limited.unwrap_or(Duration::from_secs(1));
-        WhyNot::KeysBenched {
+        SkipReason::NoUsableCredential {
             why: "every key is at its limits".to_owned(),
             left,
             spent: true,
@@ -70,7 +70,7 @@ impl<'a> Keys<'a> {
     }
 
     /// A key that may be used; with none, and no other target to go to, one that might be served all the same.
-    fn choose(&self, gateway: &Gateway, draw: u64) -> NextKey {
+    fn choose(&self, gateway: &ProxyState, draw: u64) -> NextKey {
         let choose = |desperate| {
             next_key(self.credentials, &self.tried, (self.tokens, desperate), gateway.now(), draw)
         };
@@ -81,7 +81,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Gives up the key that signed last for this turn; whether one is left that was not tried.
-    pub(super) fn has_more(&mut self, gateway: &Gateway) -> bool {
+    pub(super) fn has_more(&mut self, gateway: &ProxyState) -> bool {
         self.tried.extend(self.current.take().map(|key| key.id));
         let usable = |key: &Credential| key.state.usable(self.tokens, gateway.now()).is_ok();
         self.credentials.iter().any(|key| !self.tried.contains(&key.id) && usable(key))
@@ -93,7 +93,7 @@ impl<'a> Keys<'a> {
     }
 
     /// What a failure says of the key that signed.
-    pub(super) fn failed(&mut self, gateway: &Gateway, failure: &Failure) {
+    pub(super) fn failed(&mut self, gateway: &ProxyState, failure: &AttemptError) {
         let Some(credential) = self.current.clone() else { return };
         match failure.outcome {
             AttemptOutcome::RateLimited => match failure.retry_after {

@@ -11,18 +11,18 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::{
-    Api, DialectName, Piece, ProviderError, Tap,
-    dialect::{ErrorAnswer, ErrorClass, NoReply},
+    Api, Dialect, OutputChunk, ProviderError, StreamPipe,
+    dialect::{DecodeError, ErrorAnswer, ErrorClass},
 };
 
 use super::{
-    cascade::{AFTERWARDS, Held},
-    failure::Failure,
+    cascade::{AFTERWARDS, BufferedBody},
+    failure::AttemptError,
 };
 use crate::{
     meter::Meter,
-    pipeline::Ask,
-    talk::{self, Heard, Talk},
+    pipeline::LlmRequest,
+    talk::{self, DecodedResponse, ResponseCodec},
     upstream::innermost,
 };
 
@@ -36,18 +36,18 @@ const ERROR_WITHIN: Duration = Duration::from_secs(2);
 const MAX_OPENING: usize = 256 << 10;
 
 /// In which form the answer comes.
-pub(crate) enum Kind {
+pub(crate) enum UpstreamBody {
     /// Whole.
     Plain(Bytes),
     /// Larger than is held: the start, and the rest still to come.
     Long(Bytes, Incoming),
     /// A stream that has shown content: the first pieces, and the rest still to come.
-    Stream(Box<Tap>, Vec<Piece>, Incoming),
+    Stream(Box<StreamPipe>, Vec<OutputChunk>, Incoming),
 }
 
 /// An answer that has shown that it is one.
-pub(super) struct Opened {
-    pub(super) kind: Kind,
+pub(super) struct ValidatedResponse {
+    pub(super) kind: UpstreamBody,
     /// It says that a filter refused the prompt, and nothing else.
     pub(super) blocked: bool,
 }
@@ -67,12 +67,12 @@ pub(crate) fn has_ended(body: &Incoming) -> bool {
 /// One that is to be judged and too large for it is only told to be long. That a filter refused the prompt is looked for
 /// only where the request is sent on then, at the latest at that moment.
 pub(super) async fn open(
-    (ask, talk): (&Ask, &Talk),
+    (ask, talk): (&LlmRequest, &ResponseCodec),
     headers: &HeaderMap,
     body: Incoming,
-    (meter, held): (&mut Meter, Option<&mut Held>),
+    (meter, held): (&mut Meter, Option<&mut BufferedBody>),
     sends_on: Option<Instant>,
-) -> Result<Opened, Failure> {
+) -> Result<ValidatedResponse, AttemptError> {
     // What was not asked for is not unpacked: a few bytes could become any number of them.
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| {
         let encoding = encoding.as_bytes().trim_ascii();
@@ -94,14 +94,14 @@ pub(super) async fn open(
         }
         false if is("text/event-stream") => return Err(protocol("a stream that nobody asked for")),
         // Sound is played while it comes.
-        false if ask.api == Api::Speech && !is("application/json") => Kind::Long(Bytes::new(), body),
+        false if ask.api == Api::Speech && !is("application/json") => UpstreamBody::Long(Bytes::new(), body),
         // Transcripts come as text or subtitles where the client asked for that.
         false if ask.api.is_upload() && !is("application/json") => hold(ask.api, body, meter).await?,
         stream => {
             let kind = hold(ask.api, body, meter).await?;
             match (held, &kind) {
-                (Some(_), Kind::Long(..)) => return Ok(Opened { kind, blocked: false }),
-                (Some(held), Kind::Plain(whole)) => held.note(whole),
+                (Some(_), UpstreamBody::Long(..)) => return Ok(ValidatedResponse { kind, blocked: false }),
+                (Some(held), UpstreamBody::Plain(whole)) => held.note(whole),
                 _ => {}
             }
             let opened = judge(kind, (ask.api, talk), meter, sends_on)?;
@@ -109,15 +109,15 @@ pub(super) async fn open(
             return if stream { document } else { Ok(opened) };
         }
     };
-    Ok(Opened { kind, blocked: false })
+    Ok(ValidatedResponse { kind, blocked: false })
 }
 
-fn protocol(detail: &'static str) -> Failure {
-    Failure::new(AttemptOutcome::Protocol, detail)
+fn protocol(detail: &'static str) -> AttemptError {
+    AttemptError::new(AttemptOutcome::Protocol, detail)
 }
 
 /// An error that came under the flag of success; what no other target or key would mend is told from the rest.
-pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
+pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> AttemptError {
     use AttemptOutcome as O;
     let outcome = match talk::outcome(class) {
         known @ (O::ClientFault
@@ -128,16 +128,16 @@ pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> Failure {
         _ => O::StreamError,
     };
     let detail = "an error inside an answer of status 200";
-    Failure { said: Some(Box::new(said)), ..Failure::new(outcome, detail) }
+    AttemptError { said: Some(Box::new(said)), ..AttemptError::new(outcome, detail) }
 }
 
 /// Reads a stream up to its first content, so that an error before it can still go to another target.
 async fn open_stream(
-    (ask, talk): (&Ask, &Talk),
+    (ask, talk): (&LlmRequest, &ResponseCodec),
     body: Incoming,
-    (meter, whole): (&mut Meter, Option<&mut Held>),
+    (meter, whole): (&mut Meter, Option<&mut BufferedBody>),
     sends_on: Option<Instant>,
-) -> Result<Opened, Failure> {
+) -> Result<ValidatedResponse, AttemptError> {
     let (tap, pieces) = (Box::new(talk.tap(ask)), Vec::new());
     let mut start = Start { tap, pieces, body, bytes: 0, whole };
     // What one choice lacks others may still say.
@@ -155,29 +155,29 @@ async fn open_stream(
                 None => false,
             };
             let Start { tap, pieces, body, .. } = start;
-            return Ok(Opened { kind: Kind::Stream(tap, pieces, body), blocked });
+            return Ok(ValidatedResponse { kind: UpstreamBody::Stream(tap, pieces, body), blocked });
         }
         if ended {
-            return Err(Failure::new(AttemptOutcome::Cut, "the stream ended before any content"));
+            return Err(AttemptError::new(AttemptOutcome::Cut, "the stream ended before any content"));
         }
     }
 }
 
 /// The start of a stream.
 struct Start<'a> {
-    tap: Box<Tap>,
-    pieces: Vec<Piece>,
+    tap: Box<StreamPipe>,
+    pieces: Vec<OutputChunk>,
     body: Incoming,
     /// Read so far.
     bytes: usize,
-    whole: Option<&'a mut Held>,
+    whole: Option<&'a mut BufferedBody>,
 }
 
 impl Start<'_> {
     /// Reads on; whether there may be more.
-    async fn more(&mut self, meter: &mut Meter) -> Result<bool, Failure> {
+    async fn more(&mut self, meter: &mut Meter) -> Result<bool, AttemptError> {
         let frame = self.body.frame().await.transpose();
-        let frame = frame.map_err(|error| Failure::new(AttemptOutcome::Cut, innermost(&error)))?;
+        let frame = frame.map_err(|error| AttemptError::new(AttemptOutcome::Cut, innermost(&error)))?;
         let (more, fed) = match frame.map(Frame::into_data) {
             Some(Ok(data)) => {
                 self.bytes += data.len();
@@ -194,7 +194,7 @@ impl Start<'_> {
         };
         // Also of what cannot be read on: the client saw nothing of it, but it was written.
         meter.observe_stream(self.tap.seen());
-        fed.map_err(|error| Failure::new(AttemptOutcome::Protocol, error.to_string()))?;
+        fed.map_err(|error| AttemptError::new(AttemptOutcome::Protocol, error.to_string()))?;
         Ok(more)
     }
 
@@ -217,12 +217,12 @@ impl Start<'_> {
 }
 
 /// Reads a plain answer, whole if it is not too large.
-async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, Failure> {
+async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<UpstreamBody, AttemptError> {
     let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::new(AttemptOutcome::Cut, innermost(&error)))?;
+        let frame = frame.map_err(|error| AttemptError::new(AttemptOutcome::Cut, innermost(&error)))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.is_none() && whole.is_empty() {
             // Most answers are one frame and are passed on as they came; the others are joined.
@@ -238,25 +238,25 @@ async fn hold(api: Api, mut body: Incoming, meter: &mut Meter) -> Result<Kind, F
         meter.observe(None, output_estimate(api, read as u64));
         // What has come to its end is whole, however large: nobody would ask its body for more.
         if whole.len() > MAX_HELD && !has_ended(&body) {
-            return Ok(Kind::Long(whole.freeze(), body));
+            return Ok(UpstreamBody::Long(whole.freeze(), body));
         }
     }
-    Ok(Kind::Plain(first.unwrap_or_else(|| whole.freeze())))
+    Ok(UpstreamBody::Plain(first.unwrap_or_else(|| whole.freeze())))
 }
 
 /// Refuses what is no answer although its status says so, and notes the usage of what is one.
 fn judge(
-    kind: Kind,
-    (api, talk): (Api, &Talk),
+    kind: UpstreamBody,
+    (api, talk): (Api, &ResponseCodec),
     meter: &mut Meter,
     sends_on: Option<Instant>,
-) -> Result<Opened, Failure> {
-    let unblocked = |kind| Ok(Opened { kind, blocked: false });
-    let (Kind::Plain(start) | Kind::Long(start, _)) = &kind else { return unblocked(kind) };
+) -> Result<ValidatedResponse, AttemptError> {
+    let unblocked = |kind| Ok(ValidatedResponse { kind, blocked: false });
+    let (UpstreamBody::Plain(start) | UpstreamBody::Long(start, _)) = &kind else { return unblocked(kind) };
     if start.trim_ascii_start().first() != Some(&b'{') {
         return Err(protocol("the answer is no JSON object"));
     }
-    let Kind::Plain(body) = &kind else {
+    let UpstreamBody::Plain(body) = &kind else {
         return if talk.needs_whole() {
             Err(protocol("the answer is too large to translate"))
         } else {
@@ -270,12 +270,14 @@ fn judge(
             let blocked = sends_on.is_some() && wire::chat_blocked(body);
             (kind, blocked)
         }
-        Some(Ok(Heard { body, usage, blocked })) => {
+        Some(Ok(DecodedResponse { body, usage, blocked })) => {
             meter.observe(usage, output_estimate(api, length));
-            (Kind::Plain(body), sends_on.is_some() && blocked)
+            (UpstreamBody::Plain(body), sends_on.is_some() && blocked)
         }
-        Some(Err(NoReply::Malformed(why))) => return Err(Failure::new(AttemptOutcome::Protocol, why)),
-        Some(Err(NoReply::Error(class, said))) => {
+        Some(Err(DecodeError::Malformed(why))) => {
+            return Err(AttemptError::new(AttemptOutcome::Protocol, why));
+        }
+        Some(Err(DecodeError::Error(class, said))) => {
             // An error's length is no measure of output.
             meter.observe(None, 0);
             return Err(error_inside(class, said));
@@ -285,11 +287,11 @@ fn judge(
         // Nor is that of a refusal.
         meter.observe(None, 0);
     }
-    Ok(Opened { kind, blocked })
+    Ok(ValidatedResponse { kind, blocked })
 }
 
 /// The same for OpenAI's own words, without building a document.
-fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure> {
+fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), AttemptError> {
     if std::str::from_utf8(body).is_err() {
         return Err(protocol("the answer is no UTF-8"));
     }
@@ -309,13 +311,16 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Failure
     // An error's length is no measure of output.
     meter.observe(None, 0);
     let said = wire::provider_error(body).ok_or_else(|| protocol("neither an answer nor an error"))?;
-    let class =
-        DialectName::OpenAiChat.codec().map_or(ErrorClass::ServerError, |codec| codec.class_of(&said));
+    let class = Dialect::OpenAiChat.codec().map_or(ErrorClass::ServerError, |codec| codec.class_of(&said));
     Err(error_inside(class, said))
 }
 
 /// A refusal with what the provider said of it.
-pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Response<Incoming>) -> Failure {
+pub(super) async fn refusal(
+    outcome: AttemptOutcome,
+    talk: &ResponseCodec,
+    response: Response<Incoming>,
+) -> AttemptError {
     let retry_after = wire::retry_after(response.headers(), Timestamp::now());
     let status = response.status().as_u16();
     let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
@@ -324,7 +329,7 @@ pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Resp
     // What came in time may still be readable.
     let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
     // AWS answers for itself, whatever dialect the model behind it speaks.
-    let dialect = if error_type.is_some() { DialectName::Bedrock.codec() } else { talk.provider() };
+    let dialect = if error_type.is_some() { Dialect::Bedrock.codec() } else { talk.provider() };
     let (outcome, said) = match dialect {
         Some(dialect) => {
             let error_type = error_type.as_deref();
@@ -337,7 +342,7 @@ pub(super) async fn refusal(outcome: AttemptOutcome, talk: &Talk, response: Resp
     let said = said.map(Box::new);
     let retry_after = retry_after.or_else(|| wire::gemini::retry_delay(&read));
     let detail = format!("HTTP {status}");
-    Failure { status: Some(status), said, retry_after, ..Failure::new(outcome, detail) }
+    AttemptError { status: Some(status), said, retry_after, ..AttemptError::new(outcome, detail) }
 }
 
 /// Whether words say more than the status: only of a refusal that blames the request or the credential can they be

@@ -3,22 +3,22 @@
 use bytes::Bytes;
 use domain::ErrorKind;
 use http::{HeaderValue, Method, Request, Uri, header};
-use policy::Planned;
-use wire::{Addressing, Destination, DialectName, upstream_path};
+use policy::PlannedTarget;
+use wire::{Addressing, Destination, Dialect, upstream_path};
 
 use crate::{
     ask::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
-    gateway::Gateway,
+    gateway::ProxyState,
     meter::Meter,
-    pipeline::Ask,
-    reply::Trouble,
-    talk::{self, Spoken, Talk, Unspeakable},
+    pipeline::LlmRequest,
+    reply::GatewayError,
+    talk::{self, EncodeError, EncodedRequest, ResponseCodec},
 };
 
 /// A request that is ready to be sent, and how its answer is understood.
-pub(super) struct Prepared {
+pub(super) struct UpstreamRequest {
     pub(super) request: Request<Bytes>,
-    pub(super) talk: Talk,
+    pub(super) talk: ResponseCodec,
 }
 
 /// What Vertex calls Anthropic's older version, in the body (DIALECTS §1.6).
@@ -26,18 +26,18 @@ const VERTEX_WITH_SAMPLING: &str = "vertex-2023-10-16";
 
 /// Prepares one attempt.
 pub(super) fn prepare(
-    gateway: &Gateway,
-    ask: &Ask,
+    gateway: &ProxyState,
+    ask: &LlmRequest,
     meter: &mut Meter,
-    planned: &Planned,
-) -> Result<Prepared, Unspeakable> {
+    planned: &PlannedTarget,
+) -> Result<UpstreamRequest, EncodeError> {
     let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
-    let Spoken { body, talk, dropped, version } =
+    let EncodedRequest { body, talk, dropped, version } =
         talk::speak(ask, planned, to, &gateway.keyring, meter.request())?;
     meter.dropped(dropped);
-    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == DialectName::Anthropic;
+    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == Dialect::Anthropic;
     let body = if vertex { for_vertex(ask, &body, version) } else { body };
     let path = upstream_path(
         &target.endpoint.prefix,
@@ -53,7 +53,7 @@ pub(super) fn prepare(
     );
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = address(planned, path).map_err(Unspeakable::Trouble)?;
+    *request.uri_mut() = address(planned, path).map_err(EncodeError::GatewayError)?;
     let headers = request.headers_mut();
     let json = HeaderValue::from_static("application/json");
     let media = ask.options.upload.clone().filter(|_| ask.api.is_upload()).unwrap_or(json);
@@ -63,7 +63,7 @@ pub(super) fn prepare(
         header::USER_AGENT,
         HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
     );
-    if to == DialectName::Anthropic {
+    if to == Dialect::Anthropic {
         // A client of the dialect says its own version; what the gateway wrote has the one it was written for.
         let [said, beta] = &ask.options.anthropic;
         let own = HeaderValue::from_static(version.unwrap_or(wire::anthropic::API_VERSION));
@@ -72,31 +72,31 @@ pub(super) fn prepare(
             headers.insert(ANTHROPIC_BETA, beta.clone());
         }
     }
-    Ok(Prepared { request, talk })
+    Ok(UpstreamRequest { request, talk })
 }
 
 /// Claude's body as Vertex wants it: no model, and the version inside.
-fn for_vertex(ask: &Ask, body: &Bytes, version: Option<&str>) -> Bytes {
+fn for_vertex(ask: &LlmRequest, body: &Bytes, version: Option<&str>) -> Bytes {
     let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
     let older = version.or(said) == Some(wire::anthropic::API_VERSION_WITH_SAMPLING);
     let version = if older { VERTEX_WITH_SAMPLING } else { wire::anthropic::API_VERSION };
     wire::anthropic::vertex_body(body, version)
 }
 
-fn address(planned: &Planned, path: String) -> Result<Uri, Trouble> {
+fn address(planned: &PlannedTarget, path: String) -> Result<Uri, GatewayError> {
     let endpoint = &planned.target.endpoint;
     let uri = Uri::builder()
         .scheme(endpoint.scheme.clone())
         .authority(endpoint.authority.clone())
         .path_and_query(path)
         .build();
-    uri.map_err(|_| Trouble::new(ErrorKind::Internal, "the target's address cannot be written"))
+    uri.map_err(|_| GatewayError::new(ErrorKind::Internal, "the target's address cannot be written"))
 }
 
-const fn accept(dialect: DialectName, stream: bool) -> &'static str {
+const fn accept(dialect: Dialect, stream: bool) -> &'static str {
     match (dialect, stream) {
         (_, false) => "application/json",
-        (DialectName::Bedrock, true) => "application/vnd.amazon.eventstream",
+        (Dialect::Bedrock, true) => "application/vnd.amazon.eventstream",
         (_, true) => "text/event-stream",
     }
 }

@@ -7,18 +7,18 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Answer, Haste, Kind, Seat, Turn,
-    keys::{Keys, Next},
+    AttemptPermit, ClientDeadline, TargetTurn, UpstreamBody, UpstreamResponse,
+    keys::{CredentialSelector, Selection},
     send::try_once,
     was_stale,
 };
-use crate::{gateway::Gateway, meter::Meter, pipeline::Ask};
+use crate::{gateway::ProxyState, meter::Meter, pipeline::LlmRequest};
 
 /// Longest answer that is read to its end, in bytes: a few tokens were asked for.
 const MOST: usize = 1 << 20;
 
 /// How a probe ended.
-pub(crate) struct Probing {
+pub(crate) struct ProbeResult {
     pub(crate) outcome: AttemptOutcome,
     /// Until the first content, where there was any.
     pub(crate) ttft: Option<Duration>,
@@ -28,19 +28,19 @@ pub(crate) struct Probing {
 ///
 /// `None`: nothing was sent, because no key may be used or the gateway itself could not.
 pub(crate) async fn probe(
-    gateway: &Arc<Gateway>,
-    ask: &Ask,
+    gateway: &Arc<ProxyState>,
+    ask: &LlmRequest,
     mut meter: Meter,
     deadline: Instant,
-) -> Option<Probing> {
+) -> Option<ProbeResult> {
     let planned = ask.plan.attempts.first()?;
-    let mut keys = Keys::new(planned, ask, false);
+    let mut keys = CredentialSelector::new(planned, ask, false);
     let mut fresh = false;
     loop {
-        let Next::Sign(signer) = keys.next(gateway, meter.request()).await else { return None };
+        let Selection::Sign(signer) = keys.next(gateway, meter.request()).await else { return None };
         let in_flight = planned.target.state.begin();
-        let seat = Seat { in_flight, trial: None, haste: Haste::default(), probe: true };
-        let turn = Turn { planned, deadline, first_content: deadline, last: true, trial: None };
+        let seat = AttemptPermit { in_flight, trial: None, haste: ClientDeadline::default(), probe: true };
+        let turn = TargetTurn { planned, deadline, first_content: deadline, last: true, trial: None };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, &mut meter, (&turn, signer, seat)).await {
             Ok(Ok(answer)) => {
@@ -48,7 +48,7 @@ pub(crate) async fn probe(
                 let outcome = read(answer, &mut meter).await;
                 meter.end(outcome);
                 meter.settle(ended(outcome), 200);
-                return Some(Probing { outcome, ttft });
+                return Some(ProbeResult { outcome, ttft });
             }
             Ok(Err(failure)) => failure,
             Err(_) => return None,
@@ -60,7 +60,7 @@ pub(crate) async fn probe(
         }
         meter.settle(RequestOutcome::Error, failure.status.map_or(0, u32::from));
         let sent = failure.outcome != AttemptOutcome::NotSent;
-        return sent.then_some(Probing { outcome: failure.outcome, ttft: None });
+        return sent.then_some(ProbeResult { outcome: failure.outcome, ttft: None });
     }
 }
 
@@ -72,12 +72,12 @@ const fn ended(outcome: AttemptOutcome) -> RequestOutcome {
 }
 
 /// Reads an answer to its end: what it used is said there.
-async fn read(answer: Answer, meter: &mut Meter) -> AttemptOutcome {
+async fn read(answer: UpstreamResponse, meter: &mut Meter) -> AttemptOutcome {
     use AttemptOutcome as O;
     let (mut tap, mut pieces, mut rest) = match answer.kind {
-        Kind::Plain(_) => return O::Ok,
-        Kind::Long(..) => return O::Protocol,
-        Kind::Stream(tap, pieces, rest) => (tap, pieces, rest),
+        UpstreamBody::Plain(_) => return O::Ok,
+        UpstreamBody::Long(..) => return O::Protocol,
+        UpstreamBody::Stream(tap, pieces, rest) => (tap, pieces, rest),
     };
     let mut read = 0;
     let over = loop {

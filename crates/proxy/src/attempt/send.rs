@@ -4,34 +4,34 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{AttemptOutcome, ModelRef};
 use http::{Request, response::Parts};
-use policy::{Credential, Reason, bound};
+use policy::{Credential, SelectionReason, bound};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Seat, Signer, Turn, Watch,
+    AttemptPermit, CredentialLease, OutcomeReporter, TargetTurn,
     cascade::{self, Verdict},
-    failure::{Failure, by_status},
-    opening::{self, Kind},
-    prepare::{Prepared, prepare},
+    failure::{AttemptError, by_status},
+    opening::{self, UpstreamBody},
+    prepare::{UpstreamRequest, prepare},
     walk::sends_on,
 };
 use crate::{
-    gateway::Gateway,
+    gateway::ProxyState,
     meter::Meter,
-    observe::Tried,
-    pipeline::Ask,
+    observe::AttemptTarget,
+    pipeline::LlmRequest,
     redact::redact,
-    reply::Trouble,
-    talk::{Talk, Unspeakable},
+    reply::GatewayError,
+    talk::{EncodeError, ResponseCodec},
     trace::TRACEPARENT,
-    upstream::Outgoing,
+    upstream::TrackedBody,
 };
 
 /// A provider's answer, believed.
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     pub(crate) head: Parts,
-    pub(crate) kind: Kind,
+    pub(crate) kind: UpstreamBody,
     pub(crate) deadline: Instant,
     /// Kept to blot it out of what the provider says later.
     pub(crate) secret: Option<Arc<Zeroizing<String>>>,
@@ -41,23 +41,23 @@ pub(crate) struct Answer {
 
 /// Tries once. The outer error is the gateway's own trouble and ends the request.
 pub(crate) async fn try_once(
-    gateway: &Arc<Gateway>,
-    ask: &Ask,
+    gateway: &Arc<ProxyState>,
+    ask: &LlmRequest,
     meter: &mut Meter,
-    (turn, signer, seat): (&Turn<'_>, Option<Signer>, Seat),
-) -> Result<Result<Answer, Failure>, Trouble> {
+    (turn, signer, seat): (&TargetTurn<'_>, Option<CredentialLease>, AttemptPermit),
+) -> Result<Result<UpstreamResponse, AttemptError>, GatewayError> {
     let target = &turn.planned.target;
     let input = wire::input_bound(&ask.facts, ask.body.len());
     let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
     let credential = signer.as_ref().map(|signer| Arc::clone(&signer.credential));
-    let watch = Watch::new(target, signer, seat, gateway.now());
-    let Prepared { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
+    let watch = OutcomeReporter::new(target, signer, seat, gateway.now());
+    let UpstreamRequest { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
         Ok(prepared) => prepared,
         Err(unspeakable) => {
             watch.end(AttemptOutcome::NotSent, gateway);
             return match unspeakable {
-                Unspeakable::Trouble(trouble) => Err(trouble),
-                Unspeakable::Field(field) => Ok(Err(Failure::unsupported(field))),
+                EncodeError::GatewayError(trouble) => Err(trouble),
+                EncodeError::Field(field) => Ok(Err(AttemptError::unsupported(field))),
             };
         }
     };
@@ -66,40 +66,41 @@ pub(crate) async fn try_once(
         let signed = gateway.tokens.sign(&mut request, credential, region, turn.first_content).await;
         if let Err(why) = signed {
             watch.end(AttemptOutcome::NotSent, gateway);
-            return Ok(Err(Failure::new(AttemptOutcome::NotSent, why)));
+            return Ok(Err(AttemptError::new(AttemptOutcome::NotSent, why)));
         }
     }
     if let Some(place) = meter.trace_out() {
         request.headers_mut().insert(TRACEPARENT, place);
     }
-    let reason = if watch.is_trial() { Reason::Trial } else { turn.planned.reason };
-    let tried = Tried { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
+    let reason = if watch.is_trial() { SelectionReason::Trial } else { turn.planned.reason };
+    let tried =
+        AttemptTarget { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
     let sent = meter.begin(tried, bound, watch)?;
     meter.observe(ask.usage(), 0);
     let waiting = Instant::now();
     let connect = ask.plan.terms.timeouts.connect.std();
-    let request = request.map(|body| Outgoing::new(body, sent));
+    let request = request.map(|body| TrackedBody::new(body, sent));
     let exchange = exchange(gateway, (ask, &talk, turn), meter, request, connect);
     let mut got = timeout_at(turn.first_content, exchange)
         .await
-        .unwrap_or_else(|_| Err(Failure::new(AttemptOutcome::Timeout, "no content in time")));
+        .unwrap_or_else(|_| Err(AttemptError::new(AttemptOutcome::Timeout, "no content in time")));
     meter.wait(waiting.elapsed());
     if let Err(failure) = &mut got {
         blot(failure, credential.as_ref());
     }
     let secret = credential.map(|credential| Arc::clone(&credential.secret));
     let got = got.map(|(head, kind, verdict)| {
-        (Answer { head, kind, deadline: turn.deadline, secret, rejected: false }, verdict)
+        (UpstreamResponse { head, kind, deadline: turn.deadline, secret, rejected: false }, verdict)
     });
     Ok(conclude(got, meter, &target.model))
 }
 
 /// Ends an attempt, unless its answer goes to the client as it comes.
 fn conclude(
-    got: Result<(Answer, Verdict), Failure>,
+    got: Result<(UpstreamResponse, Verdict), AttemptError>,
     meter: &mut Meter,
     target: &ModelRef,
-) -> Result<Answer, Failure> {
+) -> Result<UpstreamResponse, AttemptError> {
     let (mut failure, blocked) = match got {
         Ok((answer, Verdict::Unjudged)) => return Ok(answer),
         Ok((answer, Verdict::Accepted)) => {
@@ -109,11 +110,11 @@ fn conclude(
         Ok((answer, Verdict::Rejected(why))) => {
             tracing::debug!(request = %meter.request(), %target, why, "an answer is not accepted");
             meter.judged(Some(why));
-            return Ok(Answer { rejected: true, ..answer });
+            return Ok(UpstreamResponse { rejected: true, ..answer });
         }
         Ok((answer, Verdict::Blocked)) => {
             let detail = "a filter refused the prompt in an answer of status 200";
-            (Failure::new(AttemptOutcome::ContentFilter, detail), Some(answer))
+            (AttemptError::new(AttemptOutcome::ContentFilter, detail), Some(answer))
         }
         Err(failure) => (failure, None),
     };
@@ -125,15 +126,17 @@ fn conclude(
 
 /// Sends, and reads as much as it takes to know that the target answered, and what becomes of the answer.
 async fn exchange(
-    gateway: &Gateway,
-    (ask, talk, turn): (&Ask, &Talk, &Turn<'_>),
+    gateway: &ProxyState,
+    (ask, talk, turn): (&LlmRequest, &ResponseCodec, &TargetTurn<'_>),
     meter: &mut Meter,
-    request: Request<Outgoing>,
+    request: Request<TrackedBody>,
     connect: Duration,
-) -> Result<(Parts, Kind, Verdict), Failure> {
+) -> Result<(Parts, UpstreamBody, Verdict), AttemptError> {
     let sent = gateway.upstream.send(connect, request).await;
-    let response =
-        sent.map_err(|error| Failure { before_head: true, ..Failure::new(error.outcome, error.detail) })?;
+    let response = sent.map_err(|error| AttemptError {
+        before_head: true,
+        ..AttemptError::new(error.outcome, error.detail)
+    })?;
     let status = response.status().as_u16();
     meter.head(response.status(), response.headers());
     if let Some(outcome) = by_status(status) {
@@ -155,7 +158,7 @@ async fn exchange(
 }
 
 /// Takes the credential out of everything the provider said.
-fn blot(failure: &mut Failure, credential: Option<&Arc<Credential>>) {
+fn blot(failure: &mut AttemptError, credential: Option<&Arc<Credential>>) {
     let (Some(credential), Some(said)) = (credential, &mut failure.said) else { return };
     said.message = redact(&said.message, &credential.secret);
     for text in [&mut said.kind, &mut said.code, &mut said.param].into_iter().flatten() {

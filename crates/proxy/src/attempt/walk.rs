@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{Action, AttemptOutcome, FailureClass};
-use policy::{Planned, Target, WhyNot, live::Micros};
+use policy::{PlannedTarget, SkipReason, Target, health::Micros};
 use tokio::time::Instant;
 
-use super::{Answer, Trial, Turn, failure::Failure, pause};
+use super::{HalfOpenPermit, TargetTurn, UpstreamResponse, failure::AttemptError, pause};
 use crate::{
-    gateway::Gateway,
-    meter::{Kept, Meter},
-    pipeline::Ask,
-    reply::Trouble,
+    gateway::ProxyState,
+    meter::{AttemptRef, Meter},
+    pipeline::LlmRequest,
+    reply::GatewayError,
 };
 
 /// The first wait before a repeat; each further one is twice as long, drawn between half and all of it.
@@ -21,29 +21,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What is remembered.
 #[derive(Default)]
-pub(super) struct Walk {
-    last: Option<Failure>,
+pub(super) struct FailoverState {
+    last: Option<AttemptError>,
     /// The target with the largest context that the request was too long for.
     too_long_for: Option<Arc<Target>>,
     /// The last whole answer that was not accepted, and whose it is: better than none.
-    rejected: Option<Box<(Answer, Kept)>>,
+    rejected: Option<Box<(UpstreamResponse, AttemptRef)>>,
 }
 
-impl Walk {
+impl FailoverState {
     /// Whether a target may be tried now, and whether that is its trial.
-    pub(super) fn may(&self, planned: &Planned, now: Micros) -> Result<Option<Trial>, WhyNot> {
+    pub(super) fn may(
+        &self,
+        planned: &PlannedTarget,
+        now: Micros,
+    ) -> Result<Option<HalfOpenPermit>, SkipReason> {
         let context = |target: &Target| target.spec.context;
         if let Some(tried) = &self.too_long_for
             && let (Some(had), Some(has)) = (context(tried), context(&planned.target))
             && has <= had
         {
-            return Err(WhyNot::NoLarger);
+            return Err(SkipReason::ContextNotLarger);
         }
         still(planned, now)
     }
 
     /// A target failed.
-    pub(super) fn failed(&mut self, planned: &Planned, failure: Failure) {
+    pub(super) fn failed(&mut self, planned: &PlannedTarget, failure: AttemptError) {
         if failure.outcome == AttemptOutcome::ContextTooLong {
             let context = |target: &Arc<Target>| target.spec.context;
             let larger = self.too_long_for.as_ref().is_none_or(|had| context(had) < context(&planned.target));
@@ -55,7 +59,7 @@ impl Walk {
     }
 
     /// A target answered, and that was not good enough.
-    pub(super) fn rejected(&mut self, answer: Box<Answer>, meter: &Meter) {
+    pub(super) fn rejected(&mut self, answer: Box<UpstreamResponse>, meter: &Meter) {
         self.rejected = Some(Box::new((*answer, meter.kept())));
     }
 
@@ -66,14 +70,18 @@ impl Walk {
 
     /// What the client gets where no answer was good: one that was not accepted, else one that says that a filter
     /// refused the prompt, or why there is none.
-    pub(super) fn end(mut self, ask: &Ask, meter: &mut Meter) -> Result<Answer, Trouble> {
+    pub(super) fn end(
+        mut self,
+        ask: &LlmRequest,
+        meter: &mut Meter,
+    ) -> Result<UpstreamResponse, GatewayError> {
         let blocked = self.last.as_mut().and_then(|failure| failure.answer.take());
         if let Some(answer) = self.rejected.or(blocked) {
             let (answer, kept) = *answer;
             meter.fall_back(kept);
             return Ok(answer);
         }
-        let none = || Failure::passed_over(meter.passed_over());
+        let none = || AttemptError::passed_over(meter.passed_over());
         let passed = ask.plan.passed_over.iter().chain(meter.passed_over());
         Err(self.last.unwrap_or_else(none).trouble(meter.attempts(), passed))
     }
@@ -81,7 +89,7 @@ impl Walk {
 
 /// Until when at most the request stays at a target whose filter refuses its prompt inside an answer; `None`: it does not
 /// go on, and that answer is one like any.
-pub(super) fn sends_on(ask: &Ask, turn: &Turn<'_>) -> Option<Instant> {
+pub(super) fn sends_on(ask: &LlmRequest, turn: &TargetTurn<'_>) -> Option<Instant> {
     let goes_on = match ask.plan.terms.action(FailureClass::ContentFilter) {
         Action::Stop => false,
         Action::NextTarget | Action::LargerContext => !turn.last,
@@ -91,15 +99,15 @@ pub(super) fn sends_on(ask: &Ask, turn: &Turn<'_>) -> Option<Instant> {
 }
 
 /// Whether a target may still be used, and whether that is its trial.
-fn still(planned: &Planned, now: Micros) -> Result<Option<Trial>, WhyNot> {
-    policy::still(planned, now).map(|trial| trial.then(|| Trial::new(&planned.target)))
+fn still(planned: &PlannedTarget, now: Micros) -> Result<Option<HalfOpenPermit>, SkipReason> {
+    policy::still(planned, now).map(|trial| trial.then(|| HalfOpenPermit::new(&planned.target)))
 }
 
 /// Whether the same target is asked again, perhaps as its trial; waits before it if so.
 pub(super) async fn repeat(
-    (gateway, ask): (&Gateway, &Ask),
+    (gateway, ask): (&ProxyState, &LlmRequest),
     meter: &mut Meter,
-    turn: &mut Turn<'_>,
+    turn: &mut TargetTurn<'_>,
     (repeats, retry_after): (u32, Option<Duration>),
 ) -> bool {
     let retry = &ask.plan.terms.retry;

@@ -2,38 +2,38 @@
 
 use std::sync::Arc;
 
+use coordination::Permit;
 use domain::AttemptOutcome;
-use fleet::Grant;
 use http::HeaderMap;
 use policy::{
     Credential, Target,
-    live::{InFlight, Micros, Quota, Seen, Sent},
+    health::{ConcurrencyPermit, Micros, Observation, Quota, Sent},
 };
 use wire::RateLimitHeaders;
 
 use crate::{
-    gateway::Gateway,
-    health::{Cause, is_out},
+    gateway::ProxyState,
+    health::{TransitionCause, is_out},
 };
 
 /// A key that is about to sign, with its places under the limits it has.
-pub(crate) struct Signer {
+pub(crate) struct CredentialLease {
     pub(crate) credential: Arc<Credential>,
     sent: Sent,
-    _grant: Grant,
+    _grant: Permit,
 }
 
-impl Signer {
-    pub(crate) fn new(credential: Arc<Credential>, tokens: u64, grant: Grant) -> Self {
+impl CredentialLease {
+    pub(crate) fn new(credential: Arc<Credential>, tokens: u64, grant: Permit) -> Self {
         let sent = credential.state.begin(tokens);
         Self { credential, sent, _grant: grant }
     }
 }
 
 /// A trial that was taken. Dropped before its outcome was told it is another request's: clients hang up at any moment.
-pub(crate) struct Trial(Option<Arc<Target>>);
+pub(crate) struct HalfOpenPermit(Option<Arc<Target>>);
 
-impl Trial {
+impl HalfOpenPermit {
     pub(crate) fn new(target: &Arc<Target>) -> Self {
         Self(Some(Arc::clone(target)))
     }
@@ -43,7 +43,7 @@ impl Trial {
     }
 }
 
-impl Drop for Trial {
+impl Drop for HalfOpenPermit {
     fn drop(&mut self) {
         if let Some(target) = &self.0 {
             target.state.return_trial();
@@ -53,7 +53,7 @@ impl Drop for Trial {
 
 /// Where a client wants less time than the route gives, so that a time-out is its own doing.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Haste {
+pub(crate) struct ClientDeadline {
     /// Up to the first content.
     pub(crate) start: bool,
     /// Up to the end.
@@ -61,34 +61,39 @@ pub(crate) struct Haste {
 }
 
 /// A place at a target.
-pub(crate) struct Seat {
-    pub(crate) in_flight: InFlight,
+pub(crate) struct AttemptPermit {
+    pub(crate) in_flight: ConcurrencyPermit,
     /// The attempt is the target's trial.
-    pub(crate) trial: Option<Trial>,
-    pub(crate) haste: Haste,
+    pub(crate) trial: Option<HalfOpenPermit>,
+    pub(crate) haste: ClientDeadline,
     /// The attempt is the gateway's own probe: whoever sent it says what it found of the target.
     pub(crate) probe: bool,
 }
 
 /// One attempt under watch; its target and key count it as in flight until this is dropped.
-pub(crate) struct Watch {
+pub(crate) struct OutcomeReporter {
     target: Arc<Target>,
     /// Its outcome decides whether the target is back.
     trial: bool,
     /// Until that was told.
-    untold: Option<Trial>,
-    signer: Option<Signer>,
+    untold: Option<HalfOpenPermit>,
+    signer: Option<CredentialLease>,
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
-    haste: Haste,
+    haste: ClientDeadline,
     probe: bool,
-    _in_flight: InFlight,
+    _in_flight: ConcurrencyPermit,
 }
 
-impl Watch {
-    pub(crate) fn new(target: &Arc<Target>, signer: Option<Signer>, seat: Seat, began: Micros) -> Self {
-        let Seat { in_flight, trial: untold, haste, probe } = seat;
+impl OutcomeReporter {
+    pub(crate) fn new(
+        target: &Arc<Target>,
+        signer: Option<CredentialLease>,
+        seat: AttemptPermit,
+        began: Micros,
+    ) -> Self {
+        let AttemptPermit { in_flight, trial: untold, haste, probe } = seat;
         let (target, trial, content) = (Arc::clone(target), untold.is_some(), false);
         Self { target, trial, untold, signer, began, content, haste, probe, _in_flight: in_flight }
     }
@@ -99,8 +104,8 @@ impl Watch {
     }
 
     /// What the answer's head says of the key's allowance.
-    pub(crate) fn head(&self, headers: &HeaderMap, gateway: &Gateway) {
-        let Some(Signer { credential, sent, .. }) = &self.signer else { return };
+    pub(crate) fn head(&self, headers: &HeaderMap, gateway: &ProxyState) {
+        let Some(CredentialLease { credential, sent, .. }) = &self.signer else { return };
         let said = RateLimitHeaders::read(headers, domain::Timestamp::now());
         if said.remaining_requests.is_some() || said.remaining_tokens.is_some() {
             let quota = Quota {
@@ -117,7 +122,7 @@ impl Watch {
     }
 
     /// The first content arrived.
-    pub(crate) fn first_content(&mut self, gateway: &Gateway) {
+    pub(crate) fn first_content(&mut self, gateway: &ProxyState) {
         if !std::mem::replace(&mut self.content, true) && !self.probe {
             let now = gateway.now();
             let took = std::time::Duration::from_micros(now.saturating_sub(self.began));
@@ -128,9 +133,9 @@ impl Watch {
     }
 
     /// It ended.
-    pub(crate) fn end(mut self, outcome: AttemptOutcome, gateway: &Gateway) {
+    pub(crate) fn end(mut self, outcome: AttemptOutcome, gateway: &ProxyState) {
         let now = gateway.now();
-        if let Some(Signer { credential, .. }) = &self.signer
+        if let Some(CredentialLease { credential, .. }) = &self.signer
             && matches!(outcome, AttemptOutcome::Ok | AttemptOutcome::Rejected)
             && credential.state.succeeded(now)
         {
@@ -149,8 +154,8 @@ impl Watch {
     }
 
     /// Counts for or against the target.
-    fn tell(&mut self, ok: bool, outcome: AttemptOutcome, (gateway, now): (&Gateway, Micros)) {
-        let seen = Seen { ok, began: self.began, trial: self.trial };
+    fn tell(&mut self, ok: bool, outcome: AttemptOutcome, (gateway, now): (&ProxyState, Micros)) {
+        let seen = Observation { ok, began: self.began, trial: self.trial };
         let Target { state, endpoint, .. } = &*self.target;
         let (rules, draw) = (&endpoint.outlier, gateway.live.draw());
         let again = is_out(state.admission(now));
@@ -159,7 +164,7 @@ impl Watch {
             false => state.record(seen, rules, now, draw),
         };
         if let Some(change) = change {
-            gateway.health.told(&self.target, change, Cause { outcome: outcome.as_str(), again });
+            gateway.health.told(&self.target, change, TransitionCause { outcome: outcome.as_str(), again });
         }
         if let Some(trial) = self.untold.take() {
             trial.told();

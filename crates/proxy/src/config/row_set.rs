@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{Resource, ResourceId, Version};
-use policy::{Rows, Unknown};
+use policy::{ConfigRows, UnreadableRow};
 use proto::v1;
 
 /// A complete configuration of one version; copying it copies pointers.
@@ -20,7 +20,7 @@ pub(super) struct RowSet {
 struct Row {
     /// Kept for the file: it may hold more than this build can read.
     wire: v1::Resource,
-    read: Result<Resource, Unknown>,
+    read: Result<Resource, UnreadableRow>,
 }
 
 /// What arrived.
@@ -69,8 +69,8 @@ impl RowSet {
     }
 
     /// For the compiler.
-    pub(super) fn rows(&self) -> Rows {
-        let mut rows = Rows { version: self.version, known: Vec::new(), unknown: Vec::new() };
+    pub(super) fn rows(&self) -> ConfigRows {
+        let mut rows = ConfigRows { version: self.version, known: Vec::new(), unknown: Vec::new() };
         for row in self.rows.values() {
             match &row.read {
                 Ok(resource) => rows.known.push(resource.clone()),
@@ -101,7 +101,7 @@ impl RowSet {
 
 impl Row {
     fn entry(wire: v1::Resource) -> (Bytes, Arc<Self>) {
-        let read = proto::resource_from(&wire).map_err(|error| Unknown {
+        let read = proto::resource_from(&wire).map_err(|error| UnreadableRow {
             kind: wire.kind.clone(),
             name: wire.name.clone(),
             tenant: uuid::Uuid::from_slice(&wire.tenant).ok().map(ResourceId),

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use policy::{Credential, Target, live::Change};
+use policy::{Credential, Target, health::Transition};
 use runtime::metrics::{Collect, Exposition, Family, Name, Names, OTHER, SeriesKey};
 
 // Beyond these, ejections are counted under `other`.
@@ -42,7 +42,7 @@ impl SeriesKey for Ejected {
 
 /// Why a target's state changed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cause {
+pub(crate) struct TransitionCause {
     /// How the attempt or the probe ended that changed it.
     pub(crate) outcome: &'static str,
     /// It was out of use already: its trial failed.
@@ -63,9 +63,9 @@ impl Default for Alerts {
 
 impl Alerts {
     /// A target went out of use, or came back.
-    pub(super) fn target(&self, target: &Target, change: Change, cause: Cause) {
+    pub(super) fn target(&self, target: &Target, change: Transition, cause: TransitionCause) {
         let (model, outcome) = (&target.model, cause.outcome);
-        let Change::Ejected { lasts, times, dead } = change else {
+        let Transition::Ejected { lasts, times, dead } = change else {
             tracing::warn!(target_model = %model, outcome, "a target is back in use");
             return;
         };

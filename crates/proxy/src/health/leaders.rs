@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use domain::{Strategy, Timestamp};
 use policy::{
     Route, Snapshot, Target, Tier,
-    live::{Admission, Micros, Move},
+    health::{BreakerState, Micros, Move},
 };
 
-use crate::gateway::Gateway;
+use crate::gateway::ProxyState;
 
 /// When each tier's leader is judged next, by the leader's address: leaders outlive snapshots.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub(super) struct Leaders(HashMap<usize, Micros>);
 
 impl Leaders {
     /// Judges where the interval is over.
-    pub(super) fn round(&mut self, gateway: &Gateway, snapshot: &Snapshot) {
+    pub(super) fn round(&mut self, gateway: &ProxyState, snapshot: &Snapshot) {
         let now = gateway.now();
         let mut before = std::mem::take(&mut self.0);
         for route in snapshot.routes() {
@@ -40,7 +40,7 @@ fn judge(route: &Route, tier: &Tier, now: Micros) {
     let window = tier.interval.saturating_mul(2);
     let p95s: Vec<_> = targets.iter().map(|target| target.state.ttft_p95(now, window)).collect();
     let in_use = |target: &&Arc<Target>| {
-        matches!(target.state.admission(now), Admission::Open | Admission::Warming { .. })
+        matches!(target.state.admission(now), BreakerState::Open | BreakerState::Warming { .. })
     };
     let eligible: Vec<bool> = targets.iter().map(in_use).collect();
     let faster = |one: usize, other: usize| match (targets.get(one), targets.get(other)) {

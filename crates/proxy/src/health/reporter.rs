@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use super::{Roster, view};
-use crate::{config::ConfigStatus, gateway::Gateway};
+use super::{ConfiguredTargets, view};
+use crate::{config::ConfigStatus, gateway::ProxyState};
 
 /// How often states are looked at: some change by nothing but time.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,13 +29,13 @@ struct Told {
 
 /// Reports through `send` until `stop`, in the name of `proxy`, whenever a control plane is connected.
 pub(crate) async fn run<F: Future<Output = Result<(), Status>> + Send>(
-    gateway: Arc<Gateway>,
+    gateway: Arc<ProxyState>,
     proxy: &str,
     status: Arc<ConfigStatus>,
     send: impl Fn(HealthReport) -> F,
     stop: CancellationToken,
 ) {
-    let (mut roster, mut told): (Roster, Option<Told>) = Default::default();
+    let (mut roster, mut told): (ConfiguredTargets, Option<Told>) = Default::default();
     // The connection whose control plane knows no such report.
     let mut older = None;
     while !stop.is_cancelled() {

@@ -6,16 +6,16 @@ use std::{
 };
 
 use domain::{ResourceId, Timestamp};
-use policy::{Snapshot, Target, live::TargetKey};
+use policy::{Snapshot, Target, health::TargetKey};
 
-use crate::gateway::Gateway;
+use crate::gateway::ProxyState;
 
 /// Most targets that are looked after by themselves.
 const MOST: usize = 8_192;
 
 /// The targets of one snapshot.
 #[derive(Default)]
-pub(crate) struct Roster {
+pub(crate) struct ConfiguredTargets {
     /// What it was made from.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     /// When the next model is replaced by its successor; `None`: none will be.
@@ -23,9 +23,9 @@ pub(crate) struct Roster {
     targets: HashMap<ResourceId, Vec<Arc<Target>>>,
 }
 
-impl Roster {
+impl ConfiguredTargets {
     /// Whether it had to be made anew: there is another snapshot, or a model's day has come.
-    pub(crate) fn follow(&mut self, gateway: &Gateway) -> bool {
+    pub(crate) fn follow(&mut self, gateway: &ProxyState) -> bool {
         let now = Timestamp::now();
         let snapshot = gateway.current();
         let same = match (&self.snapshot, &snapshot) {

@@ -2,16 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use coordination::{Cursor, MAX_KEY, Record};
 use domain::ResourceId;
-use fleet::{Cursor, MAX_KEY, Record};
 use policy::{
     Target,
-    live::{Change, Micros, Shared, SharedKind},
+    health::{HealthRecord, HealthRecordKind, Micros, Transition},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, roster::Roster};
-use crate::gateway::Gateway;
+use super::{ProbeFinding, roster::ConfiguredTargets};
+use crate::gateway::ProxyState;
 
 /// How long a record holds that nobody tells again.
 const HOLDS: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const MOST: usize = 1_024;
 
 /// What the store holds, as far as this replica knows; whoever wrote it.
 #[derive(Default)]
-pub(super) struct Sharing {
+pub(super) struct HealthSync {
     cursor: Cursor,
     held: HashMap<String, Held>,
     /// The newest finding of each probe, so that one that is told again counts once.
@@ -31,7 +31,7 @@ pub(super) struct Sharing {
 
 #[derive(Clone, Copy)]
 struct Held {
-    shared: Shared,
+    shared: HealthRecord,
     at: Micros,
 }
 
@@ -39,14 +39,14 @@ struct Held {
 #[derive(Serialize, Deserialize)]
 struct Told {
     #[serde(flatten)]
-    shared: Shared,
+    shared: HealthRecord,
     /// µs that the record holds from when it was told; what is missing of it has passed since.
     holds: Micros,
 }
 
 /// What a record is about.
 #[derive(Debug, PartialEq, Eq)]
-enum About<'a> {
+enum RecordKey<'a> {
     Target(ResourceId, &'a str),
     /// The key was refused, or is accepted again.
     Key(ResourceId, u64),
@@ -56,22 +56,22 @@ enum About<'a> {
     Probe(ResourceId, Option<&'a str>),
 }
 
-impl Sharing {
+impl HealthSync {
     /// Hears what others found, then tells what they do not know.
-    pub(super) async fn round(&mut self, gateway: &Gateway, roster: &Roster) {
-        let records = gateway.fleet.poll(&mut self.cursor).await;
+    pub(super) async fn round(&mut self, gateway: &ProxyState, roster: &ConfiguredTargets) {
+        let records = gateway.coordination.poll(&mut self.cursor).await;
         self.hear(gateway, roster, &records);
         self.tell(gateway).await;
     }
 
     /// What is about something unknown is kept: a replica may hear of a target before its first configuration.
-    fn hear(&mut self, gateway: &Gateway, roster: &Roster, records: &[Record]) {
+    fn hear(&mut self, gateway: &ProxyState, roster: &ConfiguredTargets, records: &[Record]) {
         let now = gateway.now();
         let region = gateway.region.as_deref().unwrap_or_default();
         let mut found = Vec::new();
         for record in records {
             match about(&record.key, region) {
-                Some(About::Probe(endpoint, upstream)) => found.push((endpoint, upstream, record)),
+                Some(RecordKey::Probe(endpoint, upstream)) => found.push((endpoint, upstream, record)),
                 Some(about) => self.hear_state(gateway, &about, record, now),
                 // Of a probe in another region, or in the words of a newer version.
                 None => {}
@@ -86,38 +86,38 @@ impl Sharing {
         }
     }
 
-    fn hear_state(&mut self, gateway: &Gateway, about: &About<'_>, record: &Record, now: Micros) {
+    fn hear_state(&mut self, gateway: &ProxyState, about: &RecordKey<'_>, record: &Record, now: Micros) {
         let Ok(Told { shared, holds }) = serde_json::from_slice(&record.value) else { return };
         let shared = shared.after(holds.saturating_sub(micros(record.ttl)));
         self.held.insert(record.key.clone(), Held { shared, at: now });
         match about {
-            About::Target(endpoint, upstream) => {
+            RecordKey::Target(endpoint, upstream) => {
                 match gateway.live.target(*endpoint, upstream).adopt(&shared, now) {
-                    Some(Change::Ejected { lasts, times, .. }) => {
+                    Some(Transition::Ejected { lasts, times, .. }) => {
                         tracing::info!(%endpoint, model = upstream, times, seconds = lasts.as_secs_f64(), "another replica put a target out of use");
                     }
-                    Some(Change::Recovered) => {
+                    Some(Transition::Recovered) => {
                         tracing::info!(%endpoint, model = upstream, "another replica put a target back in use");
                     }
                     None => {}
                 }
             }
-            About::Key(id, revision) | About::Rest(id, revision) => {
+            RecordKey::Key(id, revision) | RecordKey::Rest(id, revision) => {
                 if gateway.live.credential(*id, *revision).adopt(&shared, now) {
                     tracing::info!(credential = %id, "another replica's key was refused");
                 }
             }
-            About::Probe(..) => {}
+            RecordKey::Probe(..) => {}
         }
     }
 
     fn hear_probe<'a>(
         &mut self,
-        gateway: &Gateway,
+        gateway: &ProxyState,
         targets: impl Iterator<Item = &'a Arc<Target>>,
         record: &Record,
     ) {
-        let Ok(finding) = serde_json::from_slice::<Finding>(&record.value) else { return };
+        let Ok(finding) = serde_json::from_slice::<ProbeFinding>(&record.value) else { return };
         let now = gateway.now();
         let before = self.found.insert(record.key.clone(), (finding.number, now));
         if before.is_some_and(|(number, _)| number == finding.number) {
@@ -130,9 +130,9 @@ impl Sharing {
     }
 
     /// Tells what the store does not hold, and what it will soon no longer hold.
-    async fn tell(&mut self, gateway: &Gateway) {
+    async fn tell(&mut self, gateway: &ProxyState) {
         let now = gateway.now();
-        let status = gateway.fleet.status();
+        let status = gateway.coordination.status();
         if status.lost_since.is_some() {
             return;
         }
@@ -153,12 +153,12 @@ impl Sharing {
             return;
         }
         let records: Vec<Record> = told.iter().filter_map(|(key, shared)| record(key, *shared)).collect();
-        if gateway.fleet.publish(&records).await {
+        if gateway.coordination.publish(&records).await {
             self.held.extend(told.into_iter().map(|(key, shared)| (key, Held { shared, at: now })));
         }
     }
 
-    fn is_news(&self, key: &str, shared: &Shared, now: Micros) -> bool {
+    fn is_news(&self, key: &str, shared: &HealthRecord, now: Micros) -> bool {
         let Some(held) = self.held.get(key) else { return true };
         let passed = now.saturating_sub(held.at);
         let known = held.shared.after(passed);
@@ -167,21 +167,22 @@ impl Sharing {
 }
 
 /// Everything that this replica could tell.
-fn states(gateway: &Gateway, now: Micros) -> impl Iterator<Item = (String, Shared)> {
+fn states(gateway: &ProxyState, now: Micros) -> impl Iterator<Item = (String, HealthRecord)> {
     let targets = gateway.live.targets().into_iter().filter_map(move |(key, state)| {
         Some((format!("target:{}:{}", key.endpoint, key.upstream), state.shared(now)?))
     });
     let credentials = gateway.live.credentials().into_iter().flat_map(move |(key, state)| {
         // Apart, because one record replaces another: the end of a rest must not hide that the key was refused.
         let shared = state.shared(now);
-        let refused = shared.filter(|shared| shared.epoch != 0).map(|shared| Shared { rest: 0, ..shared });
-        let rests = shared.filter(|shared| shared.rest != 0).map(|shared| Shared {
-            kind: SharedKind::Recovered,
+        let refused =
+            shared.filter(|shared| shared.epoch != 0).map(|shared| HealthRecord { rest: 0, ..shared });
+        let rests = shared.filter(|shared| shared.rest != 0).map(|shared| HealthRecord {
+            kind: HealthRecordKind::Recovered,
             epoch: 0,
             left: 0,
             ..shared
         });
-        let named = |kind: &str, shared: Option<Shared>| {
+        let named = |kind: &str, shared: Option<HealthRecord>| {
             shared.map(|shared| (format!("{kind}:{}:{}", key.id, key.revision), shared))
         };
         [named("key", refused), named("rest", rests)].into_iter().flatten()
@@ -190,13 +191,13 @@ fn states(gateway: &Gateway, now: Micros) -> impl Iterator<Item = (String, Share
     targets.chain(credentials).filter(|(key, _)| key.len() <= MAX_KEY)
 }
 
-fn record(key: &str, shared: Shared) -> Option<Record> {
+fn record(key: &str, shared: HealthRecord) -> Option<Record> {
     let value = serde_json::to_vec(&Told { shared, holds: micros(HOLDS) }).ok()?;
     Some(Record { key: key.to_owned(), value, ttl: HOLDS })
 }
 
 /// Reads a record's key.
-fn about<'a>(key: &'a str, region: &str) -> Option<About<'a>> {
+fn about<'a>(key: &'a str, region: &str) -> Option<RecordKey<'a>> {
     let (kind, rest) = key.split_once(':')?;
     let rest = match kind {
         "probe" => rest.strip_prefix(region)?.strip_prefix(':')?,
@@ -205,10 +206,10 @@ fn about<'a>(key: &'a str, region: &str) -> Option<About<'a>> {
     let (id, rest) = rest.split_once(':')?;
     let id = id.parse().ok()?;
     Some(match kind {
-        "target" => About::Target(id, rest),
-        "key" => About::Key(id, rest.parse().ok()?),
-        "rest" => About::Rest(id, rest.parse().ok()?),
-        "probe" => About::Probe(id, Some(rest).filter(|upstream| !upstream.is_empty())),
+        "target" => RecordKey::Target(id, rest),
+        "key" => RecordKey::Key(id, rest.parse().ok()?),
+        "rest" => RecordKey::Rest(id, rest.parse().ok()?),
+        "probe" => RecordKey::Probe(id, Some(rest).filter(|upstream| !upstream.is_empty())),
         _ => return None,
     })
 }
@@ -229,15 +230,15 @@ mod tests {
     #[test]
     fn keys_say_what_records_are_about() {
         let id = ResourceId::new();
-        assert_eq!(about(&format!("target:{id}:a:b"), ""), Some(About::Target(id, "a:b")));
-        assert_eq!(about(&format!("key:{id}:7"), ""), Some(About::Key(id, 7)));
-        assert_eq!(about(&format!("rest:{id}:7"), ""), Some(About::Rest(id, 7)));
+        assert_eq!(about(&format!("target:{id}:a:b"), ""), Some(RecordKey::Target(id, "a:b")));
+        assert_eq!(about(&format!("key:{id}:7"), ""), Some(RecordKey::Key(id, 7)));
+        assert_eq!(about(&format!("rest:{id}:7"), ""), Some(RecordKey::Rest(id, 7)));
         for region in ["", "eu", "eu:1"] {
             assert_eq!(
                 about(&probe_key(region, id, Some("m:1")), region),
-                Some(About::Probe(id, Some("m:1")))
+                Some(RecordKey::Probe(id, Some("m:1")))
             );
-            assert_eq!(about(&probe_key(region, id, None), region), Some(About::Probe(id, None)));
+            assert_eq!(about(&probe_key(region, id, None), region), Some(RecordKey::Probe(id, None)));
             assert_eq!(about(&probe_key(region, id, Some("m")), "us"), None);
         }
         for bad in ["", "target", "target:x:y", "key:1:2", "newer:1:2", "key::"] {

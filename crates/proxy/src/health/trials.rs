@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use policy::live::{Admission, Micros, TargetKey, TargetState};
+use policy::health::{BreakerState, Micros, TargetKey, TargetState};
 
 use super::share::micros;
-use crate::gateway::Gateway;
+use crate::gateway::ProxyState;
 
 /// How long the lease holds without being renewed: a replica that dies with it leaves it after that.
 const LEASE: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) struct Trials {
 }
 
 enum Step {
-    Ask,
+    LlmRequest,
     Renew,
     /// Nobody took it: another replica may have requests.
     Return,
@@ -38,7 +38,7 @@ enum Step {
 
 impl Trials {
     /// Gives leave for what wants a trial, and gives back what is over.
-    pub(super) async fn round(&mut self, gateway: &Gateway) {
+    pub(super) async fn round(&mut self, gateway: &ProxyState) {
         let now = gateway.now();
         self.later.retain(|_, until| *until > now);
         // A target that is gone is seen by nobody any more.
@@ -56,38 +56,38 @@ impl Trials {
     fn step(&self, key: &TargetKey, state: &TargetState, now: Micros) -> Option<Step> {
         let wanted = state.wants_trial(now);
         let Some(renewed) = self.ours.get(key) else {
-            return (wanted && !self.later.contains_key(key)).then_some(Step::Ask);
+            return (wanted && !self.later.contains_key(key)).then_some(Step::LlmRequest);
         };
         if wanted {
             return Some(Step::Return);
         }
-        if state.admission(now) != Admission::HalfOpen {
+        if state.admission(now) != BreakerState::HalfOpen {
             return Some(Step::Over);
         }
         (now.saturating_sub(*renewed) > micros(RENEW)).then_some(Step::Renew)
     }
 
-    async fn take(&mut self, gateway: &Gateway, key: TargetKey, state: &TargetState, step: &Step) {
+    async fn take(&mut self, gateway: &ProxyState, key: TargetKey, state: &TargetState, step: &Step) {
         let name = format!("trial:{}:{}", key.endpoint, key.upstream);
         match step {
-            Step::Ask => {
-                let won = gateway.fleet.lease(&name, LEASE).await;
+            Step::LlmRequest => {
+                let won = gateway.coordination.lease(&name, LEASE).await;
                 let now = gateway.now();
                 if !won {
                     self.later.insert(key, now + micros(STEP_BACK));
                 } else if state.permit_trial(PERMIT, now) {
                     self.ours.insert(key, now);
                 } else {
-                    gateway.fleet.release(&name).await;
+                    gateway.coordination.release(&name).await;
                 }
             }
             Step::Renew => {
-                gateway.fleet.lease(&name, LEASE).await;
+                gateway.coordination.lease(&name, LEASE).await;
                 self.ours.insert(key, gateway.now());
             }
             Step::Return | Step::Over => {
                 self.ours.remove(&key);
-                gateway.fleet.release(&name).await;
+                gateway.coordination.release(&name).await;
                 if matches!(step, Step::Return) {
                     self.later.insert(key, gateway.now() + micros(STEP_BACK));
                 }

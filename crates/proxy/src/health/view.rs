@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use domain::{ResourceId, Strategy, Timestamp};
 use policy::{
     Credential, Snapshot, Target,
-    live::{Admission, CredentialState, Micros, Shared, SharedKind},
+    health::{BreakerState, CredentialState, HealthRecord, HealthRecordKind, Micros},
 };
 use prost::Message as _;
 use proto::v1::{CredentialHealth, HealthReport, SharedState, TargetHealth};
 
-use super::Roster;
-use crate::gateway::Gateway;
+use super::ConfiguredTargets;
+use crate::gateway::ProxyState;
 
 /// Bytes that are left to the report's own fields.
 const ROOM: usize = 4 << 10;
@@ -19,7 +19,7 @@ const ROOM: usize = 4 << 10;
 const MOST_LED: usize = 32;
 
 /// The report of this moment; what is out of use comes first, should there be more than fits.
-pub(super) fn report(gateway: &Gateway, roster: &Roster, proxy: &str) -> HealthReport {
+pub(super) fn report(gateway: &ProxyState, roster: &ConfiguredTargets, proxy: &str) -> HealthReport {
     let mut report = HealthReport {
         proxy: proxy.to_owned(),
         region: gateway.region.clone().unwrap_or_default(),
@@ -54,12 +54,12 @@ pub(super) fn report(gateway: &Gateway, roster: &Roster, proxy: &str) -> HealthR
 }
 
 /// Whether it may be used, in a word.
-pub(crate) const fn state(admission: Admission) -> &'static str {
+pub(crate) const fn state(admission: BreakerState) -> &'static str {
     match admission {
-        Admission::Open => "open",
-        Admission::Warming { .. } => "warming",
-        Admission::HalfOpen => "half_open",
-        Admission::Ejected { .. } => "ejected",
+        BreakerState::Open => "open",
+        BreakerState::Warming { .. } => "warming",
+        BreakerState::HalfOpen => "half_open",
+        BreakerState::Ejected { .. } => "ejected",
     }
 }
 
@@ -90,9 +90,9 @@ fn leads(snapshot: &Snapshot) -> HashMap<usize, Vec<String>> {
 fn target(target: &Target, leads: &HashMap<usize, Vec<String>>, now: Micros) -> TargetHealth {
     let view = target.state.view(now);
     let (left, dead, share) = match view.admission {
-        Admission::Ejected { left, dead } => (left, dead, 0),
-        Admission::Warming { share } => (std::time::Duration::ZERO, false, share.parts()),
-        Admission::Open | Admission::HalfOpen => (std::time::Duration::ZERO, false, 0),
+        BreakerState::Ejected { left, dead } => (left, dead, 0),
+        BreakerState::Warming { share } => (std::time::Duration::ZERO, false, share.parts()),
+        BreakerState::Open | BreakerState::HalfOpen => (std::time::Duration::ZERO, false, 0),
     };
     TargetHealth {
         endpoint: proto::id_to(Some(target.endpoint.id)),
@@ -115,7 +115,7 @@ fn target(target: &Target, leads: &HashMap<usize, Vec<String>>, now: Micros) -> 
     }
 }
 
-fn credentials(gateway: &Gateway, snapshot: &Snapshot, now: Micros) -> Vec<CredentialHealth> {
+fn credentials(gateway: &ProxyState, snapshot: &Snapshot, now: Micros) -> Vec<CredentialHealth> {
     // A credential does not know its revision; its state is kept by it.
     let known = gateway.live.credentials();
     let revisions: HashMap<usize, u64> =
@@ -151,10 +151,10 @@ fn credential(
     }
 }
 
-fn shared(told: Shared) -> SharedState {
-    let Shared { kind, epoch, left, warm_up, times, dead, rest } = told;
+fn shared(told: HealthRecord) -> SharedState {
+    let HealthRecord { kind, epoch, left, warm_up, times, dead, rest } = told;
     SharedState {
-        ejected: kind == SharedKind::Ejected,
+        ejected: kind == HealthRecordKind::Ejected,
         epoch: epoch.into(),
         left_us: left,
         warm_up_us: warm_up,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// The running requests of one connection, as its task has to see them: nothing polls the body of a client that
 /// does not read, so no body can end itself.
-pub(crate) struct Activity {
+pub(crate) struct ConnectionActivity {
     state: Mutex<State>,
     /// Whether output waits for the client to read.
     writing: AtomicBool,
@@ -26,12 +26,12 @@ struct State {
 }
 
 /// One request of a connection; dropped when its last byte was handed over.
-pub(crate) struct Running {
-    activity: Arc<Activity>,
+pub(crate) struct ActiveRequestGuard {
+    activity: Arc<ConnectionActivity>,
     number: u64,
 }
 
-impl Activity {
+impl ConnectionActivity {
     pub(super) fn new() -> Self {
         let state = State { running: Vec::new(), begun: 0, idle_since: Instant::now() };
         Self { state: Mutex::new(state), writing: AtomicBool::new(false) }
@@ -42,12 +42,12 @@ impl Activity {
     }
 
     /// A request begins.
-    pub(super) fn begin(self: &Arc<Self>) -> Running {
+    pub(super) fn begin(self: &Arc<Self>) -> ActiveRequestGuard {
         let mut state = self.state();
         state.begun += 1;
         let number = state.begun;
         state.running.push((number, None));
-        Running { activity: Arc::clone(self), number }
+        ActiveRequestGuard { activity: Arc::clone(self), number }
     }
 
     /// Whether any request came yet.
@@ -84,7 +84,7 @@ fn is_overdue(end: Option<Instant>, now: Instant, patience: Duration) -> bool {
     end.is_some_and(|end| now >= end + patience)
 }
 
-impl Running {
+impl ActiveRequestGuard {
     /// Says when the answer's last byte is due.
     pub(crate) fn ends(&self, by: Instant) {
         let mut state = self.activity.state();
@@ -94,7 +94,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ActiveRequestGuard {
     fn drop(&mut self) {
         let mut state = self.activity.state();
         state.running.retain(|(number, _)| *number != self.number);

@@ -13,19 +13,19 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::activity::Activity;
+use super::activity::ConnectionActivity;
 
 /// Bounds how long a write may make no progress. Without it a client that stops reading would hold its request,
 /// and the provider's connection, for as long as it likes: nobody asks a body for more while nothing goes out.
-pub(super) struct Impatient<S> {
+pub(super) struct WriteTimeoutStream<S> {
     stream: S,
     patience: Duration,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Impatient<S> {
-    pub(super) const fn new(stream: S, patience: Duration, activity: Arc<Activity>) -> Self {
+impl<S> WriteTimeoutStream<S> {
+    pub(super) const fn new(stream: S, patience: Duration, activity: Arc<ConnectionActivity>) -> Self {
         Self { stream, patience, activity, stalled: None }
     }
 
@@ -43,7 +43,7 @@ impl<S> Impatient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -53,7 +53,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.bound(cx, written)
@@ -94,7 +94,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_is_given_up() {
         let (near, _far) = duplex(4);
-        let mut near = Impatient::new(near, PATIENCE, Arc::new(Activity::new()));
+        let mut near = WriteTimeoutStream::new(near, PATIENCE, Arc::new(ConnectionActivity::new()));
         let error = near.write_all(b"more than four").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_is_served() {
         let (near, mut far) = duplex(1);
-        let mut near = Impatient::new(near, PATIENCE, Arc::new(Activity::new()));
+        let mut near = WriteTimeoutStream::new(near, PATIENCE, Arc::new(ConnectionActivity::new()));
         let reading = tokio::spawn(async move {
             let mut byte = [0];
             for _ in 0..4 {

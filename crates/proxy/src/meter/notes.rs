@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 use super::Meter;
 use crate::{
     explain::{line, running},
-    reply::Notes,
+    reply::ResponseMetadata,
 };
 
 impl Meter {
     /// What the response headers say at this moment.
-    pub(crate) fn notes(&self) -> Notes {
+    pub(crate) fn notes(&self) -> ResponseMetadata {
         let running = self.running.as_ref().map(|running| (&running.provider, &running.model));
         let answering = self.fallen_back.map_or(self.attempts.last(), |index| self.attempts.get(index));
         let last = running.or_else(|| answering.map(|attempt| (&attempt.provider, &attempt.model)));
         let attempts = self.attempts.len() + usize::from(self.running.is_some());
         let fallback = self.attempts.first().filter(|_| attempts > 1 || self.fallen_back.is_some());
         let tried = self.fallen_back.map_or(self.tried.last(), |index| self.tried.get(index));
-        Notes {
+        ResponseMetadata {
             request: self.passage.id,
             dialect: self.passage.dialect,
             dropped: self.dropped.clone(),

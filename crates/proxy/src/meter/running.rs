@@ -5,11 +5,11 @@ use std::sync::{Arc, atomic::Ordering};
 use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
 
-use super::Sent;
-use crate::attempt::Watch;
+use super::SentFlag;
+use crate::attempt::OutcomeReporter;
 
 /// The attempt that runs now.
-pub(super) struct Running {
+pub(super) struct ActiveAttempt {
     pub(super) number: u32,
     pub(super) provider: String,
     pub(super) model: String,
@@ -26,11 +26,11 @@ pub(super) struct Running {
     pub(super) reported: Option<Usage>,
     pub(super) status: u32,
     /// Set once the request's body was handed to a connection.
-    pub(super) sent: Sent,
-    pub(super) watch: Watch,
+    pub(super) sent: SentFlag,
+    pub(super) watch: OutcomeReporter,
 }
 
-impl Running {
+impl ActiveAttempt {
     /// What an attempt is charged for: what was reported; else, if the provider may have worked, an estimate.
     ///
     /// Never sent or refused costs nothing; cancelled or cut costs its input and the output observed.

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use policy::live::Admission;
+use policy::health::BreakerState;
 use runtime::metrics::{Collect, Exposition};
 
 use crate::{
-    gateway::Gateway,
-    health::{Roster, key_state},
+    gateway::ProxyState,
+    health::{ConfiguredTargets, key_state},
 };
 
 /// Most targets that are told apart; what comes later is one, `other`.
@@ -19,7 +19,7 @@ const OTHER: (&str, &str) = ("other", "other");
 const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "disabled", "spent"];
 
 /// Where the answers are.
-pub(crate) struct HealthStates(pub(crate) Arc<Gateway>);
+pub(crate) struct HealthStates(pub(crate) Arc<ProxyState>);
 
 impl Collect for HealthStates {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
@@ -31,7 +31,7 @@ impl Collect for HealthStates {
 impl HealthStates {
     /// Of every target that a route names.
     fn targets(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (gateway, mut roster) = (&self.0, Roster::default());
+        let (gateway, mut roster) = (&self.0, ConfiguredTargets::default());
         roster.follow(gateway);
         let now = gateway.now();
         // Targets of one name, of several owners, are one to Prometheus: well if all of them are.
@@ -39,7 +39,7 @@ impl HealthStates {
         for target in roster.all() {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
-            let healthy = matches!(admission, Admission::Open | Admission::Warming { .. });
+            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
             join(named.entry(name).or_insert((true, 0)), (healthy, target.state.in_flight().into()));
         }
         if let Some(first) = named.keys().nth(MOST_TARGETS).copied() {

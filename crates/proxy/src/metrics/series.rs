@@ -9,7 +9,7 @@ use domain::{Attempt, AttemptOutcome, Usage};
 use runtime::metrics::{Buckets, Histogram, Name, OTHER, SeriesKey};
 
 use super::add;
-use crate::admission::TurnedAway;
+use crate::admission::QueueRejection;
 
 /// In µs. A reasoning model may think for minutes; 20 of them are the longest anybody waits.
 const DURATION: Buckets = &[
@@ -92,7 +92,7 @@ pub(super) struct Request {
 
 /// Who used a provider's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Payer {
+pub(super) struct CostLabels {
     pub(super) target: Target,
     pub(super) tenant: Name,
 }
@@ -109,24 +109,24 @@ impl SeriesKey for Request {
     }
 }
 
-impl SeriesKey for Payer {
+impl SeriesKey for CostLabels {
     fn overflow(self) -> Self {
         Self { target: self.target.overflow(), tenant: OTHER }
     }
 }
 
 /// What is counted of one target.
-pub(super) struct PerTarget {
+pub(super) struct TargetMetrics {
     attempts: [AtomicU64; AttemptOutcome::ALL.len()],
     tokens: [AtomicU64; TOKENS.len()],
-    turned_away: [AtomicU64; TurnedAway::ALL.len()],
+    turned_away: [AtomicU64; QueueRejection::ALL.len()],
     unpriced: AtomicU64,
     retiring: AtomicU64,
     pub(super) duration: Histogram,
     pub(super) first_token: Histogram,
 }
 
-impl PerTarget {
+impl TargetMetrics {
     pub(super) fn new() -> Self {
         Self {
             attempts: Default::default(),
@@ -167,8 +167,8 @@ impl PerTarget {
     }
 
     /// A request got no place here.
-    pub(super) fn turned_away(&self, why: TurnedAway) {
-        let counts = TurnedAway::ALL.iter().zip(&self.turned_away);
+    pub(super) fn turned_away(&self, why: QueueRejection) {
+        let counts = QueueRejection::ALL.iter().zip(&self.turned_away);
         for (_, count) in counts.filter(|(known, _)| **known == why) {
             add(count, 1);
         }
@@ -192,7 +192,7 @@ impl PerTarget {
     /// Requests that got no place by reason, where there were any.
     pub(super) fn rejections(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.turned_away.iter().map(|count| count.load(Ordering::Relaxed));
-        let reasons = TurnedAway::ALL.iter().map(|why| why.as_str());
+        let reasons = QueueRejection::ALL.iter().map(|why| why.as_str());
         reasons.zip(counts).filter(|(_, count)| *count > 0)
     }
 

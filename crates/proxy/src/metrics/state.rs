@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use domain::Timestamp;
 use runtime::metrics::{Collect, Exposition};
 
-use crate::{config::ConfigStatus, gateway::Gateway};
+use crate::{config::ConfigStatus, gateway::ProxyState};
 
 /// Where the answers are.
 pub(crate) struct State {
-    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) gateway: Arc<ProxyState>,
     pub(crate) config: Arc<ConfigStatus>,
 }
 
@@ -90,7 +90,7 @@ impl State {
     }
 
     fn limits(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let status = self.gateway.fleet.status();
+        let status = self.gateway.coordination.status();
         to.gauge("portcullis_limit_store_up", "Whether the store of shared limits answers; 1 without one.")?
             .put(&[], f64::from(u8::from(status.lost_since.is_none())))?;
         to.counter("portcullis_limit_store_losses_total", "How often it was lost.")?

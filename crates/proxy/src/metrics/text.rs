@@ -5,11 +5,11 @@ use std::{fmt, sync::atomic::Ordering};
 use runtime::metrics::{Collect, Counters, Exposition};
 
 use super::{
-    Counts,
-    series::{PerTarget, Target},
+    RequestMetrics,
+    series::{Target, TargetMetrics},
 };
 
-impl Collect for Counts {
+impl Collect for RequestMetrics {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         self.requests(to)?;
         let mut durations = to.histogram(
@@ -40,7 +40,7 @@ impl Collect for Counts {
     }
 }
 
-impl Counts {
+impl RequestMetrics {
     fn requests(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let mut requests = to
             .counter("portcullis_requests_total", "Requests that ended, each one once, whatever ended it.")?;
@@ -60,14 +60,15 @@ impl Counts {
     }
 
     fn attempts(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let by = |counters: &mut Counters<'_>, label, pick: fn(&PerTarget) -> Vec<(&'static str, u64)>| {
-            self.each_target(|[provider, model], counts| {
-                let counts = pick(counts);
-                counts
-                    .iter()
-                    .try_for_each(|(value, count)| counters.put(&[*provider, *model, (label, value)], *count))
-            })
-        };
+        let by =
+            |counters: &mut Counters<'_>, label, pick: fn(&TargetMetrics) -> Vec<(&'static str, u64)>| {
+                self.each_target(|[provider, model], counts| {
+                    let counts = pick(counts);
+                    counts.iter().try_for_each(|(value, count)| {
+                        counters.put(&[*provider, *model, (label, value)], *count)
+                    })
+                })
+            };
         let mut attempts = to.counter("portcullis_attempts_total", "Attempts at targets.")?;
         by(&mut attempts, "outcome", |counts| counts.attempts().collect())?;
         let mut tokens =
@@ -138,7 +139,10 @@ impl Counts {
         Ok(())
     }
 
-    fn each_target(&self, mut put: impl FnMut(&[(&str, &str); 2], &PerTarget) -> fmt::Result) -> fmt::Result {
+    fn each_target(
+        &self,
+        mut put: impl FnMut(&[(&str, &str); 2], &TargetMetrics) -> fmt::Result,
+    ) -> fmt::Result {
         self.targets.each(|key, counts| {
             let (provider, model) = self.names(key);
             put(&[("provider", &*provider), ("model", &*model)], counts)

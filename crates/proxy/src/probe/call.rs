@@ -3,28 +3,28 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
+use coordination::Permit;
 use domain::{Attribution, PromptProbe, ResourceId};
-use fleet::Grant;
-use policy::{Plan, Planned, Reason, Target, Terms};
+use policy::{Plan, PlannedTarget, RoutePolicy, SelectionReason, Target};
 use wire::{
-    Api, DialectName,
-    canon::{Call, Losses, Part, PartKind, Role, TargetFacts, Turn},
+    Api, Dialect,
+    canonical::{Call, LossReport, Part, PartKind, Role, TargetFacts, Turn},
 };
 
 use crate::{
     ask::Options,
-    gateway::Gateway,
-    meter::{Meter, Opening},
-    observe::Passage,
-    pipeline::Ask,
-    talk::FromPath,
+    gateway::ProxyState,
+    meter::{Meter, MeterContext},
+    observe::RequestContext,
+    pipeline::LlmRequest,
+    talk::PathParams,
 };
 
 /// What records call the route and the feature of probes.
 const PROBE: &str = "probe";
 
 /// Writes the call; `None`: the target's dialect cannot say it.
-pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<Ask> {
+pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
     let endpoint = &target.endpoint;
     let dialect = endpoint.dialect_for(endpoint.own_dialect(), &target.upstream).dialect;
     let codec = dialect.codec()?;
@@ -43,17 +43,17 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<Ask> {
         sampling: target.spec.capabilities.sampling_fields,
         quirks: &endpoint.row.quirks,
     };
-    let encoded = codec.encode_call(&call, &facts, Losses::new(dialect, dialect, true)).ok()?;
+    let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
     let in_path = in_path(dialect, &target.upstream);
     let api = api(dialect);
     let facts = match dialect {
-        DialectName::OpenAiChat => wire::scan(api, &body),
+        Dialect::OpenAiChat => wire::scan(api, &body),
         _ => codec.scan(in_path.borrowed(), &body),
     };
-    let planned = Planned {
+    let planned = PlannedTarget {
         target: Arc::clone(target),
-        reason: Reason::First,
+        reason: SelectionReason::First,
         tier: 0,
         concurrent: None,
         accept: None,
@@ -62,16 +62,16 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<Ask> {
         route: PROBE.to_owned(),
         rule: None,
         pool: Arc::from(PROBE),
-        terms: Arc::new(Terms::default()),
+        terms: Arc::new(RoutePolicy::default()),
         attempts: vec![planned],
         passed_over: Vec::new(),
         rules: Vec::new(),
     };
-    Some(Ask { api, in_path, body, facts: facts.ok()?, plan, options: Options::default() })
+    Some(LlmRequest { api, in_path, body, facts: facts.ok()?, plan, options: Options::default() })
 }
 
 /// Its account: paid by whoever wrote the provider.
-pub(super) fn meter(gateway: &Arc<Gateway>, ask: &Ask, owner: Option<ResourceId>) -> Meter {
+pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<ResourceId>) -> Meter {
     let attribution = Attribution {
         tenant: owner.unwrap_or(ResourceId::OPERATOR),
         key: ResourceId::OPERATOR,
@@ -79,7 +79,7 @@ pub(super) fn meter(gateway: &Arc<Gateway>, ask: &Ask, owner: Option<ResourceId>
         feature: Some(PROBE.to_owned()),
         tags: Vec::new(),
     };
-    let opening = Opening {
+    let opening = MeterContext {
         attribution,
         api: ask.api.name(),
         stream: ask.facts.stream,
@@ -90,31 +90,31 @@ pub(super) fn meter(gateway: &Arc<Gateway>, ask: &Ask, owner: Option<ResourceId>
         upload: std::time::Duration::ZERO,
         input_estimate: ask.input_estimate(),
     };
-    Meter::new(Passage::of_the_gateway(Arc::clone(gateway)), opening, Grant::default())
+    Meter::new(RequestContext::of_the_gateway(Arc::clone(gateway)), opening, Permit::default())
 }
 
 /// The smallest output limit that a dialect takes.
-const fn least(dialect: DialectName) -> u64 {
-    if matches!(dialect, DialectName::OpenAiResponses) { 16 } else { 1 }
+const fn least(dialect: Dialect) -> u64 {
+    if matches!(dialect, Dialect::OpenAiResponses) { 16 } else { 1 }
 }
 
 /// What dialects say in the request line.
-fn in_path(dialect: DialectName, model: &str) -> FromPath {
+fn in_path(dialect: Dialect, model: &str) -> PathParams {
     match dialect {
-        DialectName::Gemini | DialectName::Bedrock => {
-            FromPath { model: Some(model.to_owned()), stream: Some(true), version: None }
+        Dialect::Gemini | Dialect::Bedrock => {
+            PathParams { model: Some(model.to_owned()), stream: Some(true), version: None }
         }
-        _ => FromPath::default(),
+        _ => PathParams::default(),
     }
 }
 
-const fn api(dialect: DialectName) -> Api {
+const fn api(dialect: Dialect) -> Api {
     match dialect {
-        DialectName::OpenAiChat => Api::Chat,
-        DialectName::OpenAiResponses => Api::Responses,
-        DialectName::Anthropic => Api::Messages,
-        DialectName::Gemini => Api::Gemini,
-        DialectName::Cohere => Api::Cohere,
-        DialectName::Bedrock => Api::Converse,
+        Dialect::OpenAiChat => Api::Chat,
+        Dialect::OpenAiResponses => Api::Responses,
+        Dialect::Anthropic => Api::Messages,
+        Dialect::Gemini => Api::Gemini,
+        Dialect::Cohere => Api::Cohere,
+        Dialect::Bedrock => Api::Converse,
     }
 }

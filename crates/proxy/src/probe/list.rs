@@ -9,9 +9,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
-use wire::DialectName;
+use wire::Dialect;
 
-use crate::{attempt::by_status, gateway::Gateway, upstream::Outgoing};
+use crate::{attempt::by_status, gateway::ProxyState, upstream::TrackedBody};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
 const MOST: usize = 4 << 20;
@@ -35,7 +35,7 @@ pub(super) fn path(endpoint: &Endpoint) -> Option<String> {
 }
 
 /// Asks; `None`: nothing was sent, because no key may be used.
-pub(super) async fn ask(gateway: &Gateway, endpoint: &Endpoint, timeout: Duration) -> Option<Listed> {
+pub(super) async fn ask(gateway: &ProxyState, endpoint: &Endpoint, timeout: Duration) -> Option<Listed> {
     let deadline = Instant::now() + timeout;
     let credential = match endpoint.credentials.as_slice() {
         [] => None,
@@ -51,7 +51,7 @@ pub(super) async fn ask(gateway: &Gateway, endpoint: &Endpoint, timeout: Duratio
 }
 
 /// One of the keys that may be used. None of them is tried out here: what may list models may yet not call them.
-fn usable<'a>(gateway: &Gateway, all: &'a [Arc<Credential>]) -> Option<&'a Arc<Credential>> {
+fn usable<'a>(gateway: &ProxyState, all: &'a [Arc<Credential>]) -> Option<&'a Arc<Credential>> {
     let now = gateway.now();
     let usable: Vec<_> = all.iter().filter(|key| key.state.usable(0, now).is_ok()).collect();
     let drawn = gateway.live.draw().checked_rem(usable.len() as u64)?;
@@ -70,15 +70,15 @@ fn request(endpoint: &Endpoint) -> Option<Request<Bytes>> {
     let agent = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(header::USER_AGENT, agent);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if endpoint.own_dialect() == DialectName::Anthropic {
+    if endpoint.own_dialect() == Dialect::Anthropic {
         let version = HeaderValue::from_static(wire::anthropic::API_VERSION);
         request.headers_mut().insert(HeaderName::from_static("anthropic-version"), version);
     }
     Some(request)
 }
 
-async fn exchange(gateway: &Gateway, request: Request<Bytes>) -> Listed {
-    let request = request.map(|body| Outgoing::new(body, Arc::default()));
+async fn exchange(gateway: &ProxyState, request: Request<Bytes>) -> Listed {
+    let request = request.map(|body| TrackedBody::new(body, Arc::default()));
     // The route's usual bound, so that probes share connections with requests.
     let connect = Timeouts::default().connect.std();
     let response = match gateway.upstream.send(connect, request).await {

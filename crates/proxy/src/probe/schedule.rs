@@ -11,7 +11,7 @@ use policy::{Endpoint, Target};
 use tokio::time::Instant;
 
 use super::list;
-use crate::health::Roster;
+use crate::health::ConfiguredTargets;
 
 /// What one probe looks at: a model at an endpoint, or the endpoint for all its models.
 pub(super) type Subject = (ResourceId, Option<String>);
@@ -43,7 +43,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Takes over what a new snapshot wants. What is new begins at any moment of its first interval: thousands of
     /// probes must not go out at once.
-    pub(super) fn follow(&mut self, roster: &Roster, mut draw: impl FnMut() -> u64) {
+    pub(super) fn follow(&mut self, roster: &ConfiguredTargets, mut draw: impl FnMut() -> u64) {
         let mut before = std::mem::take(&mut self.planned);
         let now = Instant::now();
         for target in roster.all() {

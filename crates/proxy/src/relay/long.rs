@@ -13,18 +13,18 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 use wire::Api;
 
-use super::BrokenOff;
+use super::UpstreamAborted;
 use crate::{
     attempt::{has_ended, output_estimate},
     meter::Meter,
-    pipeline::Ask,
+    pipeline::LlmRequest,
 };
 
 /// Where providers write `usage`: behind the data, within the last bytes.
 const TAIL: usize = 16 << 10;
 
 /// The body of a long answer.
-pub(super) struct LongBody {
+pub(super) struct PassthroughBody {
     api: Api,
     start: Option<Bytes>,
     rest: Incoming,
@@ -37,8 +37,14 @@ pub(super) struct LongBody {
     ended: bool,
 }
 
-impl LongBody {
-    pub(super) fn new(start: Bytes, rest: Incoming, ask: &Ask, deadline: Instant, meter: Meter) -> Self {
+impl PassthroughBody {
+    pub(super) fn new(
+        start: Bytes,
+        rest: Incoming,
+        ask: &LlmRequest,
+        deadline: Instant,
+        meter: Meter,
+    ) -> Self {
         let between = ask.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(deadline.min(Instant::now() + between)));
         let (start, tail) = (Some(start), Vec::with_capacity(2 * TAIL));
@@ -46,7 +52,10 @@ impl LongBody {
         Self { api, start, rest, tail, length: 0, alarm, between, deadline, meter, ended: false }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamAborted>>> {
         if let Some(start) = self.start.take() {
             self.note(&start);
             return Poll::Ready(Some(Ok(Frame::data(start))));
@@ -72,12 +81,12 @@ impl LongBody {
                 }
                 Poll::Ready(Some(Err(_))) => {
                     self.book(AttemptOutcome::Cut, RequestOutcome::Cut);
-                    return Poll::Ready(Some(Err(BrokenOff)));
+                    return Poll::Ready(Some(Err(UpstreamAborted)));
                 }
                 Poll::Pending => {
                     ready!(self.alarm.as_mut().poll(cx));
                     self.book(AttemptOutcome::Timeout, RequestOutcome::Cut);
-                    return Poll::Ready(Some(Err(BrokenOff)));
+                    return Poll::Ready(Some(Err(UpstreamAborted)));
                 }
             }
         }

@@ -14,15 +14,15 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
-use wire::{DialectName, Piece, Tap};
+use wire::{Dialect, OutputChunk, StreamPipe};
 use zeroize::Zeroizing;
 
 use crate::{
-    gateway::Streaming,
+    gateway::ActiveStreamGuard,
     meter::{Meter, Totals},
-    pipeline::Ask,
+    pipeline::LlmRequest,
     redact::redact,
-    reply::Trouble,
+    reply::GatewayError,
 };
 
 /// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
@@ -34,7 +34,7 @@ const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 
 /// Where the stream comes from.
 pub(super) struct Source {
-    pub(super) tap: Box<Tap>,
+    pub(super) tap: Box<StreamPipe>,
     pub(super) rest: Incoming,
     pub(super) deadline: Instant,
     pub(super) secret: Option<Arc<Zeroizing<String>>>,
@@ -47,7 +47,7 @@ pub(super) struct StreamBody {
     /// Ready for the client.
     queue: VecDeque<Bytes>,
     /// Reused between chunks.
-    pieces: Vec<Piece>,
+    pieces: Vec<OutputChunk>,
     /// The terminal event, kept until the account is settled.
     terminal: Option<Bytes>,
     /// Fires when the provider is silent for too long.
@@ -57,11 +57,11 @@ pub(super) struct StreamBody {
     /// What is in the queue is the last for the client.
     booked: bool,
     ended: bool,
-    _running: Streaming,
+    _running: ActiveStreamGuard,
 }
 
 impl StreamBody {
-    pub(super) fn new(source: Source, pieces: Vec<Piece>, ask: &Ask, meter: Meter) -> Self {
+    pub(super) fn new(source: Source, pieces: Vec<OutputChunk>, ask: &LlmRequest, meter: Meter) -> Self {
         let between = ask.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
         let (queue, terminal) = (VecDeque::new(), None);
@@ -139,18 +139,18 @@ impl StreamBody {
         let binary = !self.source.tap.comments();
         let had_terminal = self.terminal.is_some();
         // The provider's own words about an error are not the client's, where two dialects meet.
-        let mut retold = matches!(*self.source.tap, Tap::Translation(_));
+        let mut retold = matches!(*self.source.tap, StreamPipe::Translation(_));
         for piece in self.pieces.drain(..) {
             match piece {
-                Piece::Relay(bytes) if failed && !binary => {
+                OutputChunk::Relay(bytes) if failed && !binary => {
                     self.queue.push_back(blotted(bytes, self.source.secret.as_deref()));
                 }
                 // A frame cannot be changed without its checksums; the gateway's own takes its place.
-                Piece::Relay(bytes) if failed && quotes(&bytes, self.source.secret.as_deref()) => {
+                OutputChunk::Relay(bytes) if failed && quotes(&bytes, self.source.secret.as_deref()) => {
                     retold = true;
                 }
-                Piece::Relay(bytes) => self.queue.push_back(bytes),
-                Piece::Done(bytes) => self.terminal = Some(bytes),
+                OutputChunk::Relay(bytes) => self.queue.push_back(bytes),
+                OutputChunk::Done(bytes) => self.terminal = Some(bytes),
             }
         }
         if failed {
@@ -174,7 +174,7 @@ impl StreamBody {
             Some(secret) => redact(said, secret),
             None => said.to_owned(),
         };
-        let trouble = Trouble::new(ErrorKind::AllTargetsFailed, said).attempts(self.meter.attempts());
+        let trouble = GatewayError::new(ErrorKind::AllTargetsFailed, said).attempts(self.meter.attempts());
         self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
     }
 
@@ -205,7 +205,7 @@ impl StreamBody {
     fn complete(&mut self) {
         let totals = self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
         self.comment(&totals);
-        let missing = if self.meter.dialect() == DialectName::OpenAiChat { DONE } else { Bytes::new() };
+        let missing = if self.meter.dialect() == Dialect::OpenAiChat { DONE } else { Bytes::new() };
         self.queue.push_back(self.terminal.take().unwrap_or(missing));
         self.wait(AFTERWARDS);
     }
@@ -237,7 +237,7 @@ impl StreamBody {
             AttemptOutcome::Timeout => ErrorKind::UpstreamTimeout,
             _ => ErrorKind::AllTargetsFailed,
         };
-        let trouble = Trouble::new(kind, why).attempts(self.meter.attempts());
+        let trouble = GatewayError::new(kind, why).attempts(self.meter.attempts());
         self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
     }
 
@@ -258,8 +258,8 @@ impl StreamBody {
 
 /// Whether a stream's account can be written into it: a binary one has no comments, and Google's clients take one for
 /// data. There it is asked for by request id.
-pub(super) fn comments(tap: &Tap, meter: &Meter) -> bool {
-    tap.comments() && meter.dialect() != DialectName::Gemini
+pub(super) fn comments(tap: &StreamPipe, meter: &Meter) -> bool {
+    tap.comments() && meter.dialect() != Dialect::Gemini
 }
 
 /// Whether bytes hold the credential or a run of it.

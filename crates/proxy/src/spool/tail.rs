@@ -264,7 +264,9 @@ impl Tail {
     /// Whether reading can go on behind the end of a segment that may still grow: never at once. But bytes there that
     /// are no beginning of a record will not become one, so the writers are sent to a fresh segment.
     fn leave_if_unreadable(&mut self, length: usize) -> Result<bool, SpoolError> {
-        let Some(Item { source: Source::Live(segment), .. }) = self.items.back() else { return Ok(false) };
+        let Some(Item { source: Source::Live(segment), .. }) = self.items.back() else {
+            return Ok(false);
+        };
         if frame::parse(&self.chunk[..length], segment.header.seed) == Parsed::Bad {
             segment.mark_broken();
         }

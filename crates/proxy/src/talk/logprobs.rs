@@ -1,16 +1,16 @@
 //! Log-probabilities that a cascade's condition reads and the client did not ask for: asked for, and not shown.
 
-use policy::Planned;
+use policy::PlannedTarget;
 use wire::{
-    DialectName,
-    canon::{Event, Events},
-    dialect::{BadEvent, Framing, StreamDecoder},
+    Dialect,
+    canonical::{Event, Events},
+    dialect::{Framing, InvalidEvent, StreamDecoder},
 };
 
-use crate::pipeline::Ask;
+use crate::pipeline::LlmRequest;
 
 /// Whether a target should tell them for the sake of the condition that will judge its answer.
-pub(super) fn wanted(ask: &Ask, planned: &Planned, to: DialectName) -> bool {
+pub(super) fn wanted(ask: &LlmRequest, planned: &PlannedTarget, to: Dialect) -> bool {
     let reads = planned.accept.as_ref().is_some_and(|condition| condition.reads("reply.mean_logprob"));
     let target = &planned.target;
     // Models that refuse to be sampled at will refuse this as well.
@@ -27,7 +27,7 @@ impl StreamDecoder for Hiding {
         self.0.framing()
     }
 
-    fn event(&mut self, event: &[u8], sink: &mut Events<'_>) -> Result<(), BadEvent> {
+    fn event(&mut self, event: &[u8], sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         self.0.event(event, &mut |event| {
             if !matches!(event, Event::Logprobs { .. }) {
                 sink(event);

@@ -6,8 +6,8 @@ use domain::{Kind, Resource, ResourceId, Spec};
 use http::header;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use policy::live::{Admission, Outlier, Seen};
-use secrets::{KeySeal, KeyText};
+use policy::health::{BreakerState, Observation, OutlierDetection};
+use secrets::{ApiKeyDigests, ApiKeySecret};
 use tokio::task::JoinHandle;
 
 use super::harness::{Bench, Plan, Reply, count, plain_body, soon};
@@ -51,8 +51,8 @@ impl Scene {
             rows.push(second);
             let low = (first, "low", r#"{"priority":"low"}"#);
             for (tenant, name, json) in [low, (id, "high", "{}"), (id, "other", r#"{"priority":"normal"}"#)] {
-                let text = KeyText::mint();
-                let seal = KeySeal { current: keyring.digest(text.reveal()), previous: None };
+                let text = ApiKeySecret::mint();
+                let seal = ApiKeyDigests { current: keyring.digest(text.reveal()), previous: None };
                 let key = row(Kind::Key, Some(tenant), name, json);
                 rows.push(Resource { sealed: Some(seal.encode()), ..key });
                 texts.push(text.reveal().to_owned());
@@ -264,8 +264,10 @@ async fn a_client_that_hangs_up_while_it_waits_leaves_the_trial_to_the_next() {
     let held = scene.hold().await;
     let (gateway, state) = (&scene.bench.gateway, scene.bench.gateway.live.targets().swap_remove(0).1);
     let health = r#"{"consecutive":1,"eject":"1ms","max_eject":"1ms"}"#;
-    let rules = Outlier::from(&serde_json::from_str::<domain::HealthSpec>(health).unwrap());
-    state.record(Seen { ok: false, began: gateway.now(), trial: false }, &rules, gateway.now(), 0).unwrap();
+    let rules = OutlierDetection::from(&serde_json::from_str::<domain::HealthSpec>(health).unwrap());
+    state
+        .record(Observation { ok: false, began: gateway.now(), trial: false }, &rules, gateway.now(), 0)
+        .unwrap();
     soon(async {
         while !state.permit_trial(Duration::from_secs(600), gateway.now()) {
             tokio::task::yield_now().await;
@@ -278,7 +280,7 @@ async fn a_client_that_hangs_up_while_it_waits_leaves_the_trial_to_the_next() {
     scene.until_waiting(0).await;
     drop(held);
     assert_eq!(scene.bench.client.say("trial").await.status, 200);
-    assert!(matches!(state.admission(gateway.now()), Admission::Warming { .. }), "it is back");
+    assert!(matches!(state.admission(gateway.now()), BreakerState::Warming { .. }), "it is back");
     scene.finish(2).await;
 }
 

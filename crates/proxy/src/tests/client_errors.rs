@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use secrets::KeyText;
+use secrets::ApiKeySecret;
 
 use super::harness::{Bench, Plan, Reply, UPSTREAM, plain_body};
 
@@ -73,7 +73,7 @@ async fn keys() {
     without.headers_mut().remove("authorization");
     refused(&bench.client.plain.send(without).await, "no key", 401, "invalid_key");
     let expired = format!("Bearer {}", bench.client.keys.expired);
-    let unknown = format!("Bearer {}", KeyText::mint().reveal());
+    let unknown = format!("Bearer {}", ApiKeySecret::mint().reveal());
     for key in [&expired, &unknown, "Bearer sk-pc-short", "Bearer sk-proj-foreign", "Bearer ", "Basic eDp5"] {
         let mut request = bench.client.asking(&plain_body("hi"), &[]);
         authorized(&mut request, key);

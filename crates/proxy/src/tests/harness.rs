@@ -9,7 +9,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{IncarnationId, RequestId, UsageEvent};
-use policy::Rows;
+use policy::ConfigRows;
 use prost::Message as _;
 use proto::v1;
 use runtime::metrics::Metrics;
@@ -24,9 +24,9 @@ pub(super) use self::{
     sim::Sim,
 };
 use crate::{
-    gateway::Gateway,
+    gateway::ProxyState,
     listener,
-    metrics::Counts,
+    metrics::RequestMetrics,
     observe::Observers,
     request_log::RequestLog,
     settings::EdgeSettings,
@@ -44,7 +44,7 @@ const PROBE: &str = "probe";
 const REQUESTS: &str = "portcullis_requests_total";
 
 /// What was counted, as Prometheus would read it.
-pub(super) fn render(counts: &Arc<Counts>) -> String {
+pub(super) fn render(counts: &Arc<RequestMetrics>) -> String {
     let metrics = Metrics::default();
     metrics.register(Arc::clone(counts) as _);
     metrics.render().unwrap()
@@ -87,7 +87,7 @@ pub(super) struct Plan {
     /// Credentials of each provider.
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
-    pub(super) fleet: fleet::Fleet,
+    pub(super) coordination: coordination::Coordinator,
     /// Of the tenant, as JSON.
     pub(super) limits: &'static [&'static str],
     pub(super) trace: TraceSettings,
@@ -109,7 +109,7 @@ impl Default for Plan {
             allow_private_networks: "127.0.0.1".parse().unwrap(),
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
-        let fleet = fleet::Fleet::memory(fleet::Clock::monotonic());
+        let coordination = coordination::Coordinator::memory(coordination::Clock::monotonic());
         let (others, limits, trace) = (Vec::new(), &[][..], TraceSettings::default());
         let kinds = &[][..];
         let secret = None;
@@ -128,7 +128,7 @@ impl Default for Plan {
             models: &[],
             credentials: 1,
             edge,
-            fleet,
+            coordination,
             limits,
             trace,
         }
@@ -138,8 +138,8 @@ impl Default for Plan {
 /// The whole arrangement.
 pub(super) struct Bench {
     pub(super) address: SocketAddr,
-    pub(super) gateway: Arc<Gateway>,
-    counts: Arc<Counts>,
+    pub(super) gateway: Arc<ProxyState>,
+    counts: Arc<RequestMetrics>,
     pub(super) client: Client,
     pub(super) sims: Vec<Sim>,
     /// Of the listener.
@@ -158,7 +158,7 @@ pub(super) struct Bench {
     known: HashSet<RequestId>,
     /// Events of probes that came while others were waited for.
     probes: Vec<UsageEvent>,
-    rows: Rows,
+    rows: ConfigRows,
     _dir: tempfile::TempDir,
 }
 
@@ -208,7 +208,7 @@ impl Bench {
     async fn over(
         plan: Plan,
         sims: Vec<Sim>,
-        (rows, keyring, keys): (Rows, Arc<Keyring>, rows::Keys),
+        (rows, keyring, keys): (ConfigRows, Arc<Keyring>, rows::Keys),
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
@@ -221,7 +221,7 @@ impl Bench {
             reporter.run(&stop).await;
             reporter
         });
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(RequestMetrics::default());
         let (head, tracing) = trace::start(&plan.trace, "proxy-1", "here").unwrap();
         let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         let tracing = tracing.map(|tracing| {
@@ -229,7 +229,7 @@ impl Bench {
             (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
-        let gateway = Gateway::new(keyring, spool, plan.fleet, incarnation, plan.edge, observers);
+        let gateway = ProxyState::new(keyring, spool, plan.coordination, incarnation, plan.edge, observers);
         let gateway = Arc::new(gateway.traced_by(head));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -239,10 +239,10 @@ impl Bench {
         let client = Client::new(address, keys);
         let stop_background = CancellationToken::new();
         let background = plan.background.then(|| {
-            let [fleet, watching, probing] =
+            let [coordination, watching, probing] =
                 [(); 3].map(|()| (Arc::clone(&gateway), stop_background.clone()));
             tokio::spawn(async move {
-                let sharing = fleet.0.fleet.run(fleet.1);
+                let sharing = coordination.0.coordination.run(coordination.1);
                 let watching = crate::health::run(watching.0, watching.1);
                 tokio::join!(sharing, watching, crate::probe::run(probing.0, probing.1));
             })

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use policy::live::{Outlier, Seen};
+use policy::health::{Observation, OutlierDetection};
 use proto::v1::HealthReport;
 use runtime::metrics::Metrics;
 use tokio::{sync::mpsc, time::Instant};
@@ -19,7 +19,7 @@ use super::{
     harness::{Bench, Plan, count, credential, soon},
     sharing::{is_out, target, until},
 };
-use crate::{config::ConfigStatus, gateway::Gateway, health, metrics::HealthStates};
+use crate::{config::ConfigStatus, gateway::ProxyState, health, metrics::HealthStates};
 
 const BRIEF: &str = r#"{"consecutive":2,"eject":"50ms","max_eject":"50ms","warm_up":"0ms"}"#;
 
@@ -98,7 +98,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn start(gateway: &Arc<Gateway>) -> Self {
+    fn start(gateway: &Arc<ProxyState>) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let (old, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
         let status = Arc::new(ConfigStatus::new(Duration::from_secs(60)));
@@ -123,9 +123,10 @@ impl Listener {
 
 fn fail(bench: &Bench, times: u32) {
     let gateway = &bench.gateway;
-    let rules = Outlier::from(&serde_json::from_str::<domain::HealthSpec>(r#"{"consecutive":5}"#).unwrap());
+    let rules =
+        OutlierDetection::from(&serde_json::from_str::<domain::HealthSpec>(r#"{"consecutive":5}"#).unwrap());
     for _ in 0..times {
-        let seen = Seen { ok: false, began: gateway.now(), trial: false };
+        let seen = Observation { ok: false, began: gateway.now(), trial: false };
         target(bench, "a").record(seen, &rules, gateway.now(), 0);
     }
     gateway.health.changed();

@@ -12,14 +12,14 @@ use std::{
 use domain::{AttemptOutcome, RequestOutcome, ResourceId, UsageEvent};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
-use policy::{Key, Tenant};
+use policy::{ApiKey, Tenant};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::harness::{Bench, Plan, count, plain_body, render, soon};
 use crate::{
-    gateway::Gateway,
-    metrics::Counts,
-    observe::{Observer as _, Passage, Settled, Times},
+    gateway::ProxyState,
+    metrics::RequestMetrics,
+    observe::{CompletedRequest, Observer as _, RequestContext, RequestTimings},
 };
 
 const REQUESTS: &str = "portcullis_requests_total";
@@ -186,20 +186,20 @@ async fn specimen() -> (Bench, UsageEvent) {
     (bench, event)
 }
 
-fn settle(counts: &Counts, gateway: &Arc<Gateway>, event: &UsageEvent, tenant: &str) {
-    let mut passage = Passage::new(Arc::clone(gateway), &Request::new(()));
+fn settle(counts: &RequestMetrics, gateway: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
+    let mut passage = RequestContext::new(Arc::clone(gateway), &Request::new(()));
     let (id, name, limits) = (ResourceId::new(), tenant.to_owned(), Vec::new());
     let tenant = Tenant { id, name, spec: domain::TenantSpec::default(), limits, unusable: None };
     let (name, spec) = ("k".to_owned(), serde_json::from_str("{}").unwrap());
-    passage.key = Some(Arc::new(Key { id, name, tenant: Arc::new(tenant), spec, until: None }));
-    let times = Times { duration: Duration::from_secs(1), overhead: Duration::ZERO, ttft: None };
-    counts.settled(&Settled { passage: &passage, event, tried: &[], times });
+    passage.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
+    let times = RequestTimings { duration: Duration::from_secs(1), overhead: Duration::ZERO, ttft: None };
+    counts.settled(&CompletedRequest { passage: &passage, event, tried: &[], times });
 }
 
 #[tokio::test]
 async fn eighty_thousand_targets_and_tenants_stay_below_twenty_thousand_lines_and_lose_nothing() {
     let (bench, specimen) = specimen().await;
-    let counts = Arc::new(Counts::default());
+    let counts = Arc::new(RequestMetrics::default());
     let each = specimen.attempts[0].cost.nanos();
     assert!(each > 0);
     for n in 0..82_000_u32 {
@@ -230,7 +230,7 @@ async fn eighty_thousand_targets_and_tenants_stay_below_twenty_thousand_lines_an
 async fn whoever_scrapes_while_workers_count_sees_numbers_that_agree_and_never_fall() {
     const EACH: u32 = 5_000;
     let (bench, specimen) = specimen().await;
-    let (counts, done) = (Arc::new(Counts::default()), AtomicBool::new(false));
+    let (counts, done) = (Arc::new(RequestMetrics::default()), AtomicBool::new(false));
     thread::scope(|scope| {
         let (counts, done, gateway, specimen) = (&counts, &done, &bench.gateway, &specimen);
         let workers: Vec<_> = (0..4)

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     harness::{Bench, Plan, Sim, count, credential},
-    sharing::{fleet, is_out, redis, target, until},
+    sharing::{coordination, is_out, redis, target, until},
 };
 
 const OFTEN: &str = r#"{"every":"100ms","timeout":"300ms"}"#;
@@ -185,7 +185,7 @@ async fn one_replica_probes_and_both_learn() {
     const EVERY: Duration = Duration::from_millis(200);
     let redis = redis().await;
     let shared = async |simulators| Plan {
-        fleet: fleet(&redis).await,
+        coordination: coordination(&redis).await,
         ..plan(simulators, r#"{"every":"200ms","timeout":"5s"}"#)
     };
     let one = Bench::start(shared(1).await).await;
@@ -205,7 +205,8 @@ async fn one_replica_probes_and_both_learn() {
 #[tokio::test]
 async fn without_the_store_each_probes_for_itself() {
     let mut redis = redis().await;
-    let shared = async |simulators| Plan { fleet: fleet(&redis).await, ..plan(simulators, OFTEN) };
+    let shared =
+        async |simulators| Plan { coordination: coordination(&redis).await, ..plan(simulators, OFTEN) };
     let one = Bench::start(shared(1).await).await;
     let other = one.beside(shared(0).await).await;
     until(|| probes(&one, "a", "ok") + probes(&other, "a", "ok") >= 1.0).await;

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fleet::{Fleet, Settings};
-use policy::live::{Admission, BenchReason, CredentialState, TargetState};
+use coordination::{Coordinator, Settings};
+use policy::health::{BreakerState, CredentialState, TargetState, UnavailableReason};
 use testkit::Redis;
 
 use super::harness::{Bench, Plan, credential, soon};
 
 /// A store on a machine that may be busy; a lost one would let everybody decide for himself.
-pub(super) async fn fleet(redis: &Redis) -> Fleet {
+pub(super) async fn coordination(redis: &Redis) -> Coordinator {
     let mut settings = Settings::new(redis.url());
     (settings.command_timeout, settings.connect_timeout) = (Duration::from_secs(15), Duration::from_secs(15));
-    Fleet::redis(settings).await.unwrap()
+    Coordinator::redis(settings).await.unwrap()
 }
 
 pub(super) async fn redis() -> Redis {
@@ -42,12 +42,12 @@ pub(super) async fn until(condition: impl Fn() -> bool) {
     .await;
 }
 
-fn admission(bench: &Bench, provider: &str) -> Admission {
+fn admission(bench: &Bench, provider: &str) -> BreakerState {
     target(bench, provider).admission(bench.gateway.now())
 }
 
 pub(super) fn is_out(bench: &Bench, provider: &str) -> bool {
-    matches!(admission(bench, provider), Admission::Ejected { .. })
+    matches!(admission(bench, provider), BreakerState::Ejected { .. })
 }
 
 const BRIEF: &str = r#"{"consecutive":2,"eject":"300ms","max_eject":"300ms","warm_up":"0ms"}"#;
@@ -59,7 +59,7 @@ async fn two(redis: &Redis, health: &'static str, credentials: usize) -> (Bench,
         health,
         credentials,
         background: true,
-        fleet: fleet(redis).await,
+        coordination: coordination(redis).await,
         ..Plan::default()
     };
     let first = Bench::start(plan(2).await).await;
@@ -86,7 +86,8 @@ async fn an_ejection_here_is_one_there_and_for_those_who_start_later() {
     let asked = one.sim().requests().await.len();
     assert_eq!(served_by(&mut other).await, "b");
     assert_eq!(one.sim().requests().await.len(), asked, "nobody asked it again");
-    let late = Plan { health: LONG, background: true, fleet: fleet(&redis).await, ..Plan::default() };
+    let late =
+        Plan { health: LONG, background: true, coordination: coordination(&redis).await, ..Plan::default() };
     let late = one.beside(late).await;
     until(|| is_out(&late, "a")).await;
     for bench in [one, other, late] {
@@ -103,17 +104,17 @@ async fn one_replica_tries_and_all_come_back() {
         assert_eq!(served_by(&mut one).await, "b");
     }
     // By the time that it hears of it the ejection may be over, but not the trial.
-    until(|| admission(&other, "a") != Admission::Open).await;
+    until(|| admission(&other, "a") != BreakerState::Open).await;
     one.sim().script("{}").await;
     let waits = |bench: &Bench| target(bench, "a").trial_waits(bench.gateway.now());
     until(|| waits(&one) || waits(&other)).await;
-    let half_open = |bench: &Bench| admission(bench, "a") == Admission::HalfOpen;
+    let half_open = |bench: &Bench| admission(bench, "a") == BreakerState::HalfOpen;
     until(|| half_open(&one) && half_open(&other)).await;
     let (mut trying, mut waiting) = if waits(&one) { (one, other) } else { (other, one) };
     assert!(!waits(&waiting), "two trials at once");
     assert_eq!(served_by(&mut waiting).await, "b");
     assert_eq!(served_by(&mut trying).await, "a");
-    until(|| admission(&waiting, "a") == Admission::Open).await;
+    until(|| admission(&waiting, "a") == BreakerState::Open).await;
     assert_eq!(served_by(&mut waiting).await, "a");
     trying.finish().await;
     waiting.finish().await;
@@ -127,8 +128,8 @@ async fn a_key_that_was_refused_or_throttled_here_is_spared_there() {
     one.sim().script_key(&credential("a", 1), r#"{"status":429,"retry_after":40}"#).await;
     served_by(&mut one).await;
     let benched = |name| key(&other, name).usable(0, other.gateway.now()).err().map(|benched| benched.reason);
-    until(|| benched("a/0") == Some(BenchReason::Disabled)).await;
-    until(|| benched("a/1") == Some(BenchReason::Resting)).await;
+    until(|| benched("a/0") == Some(UnavailableReason::Disabled)).await;
+    until(|| benched("a/1") == Some(UnavailableReason::Resting)).await;
     let left = key(&other, "a/1").usable(0, other.gateway.now()).unwrap_err().left;
     assert!((20..=40).contains(&left.as_secs()), "{left:?}");
     assert!(!is_out(&one, "a") && !is_out(&other, "a"), "the target is as good as before");

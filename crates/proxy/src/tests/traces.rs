@@ -13,7 +13,7 @@ use testkit::{Collector, FaultProxy, Refusal, attribute};
 
 use super::harness::{Bench, Plan, account, soon};
 use crate::{
-    observe::{Passage, Times},
+    observe::{RequestContext, RequestTimings},
     trace::{ContextIn, ContextOut, Dropped, OtlpHeaders, OtlpProtocol, TraceSettings, span_id, to_hex},
 };
 
@@ -310,9 +310,9 @@ async fn a_collector_that_swallows_everything_costs_requests_nothing() {
     // More than the queue takes: what is too much is dropped at once and counted.
     let more = UsageEvent { attempts: Vec::new(), ..event };
     for _ in 0..5_000 {
-        let mut passage = Passage::new(Arc::clone(&bench.gateway), &http::Request::new(()));
+        let mut passage = RequestContext::new(Arc::clone(&bench.gateway), &http::Request::new(()));
         let zero = Duration::ZERO;
-        passage.settled(&more, &[], Times { duration: zero, overhead: zero, ttft: None });
+        passage.settled(&more, &[], RequestTimings { duration: zero, overhead: zero, ttft: None });
     }
     let spans = bench.spans.clone().unwrap();
     assert!(spans.dropped(Dropped::QueueFull) > 0);

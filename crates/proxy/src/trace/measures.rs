@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{names as n, send::Sender, span::attribute};
-use crate::observe::{Observer, Settled, Tried, Unmetered};
+use crate::observe::{AttemptTarget, CompletedRequest, Observer, UnattemptedRequest};
 
 /// How often they are sent.
 const EVERY: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ impl Measures {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, event: &UsageEvent, at: usize, tried: &Tried, first: Option<Duration>) {
+    fn add(&self, event: &UsageEvent, at: usize, tried: &AttemptTarget, first: Option<Duration>) {
         let attempt = &event.attempts[at];
         let model = self.models.of(&tried.target.upstream);
         let provider = tried.target.endpoint.row.genai_name;
@@ -219,7 +219,7 @@ fn nanos(at: Timestamp) -> u64 {
 }
 
 impl Observer for Measures {
-    fn settled(&self, settled: &Settled<'_>) {
+    fn settled(&self, settled: &CompletedRequest<'_>) {
         let (event, last) = (settled.event, settled.event.attempts.len().saturating_sub(1));
         for (at, (attempt, tried)) in event.attempts.iter().zip(settled.tried).enumerate() {
             // Only the last attempt had content; what came before it is not its time.
@@ -230,7 +230,7 @@ impl Observer for Measures {
         }
     }
 
-    fn unmetered(&self, _: &Unmetered<'_>) {}
+    fn unmetered(&self, _: &UnattemptedRequest<'_>) {}
 }
 
 /// Sends the sums.

@@ -11,10 +11,10 @@ use opentelemetry_proto::tonic::{
         status::StatusCode,
     },
 };
-use policy::Key;
+use policy::ApiKey;
 
 use super::{TraceContext, names as n, span_id};
-use crate::observe::Tried;
+use crate::observe::AttemptTarget;
 
 /// The bits of a span's flags that say that they know where the parent is, and that it is elsewhere.
 const KNOWN: u32 = 0x100;
@@ -26,18 +26,18 @@ pub(crate) struct Record {
     pub(super) method: &'static str,
     pub(super) at: Timestamp,
     pub(super) context: TraceContext,
-    pub(super) key: Option<Arc<Key>>,
+    pub(super) key: Option<Arc<ApiKey>>,
     pub(super) end: End,
 }
 
 /// How the request ended.
 pub(super) enum End {
-    Settled(Box<UsageEvent>, Vec<Tried>),
-    Unmetered(Unmetered),
+    CompletedRequest(Box<UsageEvent>, Vec<AttemptTarget>),
+    UnattemptedRequest(UnattemptedRequest),
 }
 
 /// The end of a request without attempts.
-pub(super) struct Unmetered {
+pub(super) struct UnattemptedRequest {
     pub(super) api: Option<&'static str>,
     pub(super) route: Option<String>,
     pub(super) whose: Option<Attribution>,
@@ -107,8 +107,8 @@ impl Record {
     /// How many spans it will be.
     pub(super) fn span_count(&self) -> u64 {
         match &self.end {
-            End::Settled(event, _) => 1 + event.attempts.len() as u64,
-            End::Unmetered(_) => 1,
+            End::CompletedRequest(event, _) => 1 + event.attempts.len() as u64,
+            End::UnattemptedRequest(_) => 1,
         }
     }
 
@@ -121,10 +121,10 @@ impl Record {
         attributes.maybe(n::TENANT, self.key.as_ref().map(|key| key.tenant.name.as_str()));
         attributes.maybe(n::KEY, self.key.as_ref().map(|key| key.name.as_str()));
         let mut spans = vec![match &self.end {
-            End::Settled(event, _) => self.settled(event, attributes),
-            End::Unmetered(end) => self.unmetered(end, attributes),
+            End::CompletedRequest(event, _) => self.settled(event, attributes),
+            End::UnattemptedRequest(end) => self.unmetered(end, attributes),
         }];
-        if let End::Settled(event, tried) = &self.end {
+        if let End::CompletedRequest(event, tried) = &self.end {
             spans.extend(
                 event.attempts.iter().zip(tried).map(|(attempt, tried)| self.attempt(event, attempt, tried)),
             );
@@ -158,7 +158,7 @@ impl Record {
         self.server(&end, last.filter(|_| failed), attributes)
     }
 
-    fn unmetered(&self, end: &Unmetered, mut attributes: Attributes) -> Span {
+    fn unmetered(&self, end: &UnattemptedRequest, mut attributes: Attributes) -> Span {
         attributes.maybe(n::ROUTE, end.route.as_deref());
         attributes.maybe(n::LIMIT, end.limit);
         if let Some(whose) = &end.whose {
@@ -197,7 +197,7 @@ impl Record {
         }
     }
 
-    fn attempt(&self, event: &UsageEvent, attempt: &Attempt, tried: &Tried) -> Span {
+    fn attempt(&self, event: &UsageEvent, attempt: &Attempt, tried: &AttemptTarget) -> Span {
         let target = &tried.target;
         let operation = n::operation(&event.api);
         let mut attributes = Attributes::default();

@@ -15,15 +15,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Head,
+    TracePropagation,
     export::{Counters, Dropped, Exporter, QUEUE},
     measures::{MeasureExporter, Measures},
     names as n,
     send::{Sender, Signal},
     settings::TraceSettings,
-    span::{End, Record, Unmetered, attribute},
+    span::{End, Record, UnattemptedRequest, attribute},
 };
-use crate::observe::{self, Observer, Observers, Passage, Settled};
+use crate::observe::{self, CompletedRequest, Observer, Observers, RequestContext};
 
 /// Refused requests that are traced each second: they cost nobody anything, so anybody may send floods of them.
 const REFUSALS: u32 = 20;
@@ -71,11 +71,13 @@ pub(crate) fn start(
     settings: &TraceSettings,
     name: &str,
     region: &str,
-) -> Result<(Head, Option<Tracing>), ConfigError> {
+) -> Result<(TracePropagation, Option<Tracing>), ConfigError> {
     let sampling = settings.sampling()?;
     // Headers without an endpoint are checked too: a mistake in them should not wait for the endpoint.
     settings.headers()?;
-    let Some(endpoint) = settings.endpoint()? else { return Ok((Head::new(settings, None), None)) };
+    let Some(endpoint) = settings.endpoint()? else {
+        return Ok((TracePropagation::new(settings, None), None));
+    };
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (pressing, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
     let attributes = vec![
@@ -106,13 +108,13 @@ pub(crate) fn start(
     let tracer = Tracer { queue: sender, pressing, refusals, counters: Arc::clone(&counters) };
     let mut observers: Observers = vec![Arc::new(tracer)];
     observers.extend(measures.as_ref().map(|exporter| Arc::clone(&exporter.measures) as _));
-    let head = Head::new(settings, Some(sampling.clone()));
+    let head = TracePropagation::new(settings, Some(sampling.clone()));
     let exporting = Exporting { spans, measures };
     Ok((head, Some(Tracing { observers, exporting, counters, sampling })))
 }
 
 impl Tracer {
-    fn queue(&self, passage: &Passage, end: End) {
+    fn queue(&self, passage: &RequestContext, end: End) {
         let record = Record {
             request: passage.id,
             method: passage.method,
@@ -130,16 +132,16 @@ impl Tracer {
 }
 
 impl Observer for Tracer {
-    fn settled(&self, settled: &Settled<'_>) {
+    fn settled(&self, settled: &CompletedRequest<'_>) {
         let (event, passage) = (settled.event, settled.passage);
         let failed = matches!(event.outcome, RequestOutcome::Error | RequestOutcome::Cut);
         if passage.trace.sampled || failed || event.attempts.len() > 1 {
-            let end = End::Settled(Box::new(event.clone()), settled.tried.to_vec());
+            let end = End::CompletedRequest(Box::new(event.clone()), settled.tried.to_vec());
             self.queue(passage, end);
         }
     }
 
-    fn unmetered(&self, unmetered: &observe::Unmetered<'_>) {
+    fn unmetered(&self, unmetered: &observe::UnattemptedRequest<'_>) {
         let passage = unmetered.passage;
         let refused = unmetered.outcome == RequestOutcome::Error;
         if !passage.trace.sampled && !refused {
@@ -148,7 +150,7 @@ impl Observer for Tracer {
         if refused && !self.refusals.take() {
             return self.counters.lose(Dropped::Flood, 1);
         }
-        let end = Unmetered {
+        let end = UnattemptedRequest {
             api: passage.api,
             route: unmetered.route.map(str::to_owned),
             whose: passage.whose.clone(),
@@ -158,7 +160,7 @@ impl Observer for Tracer {
             status: unmetered.status,
             duration_us: u64::try_from(unmetered.elapsed.as_micros()).unwrap_or(u64::MAX),
         };
-        self.queue(passage, End::Unmetered(end));
+        self.queue(passage, End::UnattemptedRequest(end));
     }
 }
 

@@ -61,19 +61,19 @@ impl Service<Name> for Resolver {
 /// A connector that refuses forbidden addresses written into the URL, which no resolver ever sees, and bounds
 /// the whole of connecting (the inner one bounds each address by itself).
 #[derive(Clone)]
-pub(crate) struct Guarded<C> {
+pub(crate) struct FilteredConnector<C> {
     inner: C,
     filter: Filter,
     timeout: Duration,
 }
 
-impl<C> Guarded<C> {
+impl<C> FilteredConnector<C> {
     pub(crate) const fn new(inner: C, filter: Filter, timeout: Duration) -> Self {
         Self { inner, filter, timeout }
     }
 }
 
-impl<C> Service<Uri> for Guarded<C>
+impl<C> Service<Uri> for FilteredConnector<C>
 where
     C: Service<Uri>,
     C::Future: Send + 'static,

@@ -10,22 +10,22 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::meter::Sent;
+use crate::meter::SentFlag;
 
 /// The bytes for the provider. They are asked for once there is a connection that takes them; until then the
 /// provider knows nothing of the request.
-pub(crate) struct Outgoing {
+pub(crate) struct TrackedBody {
     bytes: Option<Bytes>,
-    sent: Sent,
+    sent: SentFlag,
 }
 
-impl Outgoing {
-    pub(crate) const fn new(bytes: Bytes, sent: Sent) -> Self {
+impl TrackedBody {
+    pub(crate) const fn new(bytes: Bytes, sent: SentFlag) -> Self {
         Self { bytes: Some(bytes), sent }
     }
 }
 
-impl Body for Outgoing {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -18,7 +18,9 @@ use proto::v1::{
     watch_reply::Message,
     watch_request,
 };
-use proxy::config::{ConfigClient, ConfigSettings, ConfigStatus, Install, Rows, Session, SessionSettings};
+use proxy::config::{
+    ConfigClient, ConfigRows, ConfigSettings, ConfigStatus, Install, Session, SessionSettings,
+};
 use runtime::peer::PeerTokens;
 use secrets::{Keyring, MasterKey};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -192,7 +194,7 @@ impl Fleet {
 /// Refuses every version with a tenant called `bad`.
 fn recorder() -> (Install, mpsc::UnboundedReceiver<Installed>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let install = move |rows: &Rows| {
+    let install = move |rows: &ConfigRows| {
         let mut names: Vec<_> = rows.known.iter().map(|row| row.name.clone()).collect();
         let mut unknown: Vec<_> = rows.unknown.iter().map(|row| row.name.clone()).collect();
         names.sort();

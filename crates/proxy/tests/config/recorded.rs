@@ -17,9 +17,9 @@ fn recordings() -> Vec<PathBuf> {
 async fn a_proxy_of_this_version_follows_every_recorded_control_plane() {
     assert!(!recordings().is_empty());
     for folder in recordings() {
-        let mut fleet = Fleet::start().await;
-        let mut proxy = fleet.proxy();
-        let mut stream = fleet.stream().await;
+        let mut coordination = Fleet::start().await;
+        let mut proxy = coordination.proxy();
+        let mut stream = coordination.stream().await;
         let bytes = fs::read(folder.join("watch.pb")).unwrap();
         let mut left = bytes.as_slice();
         while !left.is_empty() {

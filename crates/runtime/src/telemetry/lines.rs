@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_millis(5);
 
 /// Where lines are handed in; cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Shared>);
+pub(super) struct LogWriter(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -39,7 +39,7 @@ struct Waiting {
     unsaid: u64,
 }
 
-impl Lines {
+impl LogWriter {
     /// Starts the thread that writes to `out`.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Lines {
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
@@ -113,7 +113,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// Takes one formatted line.
-pub(super) struct Line<'a>(&'a Lines);
+pub(super) struct Line<'a>(&'a LogWriter);
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_full_pipe_costs_lines_and_not_time() {
         let ((entered, written), (go, let_go)) = (channel(), channel());
-        let lines = Lines::start(Pipe { entered, let_go }).unwrap();
+        let lines = LogWriter::start(Pipe { entered, let_go }).unwrap();
         lines.push(b"first\n");
         assert_eq!(written.recv().unwrap(), b"first\n");
         // The thread is stuck in the pipe; everything below returns all the same.

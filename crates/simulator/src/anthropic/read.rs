@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{check, fields, rules};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Reads a request, refusing what Anthropic refuses; `count` is one for counting only.
-pub(super) fn read(ask: &Ask<'_>, count: bool) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem> {
     check(ask, if count { &fields::COUNT } else { &fields::CREATE }, ask.json, "")?;
     let json = ask.json;
     let messages = json["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -81,7 +81,7 @@ fn unmarked(block: &Value) -> Value {
     block
 }
 
-fn tools(ask: &Ask<'_>) -> Result<Vec<Tool>, Problem> {
+fn tools(ask: &SimRequest<'_>) -> Result<Vec<Tool>, Problem> {
     let mut tools = Vec::new();
     for (index, tool) in ask.json["tools"].as_array().into_iter().flatten().enumerate() {
         let custom = tool["type"].is_null() || tool["type"] == "custom";

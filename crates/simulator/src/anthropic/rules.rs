@@ -6,7 +6,7 @@ use super::read::blocks;
 use super::{DIALECT, VERSION};
 use crate::intent::{Choice, Intent};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::signature;
 
 /// Most cache marks of a request.
@@ -18,7 +18,7 @@ pub(super) fn portable(name: &str) -> bool {
 }
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &Ask<'_>, messages: &[Value], intent: &Intent) -> Result<(), Problem> {
+pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value], intent: &Intent) -> Result<(), Problem> {
     let version = super::version(ask)?;
     options(ask.json, intent, version)?;
     match messages.first() {
@@ -74,7 +74,7 @@ fn options(json: &Value, intent: &Intent, version: &str) -> Result<(), Problem> 
 }
 
 /// Blocks in the wrong place, and reasoning that is not the model's own.
-fn content(ask: &Ask<'_>, at: usize, message: &Value, version: &str) -> Result<(), Problem> {
+fn content(ask: &SimRequest<'_>, at: usize, message: &Value, version: &str) -> Result<(), Problem> {
     let assistant = message["role"] == "assistant";
     for (index, block) in blocks(&message["content"]).iter().enumerate() {
         let place = format!("messages.{at}.content.{index}");

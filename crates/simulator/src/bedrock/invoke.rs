@@ -6,11 +6,11 @@ use super::{check, fields};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::{anthropic, cohere};
 
 /// Answers `POST /model/{id}/invoke`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     if ask.model.contains("titan") {
         titan(ask)
     } else if ask.model.contains("cohere") {
@@ -26,7 +26,7 @@ fn dimensions(value: &Value) -> usize {
     value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(echo::DEFAULT_DIMENSIONS)
 }
 
-fn titan(ask: &Ask<'_>) -> Result<Payload, Problem> {
+fn titan(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::TITAN)?;
     let text = ask.json["inputText"].as_str().unwrap_or_default();
     let vector = echo::embedding(text.as_bytes(), dimensions(&ask.json["dimensions"]));
@@ -49,7 +49,7 @@ fn titan(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Cohere's tokens are told in a header only.
-fn embed(ask: &Ask<'_>) -> Result<Payload, Problem> {
+fn embed(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::COHERE)?;
     let (mut document, tokens) = cohere::search::embeddings(ask.json, ask.digest)?;
     if ask.json["embedding_types"].is_null() {

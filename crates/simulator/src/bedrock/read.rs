@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{check, fields, rules};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Reads a request, refusing what Bedrock refuses.
-pub(super) fn read(ask: &Ask<'_>) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
     check(ask, &fields::CONVERSE)?;
     let json = ask.json;
     let (config, more) = (&json["inferenceConfig"], &json["additionalModelRequestFields"]);

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::{check, fields};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Most stop sequences.
 const MAX_STOPS: usize = 5;
 
-pub(super) fn read(ask: &Ask<'_>) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
     check(ask, &fields::CHAT)?;
     let json = ask.json;
     let stops = json["stop_sequences"].as_array().into_iter().flatten();

@@ -8,7 +8,7 @@ use super::{check, fields, uuid};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Most inputs of one request, Cohere's own limit.
 const MAX_INPUTS: usize = 96;
@@ -16,7 +16,7 @@ const MAX_INPUTS: usize = 96;
 const MAX_DOCUMENTS: usize = 1_000;
 
 /// Answers `POST /v2/embed`.
-pub(crate) fn embed(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn embed(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::EMBED)?;
     let (mut document, tokens) = embeddings(ask.json, ask.digest)?;
     let tokens = ask.behaviour.prompt_tokens.unwrap_or(tokens);
@@ -84,7 +84,7 @@ fn encode(kind: &str, vector: &[f32]) -> Value {
 }
 
 /// Answers `POST /v2/rerank`: a document's relevance is the share of the query's words that it has.
-pub(crate) fn rerank(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn rerank(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::RERANK)?;
     let documents = ask.json["documents"].as_array().map(Vec::as_slice).unwrap_or_default();
     if documents.is_empty() || documents.len() > MAX_DOCUMENTS {
@@ -121,7 +121,7 @@ pub(crate) fn rerank(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers `POST /v1/tokenize`: a token is four bytes, as far as characters allow.
-pub(crate) fn tokenize(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn tokenize(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::TOKENIZE)?;
     let mut rest = ask.json["text"].as_str().unwrap_or_default();
     let mut strings = Vec::new();

@@ -6,7 +6,7 @@ use super::{camel, check, fields};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Most contents of one request.
 const MAX_CONTENTS: usize = 2_048;
@@ -31,9 +31,9 @@ fn embed(request: &Value) -> (Value, u64) {
 }
 
 /// Answers `:embedContent`.
-pub(crate) fn one(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn one(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &Ask { json: &json, ..*ask };
+    let ask = &SimRequest { json: &json, ..*ask };
     check(ask, &fields::EMBED, ask.json)?;
     let (embedding, tokens) = embed(ask.json);
     Ok(Payload::json(&json!({"embedding": embedding, "usageMetadata": {"promptTokenCount": tokens,
@@ -41,9 +41,9 @@ pub(crate) fn one(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers `:batchEmbedContents`.
-pub(crate) fn batch(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn batch(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &Ask { json: &json, ..*ask };
+    let ask = &SimRequest { json: &json, ..*ask };
     check(ask, &fields::BATCH, ask.json)?;
     let requests = bounded(&ask.json["requests"])?;
     let (embeddings, tokens): (Vec<Value>, Vec<u64>) = requests.iter().map(embed).unzip();
@@ -53,7 +53,7 @@ pub(crate) fn batch(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers Vertex's `:predict`.
-pub(crate) fn predict(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn predict(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::PREDICT, ask.json)?;
     let instances = bounded(&ask.json["instances"])?;
     let dimensions = &ask.json["parameters"]["outputDimensionality"];

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{check, fields, rules};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Reads a request, refusing what Gemini refuses.
-pub(super) fn read(ask: &Ask<'_>) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
     check(ask, &fields::GENERATE, ask.json)?;
     let json = ask.json;
     let config = &json["generationConfig"];

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::DIALECT;
 use super::read::standard;
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::signature;
 
 /// What may stand for a signature that another provider's answer does not have.
@@ -26,7 +26,7 @@ const DATA: [&str; 9] = [
 ];
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &Ask<'_>, contents: &[Value]) -> Result<(), Problem> {
+pub(super) fn check(ask: &SimRequest<'_>, contents: &[Value]) -> Result<(), Problem> {
     if contents.is_empty() {
         return Err(Problem::bad("* GenerateContentRequest.contents: contents is not specified\n"));
     }

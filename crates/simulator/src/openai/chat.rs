@@ -13,11 +13,11 @@ use crate::plan::Events;
 use crate::problem::Problem;
 use crate::reply::Payload;
 use crate::script::{Behaviour, UsagePlace};
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::sse::Sse;
 
 /// Answers `POST /v1/chat/completions`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     let intent = read(ask)?;
     let reply = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?;
     let logprobs = (ask.json["logprobs"] == true).then(|| ask.json["top_logprobs"].as_u64().unwrap_or(0));

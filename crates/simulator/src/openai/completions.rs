@@ -11,7 +11,7 @@ use crate::plan::Events;
 use crate::problem::Problem;
 use crate::reply::Payload;
 use crate::script::UsagePlace;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::Shape::{self, Any, Bool, Either, Int, List, Map, Num, Object, Str};
 use crate::sse::Sse;
 
@@ -37,7 +37,7 @@ static COMPLETION: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/completions` like a chat with one user message.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     fits(ask, &COMPLETION)?;
     let json = ask.json;
     let texts = |value: &Value| -> Vec<String> {

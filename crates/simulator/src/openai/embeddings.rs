@@ -10,7 +10,7 @@ use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
 use crate::script::UsagePlace;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::Shape::{self, Any, Either, Enum, Int, List, Object, Str};
 
 /// Most inputs of one request, OpenAI's own limit.
@@ -72,7 +72,7 @@ static EMBEDDING: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/embeddings`.
-pub(crate) fn answer(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     fits(ask, &EMBEDDING)?;
     let request: Request = serde_json::from_slice(ask.body)
         .map_err(|e| Problem::bad(format!("could not read the request: {e}")))?;

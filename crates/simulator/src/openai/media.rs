@@ -8,7 +8,7 @@ use crate::CREATED;
 use crate::digest::{hex, sha256};
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::shape::Shape::{self, Any, Either, Enum, Int, List, Map, Num, Object, Str};
 
 /// A PNG of one transparent pixel.
@@ -40,7 +40,7 @@ static IMAGES: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/images/generations` with one transparent pixel for each image.
-pub(crate) fn images(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn images(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     fits(ask, &IMAGES)?;
     let n = ask.json["n"].as_u64().unwrap_or(1).clamp(1, MAX_IMAGES);
     let image = match ask.json["response_format"].as_str() {
@@ -65,7 +65,7 @@ static SPEECH: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/audio/speech` with bytes that are the SHA-256 of the input, once for each token of it.
-pub(crate) fn speech(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn speech(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     fits(ask, &SPEECH)?;
     let kind = match ask.json["response_format"].as_str() {
         Some("opus") => "audio/opus",
@@ -81,7 +81,7 @@ pub(crate) fn speech(ask: &Ask<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers `POST /v1/audio/transcriptions`: a multipart form with `file` and `model`; the text tells what came.
-pub(crate) fn transcriptions(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn transcriptions(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     const KNOWN: [&str; 13] = [
         "file",
         "model",
@@ -149,7 +149,7 @@ fn form<'a>(body: &'a [u8], boundary: &str) -> Vec<(String, &'a [u8])> {
 static MODERATION: Shape = Object(&[("input!", Either(&[&Str, &List(&Any)])), ("model", Str)]);
 
 /// Answers `POST /v1/moderations`: what has the word `violence` in it is flagged for it.
-pub(crate) fn moderations(ask: &Ask<'_>) -> Result<Payload, Problem> {
+pub(crate) fn moderations(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     crate::shape::check(&MODERATION, ask.json, ask.behaviour.allow_unknown)
         .map_err(|(path, fault)| crate::problem::openai_fault(&path, &fault))?;
     const CATEGORIES: [&str; 13] = [

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::{fields, fits};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Most stop sequences of a request.
 const MAX_STOPS: usize = 4;
 
 /// Reads a request, refusing what OpenAI refuses.
-pub(super) fn read(ask: &Ask<'_>) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
     fits(ask, &fields::CHAT)?;
     let json = ask.json;
     let mut intent = Intent {

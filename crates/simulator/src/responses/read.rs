@@ -6,10 +6,10 @@ use super::{fields, rules};
 use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
 use crate::openai::fits;
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 
 /// Reads a request, refusing what OpenAI refuses; `count` is one for counting only.
-pub(super) fn read(ask: &Ask<'_>, count: bool) -> Result<Intent, Problem> {
+pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem> {
     fits(ask, if count { &fields::COUNT } else { &fields::CREATE })?;
     let json = ask.json;
     let reasoning = &json["reasoning"];

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::DIALECT;
 use crate::problem::Problem;
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::signature;
 
 /// What ids of calls that followed reasoning start with.
 pub(super) const AFTER_REASONING: &str = "fc_r";
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &Ask<'_>, items: &[Value]) -> Result<(), Problem> {
+pub(super) fn check(ask: &SimRequest<'_>, items: &[Value]) -> Result<(), Problem> {
     if let Some(id) = ask.json["previous_response_id"].as_str() {
         return Err(Problem::bad(format!("Previous response with id '{id}' not found."))
             .with_code("previous_response_not_found")

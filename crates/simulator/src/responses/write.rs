@@ -8,7 +8,7 @@ use crate::CREATED;
 use crate::answer::{Answer, Call, Finish, Usage};
 use crate::openai::{id, logprobs};
 use crate::script::{Behaviour, UsagePlace};
-use crate::serve::Ask;
+use crate::serve::SimRequest;
 use crate::signature;
 
 /// What all parts of a response share.
@@ -29,7 +29,7 @@ pub(super) struct Item {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(ask: &Ask<'a>, usage: Usage) -> Self {
+    pub(super) fn new(ask: &SimRequest<'a>, usage: Usage) -> Self {
         let included = ask.json["include"].as_array().into_iter().flatten();
         let wanted = included.into_iter().any(|name| name == "message.output_text.logprobs");
         Self {

@@ -10,7 +10,7 @@ use super::{
     merge::{Write, merge},
     of_kind,
 };
-use crate::{Result, StoreError, Tx, open::in_time, row::bigint, usage::placeholders};
+use crate::{Result, StoreError, Tx, open::with_timeout, row::bigint, usage::placeholders};
 
 /// Rows of one statement.
 const CHUNK: usize = 200;
@@ -33,7 +33,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Bad`] when the file contradicts itself; else what the database met.
     pub async fn import_catalogue(&mut self, file: &Catalogue, now: Timestamp) -> Result<Imported> {
-        in_time(async {
+        with_timeout(async {
             file.check().map_err(|error| StoreError::Bad(error.to_string()))?;
             let models = file.models.keys().chain(file.prices.iter().map(|price| &price.model));
             let kinds: BTreeSet<&str> = models.map(|model| model.provider.as_str()).collect();

@@ -4,7 +4,7 @@ use domain::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
 
 use super::Dialect;
-use crate::{Result, Store, open::in_time};
+use crate::{Result, Store, open::with_timeout};
 
 /// Partitions are there so many days ahead.
 const AHEAD: i64 = 7;
@@ -18,7 +18,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written, or somebody else holds the default partition for too long.
     pub async fn make_partitions(&self, now: Timestamp) -> Result<()> {
-        in_time(async {
+        with_timeout(async {
             if matches!(self.dialect(), Dialect::Sqlite(_)) {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use domain::{Kind, Resource, ResourceId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Draft, Tx};
+use super::{ResourceDraft, Tx};
 use crate::{Result, row::bigint};
 
 /// One change of one row. Holds specifications only, never sealed material.
@@ -22,7 +22,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    pub(super) fn created(draft: &Draft) -> Self {
+    pub(super) fn created(draft: &ResourceDraft) -> Self {
         Self {
             op: "create",
             kind: draft.spec.kind(),
@@ -35,7 +35,7 @@ impl Change {
         }
     }
 
-    pub(super) fn updated(before: &Resource, draft: &Draft, resealed: bool) -> Self {
+    pub(super) fn updated(before: &Resource, draft: &ResourceDraft, resealed: bool) -> Self {
         let before = Some(before.spec.to_json());
         Self { op: "update", before, resealed, ..Self::created(draft) }
     }

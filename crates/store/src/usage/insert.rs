@@ -9,7 +9,7 @@ use super::{
     rollup::Rollup,
     values::{bounded, count_columns, placeholders, text},
 };
-use crate::{Result, Store, StoreError, open::in_time, row::bigint};
+use crate::{Result, Store, StoreError, open::with_timeout, row::bigint};
 
 /// Most events of one batch.
 pub const MAX_BATCH: usize = 1_000;
@@ -26,7 +26,7 @@ const INTO: &str = "INSERT INTO usage_events (day, request_id, attempt, final, i
 const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING request_id, attempt";
 
 /// One attempt, with the request it belongs to.
-pub(super) struct Line<'a> {
+pub(super) struct AttemptRow<'a> {
     pub(super) event: &'a UsageEvent,
     pub(super) attempt: Attempt,
     /// Whether it is the request's last attempt.
@@ -63,7 +63,7 @@ impl Store {
     /// [`StoreError::Bad`] when there are more than [`MAX_BATCH`] events or [`check_event`] objects to one;
     /// else what the database met. Nothing of the batch is kept then.
     pub async fn insert_usage(&self, events: &[UsageEvent]) -> Result<u64> {
-        in_time(async {
+        with_timeout(async {
             if events.len() > MAX_BATCH {
                 let what = format!("{} usage events at once; at most {MAX_BATCH}", events.len());
                 return Err(StoreError::Bad(what));
@@ -75,7 +75,7 @@ impl Store {
                 for (position, attempt) in event.attempts.iter().enumerate() {
                     let last = position + 1 == event.attempts.len();
                     let key = (event.request, attempt.number);
-                    lines.entry(key).or_insert_with(|| Line {
+                    lines.entry(key).or_insert_with(|| AttemptRow {
                         event,
                         attempt: bounded(event, attempt),
                         last,
@@ -109,7 +109,7 @@ impl Store {
 /// Inserts what is not there and says which those were.
 async fn insert(
     connection: &mut sqlx::AnyConnection,
-    lines: &[Line<'_>],
+    lines: &[AttemptRow<'_>],
 ) -> Result<HashSet<(RequestId, u32)>> {
     let statement =
         format!("{INTO}{}) VALUES {}{OR_NOTHING}", count_columns(), placeholders(lines.len(), COLUMNS));
@@ -132,7 +132,7 @@ fn optional(value: Option<&str>) -> Option<String> {
 
 type Binding<'q> = Query<'q, Any, AnyArguments>;
 
-fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
+fn bind_request<'q>(query: Binding<'q>, line: &AttemptRow<'_>) -> Binding<'q> {
     let event = line.event;
     let who = &event.attribution;
     query
@@ -158,7 +158,7 @@ fn bind_request<'q>(query: Binding<'q>, line: &Line<'_>) -> Binding<'q> {
         .bind(event.ttft_us.map(bigint))
 }
 
-fn bind_attempt<'q>(query: Binding<'q>, Line { event, attempt, .. }: &Line<'_>) -> Binding<'q> {
+fn bind_attempt<'q>(query: Binding<'q>, AttemptRow { event, attempt, .. }: &AttemptRow<'_>) -> Binding<'q> {
     let tier = Some(attempt.usage.service_tier).filter(|tier| !tier.is_standard());
     let query = query
         .bind(text(&attempt.provider).into_owned())

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use super::rollup::OWN;
 use crate::{
     Result, Store, StoreError,
-    open::in_time,
+    open::with_timeout,
     row::{self, bigint, unreadable},
 };
 
@@ -181,7 +181,7 @@ impl Store {
     /// [`StoreError::Bad`] when there are more than 10,000 groups or a dimension is named twice; else what the
     /// database met.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
-        in_time(async {
+        with_timeout(async {
             let mut seen = query.group_by.clone();
             seen.sort_unstable();
             if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -212,7 +212,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn usage_count(&self) -> Result<u64> {
-        in_time(async {
+        with_timeout(async {
             let found = sqlx::query("SELECT COUNT(*) AS requests FROM usage_events WHERE final = 1")
                 .fetch_one(self.pool())
                 .await?;

@@ -10,7 +10,7 @@ use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::in_time,
+    open::with_timeout,
     page::bounded,
     row::{self, bigint, flag, maybe, parsed, small, unreadable},
 };
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// When the cursor is not one of this listing's, or the database cannot be read.
     pub async fn requests(&self, query: &RequestQuery) -> Result<Page<UsageEvent>> {
-        in_time(async {
+        with_timeout(async {
             let limit = bounded(query.limit);
             let bad = |_| StoreError::Bad("the cursor is not one of this listing's".to_owned());
             let after = query.after.as_deref().map(RequestId::from_str).transpose().map_err(bad)?;

@@ -6,7 +6,7 @@ use domain::{RequestOutcome, Usage};
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{
-    insert::Line,
+    insert::AttemptRow,
     values::{placeholders, text},
 };
 use crate::{Result, row::bigint};
@@ -40,7 +40,7 @@ pub(super) struct Rollup {
 
 impl Rollup {
     /// Counts one new attempt, in the hour in which its request was accepted.
-    pub(super) fn add(&mut self, line: &Line<'_>) {
+    pub(super) fn add(&mut self, line: &AttemptRow<'_>) {
         let (event, attempt) = (line.event, &line.attempt);
         let who = &event.attribution;
         let optional = |value: &Option<String>| text(value.as_deref().unwrap_or_default()).into_owned();

@@ -1,7 +1,7 @@
 //! Writing and reading rows: what a put does, what a name is, what a transaction takes back.
 
 use domain::{Kind, ResourceId, Spec, TenantSpec};
-use store::{Put, StoreError};
+use store::{PutOutcome, StoreError};
 
 use crate::fixture::{ada, fresh, key, tenant, write};
 
@@ -10,7 +10,10 @@ async fn a_row_comes_back_as_it_was_written() {
     let store = fresh().await;
     let acme = tenant("acme", "pro");
     let backend = key(acme.id, "backend");
-    assert_eq!(write(&store, &[acme.clone(), backend.clone()]).await, [Put::Created, Put::Created]);
+    assert_eq!(
+        write(&store, &[acme.clone(), backend.clone()]).await,
+        [PutOutcome::Created, PutOutcome::Created]
+    );
     let found = store.get(Kind::Key, Some(acme.id), "backend").await.unwrap().unwrap();
     assert_eq!(found.resource.id, backend.id);
     assert_eq!(found.resource.spec, backend.spec);
@@ -32,11 +35,11 @@ async fn a_put_of_the_same_writes_nothing() {
     write(&store, &[acme.clone(), backend.clone()]).await;
     let mut again = backend.clone();
     again.sealed = None; // leaves what is there
-    assert_eq!(write(&store, &[acme.clone(), again]).await, [Put::Unchanged, Put::Unchanged]);
+    assert_eq!(write(&store, &[acme.clone(), again]).await, [PutOutcome::Unchanged, PutOutcome::Unchanged]);
     assert_eq!(store.version().await.unwrap().revision, 1, "no revision is burnt");
     let mut resealed = backend.clone();
     resealed.sealed = Some(vec![9]);
-    assert_eq!(write(&store, &[acme, resealed]).await, [Put::Unchanged, Put::Updated]);
+    assert_eq!(write(&store, &[acme, resealed]).await, [PutOutcome::Unchanged, PutOutcome::Updated]);
     let found = store.get_by_id(backend.id).await.unwrap().unwrap();
     assert_eq!((found.resource.sealed, found.resource.revision), (Some(vec![9]), 2));
 }
@@ -55,7 +58,7 @@ async fn names_are_taken_per_kind_and_owner() {
     // The transaction survives a refusal, and a name is free again once its row is gone.
     assert!(tx.delete(acme.id).await.unwrap());
     let heir = tenant("acme", "free");
-    assert_eq!(tx.put(heir.clone()).await.unwrap(), Put::Created);
+    assert_eq!(tx.put(heir.clone()).await.unwrap(), PutOutcome::Created);
     tx.commit().await.unwrap();
     let found = store.get(Kind::Tenant, None, "acme").await.unwrap().unwrap();
     assert_eq!(found.resource.id, heir.id);

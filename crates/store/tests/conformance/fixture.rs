@@ -4,7 +4,7 @@ use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, KeySpec, Money, RequestId, RequestOutcome,
     ResourceId, ServiceTier, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
 };
-use store::{Actor, Draft, Put, Store};
+use store::{Actor, PutOutcome, ResourceDraft, Store};
 
 use crate::backend::address;
 
@@ -32,14 +32,14 @@ pub(crate) fn ada() -> Actor {
     Actor { name: "ada".to_owned() }
 }
 
-pub(crate) fn tenant(name: &str, tier: &str) -> Draft {
+pub(crate) fn tenant(name: &str, tier: &str) -> ResourceDraft {
     let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), disabled: false, priority: None });
-    Draft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
+    ResourceDraft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
 }
 
-pub(crate) fn key(owner: ResourceId, name: &str) -> Draft {
+pub(crate) fn key(owner: ResourceId, name: &str) -> ResourceDraft {
     let spec = Spec::Key(KeySpec { user: Some("ü".to_owned()), ..KeySpec::default() });
-    Draft {
+    ResourceDraft {
         id: ResourceId::new(),
         tenant: Some(owner),
         name: name.to_owned(),
@@ -49,7 +49,7 @@ pub(crate) fn key(owner: ResourceId, name: &str) -> Draft {
 }
 
 /// Writes drafts in one transaction and says what each did.
-pub(crate) async fn write(store: &Store, drafts: &[Draft]) -> Vec<Put> {
+pub(crate) async fn write(store: &Store, drafts: &[ResourceDraft]) -> Vec<PutOutcome> {
     let mut tx = store.begin(&ada()).await.unwrap();
     let mut done = Vec::new();
     for draft in drafts {

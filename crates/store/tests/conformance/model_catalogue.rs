@@ -2,7 +2,7 @@
 
 use domain::{Catalogue, Kind, ProviderSpec, Resource, ResourceId, Spec, Timestamp};
 use serde_json::json;
-use store::{CatalogueQuery, Draft, Imported, StoreError};
+use store::{CatalogueQuery, Imported, ResourceDraft, StoreError};
 
 use crate::fixture::{Fresh, ada, fresh, write};
 
@@ -34,7 +34,8 @@ async fn provider(store: &Fresh, name: &str, kind: &str) -> ResourceId {
     let spec =
         ProviderSpec { kind: kind.to_owned(), ..serde_json::from_value(json!({ "kind": "x" })).unwrap() };
     let id = ResourceId::new();
-    let draft = Draft { id, tenant: None, name: name.to_owned(), spec: Spec::Provider(spec), sealed: None };
+    let draft =
+        ResourceDraft { id, tenant: None, name: name.to_owned(), spec: Spec::Provider(spec), sealed: None };
     write(store, &[draft]).await;
     id
 }

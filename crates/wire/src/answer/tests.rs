@@ -8,8 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::{
     ChatTap,
-    DialectName::{self as D, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    Seen, Tap,
+    Dialect::{self as D, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
+    StreamPipe, StreamSummary,
     tap::Verbatim,
 };
 
@@ -131,7 +131,7 @@ fn refusals_are_told_from_prompts_that_were_blocked() {
     }
 }
 
-fn seen(mut tap: Tap, stream: &str) -> Seen {
+fn seen(mut tap: StreamPipe, stream: &str) -> StreamSummary {
     let mut pieces = Vec::new();
     tap.feed(Bytes::copy_from_slice(stream.as_bytes()), &mut pieces).unwrap();
     tap.finish(&mut pieces);
@@ -140,12 +140,13 @@ fn seen(mut tap: Tap, stream: &str) -> Seen {
 
 #[test]
 fn a_stream_that_is_blocked_before_content_says_so() {
-    let verbatim = |dialect: D| Tap::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
+    let verbatim =
+        |dialect: D| StreamPipe::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
     let chat = |delta: &str, reason: &str| {
         let stream = format!(
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"role\":\"assistant\",\"content\":\"{delta}\"}}}}]}}\n\ndata: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\n"
         );
-        [seen(Tap::Chat(ChatTap::new(true)), &stream), seen(verbatim(OpenAiChat), &stream)]
+        [seen(StreamPipe::Chat(ChatTap::new(true)), &stream), seen(verbatim(OpenAiChat), &stream)]
             .map(|seen| seen.blocked)
     };
     assert_eq!(chat("", "content_filter"), [true; 2]);

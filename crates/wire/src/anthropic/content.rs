@@ -1,18 +1,18 @@
 //! Reading content blocks of a call.
 
 use crate::{
-    canon::{
+    canonical::{
         CacheTtl, Document, Extra, Family, Image, Malformed, Media, Part, PartKind, Signature, Text,
         ToolCall, ToolResult, carry,
     },
-    dialect::Seal,
+    dialect::SignatureMac,
     json::{Json, JsonKind},
     read::{Members, Place},
 };
 
 /// Reads blocks, and collects members that the canonical call has no place for.
 pub(crate) struct Content<'a, 's> {
-    pub(crate) seal: &'s dyn Seal,
+    pub(crate) seal: &'s dyn SignatureMac,
     pub(crate) extra: Vec<Extra<'a>>,
 }
 

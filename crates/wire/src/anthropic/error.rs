@@ -2,9 +2,9 @@
 
 use domain::ErrorKind;
 
-use super::stream_out::frame;
+use super::stream_encoder::frame;
 use crate::{
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut},
+    dialect::{ClientErrorBody, ErrorAnswer, ErrorClass},
     json::{
         Json,
         out::{self, ObjectOut},
@@ -87,7 +87,7 @@ pub(crate) const fn by_status(status: u16) -> ErrorClass {
 }
 
 /// Writes an error body.
-pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut body = Vec::with_capacity(256);
     out::object(&mut body, |o| {
         o.text("type", "error");
@@ -97,13 +97,13 @@ pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
 }
 
 /// Writes an error into a stream.
-pub(super) fn encode_event(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode_event(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut event = Vec::with_capacity(256);
     frame(&mut event, "error", |o| members(error, o));
     event
 }
 
-fn members(error: &ErrorOut<'_>, o: &mut ObjectOut<'_>) {
+fn members(error: &ClientErrorBody<'_>, o: &mut ObjectOut<'_>) {
     o.object("error", |o| {
         o.text("type", error_type(error.kind));
         o.text("message", error.message);

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::media::Kind;
 use crate::{
     anthropic::shared::Content,
-    canon::{
+    canonical::{
         CacheTtl, Document, Family, Image, Malformed, Media, Part, PartKind, Signature, Text, ToolCall,
         ToolResult, carry,
     },

@@ -2,10 +2,10 @@
 
 use domain::ErrorKind;
 
-use super::{frame, reply_in::text};
+use super::{decode_response::text, frame};
 use crate::{
     anthropic::shared::by_status,
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut},
+    dialect::{ClientErrorBody, ErrorAnswer, ErrorClass},
     json::{
         Json,
         out::{self, ObjectOut},
@@ -92,7 +92,7 @@ pub(super) const fn exception(kind: ErrorKind) -> &'static str {
 }
 
 /// Writes an error body.
-pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut body = Vec::with_capacity(256);
     out::object(&mut body, |o| {
         o.text("__type", exception(error.kind));
@@ -102,7 +102,7 @@ pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
 }
 
 /// Writes an error into a stream: one of the exceptions that a stream may end with.
-pub(super) fn encode_event(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode_event(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let kind = match error.kind {
         ErrorKind::InvalidRequest | ErrorKind::UnsupportedByTarget | ErrorKind::RequestTooLarge => {
             "validationException"
@@ -117,7 +117,7 @@ pub(super) fn encode_event(error: &ErrorOut<'_>) -> Vec<u8> {
     event
 }
 
-fn members(error: &ErrorOut<'_>, o: &mut ObjectOut<'_>) {
+fn members(error: &ClientErrorBody<'_>, o: &mut ObjectOut<'_>) {
     o.text("message", error.message);
     o.text("code", error.code);
     o.text_if("param", error.param);

@@ -1,7 +1,7 @@
 //! Frames of `application/vnd.amazon.eventstream`: lengths, headers, payload and two checksums, all big endian.
 
 use crate::{
-    dialect::BadEvent,
+    dialect::InvalidEvent,
     json::out::{self, ObjectOut},
 };
 
@@ -23,8 +23,8 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// Reads a whole frame.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BadEvent> {
-        let bad = |what: &str| BadEvent(format!("a frame {what}"));
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, InvalidEvent> {
+        let bad = |what: &str| InvalidEvent(format!("a frame {what}"));
         let number =
             |at: usize| -> Option<u32> { Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?)) };
         let end =

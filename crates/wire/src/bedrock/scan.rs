@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::{
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::{Fault, Reader, decode},
     scan::{
         RequestFacts, ScanError,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Validates a body and gives its facts; see [`crate::scan()`]. Model and stream stand in the path.
-pub(super) fn scan(path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+pub(super) fn scan(path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
     let mut reader = shared::open(body)?;
     let mut facts = shared::of_path(path, "modelId")?;
     shared::fields(&mut reader, ["messages", "inferenceConfig"], |reader, name| match name {
@@ -128,7 +128,7 @@ fn limit_patch(body: &[u8], facts: &RequestFacts, limit: u64) -> Option<(Range<u
 mod tests {
     use super::*;
 
-    const PATH: InPath<'static> = InPath { model: Some("amazon.nova"), stream: Some(true) };
+    const PATH: PathParamsRef<'static> = PathParamsRef { model: Some("amazon.nova"), stream: Some(true) };
 
     #[test]
     fn finds_what_routing_and_metering_need() {
@@ -147,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(scan(PATH, body.as_bytes()).unwrap_err().field, field, "{body}");
         }
-        assert_eq!(scan(InPath::default(), b"{}").unwrap_err().field, Some("modelId"));
+        assert_eq!(scan(PathParamsRef::default(), b"{}").unwrap_err().field, Some("modelId"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut},
+    dialect::{ClientErrorBody, ErrorAnswer, ErrorClass},
     openai::error::{ProviderError, provider_error},
     phrases,
 };
@@ -43,21 +43,21 @@ pub(super) fn inside(message: Option<&str>) -> ProviderError {
 }
 
 /// Writes an error body.
-pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut body = json!({ "message": error.message, "id": error.request, "code": error.code });
     put(&mut body, error);
     body.to_string().into_bytes()
 }
 
 /// Writes an error inside a stream: the end of the message.
-pub(super) fn encode_event(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode_event(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut delta = json!({ "error": error.message, "finish_reason": "ERROR", "code": error.code });
     put(&mut delta, error);
     let event = json!({ "type": "message-end", "id": error.request, "delta": delta });
     format!("event: message-end\ndata: {event}\n\n").into_bytes()
 }
 
-fn put(body: &mut Value, error: &ErrorOut<'_>) {
+fn put(body: &mut Value, error: &ClientErrorBody<'_>) {
     if let Some(param) = error.param {
         body["param"] = param.into();
     }

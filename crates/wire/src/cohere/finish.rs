@@ -1,6 +1,6 @@
 //! Why an answer ended, in Cohere's words (DIALECTS §2.1).
 
-use crate::canon::Finish;
+use crate::canonical::Finish;
 
 /// Reads `finish_reason`; an unknown one is an end.
 pub(super) fn read(reason: &str) -> Finish {

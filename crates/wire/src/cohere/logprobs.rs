@@ -1,7 +1,7 @@
 //! Cohere's `logprobs`, read and written.
 
 use crate::{
-    canon::{Logprob, Malformed},
+    canonical::{Logprob, Malformed},
     json::{
         Json,
         out::{ArrayOut, ObjectOut},

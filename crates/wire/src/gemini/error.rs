@@ -6,7 +6,7 @@ use domain::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::{ErrorAnswer, ErrorClass, ErrorOut},
+    dialect::{ClientErrorBody, ErrorAnswer, ErrorClass},
     json::Json,
     openai::error::{MAX_MESSAGE, ProviderError},
     phrases,
@@ -146,7 +146,7 @@ const fn by_status(status: u16) -> ErrorClass {
 }
 
 /// Writes an error body. `error` comes first: the official client looks for it there in streams.
-pub(super) fn encode(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn encode(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": error.code,

@@ -1,7 +1,7 @@
 //! Gemini's `logprobsResult`, read and written.
 
 use crate::{
-    canon::{Logprob, Malformed, Text},
+    canonical::{Logprob, Malformed, Text},
     json::{Json, out::ObjectOut},
     read::{Members, Place},
 };

@@ -2,8 +2,8 @@
 
 use super::seal::{self, Sealed};
 use crate::{
-    canon::{Document, Image, Malformed, Media, Part, PartKind, Text, ToolCall, ToolResult},
-    dialect::Seal,
+    canonical::{Document, Image, Malformed, Media, Part, PartKind, Text, ToolCall, ToolResult},
+    dialect::SignatureMac,
     json::{Json, JsonKind},
     read::{Members, Place},
 };
@@ -27,7 +27,7 @@ const DATA: [&str; 9] = [
 pub(super) fn read<'a>(
     json: Json<'a>,
     place: &Place<'_>,
-    seal: Option<&dyn Seal>,
+    seal: Option<&dyn SignatureMac>,
     out: &mut Vec<Part<'a>>,
 ) -> Result<(), Malformed> {
     let mut members = super::open(json, place)?;

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    canon::{Document, Media, PartKind},
+    canonical::{Document, Media, PartKind},
     json::out::ObjectOut,
 };
 

@@ -2,7 +2,7 @@
 
 use super::camel;
 use crate::{
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::{Fault, Reader, decode},
     scan::{
         MAX_CHOICES, MAX_OUTPUT, RequestFacts, ScanError,
@@ -25,7 +25,7 @@ struct Draft {
 }
 
 /// Validates a body and gives its facts; see [`crate::scan()`]. The model is the path's.
-pub(super) fn scan(path: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+pub(super) fn scan(path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
     let (mut reader, mut draft) = (shared::open(body)?, Draft::default());
     draft.request(&mut reader)?;
     let close = shared::close(&mut reader)?;

@@ -6,8 +6,8 @@ use base64::{
 };
 
 use crate::{
-    canon::{Family, Signature, Text, carry},
-    dialect::Seal,
+    canonical::{Family, Signature, Text, carry},
+    dialect::SignatureMac,
 };
 
 /// What stands in front of a wrapped seal: thoughts that only their provider can read are told from other seals.
@@ -20,7 +20,7 @@ pub(super) struct Sealed<'a> {
 }
 
 /// Reads a seal out of a client's part; without `seal` it is a provider's part, whose seals are its own.
-pub(super) fn read<'a>(text: Text<'a>, seal: Option<&dyn Seal>) -> Sealed<'a> {
+pub(super) fn read<'a>(text: Text<'a>, seal: Option<&dyn SignatureMac>) -> Sealed<'a> {
     // Clients write bytes in either alphabet.
     let wrapped = seal.and_then(|seal| {
         let bytes = STANDARD.decode(text.as_bytes()).or_else(|_| URL_SAFE.decode(text.as_bytes())).ok()?;
@@ -35,7 +35,7 @@ pub(super) fn read<'a>(text: Text<'a>, seal: Option<&dyn Seal>) -> Sealed<'a> {
 }
 
 /// Writes a seal for a client; `None`: it is too long to carry.
-pub(super) fn write(sealed: &Signature<'_>, redacted: bool, seal: &dyn Seal) -> Option<String> {
+pub(super) fn write(sealed: &Signature<'_>, redacted: bool, seal: &dyn SignatureMac) -> Option<String> {
     if sealed.family == Family::Gemini && !redacted {
         return Some(sealed.text.to_string());
     }

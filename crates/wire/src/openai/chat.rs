@@ -3,23 +3,23 @@
 //! A chat client's call to a chat provider never comes here: its bytes pass, see [`crate::splice()`] and
 //! [`super::stream`].
 
-mod call_in;
-mod call_out;
+mod decode_request;
+mod decode_response;
 mod details;
+mod encode_request;
+mod encode_response;
 mod finish;
 mod messages_in;
-mod reply_in;
-mod reply_out;
-mod stream_in;
-mod stream_out;
+mod stream_decoder;
+mod stream_encoder;
 
 use bytes::Bytes;
 
 pub(crate) use self::{
-    call_in::{effort, metadata, mode, schema},
+    decode_request::{effort, metadata, mode, schema},
+    decode_response::{text, tier, token_list},
+    encode_response::logprobs,
     finish::{FILTERED, write as finish_reason},
-    reply_in::{text, tier, token_list},
-    reply_out::logprobs,
 };
 use super::{
     error::ProviderError,
@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{
     Api,
-    canon::{Call, Encoded, Losses, Malformed, Reply, TargetFacts, Unsupported},
+    canonical::{Call, Encoded, LossReport, Malformed, Reply, TargetFacts, Unsupported},
     dialect::{
-        Dialect, DialectName, Envelope, ErrorAnswer, ErrorClass, ErrorOut, InPath, NoReply, Seal,
-        StreamDecoder, StreamEncoder,
+        ClientErrorBody, DecodeError, Dialect, DialectCodec, Envelope, ErrorAnswer, ErrorClass,
+        PathParamsRef, SignatureMac, StreamDecoder, StreamEncoder,
     },
     json::Json,
     scan::{RequestFacts, ScanError, scan},
@@ -42,12 +42,12 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Chat;
 
-impl Dialect for Chat {
-    fn name(&self) -> DialectName {
-        DialectName::OpenAiChat
+impl DialectCodec for Chat {
+    fn name(&self) -> Dialect {
+        Dialect::OpenAiChat
     }
 
-    fn scan(&self, _: InPath<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
+    fn scan(&self, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {
         scan(Api::Chat, body)
     }
 
@@ -55,44 +55,49 @@ impl Dialect for Chat {
         splice(body, facts, edits)
     }
 
-    fn decode_call<'a>(&self, _: InPath<'a>, body: Json<'a>, seal: &dyn Seal) -> Result<Call<'a>, Malformed> {
-        call_in::decode(body, seal)
+    fn decode_call<'a>(
+        &self,
+        _: PathParamsRef<'a>,
+        body: Json<'a>,
+        seal: &dyn SignatureMac,
+    ) -> Result<Call<'a>, Malformed> {
+        decode_request::decode(body, seal)
     }
 
     fn encode_call(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
-        losses: Losses,
+        losses: LossReport,
     ) -> Result<Encoded, Unsupported> {
-        call_out::encode(call, target, losses)
+        encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, NoReply> {
-        reply_in::decode(body)
+    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+        decode_response::decode(body)
     }
 
     fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
-        reply_out::encode(reply, envelope)
+        encode_response::encode(reply, envelope)
     }
 
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
-        Box::<stream_in::Decoder>::default()
+        Box::<stream_decoder::Decoder>::default()
     }
 
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder> {
-        Box::new(stream_out::Encoder::new(envelope))
+        Box::new(stream_encoder::Encoder::new(envelope))
     }
 
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
         fault::decode(answer)
     }
 
-    fn encode_error(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error_body(error.message, error.kind, error.code, error.param, error.extra)
     }
 
-    fn encode_error_event(&self, error: &ErrorOut<'_>) -> Vec<u8> {
+    fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error_event(error.message, error.kind, error.code, error.param, error.extra)
     }
 }

@@ -1,8 +1,8 @@
 //! What Chat Completions and Responses have in common in a call's options.
 
 use crate::{
-    canon::{Call, Effort, Field, Losses, Reasoning, ReasoningMode, Unsupported},
-    dialect::DialectName,
+    canonical::{Call, Effort, Field, LossReport, Reasoning, ReasoningMode, Unsupported},
+    dialect::Dialect,
     json::{Json, out::ObjectOut},
     quirks::Efforts,
 };
@@ -12,7 +12,7 @@ pub(crate) fn number(
     (field, key, usual): (Field, &str, f64),
     value: Option<Json<'_>>,
     taken: bool,
-    losses: &mut Losses,
+    losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     match value {
@@ -50,12 +50,12 @@ pub(crate) const fn nearest(effort: Effort, known: Efforts) -> Effort {
     }
 }
 
-const fn is_openai(client: DialectName) -> bool {
-    matches!(client, DialectName::OpenAiChat | DialectName::OpenAiResponses)
+const fn is_openai(client: Dialect) -> bool {
+    matches!(client, Dialect::OpenAiChat | Dialect::OpenAiResponses)
 }
 
 /// A client's service tier in OpenAI's words; `None`: it has no such queue.
-pub(crate) fn service_tier(tier: &str, client: DialectName) -> Option<&str> {
+pub(crate) fn service_tier(tier: &str, client: Dialect) -> Option<&str> {
     match tier {
         "auto" | "default" | "flex" | "priority" => Some(tier),
         "scale" | "fast" | "ultrafast" if is_openai(client) => Some(tier),
@@ -74,6 +74,6 @@ const SHARED: [&str; 4] =
     ["moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
 /// Whether a field outside the canonical call means the same in both of OpenAI's dialects.
-pub(crate) fn shared_extra(name: &str, client: DialectName) -> bool {
+pub(crate) fn shared_extra(name: &str, client: Dialect) -> bool {
     is_openai(client) && SHARED.contains(&name)
 }

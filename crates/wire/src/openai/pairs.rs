@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::canon::{Malformed, PartKind, Role, Turn};
+use crate::canonical::{Malformed, PartKind, Role, Turn};
 
 /// Where results must stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What Chat Completions and Responses have in common in content: data URIs, marks for the cache, file names.
 
 use crate::{
-    canon::{CacheTtl, Losses, Malformed, Media, Text},
+    canonical::{CacheTtl, LossReport, Malformed, Media, Text},
     json::out::ObjectOut,
     quirks::CacheMarks,
     read::Members,
@@ -64,12 +64,12 @@ pub(crate) fn cache_in(part: &mut Members<'_, '_>) -> Result<Option<CacheTtl>, M
 pub(crate) fn cache_out(
     ttl: Option<CacheTtl>,
     marks: CacheMarks,
-    losses: &mut Losses,
+    losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) {
     let Some(ttl) = ttl else { return };
     match marks {
-        CacheMarks::None => losses.hint(crate::canon::Field::Cache.name_in(losses.client())),
+        CacheMarks::None => losses.hint(crate::canonical::Field::Cache.name_in(losses.client())),
         CacheMarks::Breakpoint => o.object("prompt_cache_breakpoint", |o| {
             o.text("mode", "explicit");
             o.text("ttl", if ttl.seconds() > 1_800 { "12h" } else { "30m" });

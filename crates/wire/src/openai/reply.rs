@@ -5,7 +5,7 @@ use domain::{ServiceTier, Usage};
 pub use super::error::{ProviderError, provider_error};
 use super::{chat::Chat, usage};
 use crate::{
-    dialect::Dialect as _,
+    dialect::DialectCodec as _,
     json::{Fault, Json, Reader},
 };
 
@@ -28,7 +28,7 @@ pub fn chat_usage(body: &[u8]) -> Option<Usage> {
     found.map(|usage| Usage { service_tier: tier, ..usage })
 }
 
-/// Whether a plain chat answer is none because a filter refused the prompt, see [`crate::canon::Reply::blocked`].
+/// Whether a plain chat answer is none because a filter refused the prompt, see [`crate::canonical::Reply::blocked`].
 ///
 /// Only a body that names a filter is read for it.
 #[must_use]

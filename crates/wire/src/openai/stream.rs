@@ -8,7 +8,7 @@ use std::{fmt, ops::Range};
 use bytes::Bytes;
 
 use self::chunk::Chunk;
-pub use self::seen::Seen;
+pub use self::seen::StreamSummary;
 use crate::{
     json::Reader,
     sse::{BOM, Data, Framer},
@@ -21,7 +21,7 @@ const DONE: &[u8] = b"[DONE]";
 
 /// What the tap hands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum OutputChunk {
     /// Bytes to relay as they are: one or more whole events (or the LF of a CRLF that two chunks share).
     Relay(Bytes),
     /// The terminal `data: [DONE]` event, whole; a comment may go in front of it.
@@ -34,14 +34,14 @@ pub enum TapError {
     /// An event exceeds [`MAX_EVENT`] bytes.
     EventTooLarge,
     /// An event cannot be read.
-    BadEvent,
+    InvalidEvent,
 }
 
 impl fmt::Display for TapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EventTooLarge => write!(f, "the provider sent an event of more than {MAX_EVENT} bytes"),
-            Self::BadEvent => f.write_str("the provider sent an event that cannot be read"),
+            Self::InvalidEvent => f.write_str("the provider sent an event that cannot be read"),
         }
     }
 }
@@ -68,7 +68,7 @@ pub struct ChatTap {
     begun: bool,
     /// Whether the last event was dropped: then the rest of its line end is dropped as well.
     dropped: bool,
-    seen: Seen,
+    seen: StreamSummary,
 }
 
 impl ChatTap {
@@ -84,13 +84,13 @@ impl ChatTap {
             held: Vec::new(),
             begun: false,
             dropped: false,
-            seen: Seen::default(),
+            seen: StreamSummary::default(),
         }
     }
 
     /// What the stream said so far.
     #[must_use]
-    pub const fn seen(&self) -> &Seen {
+    pub const fn seen(&self) -> &StreamSummary {
         &self.seen
     }
 
@@ -101,7 +101,7 @@ impl ChatTap {
     /// # Errors
     /// An event exceeds [`MAX_EVENT`]; the stream must be given up. What was appended before is sound.
     #[allow(clippy::needless_pass_by_value, reason = "the pieces keep the chunk's memory alive")]
-    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Piece>) -> Result<(), TapError> {
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
         let mut run = Run::new(&chunk);
         if !self.held.is_empty() {
             let Some(len) = self.framer.end(&chunk) else { return self.hold(&chunk) };
@@ -124,7 +124,7 @@ impl ChatTap {
 
     /// The body ended: passes on an event that lacks only its blank line, and adds that line, so that
     /// whatever the caller appends stands apart. Half an event is dropped; no client could read it.
-    pub fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub fn finish(&mut self, out: &mut Vec<OutputChunk>) {
         let event = self.held.strip_prefix(BOM).unwrap_or(&self.held);
         if !Data::of(event).is_some_and(|data| is_complete(&data.payload())) {
             self.held.clear();
@@ -143,7 +143,7 @@ impl ChatTap {
         Ok(())
     }
 
-    fn pass_held(&mut self, out: &mut Vec<Piece>) {
+    fn pass_held(&mut self, out: &mut Vec<OutputChunk>) {
         let event = Bytes::from(std::mem::take(&mut self.held));
         let mut run = Run::new(&event);
         self.pass(&mut run, event.len(), out);
@@ -151,7 +151,7 @@ impl ChatTap {
     }
 
     /// Passes on the next event of a run, `len` bytes long.
-    fn pass(&mut self, run: &mut Run<'_>, len: usize, out: &mut Vec<Piece>) {
+    fn pass(&mut self, run: &mut Run<'_>, len: usize, out: &mut Vec<OutputChunk>) {
         let verdict = self.judge(&run.rest()[..len]);
         self.dropped = matches!(verdict, Verdict::Drop);
         match verdict {
@@ -164,7 +164,7 @@ impl ChatTap {
             Verdict::Done => {
                 run.flush(out);
                 run.keep(len);
-                out.push(Piece::Done(run.take()));
+                out.push(OutputChunk::Done(run.take()));
             }
         }
     }
@@ -249,10 +249,10 @@ impl<'a> Run<'a> {
         Bytes::from(std::mem::take(&mut self.edited))
     }
 
-    fn flush(&mut self, out: &mut Vec<Piece>) {
+    fn flush(&mut self, out: &mut Vec<OutputChunk>) {
         let bytes = self.take();
         if !bytes.is_empty() {
-            out.push(Piece::Relay(bytes));
+            out.push(OutputChunk::Relay(bytes));
         }
     }
 }

@@ -1,25 +1,25 @@
 //! The rows: where each provider is, what it speaks and what is odd about it (DIALECTS §6, state of November 2026).
 
-use super::{Addressing, Auth, ProviderRow, Root, Speaks};
+use super::{Addressing, Auth, BasePath, DialectEndpoint, ProviderRow};
 use crate::{
-    dialect::DialectName::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    quirks::{CacheMarks, Efforts, Quirks, Seed, Thinking, ThoughtsBack, ToolChoices},
+    dialect::Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
+    quirks::{CacheMarks, Efforts, Quirks, ReasoningReplay, Seed, Thinking, ToolChoices},
 };
 
 /// A dialect behind the base URL.
-pub(super) const fn at_base(dialect: DialectName) -> Speaks {
-    Speaks { dialect, root: Root::Base }
+pub(super) const fn at_base(dialect: Dialect) -> DialectEndpoint {
+    DialectEndpoint { dialect, root: BasePath::Base }
 }
 
 /// A dialect behind another path of the same host.
-const fn at(dialect: DialectName, path: &'static str) -> Speaks {
-    Speaks { dialect, root: Root::Instead(path) }
+const fn at(dialect: Dialect, path: &'static str) -> DialectEndpoint {
+    DialectEndpoint { dialect, root: BasePath::Instead(path) }
 }
 
-const CHAT: &[Speaks] = &[at_base(OpenAiChat)];
-const CHAT_AND_RESPONSES: &[Speaks] = &[at_base(OpenAiChat), at_base(OpenAiResponses)];
+const CHAT: &[DialectEndpoint] = &[at_base(OpenAiChat)];
+const CHAT_AND_RESPONSES: &[DialectEndpoint] = &[at_base(OpenAiChat), at_base(OpenAiResponses)];
 /// Local servers: OpenAI's dialects under `/v1`, Anthropic's beside it.
-const LOCAL: &[Speaks] = &[at_base(OpenAiChat), at_base(OpenAiResponses), at(Anthropic, "")];
+const LOCAL: &[DialectEndpoint] = &[at_base(OpenAiChat), at_base(OpenAiResponses), at(Anthropic, "")];
 
 /// A row that copied OpenAI Chat; others write what differs.
 const COMPATIBLE: ProviderRow = ProviderRow {
@@ -120,7 +120,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
             tool_choice: ToolChoices::Any,
             seed: Seed::RandomSeed,
             no_logprobs: true,
-            thoughts_back: ThoughtsBack::ThinkingPart,
+            thoughts_back: ReasoningReplay::ThinkingPart,
             ..OLD_NAMES
         },
         genai_name: "mistral_ai",
@@ -131,7 +131,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         quirks: Quirks {
             thinking: Thinking::TypeAndEffort,
             efforts: Efforts::LowHighMax,
-            thoughts_back: ThoughtsBack::ReasoningContent,
+            thoughts_back: ReasoningReplay::ReasoningContent,
             ..OLD_NAMES
         },
         ..vendor("deepseek", "https://api.deepseek.com")
@@ -154,7 +154,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         quirks: Quirks {
             temperature_to_one: true,
             thinking: Thinking::Type,
-            thoughts_back: ThoughtsBack::ReasoningContent,
+            thoughts_back: ReasoningReplay::ReasoningContent,
             tool_choice: ToolChoices::NoRequired,
             ..OLD_NAMES
         },
@@ -167,7 +167,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
             tool_choice: ToolChoices::Auto,
             tool_stream: true,
             thinking: Thinking::Type,
-            thoughts_back: ThoughtsBack::ReasoningContent,
+            thoughts_back: ReasoningReplay::ReasoningContent,
             no_logprobs: true,
             ..OLD_NAMES
         },
@@ -183,7 +183,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         quirks: Quirks {
             tool_choice: ToolChoices::Unknown,
             thinking: Thinking::None,
-            thoughts_back: ThoughtsBack::ReasoningDetails,
+            thoughts_back: ReasoningReplay::ReasoningDetails,
             always: &[("reasoning_split", "true")],
             ..VENDOR
         },
@@ -217,7 +217,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
             top_k: true,
             thinking: Thinking::Object,
             efforts: Efforts::ToXHigh,
-            thoughts_back: ThoughtsBack::ReasoningDetails,
+            thoughts_back: ReasoningReplay::ReasoningDetails,
             cache_marks: CacheMarks::CacheControl,
             ..OLD_NAMES
         },
@@ -275,19 +275,19 @@ pub(super) static ROWS: [ProviderRow; 38] = [
     ProviderRow {
         auth: Auth::Optional,
         speaks: LOCAL,
-        quirks: Quirks { no_choices: true, thoughts_back: ThoughtsBack::Reasoning, ..OLD_NAMES },
+        quirks: Quirks { no_choices: true, thoughts_back: ReasoningReplay::Reasoning, ..OLD_NAMES },
         ..vendor("ollama", "http://localhost:11434/v1")
     },
     ProviderRow {
         auth: Auth::Optional,
         speaks: LOCAL,
-        quirks: Quirks { top_k: true, thoughts_back: ThoughtsBack::Reasoning, ..VENDOR },
+        quirks: Quirks { top_k: true, thoughts_back: ReasoningReplay::Reasoning, ..VENDOR },
         ..vendor("vllm", "http://localhost:8000/v1")
     },
     ProviderRow {
         auth: Auth::Optional,
         speaks: &[at_base(OpenAiChat), at(Anthropic, "")],
-        quirks: Quirks { top_k: true, thoughts_back: ThoughtsBack::ReasoningContent, ..OLD_NAMES },
+        quirks: Quirks { top_k: true, thoughts_back: ReasoningReplay::ReasoningContent, ..OLD_NAMES },
         ..vendor("llama-cpp", "http://localhost:8080/v1")
     },
     ProviderRow {

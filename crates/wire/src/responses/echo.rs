@@ -1,7 +1,7 @@
 //! What a response repeats of its call.
 
 use crate::{
-    canon::{Call, OutputFormat, Part, PartKind, Role, Tool, ToolChoice, ToolMode},
+    canonical::{Call, OutputFormat, Part, PartKind, Role, Tool, ToolChoice, ToolMode},
     json::{
         Json,
         out::{self, ArrayOut, ObjectOut},
@@ -22,8 +22,8 @@ pub(super) fn write(call: &Call<'_>) -> Vec<u8> {
         o.null("previous_response_id");
         o.object("reasoning", |o| {
             let reasoning = &call.reasoning;
-            nullable("effort", reasoning.effort.map(crate::canon::Effort::name), o);
-            nullable("summary", reasoning.show.and_then(super::call_out::summary), o);
+            nullable("effort", reasoning.effort.map(crate::canonical::Effort::name), o);
+            nullable("summary", reasoning.show.and_then(super::encode_request::summary), o);
         });
         // Nothing is stored here, whatever was asked (DIALECTS §7.21).
         o.bool("store", false);
@@ -33,7 +33,7 @@ pub(super) fn write(call: &Call<'_>) -> Vec<u8> {
         o.number("top_logprobs", call.sampling.top_logprobs.unwrap_or(0));
         o.object("text", |o| text(call, o));
         match &call.tool_choice {
-            Some(choice) => super::call_out::tool_choice(choice, o),
+            Some(choice) => super::encode_request::tool_choice(choice, o),
             None => o.text("tool_choice", "auto"),
         }
         o.array("tools", |a| call.tools.iter().for_each(|tool| write_tool(tool, a)));
@@ -62,7 +62,7 @@ fn text(call: &Call<'_>, o: &mut ObjectOut<'_>) {
     o.object("format", |o| match &call.format {
         OutputFormat::Text => o.text("type", "text"),
         OutputFormat::Json => o.text("type", "json_object"),
-        OutputFormat::Schema(schema) => super::call_out::schema(schema, o),
+        OutputFormat::Schema(schema) => super::encode_request::schema(schema, o),
     });
     o.text_if("verbosity", call.verbosity.as_deref());
 }

@@ -1,9 +1,9 @@
 //! The gateway's own error inside a stream that has begun.
 
-use crate::{dialect::ErrorOut, json::out};
+use crate::{dialect::ClientErrorBody, json::out};
 
 /// Writes the event: flat, unlike the body of an error answer.
-pub(super) fn event(error: &ErrorOut<'_>) -> Vec<u8> {
+pub(super) fn event(error: &ClientErrorBody<'_>) -> Vec<u8> {
     let mut event = b"event: error\ndata: ".to_vec();
     out::object(&mut event, |o| {
         o.text("type", "error");

@@ -1,6 +1,6 @@
 //! Why an answer ended, as status and details (DIALECTS §2.1).
 
-use crate::{canon::Finish, json::Fields};
+use crate::{canonical::Finish, json::Fields};
 
 /// Reads the reason of a response that came to an end; `None`: it failed.
 pub(super) fn read(response: &Fields<'_>, calls: bool, refusal: bool) -> Option<Finish> {

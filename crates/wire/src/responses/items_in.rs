@@ -1,11 +1,11 @@
 //! Reading the items of a client's call.
 
 use crate::{
-    canon::{
+    canonical::{
         Document, Extra, Family, Image, Malformed, Media, Part, PartKind, Role, Signature, Text, ToolCall,
         ToolResult, Turn, carry,
     },
-    dialect::Seal,
+    dialect::SignatureMac,
     json::Json,
     openai::part::{cache_in, media, shortened},
     read::{Members, Place},
@@ -13,7 +13,7 @@ use crate::{
 
 /// Reads items into turns, and collects members that the canonical call has no place for.
 pub(super) struct Items<'a, 's> {
-    seal: &'s dyn Seal,
+    seal: &'s dyn SignatureMac,
     pub(super) turns: Vec<Turn<'a>>,
     pub(super) extra: Vec<Extra<'a>>,
 }
@@ -23,7 +23,7 @@ pub(super) const THOUGHTS: &str = "t";
 pub(super) const REDACTED: &str = "r";
 
 impl<'a, 's> Items<'a, 's> {
-    pub(super) const fn new(seal: &'s dyn Seal) -> Self {
+    pub(super) const fn new(seal: &'s dyn SignatureMac) -> Self {
         Self { seal, turns: Vec::new(), extra: Vec::new() }
     }
 

@@ -4,7 +4,7 @@ use domain::Usage;
 
 use super::{echo, finish, items_in};
 use crate::{
-    canon::{Call, Family, Finish, Logprob, Signature, carry},
+    canonical::{Call, Family, Finish, Logprob, Signature, carry},
     dialect::Envelope,
     json::{
         Json,

@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 
 use super::{MAX_OUTPUT, MAX_USER, RequestFacts, ScanError};
 use crate::{
-    dialect::InPath,
+    dialect::PathParamsRef,
     json::{Fault, Reader, decode},
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn objects<'a>(
 }
 
 /// The facts of a call whose model and stream stand in the path.
-pub(crate) fn of_path(path: InPath<'_>, field: &'static str) -> Result<RequestFacts, ScanError> {
+pub(crate) fn of_path(path: PathParamsRef<'_>, field: &'static str) -> Result<RequestFacts, ScanError> {
     let model = path.model.filter(|model| !model.is_empty()).ok_or(missing(field))?;
     Ok(RequestFacts {
         stream: path.stream.unwrap_or(false),

@@ -1,7 +1,7 @@
 //! How much of what the user wrote is program code.
 
 use super::line::{self, Sign};
-use crate::canon::{Call, Part, PartKind, Role};
+use crate::canonical::{Call, Part, PartKind, Role};
 
 /// How many user turns are looked at, from the last on: the ninth would weigh less than half a hundredth.
 const MAX_TURNS: usize = 8;

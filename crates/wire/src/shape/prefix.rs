@@ -1,6 +1,6 @@
 //! A hash of what a conversation begins with, for providers that keep the prompts they have seen.
 
-use crate::canon::{Call, Media, Part, PartKind, Role};
+use crate::canonical::{Call, Media, Part, PartKind, Role};
 
 /// Most bytes of one text that are hashed: with its length they tell prompts apart.
 const MAX_HASHED: usize = 64 << 10;

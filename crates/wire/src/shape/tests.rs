@@ -17,7 +17,7 @@ fn chat(messages: &Value) -> Shape {
 }
 
 fn shape_of(api: Api, body: &Value) -> Shape {
-    let path = InPath { model: Some("m"), stream: Some(false) };
+    let path = PathParamsRef { model: Some("m"), stream: Some(false) };
     shape(api, path, &Bytes::from(body.to_string()))
 }
 
@@ -85,7 +85,11 @@ fn efforts_and_formats_as_they_were_said() {
 #[test]
 fn what_cannot_be_read_has_no_shape() {
     for body in ["", "{", "[]", r#"{"model":"m","messages":[{"role":"robot"}]}"#] {
-        assert_eq!(shape(Api::Chat, InPath::default(), &Bytes::from(body)), Shape::default(), "{body}");
+        assert_eq!(
+            shape(Api::Chat, PathParamsRef::default(), &Bytes::from(body)),
+            Shape::default(),
+            "{body}"
+        );
     }
     let call = &everywhere("a", "b", false)[0].1;
     assert_eq!(shape_of(Api::Embeddings, call), Shape::default());
@@ -155,7 +159,7 @@ fn the_fixtures_of_every_dialect() {
         (Api::Converse, include_bytes!("../../fixtures/bedrock/request.json"), 2, "high"),
     ];
     for (api, body, tools, effort) in fixtures {
-        let path = InPath { model: Some("m"), stream: Some(false) };
+        let path = PathParamsRef { model: Some("m"), stream: Some(false) };
         let shape = shape(api, path, &Bytes::from_static(body));
         let read = (shape.tools, shape.json, shape.reasoning_effort);
         assert_eq!(read, (tools, true, Some(effort)), "{}", api.name());

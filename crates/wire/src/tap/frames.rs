@@ -103,7 +103,7 @@ fn frame_len(bytes: &[u8]) -> Result<Option<usize>, TapError> {
     match u32::from_be_bytes(*head) as usize {
         len if len > MAX_EVENT => Err(TapError::EventTooLarge),
         // A frame that claims to be shorter than its own checksums can never be read past.
-        len if len < SHORTEST => Err(TapError::BadEvent),
+        len if len < SHORTEST => Err(TapError::InvalidEvent),
         len => Ok(Some(len)),
     }
 }

@@ -1,12 +1,12 @@
 //! Noting what a decoded event says, for retries, timeouts and settlement.
 
 use crate::{
-    canon::{Event, Finish, PartKind},
-    openai::stream::Seen,
+    canonical::{Event, Finish, PartKind},
+    openai::stream::StreamSummary,
 };
 
 /// Notes one event.
-pub(super) fn note(seen: &mut Seen, event: &Event<'_>) {
+pub(super) fn note(seen: &mut StreamSummary, event: &Event<'_>) {
     match event {
         Event::Start { model, .. } => {
             if seen.model.is_none() {
@@ -38,7 +38,7 @@ pub(super) fn note(seen: &mut Seen, event: &Event<'_>) {
     }
 }
 
-fn piece(seen: &mut Seen, bytes: usize) {
+fn piece(seen: &mut StreamSummary, bytes: usize) {
     if bytes > 0 {
         seen.content = true;
         seen.deltas = seen.deltas.saturating_add(1);

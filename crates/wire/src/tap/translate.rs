@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::{frames::Frames, note::note};
 use crate::{
-    canon::{Event, Finish},
+    canonical::{Event, Finish},
     dialect::{Framing, StreamDecoder, StreamEncoder},
     openai::{
         error::ProviderError,
-        stream::{Piece, Seen, TapError},
+        stream::{OutputChunk, StreamSummary, TapError},
     },
 };
 
@@ -17,7 +17,7 @@ pub struct Translation {
     frames: Frames,
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
-    seen: Seen,
+    seen: StreamSummary,
     /// Whether the terminal event was written.
     ended: bool,
 }
@@ -27,23 +27,23 @@ impl Translation {
     #[must_use]
     pub fn new(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
         let frames = Frames::new(decoder.framing());
-        Self { frames, decoder, encoder, seen: Seen::default(), ended: false }
+        Self { frames, decoder, encoder, seen: StreamSummary::default(), ended: false }
     }
 
     pub(super) fn framing(&self) -> Framing {
         self.encoder.framing()
     }
 
-    pub(super) const fn seen(&self) -> &Seen {
+    pub(super) const fn seen(&self) -> &StreamSummary {
         &self.seen
     }
 
-    pub(super) fn feed(&mut self, chunk: &[u8], out: &mut Vec<Piece>) -> Result<(), TapError> {
+    pub(super) fn feed(&mut self, chunk: &[u8], out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
         let mut at = 0;
         let mut written = Vec::new();
         let fed = self.feed_into(chunk, &mut at, &mut written);
         if !written.is_empty() {
-            out.push(Piece::Relay(Bytes::from(written)));
+            out.push(OutputChunk::Relay(Bytes::from(written)));
         }
         fed?;
         if self.seen.done {
@@ -71,7 +71,7 @@ impl Translation {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub(super) fn finish(&mut self, out: &mut Vec<OutputChunk>) {
         let mut rest = self.frames.rest();
         if !rest.is_empty() {
             rest.extend_from_slice(b"\n\n");
@@ -79,7 +79,7 @@ impl Translation {
             // Half an event is nothing; whether the stream was whole is decided below.
             let _ = self.translate(&rest, &mut written);
             if !written.is_empty() {
-                out.push(Piece::Relay(Bytes::from(written)));
+                out.push(OutputChunk::Relay(Bytes::from(written)));
             }
         }
         let whole = self.seen.done || self.decoder.is_complete() || self.seen.finish;
@@ -90,17 +90,17 @@ impl Translation {
     }
 
     /// Writes what is still owed, then the terminal event, once.
-    fn end(&mut self, out: &mut Vec<Piece>) {
+    fn end(&mut self, out: &mut Vec<OutputChunk>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let (mut owed, mut terminal) = (Vec::new(), Vec::new());
         self.encoder.end(&mut owed, &mut terminal);
         if !owed.is_empty() {
-            out.push(Piece::Relay(Bytes::from(owed)));
+            out.push(OutputChunk::Relay(Bytes::from(owed)));
         }
         // A client dialect without a terminal event still has a moment at which the answer is whole.
-        out.push(Piece::Done(Bytes::from(terminal)));
+        out.push(OutputChunk::Done(Bytes::from(terminal)));
     }
 
     fn translate(&mut self, event: &[u8], written: &mut Vec<u8>) -> Result<(), TapError> {
@@ -122,6 +122,6 @@ impl Translation {
             }
         });
         self.seen.progress += u64::from(events > 0);
-        read.map_err(|_| TapError::BadEvent)
+        read.map_err(|_| TapError::InvalidEvent)
     }
 }

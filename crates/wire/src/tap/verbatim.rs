@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::{frames::Frames, note::note};
 use crate::{
-    canon::Event,
+    canonical::Event,
     dialect::{Framing, StreamDecoder},
-    openai::stream::{Piece, Seen, TapError},
+    openai::stream::{OutputChunk, StreamSummary, TapError},
 };
 
 /// Watches one stream.
@@ -16,7 +16,7 @@ pub struct Verbatim {
     frames: Frames,
     framing: Framing,
     decoder: Box<dyn StreamDecoder>,
-    seen: Seen,
+    seen: StreamSummary,
 }
 
 impl Verbatim {
@@ -24,19 +24,19 @@ impl Verbatim {
     #[must_use]
     pub fn new(decoder: Box<dyn StreamDecoder>) -> Self {
         let framing = decoder.framing();
-        Self { frames: Frames::new(framing), framing, decoder, seen: Seen::default() }
+        Self { frames: Frames::new(framing), framing, decoder, seen: StreamSummary::default() }
     }
 
     pub(super) const fn framing(&self) -> Framing {
         self.framing
     }
 
-    pub(super) const fn seen(&self) -> &Seen {
+    pub(super) const fn seen(&self) -> &StreamSummary {
         &self.seen
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "the pieces keep the chunk's memory alive")]
-    pub(super) fn feed(&mut self, chunk: Bytes, out: &mut Vec<Piece>) -> Result<(), TapError> {
+    pub(super) fn feed(&mut self, chunk: Bytes, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
         let mut at = 0;
         if self.frames.holds() {
             let Some((event, len)) = self.frames.complete(&chunk)? else { return Ok(()) };
@@ -56,7 +56,12 @@ impl Verbatim {
     }
 
     /// Reads whole events behind a run that is not pushed yet, and adds them to it.
-    fn pass(&mut self, chunk: &Bytes, run: &mut Range<usize>, out: &mut Vec<Piece>) -> Result<(), TapError> {
+    fn pass(
+        &mut self,
+        chunk: &Bytes,
+        run: &mut Range<usize>,
+        out: &mut Vec<OutputChunk>,
+    ) -> Result<(), TapError> {
         while let Some(len) = self.frames.next(&chunk[run.end..])? {
             let event = run.end..run.end + len;
             if self.read(&chunk[event.clone()])? {
@@ -69,7 +74,7 @@ impl Verbatim {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+    pub(super) fn finish(&mut self, out: &mut Vec<OutputChunk>) {
         let mut event = self.frames.rest();
         if self.framing == Framing::Sse && !event.is_empty() {
             // Only an event that a client could read is worth its missing blank line.
@@ -92,15 +97,15 @@ impl Verbatim {
             note(seen, &event);
         });
         self.seen.progress += u64::from(events > 0);
-        read.map_err(|_| TapError::BadEvent)?;
+        read.map_err(|_| TapError::InvalidEvent)?;
         Ok(self.seen.done && !done)
     }
 }
 
-fn push(out: &mut Vec<Piece>, bytes: Bytes, ends: bool) {
+fn push(out: &mut Vec<OutputChunk>, bytes: Bytes, ends: bool) {
     match ends {
         _ if bytes.is_empty() => {}
-        true => out.push(Piece::Done(bytes)),
-        false => out.push(Piece::Relay(bytes)),
+        true => out.push(OutputChunk::Done(bytes)),
+        false => out.push(OutputChunk::Relay(bytes)),
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use wire::{
-    DialectName,
-    canon::{
-        Call, Choice, Event, Family, Finish, Losses, Part, PartKind, Reply, Role, Signature, TargetFacts,
+    Dialect,
+    canonical::{
+        Call, Choice, Event, Family, Finish, LossReport, Part, PartKind, Reply, Role, Signature, TargetFacts,
         ToolCall, ToolResult, Turn,
     },
 };
@@ -53,11 +53,11 @@ pub fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
 /// A call in a target's words, as JSON, with what was dropped.
 pub fn written(
     call: &Call<'_>,
-    client: DialectName,
-    (server, target): (DialectName, &TargetFacts<'_>),
+    client: Dialect,
+    (server, target): (Dialect, &TargetFacts<'_>),
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
-    let losses = Losses::new(client, server, lenient);
+    let losses = LossReport::new(client, server, lenient);
     let encoded = codec(server).encode_call(call, target, losses).map_err(|error| error.to_string())?;
     Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
 }
@@ -69,12 +69,12 @@ pub fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
 }
 
 /// An answer as a client gets it.
-pub fn answered(client: DialectName, reply: &Reply<'_>) -> Value {
+pub fn answered(client: Dialect, reply: &Reply<'_>) -> Value {
     serde_json::from_slice(&codec(client).encode_reply(reply, &envelope())).unwrap()
 }
 
 /// A stream as a client gets it, its end included.
-pub fn streamed(client: DialectName, said: &[Event<'_>]) -> Vec<u8> {
+pub fn streamed(client: Dialect, said: &[Event<'_>]) -> Vec<u8> {
     let mut encoder = codec(client).stream_encoder(envelope());
     let (mut out, mut terminal) = (Vec::new(), Vec::new());
     said.iter().for_each(|event| encoder.event(event, &mut out));

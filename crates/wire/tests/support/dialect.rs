@@ -7,23 +7,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::Usage;
 use wire::{
-    DialectName, Piece, Quirks, Seen, Tap,
-    canon::{Event, Finish, PartKind, Reply, Signature, TargetFacts},
-    dialect::{Dialect, Envelope, InPath, Seal},
+    Dialect, OutputChunk, Quirks, StreamPipe, StreamSummary,
+    canonical::{Event, Finish, PartKind, Reply, Signature, TargetFacts},
+    dialect::{DialectCodec, Envelope, PathParamsRef, SignatureMac},
     json::Json,
     tap::Translation,
 };
 
 pub struct Sum;
 
-impl Seal for Sum {
+impl SignatureMac for Sum {
     fn tag(&self, bytes: &[u8]) -> [u8; 16] {
         let sum = bytes.iter().fold(7_u128, |sum, byte| sum.wrapping_mul(257).wrapping_add((*byte).into()));
         sum.to_be_bytes()
     }
 }
 
-pub fn codec(name: DialectName) -> &'static dyn Dialect {
+pub fn codec(name: Dialect) -> &'static dyn DialectCodec {
     name.codec().unwrap()
 }
 
@@ -50,8 +50,8 @@ pub fn fixture(dialect: &str, name: &str) -> Bytes {
 
 /// A client's body in a target's words, as JSON, with what was dropped.
 pub fn translated(
-    (client, path, body): (DialectName, InPath<'_>, &str),
-    server: DialectName,
+    (client, path, body): (Dialect, PathParamsRef<'_>, &str),
+    server: Dialect,
     target: &TargetFacts<'_>,
     lenient: bool,
 ) -> Result<(serde_json::Value, Vec<String>), String> {
@@ -159,7 +159,7 @@ impl Answer {
 }
 
 /// Reads a stream of whole frames.
-pub fn read<'a>(name: DialectName, frames: impl IntoIterator<Item = &'a [u8]>) -> Answer {
+pub fn read<'a>(name: Dialect, frames: impl IntoIterator<Item = &'a [u8]>) -> Answer {
     let (mut decoder, mut answer) = (codec(name).stream_decoder(), Answer::default());
     for frame in frames {
         decoder.event(frame, &mut |event| answer.take(&event)).unwrap();
@@ -193,12 +193,12 @@ pub fn frames(mut stream: &[u8]) -> Vec<&[u8]> {
 
 /// What a client gets of a provider's stream that arrives in these pieces.
 pub fn retell<'a>(
-    server: DialectName,
-    client: DialectName,
+    server: Dialect,
+    client: Dialect,
     chunks: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<u8>, Seen) {
+) -> (Vec<u8>, StreamSummary) {
     let (decoder, encoder) = (codec(server).stream_decoder(), codec(client).stream_encoder(envelope()));
-    let (mut tap, mut pieces) = (Tap::Translation(Translation::new(decoder, encoder)), Vec::new());
+    let (mut tap, mut pieces) = (StreamPipe::Translation(Translation::new(decoder, encoder)), Vec::new());
     for chunk in chunks {
         tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();
     }
@@ -206,7 +206,7 @@ pub fn retell<'a>(
     let mut out = Vec::new();
     for piece in &pieces {
         match piece {
-            Piece::Relay(bytes) | Piece::Done(bytes) => out.extend_from_slice(bytes),
+            OutputChunk::Relay(bytes) | OutputChunk::Done(bytes) => out.extend_from_slice(bytes),
         }
     }
     (out, tap.seen().clone())

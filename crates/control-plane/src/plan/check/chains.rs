@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use admin_api::{FieldError, cycles};
 use domain::{Kind, Resource, ResourceId, RouteSpec, Spec};
 
-use crate::plan::World;
+use crate::plan::ConfigGraph;
 
 /// Most routes that one request may pass through.
 const MOST_ROUTES: usize = 8;
@@ -17,7 +17,7 @@ type Link = (ResourceId, String);
 ///
 /// All chains are looked at: a route that nobody touched is in a new cycle, or too deep, when another one that it
 /// leads to was written, or shadows the one it led to before.
-pub(super) fn written(world: &World, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
+pub(super) fn written(world: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
     if !rows.iter().any(|(id, _)| world.get(*id).is_some_and(|row| row.kind() == Kind::Route)) {
         return Vec::new();
     }
@@ -40,7 +40,7 @@ pub(super) fn written(world: &World, rows: &[(ResourceId, String)]) -> Vec<Field
 }
 
 /// Chains that a deletion made too long, because a tenant's route stood in for a longer one of the operator's.
-pub(super) fn too_long_since(before: &World, after: &World) -> Vec<String> {
+pub(super) fn too_long_since(before: &ConfigGraph, after: &ConfigGraph) -> Vec<String> {
     let was: HashSet<ResourceId> =
         too_long(before).iter().filter_map(|chain| Some(chain.first()?.0)).collect();
     let chains = too_long(after).into_iter();
@@ -48,7 +48,7 @@ pub(super) fn too_long_since(before: &World, after: &World) -> Vec<String> {
     new.map(|chain| told(after, &chain)).collect()
 }
 
-fn cyclic(world: &World, paths: &HashMap<ResourceId, (usize, &str)>) -> Vec<FieldError> {
+fn cyclic(world: &ConfigGraph, paths: &HashMap<ResourceId, (usize, &str)>) -> Vec<FieldError> {
     let mut by_owner: BTreeMap<Option<ResourceId>, BTreeMap<&str, &RouteSpec>> = BTreeMap::new();
     for (row, spec) in routes(world) {
         by_owner.entry(row.tenant).or_default().insert(&row.name, spec);
@@ -67,7 +67,7 @@ fn cyclic(world: &World, paths: &HashMap<ResourceId, (usize, &str)>) -> Vec<Fiel
 }
 
 /// Chains of more than [`MOST_ROUTES`], cut after one too many.
-fn too_long(world: &World) -> Vec<Vec<Link>> {
+fn too_long(world: &ConfigGraph) -> Vec<Vec<Link>> {
     let links: HashMap<ResourceId, Vec<Link>> = routes(world)
         .map(|(row, spec)| {
             let named = spec.routes().into_iter();
@@ -101,13 +101,13 @@ fn longest(
     chain
 }
 
-fn told(world: &World, chain: &[Link]) -> String {
+fn told(world: &ConfigGraph, chain: &[Link]) -> String {
     let names = chain.iter().filter_map(|(id, _)| Some(world.get(*id)?.name.as_str()));
     let names = names.collect::<Vec<_>>().join(" → ");
     format!("leads through more than {MOST_ROUTES} routes: {names}")
 }
 
-fn routes(world: &World) -> impl Iterator<Item = (&Resource, &RouteSpec)> {
+fn routes(world: &ConfigGraph) -> impl Iterator<Item = (&Resource, &RouteSpec)> {
     world.rows().filter_map(|row| match &row.spec {
         Spec::Route(spec) => Some((row, spec)),
         _ => None,

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use admin_api::FieldError;
 use domain::{Priority, Resource, ResourceId, Spec};
 
-use crate::plan::World;
+use crate::plan::ConfigGraph;
 
-pub(super) fn written(world: &World, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
+pub(super) fn written(world: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
     let paths: HashMap<ResourceId, &str> = rows.iter().map(|(id, path)| (*id, path.as_str())).collect();
     let mut errors = Vec::new();
     for row in world.rows() {
@@ -24,7 +24,7 @@ pub(super) fn written(world: &World, rows: &[(ResourceId, String)]) -> Vec<Field
 }
 
 /// A key above its tenant: its priority, the tenant and that one's priority.
-fn above(world: &World, row: &Resource) -> Option<(Priority, ResourceId, Priority)> {
+fn above(world: &ConfigGraph, row: &Resource) -> Option<(Priority, ResourceId, Priority)> {
     let Spec::Key(key) = &row.spec else { return None };
     let tenant = world.get(row.tenant?)?;
     let Spec::Tenant(spec) = &tenant.spec else { return None };

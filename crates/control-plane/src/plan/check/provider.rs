@@ -11,8 +11,8 @@ pub(super) fn provider(spec: &ProviderSpec, filter: &Filter) -> Option<FieldErro
         return Some(FieldError::new("kind", message));
     };
     if let Some(name) = &spec.dialect {
-        if wire::DialectName::from_name(name).is_none() {
-            let names = wire::DialectName::ALL.map(wire::DialectName::name).join(", ");
+        if wire::Dialect::from_name(name).is_none() {
+            let names = wire::Dialect::ALL.map(wire::Dialect::name).join(", ");
             return Some(FieldError::new(
                 "dialect",
                 format!("there is no dialect {name:?}; there are {names}"),

@@ -2,7 +2,7 @@
 
 use domain::{Kind, ModelRef, Resource, Spec};
 
-use crate::plan::World;
+use crate::plan::ConfigGraph;
 
 /// Something that a row needs to be there.
 pub(super) struct Reference {
@@ -14,7 +14,7 @@ pub(super) struct Reference {
     pub(super) own: bool,
 }
 
-pub(super) fn resolves(world: &World, row: &Resource, reference: &Reference) -> bool {
+pub(super) fn resolves(world: &ConfigGraph, row: &Resource, reference: &Reference) -> bool {
     if reference.own {
         world.id(reference.kind, row.tenant, &reference.name).is_some()
     } else {

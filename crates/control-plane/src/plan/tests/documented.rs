@@ -31,7 +31,8 @@ fn documents() -> Vec<String> {
 fn every_example_can_be_applied_and_comes_back_as_it_was() {
     let ring = keyring();
     let demo = DEMO.replace("PROVIDER", PROVIDER);
-    let world = carried_out(World::default(), apply(&World::default(), &ring, &demo, false).unwrap());
+    let world =
+        carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, &demo, false).unwrap());
     let documents = documents();
     assert!(documents.len() > 12, "{}", documents.len());
     for text in documents {

@@ -15,19 +15,25 @@ fn to(route: &str) -> String {
     format!("{{ pools: {{ main: {{ route: {route} }} }} }}")
 }
 
-fn world_of(ring: &Keyring, rest: &str) -> World {
-    carried_out(World::default(), apply(&World::default(), ring, &document(rest), false).unwrap())
+fn world_of(ring: &Keyring, rest: &str) -> ConfigGraph {
+    carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), ring, &document(rest), false).unwrap())
 }
 
-fn refused(world: &World, ring: &Keyring, rest: &str) -> String {
+fn refused(world: &ConfigGraph, ring: &Keyring, rest: &str) -> String {
     invalid(apply(world, ring, &document(rest), false))
 }
 
 /// One resource, as `PUT` writes it.
-fn put(world: &World, ring: &Keyring, tenant: Option<&str>, name: &str, spec: Spec) -> Result<Plan, Refused> {
+fn put(
+    world: &ConfigGraph,
+    ring: &Keyring,
+    tenant: Option<&str>,
+    name: &str,
+    spec: Spec,
+) -> Result<Plan, PlanError> {
     let tenant = tenant.map(|tenant| world.id(Kind::Tenant, None, tenant).unwrap());
     let mut planner = Planner::new(world, ring);
-    planner.put(Wanted { path: String::new(), tenant, name: name.to_owned(), spec, secret: None });
+    planner.put(DesiredResource { path: String::new(), tenant, name: name.to_owned(), spec, secret: None });
     planner.finish(&Filter::default())
 }
 
@@ -53,7 +59,7 @@ fn a_pools_route_is_the_owners_or_the_operators_and_never_another_tenants() {
     assert_eq!(missing, "tenants.other.routes.x.pools.main.route: there is no route \"b\"");
     let mut planner = Planner::new(&world, &ring);
     planner.delete(world.id(Kind::Route, None, "chat").unwrap());
-    let Err(Refused::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
+    let Err(PlanError::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
     assert_eq!(why, "route \"a\" refers to route \"chat\" (pools.main.route)");
 }
 
@@ -102,7 +108,7 @@ fn a_chain_of_eight_routes_is_the_longest() {
         format!("routes: {{ {}, r{last}: {{ targets: [ p/m ] }} }}", links.join(", "))
     };
     let names = "r1 → r2 → r3 → r4 → r5 → r6 → r7 → r8 → r9";
-    let whole = refused(&World::default(), &ring, &chain(9));
+    let whole = refused(&ConfigGraph::default(), &ring, &chain(9));
     assert_eq!(whole, format!("routes.r1.pools.main.route: leads through more than 8 routes: {names}"));
     let world = world_of(&ring, &chain(8));
     let longer = format!("routes: {{ r8: {}, r9: {{ targets: [ p/m ] }} }}", to("r9"));
@@ -128,7 +134,7 @@ fn a_shadow_that_goes_must_not_make_a_chain_too_long() {
     let acme = world.id(Kind::Tenant, None, "acme");
     let mut planner = Planner::new(&world, &ring);
     planner.delete(world.id(Kind::Route, acme, "r1").unwrap());
-    let Err(Refused::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
+    let Err(PlanError::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
     assert!(why.starts_with("leads through more than 8 routes: own → r1 → r2"), "{why}");
 }
 
@@ -139,7 +145,7 @@ fn conditions_that_do_not_compile_or_cost_too_much_are_refused_with_the_reason()
         let rest = format!(
             "routes: {{ a: {{ rules: [ {{ preset: code, pool: x }}, {{ when: \"{when}\", pool: x }} ], pools: {{ x: {{ targets: [ p/m ] }} }} }} }}"
         );
-        refused(&World::default(), &ring, &rest)
+        refused(&ConfigGraph::default(), &ring, &rest)
     };
     let costly = "request.tags.exists(a, request.tags.exists(b, request.tags[a] == request.tags[b]))";
     for (when, reason) in [
@@ -158,7 +164,7 @@ fn conditions_that_do_not_compile_or_cost_too_much_are_refused_with_the_reason()
         assert!(!found.contains('\n'), "{found}");
     }
     let accept = "routes: { a: { pools: { x: { cascade: [ { model: p/m, accept: { when: 'reply.good' } }, { model: p/n } ] } } } }";
-    let found = refused(&World::default(), &ring, accept);
+    let found = refused(&ConfigGraph::default(), &ring, accept);
     assert!(
         found.starts_with("routes.a.pools.x.cascade[0].accept.when: unknown name `reply.good`; there are "),
         "{found}"
@@ -171,9 +177,9 @@ fn no_keys_priority_is_above_its_tenants() {
     let tenant = |own: &str, key: &str| {
         format!("tenants: {{ acme: {{ {own} keys: [ {{ name: k, priority: {key} }} ] }} }}")
     };
-    let found = refused(&World::default(), &ring, &tenant("", "high"));
+    let found = refused(&ConfigGraph::default(), &ring, &tenant("", "high"));
     assert_eq!(found, "tenants.acme.keys[0].priority: is above the tenant's, which is normal");
-    let found = refused(&World::default(), &ring, &tenant("priority: low,", "normal"));
+    let found = refused(&ConfigGraph::default(), &ring, &tenant("priority: low,", "normal"));
     assert_eq!(found, "tenants.acme.keys[0].priority: is above the tenant's, which is low");
     let world = world_of(&ring, &tenant("priority: high,", "high"));
     let lower = Spec::Tenant(TenantSpec { priority: Some(Priority::Normal), ..TenantSpec::default() });
@@ -188,5 +194,5 @@ fn no_keys_priority_is_above_its_tenants() {
 fn models_and_regions_that_nobody_knows_are_fine() {
     let ring = keyring();
     let far = "routes: { a: { strategy: nearest, distances: { nowhere: { atlantis: 3 } }, targets: [ p/unheard-of ] } }";
-    assert!(apply(&World::default(), &ring, &document(far), false).is_ok());
+    assert!(apply(&ConfigGraph::default(), &ring, &document(far), false).is_ok());
 }

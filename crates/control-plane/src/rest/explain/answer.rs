@@ -6,16 +6,18 @@ use admin_api::{
     ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget, RuleVerdict,
 };
 use domain::{ErrorKind, Strategy};
-use policy::{ChosenBy, Form, Key, PassedOver, Plan, Planned, Refusal, Route, Rows, RuleSeen, Snapshot};
+use policy::{
+    ApiKey, ChosenBy, ConfigRows, Plan, PoolKind, Route, RoutingError, RuleSeen, SkippedTarget, Snapshot,
+};
 
 use super::question::Question;
 use crate::rest::error::ApiError;
 
 /// What is known before anything is decided.
 pub(super) fn blank(
-    rows: &Rows,
+    rows: &ConfigRows,
     (asked, question): (&ExplainRequest, &Question),
-    key: &Key,
+    key: &ApiKey,
     region: Option<String>,
 ) -> ExplainReply {
     ExplainReply {
@@ -46,11 +48,11 @@ pub(super) fn refusal(kind: ErrorKind, message: &impl ToString) -> ExplainRefusa
 pub(super) fn fill(
     reply: ExplainReply,
     snapshot: &Snapshot,
-    decided: Result<Plan, Refusal>,
+    decided: Result<Plan, RoutingError>,
 ) -> Result<ExplainReply, ApiError> {
     let plan = match decided {
         Ok(plan) => plan,
-        Err(Refusal::NotFound(model)) => {
+        Err(RoutingError::NotFound(model)) => {
             let whose = &reply.tenant;
             let message = format!("{whose} sees no route {model:?}, and no provider of a model by that name");
             return Err(ApiError::invalid("model", message));
@@ -70,11 +72,11 @@ pub(super) fn fill(
     })
 }
 
-fn refused_by(reply: ExplainReply, refused: &Refusal) -> ExplainReply {
+fn refused_by(reply: ExplainReply, refused: &RoutingError) -> ExplainReply {
     let refusal = Some(refusal(refused.kind(), refused));
     match refused {
-        Refusal::NobodyThere { pool, passed_over, chosen_by, .. }
-        | Refusal::NobodyCan { pool, passed_over, chosen_by, .. } => {
+        RoutingError::NoAvailableTarget { pool, passed_over, chosen_by, .. }
+        | RoutingError::NoCapableTarget { pool, passed_over, chosen_by, .. } => {
             let ChosenBy { rule, rules } = ChosenBy::clone(chosen_by);
             ExplainReply {
                 rule,
@@ -94,7 +96,7 @@ fn belongs_to<'a>(snapshot: &'a Snapshot, plan: &Plan) -> Option<&'a Route> {
     snapshot.routes().find(|route| Arc::ptr_eq(&route.terms, &plan.terms)).map(AsRef::as_ref)
 }
 
-fn target(planned: &Planned, plan: &Plan, route: Option<&Route>) -> PlannedTarget {
+fn target(planned: &policy::PlannedTarget, plan: &Plan, route: Option<&Route>) -> PlannedTarget {
     PlannedTarget {
         target: planned.target.model.clone(),
         reason: planned.reason.to_string(),
@@ -103,12 +105,12 @@ fn target(planned: &Planned, plan: &Plan, route: Option<&Route>) -> PlannedTarge
     }
 }
 
-fn strategy(planned: &Planned, plan: &Plan, route: Option<&Route>) -> Option<Strategy> {
+fn strategy(planned: &policy::PlannedTarget, plan: &Plan, route: Option<&Route>) -> Option<Strategy> {
     let Some(route) = route else { return Some(Strategy::Priority) };
     let pool = route.pools.iter().find(|pool| pool.name == plan.pool)?;
     match &pool.form {
-        Form::Tiers(tiers) => tiers.get(planned.tier).map(|tier| tier.strategy),
-        Form::Cascade(_) | Form::Route(_) => None,
+        PoolKind::Tiers(tiers) => tiers.get(planned.tier).map(|tier| tier.strategy),
+        PoolKind::Cascade(_) | PoolKind::Route(_) => None,
     }
 }
 
@@ -120,6 +122,6 @@ fn verdict(RuleSeen { route, rule, matched }: RuleSeen) -> RuleVerdict {
     RuleVerdict { route, rule, matched, error }
 }
 
-fn passed(PassedOver { model, why }: &PassedOver) -> PassedTarget {
+fn passed(SkippedTarget { model, why }: &SkippedTarget) -> PassedTarget {
     PassedTarget { target: model.clone(), why: why.to_string() }
 }

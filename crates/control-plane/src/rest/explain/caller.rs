@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use admin_api::ExplainRequest;
 use domain::{Attribution, KeySpec, Kind, Resource, ResourceId, Spec, TenantSpec};
-use policy::{Key, Rows, Tenant};
+use policy::{ApiKey, ConfigRows, Tenant};
 use wire::RequestFacts;
 
 use crate::rest::error::ApiError;
@@ -13,7 +13,7 @@ const MAX_NAME: usize = Attribution::MAX_NAME;
 const MAX_TAGS: usize = Attribution::MAX_TAGS;
 
 /// The key, and with it its tenant; without a name one that may do everything.
-pub(super) fn key(rows: &Rows, asked: &ExplainRequest) -> Result<Arc<Key>, ApiError> {
+pub(super) fn key(rows: &ConfigRows, asked: &ExplainRequest) -> Result<Arc<ApiKey>, ApiError> {
     let missing = || ApiError::invalid("tenant", format!("there is no tenant {:?}", asked.tenant));
     let row = find(rows, Kind::Tenant, None, &asked.tenant).ok_or_else(missing)?;
     let spec = if let Spec::Tenant(spec) = &row.spec { spec.clone() } else { TenantSpec::default() };
@@ -28,10 +28,10 @@ pub(super) fn key(rows: &Rows, asked: &ExplainRequest) -> Result<Arc<Key>, ApiEr
             (row.id, row.name.clone(), spec)
         }
     };
-    Ok(Arc::new(Key { id, name, tenant, spec, until: None }))
+    Ok(Arc::new(ApiKey { id, name, tenant, spec, until: None }))
 }
 
-fn find<'a>(rows: &'a Rows, kind: Kind, owner: Option<ResourceId>, name: &str) -> Option<&'a Resource> {
+fn find<'a>(rows: &'a ConfigRows, kind: Kind, owner: Option<ResourceId>, name: &str) -> Option<&'a Resource> {
     let id: Option<ResourceId> = name.parse().ok();
     let is = |row: &&Resource| row.kind() == kind && row.tenant == owner;
     rows.known.iter().filter(is).find(|row| id.map_or(row.name == name, |id| row.id == id))
@@ -48,7 +48,7 @@ pub(super) struct Said<'a> {
 impl<'a> Said<'a> {
     pub(super) fn read(
         asked: &'a ExplainRequest,
-        key: &'a Key,
+        key: &'a ApiKey,
         facts: &'a RequestFacts,
     ) -> Result<Self, ApiError> {
         let user = name("user", asked.user.as_deref())?;

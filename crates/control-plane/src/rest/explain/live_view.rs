@@ -1,7 +1,7 @@
 //! What a dry run knows of the health of targets and keys.
 
 use admin_api::ExplainHealth;
-use policy::live::{Live, Micros};
+use policy::health::{HealthRegistry, Micros};
 
 use crate::watch::Proxies;
 
@@ -12,7 +12,7 @@ const NOW: Micros = 3_600_000_000;
 /// States of targets and keys, and where they come from.
 pub(super) struct LiveView {
     /// The states.
-    pub(super) live: Live,
+    pub(super) live: HealthRegistry,
     /// The moment, on the clock of the states.
     pub(super) now: Micros,
     /// What they come from.

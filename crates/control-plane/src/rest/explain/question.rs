@@ -3,7 +3,7 @@
 use admin_api::ExplainRequest;
 use axum::body::Bytes;
 use serde_json::{Map, Value, json};
-use wire::{Api, DialectName, RequestFacts, Shape, dialect::InPath};
+use wire::{Api, Dialect, RequestFacts, Shape, dialect::PathParamsRef};
 
 use crate::rest::error::ApiError;
 
@@ -31,7 +31,7 @@ impl Question {
         }
         let mut body = body(asked, api)?;
         let model = model(asked, &body)?;
-        let in_path = matches!(api.dialect(), DialectName::Gemini | DialectName::Bedrock);
+        let in_path = matches!(api.dialect(), Dialect::Gemini | Dialect::Bedrock);
         if !in_path {
             body.entry("model").or_insert_with(|| model.clone().into());
         }
@@ -68,8 +68,8 @@ impl Question {
     }
 }
 
-fn path(model: Option<&str>) -> InPath<'_> {
-    InPath { model, stream: model.map(|_| false) }
+fn path(model: Option<&str>) -> PathParamsRef<'_> {
+    PathParamsRef { model, stream: model.map(|_| false) }
 }
 
 fn api(name: Option<&str>) -> Result<Api, ApiError> {
@@ -128,7 +128,7 @@ fn model(asked: &ExplainRequest, body: &Map<String, Value>) -> Result<String, Ap
 
 fn scan(api: Api, model: Option<&str>, body: &Bytes) -> Result<RequestFacts, ApiError> {
     let scanned = match api.dialect().codec() {
-        Some(dialect) if api.dialect() != DialectName::OpenAiChat => dialect.scan(path(model), body),
+        Some(dialect) if api.dialect() != Dialect::OpenAiChat => dialect.scan(path(model), body),
         _ => wire::scan(api, body),
     };
     scanned.map_err(|error| {

@@ -6,7 +6,7 @@ use super::*;
 
 #[derive(Clone, Copy, Debug)]
 struct Item {
-    who: Waiting,
+    who: WaitRequest,
     id: usize,
     limit: u8,
 }
@@ -40,7 +40,7 @@ impl Model {
         self.turns.retain(|key, _| there(key));
     }
 
-    fn of(&self, who: &Waiting, tenant: ResourceId) -> usize {
+    fn of(&self, who: &WaitRequest, tenant: ResourceId) -> usize {
         self.items
             .iter()
             .filter(|item| item.who.priority == who.priority && item.who.tenant == tenant)
@@ -50,23 +50,23 @@ impl Model {
     /// Checks what the queue said, and does the same.
     pub(super) fn push(
         &mut self,
-        who: Waiting,
+        who: WaitRequest,
         (id, limit): (usize, u8),
         length: usize,
         now: Micros,
-        told: Result<Option<usize>, Refused>,
+        told: Result<Option<usize>, EnqueueError>,
     ) {
         self.settle(now);
         let ahead = self.ahead(&who);
         let takes = |gap: Option<&Micros>| gap.map_or(0, |gap| gap * ahead / 2);
         let left = who.deadline.saturating_sub(now);
-        if told == Err(Refused::TooLate) {
+        if told == Err(EnqueueError::TooLate) {
             assert!(left == 0 || takes(self.gaps.iter().max()) > left, "{who:?} would have been served");
             return;
         }
         assert!(left > 0 && takes(self.gaps.iter().min()) <= left, "{who:?} cannot be served");
         let displaced = (self.items.len() >= length).then(|| self.displaced(&who).filter(|_| length > 0));
-        assert_eq!(told, displaced.map_or(Ok(None), |out| out.map(Some).ok_or(Refused::Full)));
+        assert_eq!(told, displaced.map_or(Ok(None), |out| out.map(Some).ok_or(EnqueueError::Full)));
         if told.is_err() {
             return;
         }
@@ -81,14 +81,14 @@ impl Model {
         self.items.push(Item { who, id, limit });
     }
 
-    fn ahead(&self, who: &Waiting) -> u64 {
+    fn ahead(&self, who: &WaitRequest) -> u64 {
         let higher = self.items.iter().filter(|item| item.who.priority > who.priority).count();
         let own = self.of(who, who.tenant);
         let tenants = self.turns.keys().filter(|(priority, _)| *priority == who.priority);
         (higher + tenants.map(|(_, tenant)| self.of(who, *tenant).min(own)).sum::<usize>()) as u64
     }
 
-    fn displaced(&self, who: &Waiting) -> Option<usize> {
+    fn displaced(&self, who: &WaitRequest) -> Option<usize> {
         let lowest = self.items.iter().map(|item| item.who.priority).min()?;
         let mut lowest_ones = self.items.iter().filter(|item| item.who.priority == lowest);
         if lowest < who.priority {

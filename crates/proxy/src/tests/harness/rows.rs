@@ -1,8 +1,8 @@
 //! The configuration of the tests: providers `a`, `b`, …, each with one priced model, and a route over them.
 
 use domain::{Kind, Resource, ResourceId, Spec, StoreId, Usage, Version};
-use policy::Rows;
-use secrets::{Binding, KeySeal, KeyText, Keyring, MasterKey};
+use policy::ConfigRows;
+use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring, MasterKey};
 use uuid::Uuid;
 
 use super::UPSTREAM;
@@ -42,7 +42,7 @@ pub(crate) struct Keys {
 
 struct Builder {
     keyring: Keyring,
-    rows: Rows,
+    rows: ConfigRows,
 }
 
 impl Builder {
@@ -90,9 +90,9 @@ impl Builder {
     }
 
     fn key(&mut self, tenant: ResourceId, name: &str, json: &str) -> String {
-        let text = KeyText::mint();
+        let text = ApiKeySecret::mint();
         self.add(Some(tenant), Kind::Key, name, json);
-        let seal = KeySeal { current: self.keyring.digest(text.reveal()), previous: None };
+        let seal = ApiKeyDigests { current: self.keyring.digest(text.reveal()), previous: None };
         self.seal(seal.encode());
         text.reveal().to_owned()
     }
@@ -104,9 +104,9 @@ pub(crate) fn build(
     (timeouts, more, health): (&str, &str, &str),
     credentials: usize,
     limits: &[&str],
-) -> (Rows, Keyring, Keys) {
+) -> (ConfigRows, Keyring, Keys) {
     let version = Version { store: StoreId::new(), revision: 1 };
-    let rows = Rows { version, known: Vec::new(), unknown: Vec::new() };
+    let rows = ConfigRows { version, known: Vec::new(), unknown: Vec::new() };
     let mut builder = Builder { keyring: Keyring::new(&MasterKey::generate(), &[]), rows };
     let tenant = builder.add(None, Kind::Tenant, "acme", "{}");
     let mut targets = Vec::new();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::{
-    canon::{Family, Signature, Text},
+    canonical::{Family, Signature, Text},
     json::{Json, JsonKind},
     openai::stream::MAX_EVENT,
 };

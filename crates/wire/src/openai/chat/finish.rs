@@ -1,6 +1,6 @@
 //! Why an answer ended, in Chat Completions' words and its copies' (DIALECTS §2.1).
 
-use crate::canon::Finish;
+use crate::canonical::Finish;
 
 /// Reads a reason; an unknown one is an end.
 pub(super) fn read(reason: &str) -> Finish {

@@ -1,11 +1,11 @@
 //! Reading the messages of a client's call.
 
 use crate::{
-    canon::{
+    canonical::{
         Document, Extra, Image, Malformed, Media, Part, PartKind, Role, Text, ToolCall, ToolResult, Turn,
         carried::{self, Called},
     },
-    dialect::Seal,
+    dialect::SignatureMac,
     json::{Json, JsonKind},
     openai::part::{cache_in, media},
     read::{Members, Place},
@@ -13,13 +13,13 @@ use crate::{
 
 /// Reads messages into turns, and collects members that the canonical call has no place for.
 pub(super) struct Messages<'a, 's> {
-    seal: &'s dyn Seal,
+    seal: &'s dyn SignatureMac,
     pub(super) turns: Vec<Turn<'a>>,
     pub(super) extra: Vec<Extra<'a>>,
 }
 
 impl<'a, 's> Messages<'a, 's> {
-    pub(super) const fn new(seal: &'s dyn Seal) -> Self {
+    pub(super) const fn new(seal: &'s dyn SignatureMac) -> Self {
         Self { seal, turns: Vec::new(), extra: Vec::new() }
     }
 

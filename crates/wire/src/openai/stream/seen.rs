@@ -7,7 +7,7 @@ use crate::openai::error::ProviderError;
 
 /// The facts of a stream that retries, timeouts and settlement depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct StreamSummary {
     /// Whether the client was sent anything of an answer: text, a refusal, reasoning, a tool call, audio or
     /// a finish reason. From then on nothing may be retried.
     pub content: bool,
@@ -36,7 +36,7 @@ pub struct Seen {
     pub model: Option<String>,
 }
 
-impl Seen {
+impl StreamSummary {
     /// Output tokens to charge when the stream never said its usage.
     ///
     /// One token for three bytes of text, and at least one a piece. English runs at four bytes or more a

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Feeds pieces to a tap; what came out, with a bar in front of a `Done`, and what was seen.
-fn run<'a>(hide_usage: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, Seen) {
+fn run<'a>(hide_usage: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, StreamSummary) {
     let (mut tap, mut out) = (ChatTap::new(hide_usage), Vec::new());
     for piece in pieces {
         tap.feed(Bytes::copy_from_slice(piece), &mut out).unwrap();
@@ -15,8 +15,8 @@ fn run<'a>(hide_usage: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Str
     let mut text = String::new();
     for piece in &out {
         let (bar, bytes) = match piece {
-            Piece::Relay(bytes) => ("", bytes),
-            Piece::Done(bytes) => ("|", bytes),
+            OutputChunk::Relay(bytes) => ("", bytes),
+            OutputChunk::Done(bytes) => ("|", bytes),
         };
         assert!(!bytes.is_empty());
         text.push_str(bar);
@@ -26,7 +26,7 @@ fn run<'a>(hide_usage: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Str
 }
 
 /// The same at every split and byte by byte, or it fails.
-fn tapped(hide_usage: bool, stream: &str) -> (String, Seen) {
+fn tapped(hide_usage: bool, stream: &str) -> (String, StreamSummary) {
     let bytes = stream.as_bytes();
     let whole = run(hide_usage, [bytes]);
     for at in 0..=bytes.len() {
@@ -36,7 +36,7 @@ fn tapped(hide_usage: bool, stream: &str) -> (String, Seen) {
     whole
 }
 
-fn seen(data: &str) -> Seen {
+fn seen(data: &str) -> StreamSummary {
     tapped(false, &format!("data: {data}\n\n")).1
 }
 
@@ -94,7 +94,7 @@ fn content_is_whatever_a_client_would_show() {
 
 #[test]
 fn the_estimate_errs_upwards() {
-    let seen = |output_bytes, deltas| Seen { output_bytes, deltas, ..Seen::default() };
+    let seen = |output_bytes, deltas| StreamSummary { output_bytes, deltas, ..StreamSummary::default() };
     assert_eq!(seen(10, 2).tokens_estimate(), 4);
     assert_eq!(seen(806, 806).tokens_estimate(), 806);
     let both = tapped(
@@ -255,7 +255,7 @@ fn unedited_events_share_the_chunks_memory() {
     let chunk = Bytes::from_static(b"data: {\"a\":1}\n\ndata: {\"b\":1}\n\ndata: [DONE]\n\ndata: {\"half");
     let (mut tap, mut pieces) = (ChatTap::new(true), Vec::new());
     tap.feed(chunk.clone(), &mut pieces).unwrap();
-    let [Piece::Relay(events), Piece::Done(done)] = &pieces[..] else { panic!("{pieces:?}") };
+    let [OutputChunk::Relay(events), OutputChunk::Done(done)] = &pieces[..] else { panic!("{pieces:?}") };
     assert_eq!((events.as_ptr(), events.len()), (chunk.as_ptr(), 30));
     assert_eq!(done.as_ptr(), chunk[30..].as_ptr());
 }
@@ -267,14 +267,14 @@ fn an_endless_event_is_given_up() {
     let block = Bytes::from(vec![b'x'; 1 << 20]);
     let outcome: Vec<_> = (0..4).map(|_| tap.feed(block.clone(), &mut pieces)).collect();
     assert_eq!(outcome, [Ok(()), Ok(()), Ok(()), Err(TapError::EventTooLarge)]);
-    assert_eq!(pieces, [Piece::Relay(Bytes::from_static(b"data: {}\n\n"))]);
+    assert_eq!(pieces, [OutputChunk::Relay(Bytes::from_static(b"data: {}\n\n"))]);
 
     let mut whole = b"data: {}\n\n".to_vec();
     whole.extend(std::iter::repeat_n(b'x', MAX_EVENT));
     whole.extend(b"\n\n");
     pieces.clear();
     assert_eq!(ChatTap::new(false).feed(whole.into(), &mut pieces), Err(TapError::EventTooLarge));
-    assert_eq!(pieces, [Piece::Relay(Bytes::from_static(b"data: {}\n\n"))], "in one chunk as well");
+    assert_eq!(pieces, [OutputChunk::Relay(Bytes::from_static(b"data: {}\n\n"))], "in one chunk as well");
 }
 
 proptest! {

@@ -1,0 +1,176 @@
+//! Limits in Redis: one script call per request, and a breaker before it.
+
+mod background;
+mod health;
+mod lease;
+mod link;
+mod script;
+mod seats;
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use domain::{RequestId, ResourceId};
+use redis::{Client, Cmd};
+use tokio::sync::{Notify, mpsc};
+
+use link::{Failure, Link, Unopened};
+use script::{By, Scripts};
+use seats::{SlotLease, SlotRegistry};
+
+pub(crate) use seats::SlotLeases;
+
+use crate::loss::OutageStats;
+use crate::place::{Algorithm, KeyedClaim, beyond};
+use crate::{CoordinationError, Denied, Settings, Status};
+
+/// Limits in Redis.
+pub(crate) struct RedisBackend {
+    settings: Settings,
+    client: Client,
+    scripts: Scripts,
+    /// This process's own random name, by which it knows its leases and records.
+    replica: String,
+    /// Empty while the store is lost: then nobody waits for it but the background task.
+    link: ArcSwapOption<Link>,
+    /// Wakes the background task when the store is lost.
+    lost: Notify,
+    losses: OutageStats,
+    registry: Arc<SlotRegistry>,
+    /// Taken by the one background task.
+    returns: Mutex<Option<mpsc::Receiver<SlotLease>>>,
+    /// The time that tests give the store, in microseconds.
+    #[cfg(test)]
+    pub(crate) time: Option<Arc<std::sync::atomic::AtomicI64>>,
+}
+
+/// What the store says to a request.
+pub(crate) enum Answer {
+    /// Everything was charged.
+    Admitted,
+    /// Nothing was charged.
+    Denied(Denied),
+    /// Nobody knows, or the store was not asked.
+    Lost,
+}
+
+impl RedisBackend {
+    pub(crate) async fn open(settings: Settings) -> Result<Self, CoordinationError> {
+        let (registry, returns) = SlotRegistry::new();
+        let central = Self {
+            client: link::client(&settings)?,
+            scripts: Scripts::new(),
+            replica: ResourceId::new().to_string(),
+            link: ArcSwapOption::empty(),
+            lost: Notify::new(),
+            losses: OutageStats::default(),
+            registry: Arc::new(registry),
+            returns: Mutex::new(Some(returns)),
+            settings,
+            #[cfg(test)]
+            time: None,
+        };
+        match Link::open(&central.client, &central.scripts, &central.settings).await {
+            Ok(link) => central.link.store(Some(Arc::new(link))),
+            Err(Unopened::Unfit(error)) => return Err(error),
+            Err(Unopened::Away(why)) => {
+                tracing::warn!(
+                    why,
+                    "the shared store (--redis-url) is not reachable: limits follow their policies"
+                );
+                central.losses.begin();
+            }
+        }
+        Ok(central)
+    }
+
+    /// The slots that the request will hold if it is admitted.
+    pub(crate) fn seats(&self, request: RequestId, claims: &[KeyedClaim<'_>]) -> SlotLeases {
+        let slot = |placed: &KeyedClaim<'_>| match placed.measure {
+            Algorithm::Slots { ttl, .. } => {
+                Some((placed.place.to_string().into(), Duration::from_micros(ttl)))
+            }
+            _ => None,
+        };
+        SlotLeases::new(self.registry.clone(), request, claims.iter().filter_map(slot).collect())
+    }
+
+    /// Charges every claim or none.
+    pub(crate) async fn acquire(&self, seats: &mut SlotLeases, claims: &[KeyedClaim<'_>]) -> Answer {
+        if let Some(denied) = beyond(claims) {
+            return Answer::Denied(denied);
+        }
+        let Some(link) = self.link.load_full() else { return Answer::Lost };
+        seats.claim();
+        match link.run(|by| self.command(by, seats.request(), claims)).await {
+            Ok((0, _)) => Answer::Admitted,
+            Ok((claim, wait)) => match claims.get(claim - 1) {
+                Some(placed) => Answer::Denied(placed.denied(wait)),
+                None => Answer::Lost,
+            },
+            Err(failure) => {
+                self.lose(&link, &failure);
+                Answer::Lost
+            }
+        }
+    }
+
+    fn command(&self, by: By, request: RequestId, claims: &[KeyedClaim<'_>]) -> Cmd {
+        let mut command = self.scripts.acquire.call(by, claims.len());
+        for placed in claims {
+            command.arg(placed.place.to_string());
+        }
+        command.arg(&*self.now()).arg(request.0.as_bytes().as_slice());
+        for placed in claims {
+            let (kind, first, second) = match placed.measure {
+                Algorithm::Ring { n, width } => ("ring", n, width),
+                Algorithm::Gcra { rate, burst } => ("gcra", rate, burst),
+                Algorithm::Slots { n, ttl } => ("slots", n, ttl),
+            };
+            command.arg(kind).arg(first).arg(second).arg(placed.cost);
+        }
+        command
+    }
+
+    /// Opens the breaker, once per connection.
+    fn lose(&self, link: &Arc<Link>, why: &Failure) {
+        let before = self.link.compare_and_swap(&Some(link.clone()), None);
+        if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, link)) {
+            self.losses.begin();
+            link.give_up();
+            self.lost.notify_one();
+            tracing::warn!(%why, "the shared store is lost: limits follow their policies");
+        }
+    }
+
+    pub(crate) fn losses(&self) -> &OutageStats {
+        &self.losses
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        Status {
+            slots_held: self.registry.held(),
+            returns_dropped: self.registry.returns_dropped(),
+            ..self.losses.status(self.link.load().is_none())
+        }
+    }
+
+    fn take_returns(&self) -> Option<mpsc::Receiver<SlotLease>> {
+        self.returns.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Empty, so that the store takes its own clock: that of a replica may be wrong.
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "tests choose the time")]
+    fn now(&self) -> Cow<'static, str> {
+        Cow::Borrowed("")
+    }
+
+    #[cfg(test)]
+    fn now(&self) -> Cow<'static, str> {
+        let read = |time: &Arc<std::sync::atomic::AtomicI64>| time.load(std::sync::atomic::Ordering::SeqCst);
+        self.time.as_ref().map_or(Cow::Borrowed(""), |time| Cow::Owned(read(time).to_string()))
+    }
+}

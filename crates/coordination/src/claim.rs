@@ -1,0 +1,116 @@
+//! What a request asks of the shared limits, and how it is refused.
+
+use std::time::Duration;
+
+use domain::ResourceId;
+
+/// One limit that applies to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The limit's row.
+    pub limit: ResourceId,
+    /// Who is counted: a user or key id, empty for the whole tenant. Stored only as a digest.
+    pub subject: String,
+    /// Whose limit it is; everything of a tenant lies in one slot of a Redis cluster.
+    pub tenant: ResourceId,
+    /// How it is counted.
+    pub rule: Rule,
+    /// What is counted; requests and tokens of one limit are counted apart.
+    pub unit: Unit,
+    /// How many units this request takes, all at once: 1 for requests. [`Rule::Slots`] takes one slot whatever
+    /// this says. More than the whole limit is never admitted ([`Denied::kind`]), with or without the store.
+    pub cost: u64,
+    /// What decides while the store is lost.
+    pub on_loss: OnOutage,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Requests.
+    Requests,
+    /// Tokens, by an estimate made before the request is sent.
+    Tokens,
+}
+
+/// How a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// At most `n` units in any interval of `period`. Exact for a burst; a unit comes back at most
+    /// 1/64 of the period late (MONEY.md allows 1/20).
+    Ring {
+        /// How many.
+        n: u64,
+        /// In what time.
+        period: Duration,
+    },
+    /// Units, smoothed (generic cell rate algorithm): `burst` at once, then `per_second`.
+    Gcra {
+        /// The rate.
+        per_second: u64,
+        /// How many at once after a rest; with 0 nothing passes.
+        burst: u64,
+    },
+    /// Requests in flight: at most `n` at once.
+    Slots {
+        /// How many.
+        n: u64,
+        /// How long a slot outlives an owner that died with it.
+        ttl: Duration,
+    },
+}
+
+impl Claim {
+    /// Why it is denied, in one word for the client.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match (self.rule, self.unit) {
+            (Rule::Slots { .. }, _) => "concurrent",
+            (_, Unit::Requests) => "requests",
+            (_, Unit::Tokens) => "tokens",
+        }
+    }
+}
+
+/// What a limit does while the store is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOutage {
+    /// Refuses.
+    Closed,
+    /// Admits everything.
+    Open,
+    /// Admits a fixed amount on each replica.
+    Bounded {
+        /// In each period (a second for [`Rule::Gcra`]), or at once for [`Rule::Slots`].
+        per_replica: u64,
+    },
+}
+
+/// A limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// The limit.
+    pub limit: ResourceId,
+    /// When trying again may succeed: one second for concurrency, whose end nobody knows; the limit's period (a
+    /// second for [`Rule::Gcra`]) for a cost beyond the whole limit, which cannot pass until the limit is raised.
+    pub retry_after: Duration,
+    /// `requests`, `tokens` or `concurrent`.
+    pub kind: &'static str,
+}
+
+/// Why a request may not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A limit is reached.
+    Denied(Denied),
+    /// The store is lost and this limit stays closed without it.
+    StoreUnavailable {
+        /// The limit.
+        limit: ResourceId,
+    },
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}

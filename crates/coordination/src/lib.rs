@@ -1,0 +1,155 @@
+//! What replicas share: limits, leases and what they know of providers' health, in Redis or, for one process, in
+//! memory.
+//!
+//! Every claim of a request is put to the shared store in one step, all or nothing, and a denied request
+//! changes nothing. A store that does not answer costs its time-out once; from then on each limit's own
+//! policy decides at once, and one background probe finds out when the store is back.
+//!
+//! Replicas of two versions work on the same keys during a rolling update: each calls its own scripts by digest,
+//! and what a key of a given name holds never changes.
+
+mod central;
+mod claim;
+mod clock;
+#[cfg(test)]
+mod conformance;
+mod error;
+mod grant;
+mod health;
+mod loss;
+mod memory;
+mod place;
+mod settings;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::RequestId;
+use tokio_util::sync::CancellationToken;
+
+use central::{Answer, RedisBackend};
+use memory::LocalBackend;
+use place::distinct;
+
+pub use claim::{Claim, Denied, OnOutage, Refusal, Rule, Unit};
+pub use clock::Clock;
+pub use error::CoordinationError;
+pub use grant::Permit;
+pub use health::{Cursor, MAX_KEY, MAX_VALUE, Record};
+pub use loss::Status;
+pub use settings::Settings;
+
+/// What is shared, as one process sees it; cheap to clone.
+#[derive(Clone)]
+pub struct Coordinator {
+    /// All there is without a store; with one, what each replica admits by itself while it is lost.
+    local: Arc<LocalBackend>,
+    central: Option<Arc<RedisBackend>>,
+}
+
+impl Coordinator {
+    /// Limits held in this process alone: for a standalone gateway.
+    #[must_use]
+    pub fn memory(clock: Clock) -> Self {
+        Self { local: Arc::new(LocalBackend::new(clock)), central: None }
+    }
+
+    /// Limits shared through Redis (5 or newer).
+    ///
+    /// A store that cannot be reached yet is no error: limits follow their policies until [`Self::run`]
+    /// reaches it, so that a replica can start during an outage.
+    ///
+    /// # Errors
+    /// When the store cannot serve as it is: not a Redis URL, wrong password, a command missing or forbidden.
+    pub async fn redis(settings: Settings) -> Result<Self, CoordinationError> {
+        let central = RedisBackend::open(settings).await?;
+        Ok(Self { local: Arc::new(LocalBackend::new(Clock::monotonic())), central: Some(Arc::new(central)) })
+    }
+
+    /// Charges every claim or none; the grant gives concurrency slots back when it is dropped.
+    ///
+    /// Two claims on the same limit, subject, rule and unit are one, of the larger cost. Numbers above 1,000,000,000 count as that.
+    ///
+    /// # Errors
+    /// A claim that costs more than its whole limit; the one that takes longest to come free; or the limit that stays closed while the store is lost.
+    pub async fn acquire(&self, request: RequestId, claims: &[Claim]) -> Result<Permit, Refusal> {
+        if claims.is_empty() {
+            return Ok(Permit::default());
+        }
+        let places = distinct(claims);
+        let Some(central) = &self.central else {
+            return Ok(Permit::local(self.local.acquire(&places)?));
+        };
+        let mut seats = central.seats(request, &places);
+        match central.acquire(&mut seats, &places).await {
+            Answer::Admitted => seats.hold(),
+            Answer::Denied(denied) => {
+                seats.forget();
+                return Err(denied.into());
+            }
+            Answer::Lost => {
+                // Refused here, the seats are released after all: the command may have arrived.
+                let grant = loss::decide(&self.local, central.losses(), &places)?;
+                seats.hold();
+                return Ok(Permit::both(grant, seats));
+            }
+        }
+        Ok(Permit::central(seats))
+    }
+
+    /// Takes the lease `name` for `ttl` (a millisecond to a day, from when the store hears of it), or renews it if
+    /// this replica holds it already; whether it is this replica's now.
+    ///
+    /// A memory fleet always wins, and so does every replica while the store is lost: the work that the lease guards
+    /// is then done by each for itself. Waits at most the command time-out, and not at all while the store is lost.
+    pub async fn lease(&self, name: &str, ttl: Duration) -> bool {
+        match &self.central {
+            Some(central) => central.lease(name, ttl).await,
+            None => true,
+        }
+    }
+
+    /// Gives the lease back before its time, if this replica holds it; otherwise nothing happens.
+    pub async fn release(&self, name: &str) {
+        if let Some(central) = &self.central {
+            central.release(name).await;
+        }
+    }
+
+    /// Tells all other replicas, each at its next [`Self::poll`], one round trip for each 256 records; whether the
+    /// store has them all.
+    ///
+    /// The store keeps 4,096 records, and those that end latest if there are more. A record that it does not get is
+    /// counted in [`Status::records_dropped`]; whoever wants it told all the same publishes it again. In memory there
+    /// is nobody to tell.
+    pub async fn publish(&self, records: &[Record]) -> bool {
+        match &self.central {
+            Some(central) => central.publish(records).await,
+            None => true,
+        }
+    }
+
+    /// What other replicas published since the cursor was here last and still holds, in that order, in one round
+    /// trip; never this replica's own records. Nothing while the store is lost.
+    ///
+    /// After the store was lost everything that holds is told again, because it may have another history.
+    pub async fn poll(&self, cursor: &mut Cursor) -> Vec<Record> {
+        match &self.central {
+            Some(central) => central.poll(cursor).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Renews and returns slots and brings a lost store back; runs until `shutdown`, once per process.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        match &self.central {
+            Some(central) => central.run(&shutdown).await,
+            None => shutdown.cancelled().await,
+        }
+    }
+
+    /// Whether the store is lost, and what was decided without it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.central.as_ref().map(|central| central.status()).unwrap_or_default()
+    }
+}

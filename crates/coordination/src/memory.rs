@@ -1,0 +1,123 @@
+//! Limits of one process: the rules of the Redis scripts over tables behind one short lock.
+
+mod gcra;
+mod generations;
+mod ring;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gcra::Gcra;
+use generations::Generations;
+use ring::Ring;
+
+use crate::place::{Algorithm, CounterKey, KeyedClaim, SLOT_WAIT, beyond};
+use crate::{Clock, Denied};
+
+/// Most subjects of which a ring is remembered, and as many again for GCRA: about 40 MB if all are used.
+const MAX_SUBJECTS: usize = 65_536;
+
+/// Limits of one process.
+#[derive(Debug)]
+pub(crate) struct LocalBackend {
+    clock: Clock,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug)]
+struct Tables {
+    rings: Generations<Ring>,
+    gcra: Generations<Gcra>,
+    /// Only where somebody holds one, so it is bounded by the requests in flight and never evicted.
+    slots: HashMap<CounterKey, u64>,
+}
+
+impl LocalBackend {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self::with_capacity(clock, MAX_SUBJECTS)
+    }
+
+    fn with_capacity(clock: Clock, subjects: usize) -> Self {
+        let tables = Tables {
+            rings: Generations::new(subjects),
+            gcra: Generations::new(subjects),
+            slots: HashMap::new(),
+        };
+        Self { clock, tables: Mutex::new(tables) }
+    }
+
+    /// Charges every claim or none.
+    pub(crate) fn acquire(self: &Arc<Self>, claims: &[KeyedClaim<'_>]) -> Result<SlotLeases, Denied> {
+        if let Some(denied) = beyond(claims) {
+            return Err(denied);
+        }
+        let mut tables = self.lock();
+        // Read under the lock, so that charges are made in the order of their times.
+        let now = self.clock.micros();
+        let waits = claims.iter().filter_map(|placed| Some((tables.wait(placed, now)?, placed)));
+        if let Some((wait, placed)) = waits.max_by_key(|(wait, _)| *wait) {
+            return Err(placed.denied(wait));
+        }
+        let mut held = Vec::new();
+        for placed in claims {
+            tables.charge(placed, now);
+            if matches!(placed.measure, Algorithm::Slots { .. }) {
+                held.push(placed.place);
+            }
+        }
+        drop(tables);
+        Ok(SlotLeases { memory: self.clone(), held })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// Microseconds until the claim may pass; `None` when it may now.
+    fn wait(&mut self, placed: &KeyedClaim<'_>, now: u64) -> Option<u64> {
+        match placed.measure {
+            Algorithm::Ring { n, width } => self.rings.at(&placed.place).wait(now, width, n, placed.cost),
+            Algorithm::Gcra { rate, burst } => {
+                self.gcra.at(&placed.place).wait(now, rate, burst, placed.cost)
+            }
+            Algorithm::Slots { n, .. } => {
+                (self.slots.get(&placed.place).copied().unwrap_or(0) >= n).then_some(SLOT_WAIT)
+            }
+        }
+    }
+
+    /// Takes what [`Self::wait`] found free.
+    fn charge(&mut self, placed: &KeyedClaim<'_>, now: u64) {
+        match placed.measure {
+            Algorithm::Ring { width, .. } => self.rings.at(&placed.place).charge(now, width, placed.cost),
+            Algorithm::Gcra { rate, .. } => self.gcra.at(&placed.place).charge(now, rate, placed.cost),
+            Algorithm::Slots { .. } => *self.slots.entry(placed.place).or_default() += 1,
+        }
+    }
+}
+
+/// Slots held in memory until dropped. They need no expiry: the counter dies with their owner.
+#[derive(Debug)]
+pub(crate) struct SlotLeases {
+    memory: Arc<LocalBackend>,
+    held: Vec<CounterKey>,
+}
+
+impl Drop for SlotLeases {
+    fn drop(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let mut tables = self.memory.lock();
+        for place in &self.held {
+            if let Some(count) = tables.slots.get_mut(place) {
+                *count -= 1;
+                if *count == 0 {
+                    tables.slots.remove(place);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What was seen of a provider's key: rests, refusals, and what its limits have left.
+
+use std::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire},
+    },
+    time::Duration,
+};
+
+use super::{
+    ConcurrencyPermit, DAY, Micros,
+    breaker::{BackOff, Breaker},
+    duration,
+    in_flight::ConcurrencyLimiter,
+    micros,
+    quota::{Allowance, Quota},
+    shared::{HealthRecord, HealthRecordKind},
+    word::Phase,
+};
+
+/// A refused key is tried again after 5 min, then after twice as long each time, at most 6 h.
+/// One that was accepted again is as good as any.
+const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
+
+/// How long a key is spared after a 429 that names no time, in microseconds: long enough for a count per second.
+const SPARED: u64 = 1_000_000;
+
+/// A key that is not to be used now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Why not.
+    pub reason: UnavailableReason,
+    /// For how long; nothing left of `Disabled`: it waits for [`CredentialState::take_trial`].
+    pub left: Duration,
+}
+
+/// Why a key is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnavailableReason {
+    /// The provider said 429, and until when.
+    Resting,
+    /// The provider said 429 a moment ago and named no time: it might serve already.
+    Throttled,
+    /// The provider refused it: 401, 402 or 403.
+    Disabled,
+    /// By the provider's count too few requests are left; it may be wrong.
+    RequestsSpent,
+    /// By the provider's count too few tokens are left for this request; it may be wrong.
+    TokensSpent,
+}
+
+impl UnavailableReason {
+    /// Whether the provider did not say that it would refuse the key: where nothing else is left it is worth a try.
+    #[must_use]
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::Throttled | Self::RequestsSpent | Self::TokensSpent)
+    }
+
+    /// The word in records, reports and labels of metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resting => "resting",
+            Self::Throttled => "throttled",
+            Self::Disabled => "disabled",
+            Self::RequestsSpent => "requests_spent",
+            Self::TokensSpent => "tokens_spent",
+        }
+    }
+}
+
+/// A request that was sent with a key; it is under way until this is dropped.
+#[derive(Debug)]
+#[must_use = "the request counts only as long as this is held"]
+pub struct Sent {
+    _in_flight: ConcurrencyPermit,
+    requests: u64,
+    tokens: u64,
+}
+
+/// What is known of a key, for reports and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialView {
+    /// Why a request of no tokens could not use it.
+    pub benched: Option<Unavailable>,
+    /// Refusals in a row; each disabled it.
+    pub times: u32,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// Requests left by the provider's last count, less what was sent since.
+    pub remaining_requests: Option<u64>,
+    /// Tokens likewise.
+    pub remaining_tokens: Option<u64>,
+}
+
+impl CredentialView {
+    /// The word for it: `usable`, or why not.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.benched.map_or("usable", |benched| benched.reason.as_str())
+    }
+}
+
+/// The state of one key in one process: atomics, so that requests never wait for each other.
+#[derive(Debug, Default)]
+pub struct CredentialState {
+    breaker: Breaker,
+    rest: AtomicU64,
+    /// The part of `rest` that was decided here; what others decided is not told on.
+    own_rest: AtomicU64,
+    /// Until when it is spared after a 429 without a time.
+    spared: AtomicU64,
+    requests: Allowance,
+    tokens: Allowance,
+    in_flight: ConcurrencyLimiter,
+}
+
+impl CredentialState {
+    /// Whether a request of so many tokens may use it.
+    ///
+    /// # Errors
+    /// Why not, and for how long.
+    pub fn usable(&self, need_tokens: u64, now: Micros) -> Result<(), Unavailable> {
+        let benched = |reason, left| Err(Unavailable { reason, left: duration(left) });
+        let word = self.breaker.load();
+        if !word.is_closed() {
+            return benched(UnavailableReason::Disabled, word.left(now));
+        }
+        match self.rest.load(Acquire).saturating_sub(now) {
+            0 => {}
+            left => return benched(UnavailableReason::Resting, left),
+        }
+        match self.spared.load(Acquire).saturating_sub(now) {
+            0 => {}
+            left => return benched(UnavailableReason::Throttled, left),
+        }
+        if let Some(left) = self.requests.wait(1, now) {
+            return benched(UnavailableReason::RequestsSpent, left);
+        }
+        match self.tokens.wait(need_tokens, now) {
+            Some(left) => benched(UnavailableReason::TokensSpent, left),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the one trial of a disabled key whose time is over; another one after `lasts` without an outcome.
+    pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
+        self.breaker.permit(micros(lasts), now);
+        self.breaker.take_trial(micros(lasts), now)
+    }
+
+    /// A request of so many tokens, at most, is sent with it.
+    pub fn begin(&self, tokens: u64) -> Sent {
+        self.sent(self.in_flight.begin(), tokens)
+    }
+
+    /// The same unless `limit` requests are under way.
+    pub fn try_begin(&self, tokens: u64, limit: u32) -> Option<Sent> {
+        self.in_flight.try_begin(limit).map(|in_flight| self.sent(in_flight, tokens))
+    }
+
+    fn sent(&self, in_flight: ConcurrencyPermit, tokens: u64) -> Sent {
+        Sent { _in_flight: in_flight, requests: self.requests.send(1), tokens: self.tokens.send(tokens) }
+    }
+
+    /// Requests under way.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.count()
+    }
+
+    /// The provider said 429: not before `lasts` is over, a day at most; a longer rest stays.
+    pub fn rest(&self, lasts: Duration, now: Micros) {
+        let until = now.saturating_add(micros(lasts).min(DAY));
+        self.own_rest.fetch_max(until, AcqRel);
+        self.rest.fetch_max(until, AcqRel);
+    }
+
+    /// The provider said 429 and not for how long: others come first for a second.
+    pub fn spare(&self, now: Micros) {
+        self.spared.fetch_max(now.saturating_add(SPARED), AcqRel);
+    }
+
+    /// The provider refused it: `Some(true)` the first time, which is worth an alert, `Some(false)` when the
+    /// trial failed, `None` when it was disabled already.
+    pub fn disable(&self, now: Micros, draw: u64) -> Option<bool> {
+        let word = self.breaker.load();
+        if word.is_waiting(now) {
+            return None;
+        }
+        self.breaker.eject(word, true, REFUSED, now, draw).map(|_| word.is_closed())
+    }
+
+    /// The provider accepted it: true if that ended its time as a disabled one. What was sent before it was
+    /// disabled and is answered while it waits ends nothing.
+    pub fn succeeded(&self, now: Micros) -> bool {
+        let word = self.breaker.load();
+        word.phase == Phase::Trying && self.breaker.close(|word| word.phase == Phase::Trying, 0, now)
+    }
+
+    /// What the answer to that request said of the limits.
+    pub fn observe(&self, sent: &Sent, quota: &Quota, now: Micros) {
+        let Quota { remaining_requests, limit_requests, reset_requests, .. } = *quota;
+        self.requests.observe((remaining_requests, limit_requests, reset_requests), sent.requests, now);
+        let Quota { remaining_tokens, limit_tokens, reset_tokens, .. } = *quota;
+        self.tokens.observe((remaining_tokens, limit_tokens, reset_tokens), sent.tokens, now);
+    }
+
+    /// Takes over what another replica knows: never shortens anything, and doing it twice changes nothing.
+    /// True if that disabled it.
+    pub fn adopt(&self, shared: &HealthRecord, now: Micros) -> bool {
+        self.rest.fetch_max(now.saturating_add(shared.rest.min(DAY)), AcqRel);
+        let was_closed = self.breaker.load().is_closed();
+        self.breaker.adopt(shared, now).is_some() && was_closed
+    }
+
+    /// What the other replicas should know; `None`: nothing.
+    #[must_use]
+    pub fn shared(&self, now: Micros) -> Option<HealthRecord> {
+        let rest = self.own_rest.load(Acquire).saturating_sub(now);
+        let nothing = HealthRecord {
+            kind: HealthRecordKind::Recovered,
+            epoch: 0,
+            left: 0,
+            warm_up: 0,
+            times: 0,
+            dead: false,
+            rest: 0,
+        };
+        let told = self.breaker.shared(now).or((rest > 0).then_some(nothing));
+        told.map(|shared| HealthRecord { rest, ..shared })
+    }
+
+    /// All of it as numbers.
+    #[must_use]
+    pub fn view(&self, now: Micros) -> CredentialView {
+        CredentialView {
+            benched: self.usable(0, now).err(),
+            times: self.breaker.load().times.into(),
+            in_flight: self.in_flight(),
+            remaining_requests: self.requests.remaining(now),
+            remaining_tokens: self.tokens.remaining(now),
+        }
+    }
+}

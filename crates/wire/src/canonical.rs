@@ -1,0 +1,35 @@
+//! The canonical call, reply and event: what the six dialects are translated into and out of.
+//!
+//! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
+//! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
+
+pub(crate) mod alternate;
+mod call;
+pub(crate) mod carried;
+pub mod carry;
+mod encode;
+mod event;
+mod field;
+pub(crate) mod ids;
+mod part;
+mod reply;
+pub(crate) mod serial;
+mod signature;
+
+pub use self::{
+    call::{
+        Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
+        Show, Tool, ToolChoice, ToolMode, Turn,
+    },
+    encode::{Encoded, LossReport, Malformed, TargetFacts, Unsupported},
+    event::{Event, Events},
+    field::Field,
+    part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
+    reply::{Choice, Finish, Logprob, Reply},
+    signature::{Family, Signature},
+};
+
+use std::borrow::Cow;
+
+/// Text, borrowed where it could be.
+pub type Text<'a> = Cow<'a, str>;
