@@ -5,8 +5,8 @@ mod command;
 use serde_json::{Value, json};
 
 use crate::cache::Cache;
+use crate::canonical_request::{CanonicalRequest, Choice, Format};
 use crate::echo;
-use crate::intent::{Choice, Format, Intent};
 use crate::problem::Problem;
 use crate::schema;
 use crate::script::Behaviour;
@@ -118,7 +118,7 @@ impl Answer {
 /// # Errors
 /// The error that the request's own text asks for.
 pub(crate) fn reply(
-    intent: &Intent,
+    intent: &CanonicalRequest,
     behaviour: &Behaviour,
     cache: &Cache,
     id_prefix: &str,
@@ -140,7 +140,7 @@ pub(crate) fn reply(
 }
 
 fn one(
-    intent: &Intent,
+    intent: &CanonicalRequest,
     behaviour: &Behaviour,
     commands: &Commands<'_>,
     calls: &[Call],
@@ -174,7 +174,7 @@ fn one(
 
 /// The text and why it ends there.
 fn words(
-    intent: &Intent,
+    intent: &CanonicalRequest,
     behaviour: &Behaviour,
     commands: &Commands<'_>,
     calls: &[Call],
@@ -210,7 +210,7 @@ fn words(
     (text, Finish::End)
 }
 
-fn reasoning(intent: &Intent) -> Vec<String> {
+fn reasoning(intent: &CanonicalRequest) -> Vec<String> {
     let about = if intent.last.is_empty() { "the results".to_owned() } else { intent.last.clone() };
     let about: String = about.chars().take(QUOTE).collect();
     echo::chunks(&format!("I think about: {about}"), None)
@@ -223,7 +223,12 @@ fn pieces(text: &str) -> Vec<String> {
 }
 
 /// The calls that the text orders, of tools on offer; one made up from the tool's schema where a call is required.
-fn calls(intent: &Intent, commands: &Commands<'_>, id_prefix: &str, digest: &[u8; 32]) -> Vec<Call> {
+fn calls(
+    intent: &CanonicalRequest,
+    commands: &Commands<'_>,
+    id_prefix: &str,
+    digest: &[u8; 32],
+) -> Vec<Call> {
     let allowed: Vec<_> = match &intent.choice {
         Choice::None => return Vec::new(),
         Choice::Required(names) if !names.is_empty() => {
@@ -249,7 +254,7 @@ fn calls(intent: &Intent, commands: &Commands<'_>, id_prefix: &str, digest: &[u8
 }
 
 fn usage(
-    intent: &Intent,
+    intent: &CanonicalRequest,
     behaviour: &Behaviour,
     cache: &Cache,
     commands: &Commands<'_>,

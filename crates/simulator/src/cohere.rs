@@ -6,17 +6,18 @@ pub(crate) mod search;
 mod write;
 
 use crate::answer::reply;
+use crate::field_schema::{Fault, FieldSchema, check as fits};
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
-use crate::shape::{Fault, Shape, check as fits};
+use crate::request::SimRequest;
 
 /// Answers `POST /v2/chat`.
-pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let intent = read::read(ask)?;
-    let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?.single();
-    let logprobs = ask.json["logprobs"] == true;
-    let writer = write::Writer { behaviour: ask.behaviour, id: uuid(ask.digest), logprobs, usage };
+pub(crate) fn answer(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let intent = read::read(request)?;
+    let (answer, usage) =
+        reply(&intent, request.behaviour, &request.app.cache, "call_", request.digest)?.single();
+    let logprobs = request.json["logprobs"] == true;
+    let writer = write::Writer { behaviour: request.behaviour, id: uuid(request.digest), logprobs, usage };
     Ok(if intent.stream { writer.events(&answer) } else { Payload::json(&writer.document(&answer)) })
 }
 
@@ -28,8 +29,8 @@ fn uuid(digest: &[u8; 32]) -> String {
 }
 
 /// Checks the body against a shape.
-fn check(ask: &SimRequest<'_>, shape: &Shape) -> Result<(), Problem> {
-    fits(shape, ask.json, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
+fn check(request: &SimRequest<'_>, shape: &FieldSchema) -> Result<(), Problem> {
+    fits(shape, request.json, request.behaviour.allow_unknown).map_err(|(path, fault)| {
         let place = path.bracketed();
         match fault {
             Fault::Unknown => {

@@ -1,5 +1,6 @@
 //! The Gemini dialect: content generated plain and streamed, counted and embedded, also behind Vertex's paths.
 
+mod base64_alphabets;
 mod camel;
 pub(crate) mod embed;
 mod fields;
@@ -10,12 +11,12 @@ mod write;
 use serde_json::{Value, json};
 
 use crate::answer::reply;
+use crate::canonical_request::{CanonicalRequest, Role};
 use crate::echo;
-use crate::intent::{Intent, Role};
+use crate::field_schema::{Fault, FieldSchema, check as fits};
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
-use crate::shape::{Fault, Shape, check as fits};
+use crate::request::SimRequest;
 
 /// What signatures of this provider are bound to.
 const DIALECT: &str = "gemini";
@@ -49,7 +50,7 @@ pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     check(ask, &fields::COUNT, ask.json)?;
     let whole = &ask.json["generateContentRequest"];
     let request = if whole.is_null() { ask.json } else { whole };
-    let mut intent = Intent::default();
+    let mut intent = CanonicalRequest::default();
     intent.turn(Role::System);
     read::system(&mut intent, &request["systemInstruction"]);
     for content in request["contents"].as_array().into_iter().flatten() {
@@ -59,7 +60,7 @@ pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
 }
 
 /// Checks a body against a shape.
-fn check(ask: &SimRequest<'_>, shape: &Shape, value: &Value) -> Result<(), Problem> {
+fn check(ask: &SimRequest<'_>, shape: &FieldSchema, value: &Value) -> Result<(), Problem> {
     fits(shape, value, ask.behaviour.allow_unknown).map_err(|(path, fault)| {
         let place = path.bracketed();
         Problem::bad(match fault {

@@ -11,17 +11,18 @@ use serde_json::{Value, json};
 
 use crate::answer::Usage;
 use crate::echo;
+use crate::field_schema::{FieldSchema, check};
 use crate::problem::{Problem, openai_fault};
+use crate::request::SimRequest;
 use crate::script::Behaviour;
-use crate::serve::SimRequest;
-use crate::shape::{Shape, check};
 
 /// Checks the body against a shape; the model may come from the path instead.
-pub(crate) fn fits(ask: &SimRequest<'_>, shape: &Shape) -> Result<(), Problem> {
-    if ask.model.is_empty() {
+pub(crate) fn fits(request: &SimRequest<'_>, shape: &FieldSchema) -> Result<(), Problem> {
+    if request.model.is_empty() {
         return Err(Problem::bad("you must provide a model parameter").with_param("model"));
     }
-    check(shape, ask.json, ask.behaviour.allow_unknown).map_err(|(path, fault)| openai_fault(&path, &fault))
+    check(shape, request.json, request.behaviour.allow_unknown)
+        .map_err(|(path, fault)| openai_fault(&path, &fault))
 }
 
 /// An id that follows from the request.

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::shape::{Fault, Path};
+use crate::field_schema::{Fault, Path};
 
 /// Why a request is not answered. What is not set follows from the status in each dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,16 +12,17 @@ use crate::answer::reply;
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// What encrypted reasoning of this provider is bound to.
 const DIALECT: &str = "openai";
 
 /// Answers `POST /v1/responses`.
-pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let intent = read::read(ask, false)?;
-    let (answer, usage) = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?.single();
-    let writer = write::Writer::new(ask, usage);
+pub(crate) fn answer(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let intent = read::read(request, false)?;
+    let (answer, usage) =
+        reply(&intent, request.behaviour, &request.app.cache, "call_", request.digest)?.single();
+    let writer = write::Writer::new(request, usage);
     Ok(match intent.stream {
         true => events::events(&writer, &answer),
         false => Payload::json(&writer.document(&answer)),
@@ -29,8 +30,8 @@ pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers `POST /v1/responses/input_tokens`.
-pub(crate) fn count(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let intent = read::read(ask, true)?;
+pub(crate) fn count(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let intent = read::read(request, true)?;
     let tokens = echo::tokens(intent.input_bytes).max(1);
     Ok(Payload::json(&json!({"object": "response.input_tokens", "input_tokens": tokens})))
 }

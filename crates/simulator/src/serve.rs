@@ -16,31 +16,9 @@ use crate::endpoint::{Dialect, Endpoint, Target};
 use crate::problem::Problem;
 use crate::recorder::{Entry, Outcome};
 use crate::reply::{Payload, refuse, respond};
-use crate::script::{Behaviour, Hang};
+use crate::request::SimRequest;
+use crate::script::Hang;
 use crate::{App, anthropic, bedrock, body, cohere, gemini, models, openai, responses};
-
-/// What an endpoint answers from.
-#[derive(Clone, Copy)]
-pub(crate) struct SimRequest<'a> {
-    pub(crate) app: &'a App,
-    pub(crate) behaviour: &'a Behaviour,
-    pub(crate) headers: &'a HeaderMap,
-    /// The query string, empty when there is none.
-    pub(crate) query: &'a str,
-    /// The body as JSON; null for what is not JSON by design.
-    pub(crate) json: &'a Value,
-    pub(crate) body: &'a Bytes,
-    pub(crate) model: &'a str,
-    /// SHA-256 of the body.
-    pub(crate) digest: &'a [u8; 32],
-}
-
-impl SimRequest<'_> {
-    /// The value of a query parameter.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    }
-}
 
 /// Answers whatever is not one of the simulator's own paths.
 pub(crate) async fn serve(
@@ -157,38 +135,38 @@ fn without_key(query: &str) -> String {
 }
 
 impl Endpoint {
-    fn answer(self, ask: &SimRequest<'_>) -> Result<Payload, Problem> {
+    fn answer(self, request: &SimRequest<'_>) -> Result<Payload, Problem> {
         use Endpoint as E;
         match self {
-            E::Chat => openai::chat::answer(ask),
-            E::Embeddings => openai::embeddings::answer(ask),
-            E::Completions => openai::completions::answer(ask),
-            E::Images => openai::media::images(ask),
-            E::Speech => openai::media::speech(ask),
-            E::Transcriptions => openai::media::transcriptions(ask),
-            E::Moderations => openai::media::moderations(ask),
-            E::Rerank => cohere::search::rerank(ask),
-            E::Responses => responses::answer(ask),
-            E::InputTokens => responses::count(ask),
-            E::Messages => anthropic::answer(ask),
-            E::CountMessages => anthropic::count(ask),
-            E::RawPredict => anthropic::raw_predict(ask, false),
-            E::StreamRawPredict => anthropic::raw_predict(ask, true),
-            E::CountRawPredict => anthropic::count(ask),
-            E::Generate => gemini::answer(ask, false),
-            E::StreamGenerate => gemini::answer(ask, true),
-            E::CountContents => gemini::count(ask),
-            E::EmbedContent => gemini::embed::one(ask),
-            E::BatchEmbed => gemini::embed::batch(ask),
-            E::Predict => gemini::embed::predict(ask),
-            E::CohereChat => cohere::answer(ask),
-            E::CohereEmbed => cohere::search::embed(ask),
-            E::CohereRerank => cohere::search::rerank(ask),
-            E::Tokenize => cohere::search::tokenize(ask),
-            E::Converse => bedrock::answer(ask, false),
-            E::ConverseStream => bedrock::answer(ask, true),
-            E::Invoke => bedrock::invoke::answer(ask),
-            E::CountConverse => bedrock::count(ask),
+            E::Chat => openai::chat::answer(request),
+            E::Embeddings => openai::embeddings::answer(request),
+            E::Completions => openai::completions::answer(request),
+            E::Images => openai::media::images(request),
+            E::Speech => openai::media::speech(request),
+            E::Transcriptions => openai::media::transcriptions(request),
+            E::Moderations => openai::media::moderations(request),
+            E::Rerank => cohere::search::rerank(request),
+            E::Responses => responses::answer(request),
+            E::InputTokens => responses::count(request),
+            E::Messages => anthropic::answer(request),
+            E::CountMessages => anthropic::count(request),
+            E::RawPredict => anthropic::raw_predict(request, false),
+            E::StreamRawPredict => anthropic::raw_predict(request, true),
+            E::CountRawPredict => anthropic::count(request),
+            E::Generate => gemini::answer(request, false),
+            E::StreamGenerate => gemini::answer(request, true),
+            E::CountContents => gemini::count(request),
+            E::EmbedContent => gemini::embed::one(request),
+            E::BatchEmbed => gemini::embed::batch(request),
+            E::Predict => gemini::embed::predict(request),
+            E::CohereChat => cohere::answer(request),
+            E::CohereEmbed => cohere::search::embed(request),
+            E::CohereRerank => cohere::search::rerank(request),
+            E::Tokenize => cohere::search::tokenize(request),
+            E::Converse => bedrock::answer(request, false),
+            E::ConverseStream => bedrock::answer(request, true),
+            E::Invoke => bedrock::invoke::answer(request),
+            E::CountConverse => bedrock::count(request),
             E::Models => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "models are listed by GET")),
         }
     }

@@ -1,10 +1,10 @@
 //! Tests of what follows from an intent.
 
 use super::*;
-use crate::intent::{Role, Tool};
+use crate::canonical_request::{Role, Tool};
 
-fn intent(text: &str) -> Intent {
-    let mut intent = Intent::default();
+fn intent(text: &str) -> CanonicalRequest {
+    let mut intent = CanonicalRequest::default();
     intent.turn(Role::User);
     intent.text(text);
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
@@ -12,7 +12,7 @@ fn intent(text: &str) -> Intent {
     intent
 }
 
-fn answer(intent: &Intent) -> (Answer, Usage) {
+fn answer(intent: &CanonicalRequest) -> (Answer, Usage) {
     reply(intent, &Behaviour::default(), &Cache::default(), "call_", &[0xab; 32]).unwrap().single()
 }
 

@@ -1,31 +1,31 @@
 //! What Anthropic's messages take, after the types of the official Python client 2.12.0.
 
-use crate::shape::NUM;
-use crate::shape::Shape::{
+use crate::field_schema::FieldSchema::{
     self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str, Tagged, Text,
 };
+use crate::field_schema::NUM;
 
-static CACHE: Shape = Object(&[("type!", Enum(&["ephemeral"])), ("ttl", Enum(&["5m", "1h"]))]);
-static TEXT: Shape =
+static CACHE: FieldSchema = Object(&[("type!", Enum(&["ephemeral"])), ("ttl", Enum(&["5m", "1h"]))]);
+static TEXT: FieldSchema =
     Object(&[("type!", Str), ("text!", Text), ("cache_control", Ref(&CACHE)), ("citations", List(&Map))]);
-static BASE64_IMAGE: Shape = Object(&[
+static BASE64_IMAGE: FieldSchema = Object(&[
     ("type!", Str),
     ("data!", Str),
     ("media_type!", Enum(&["image/jpeg", "image/png", "image/gif", "image/webp"])),
 ]);
-static URL: Shape = Object(&[("type!", Str), ("url!", Str)]);
-static FILE: Shape = Object(&[("type!", Str), ("file_id!", Str)]);
-static IMAGE: Shape = Object(&[
+static URL: FieldSchema = Object(&[("type!", Str), ("url!", Str)]);
+static FILE: FieldSchema = Object(&[("type!", Str), ("file_id!", Str)]);
+static IMAGE: FieldSchema = Object(&[
     ("type!", Str),
     ("source!", Tagged("type", &[("base64", &BASE64_IMAGE), ("url", &URL), ("file", &FILE)])),
     ("cache_control", Ref(&CACHE)),
     ("transformations", Map),
 ]);
-static BASE64_PDF: Shape =
+static BASE64_PDF: FieldSchema =
     Object(&[("type!", Str), ("data!", Str), ("media_type!", Enum(&["application/pdf"]))]);
-static PLAIN: Shape = Object(&[("type!", Str), ("data!", Str), ("media_type!", Enum(&["text/plain"]))]);
-static CONTENT: Shape = Object(&[("type!", Str), ("content!", Either(&[&Str, &List(&Map)]))]);
-static DOCUMENT: Shape = Object(&[
+static PLAIN: FieldSchema = Object(&[("type!", Str), ("data!", Str), ("media_type!", Enum(&["text/plain"]))]);
+static CONTENT: FieldSchema = Object(&[("type!", Str), ("content!", Either(&[&Str, &List(&Map)]))]);
+static DOCUMENT: FieldSchema = Object(&[
     ("type!", Str),
     (
         "source!",
@@ -45,7 +45,7 @@ static DOCUMENT: Shape = Object(&[
     ("context", Str),
     ("title", Str),
 ]);
-static SEARCH_RESULT: Shape = Object(&[
+static SEARCH_RESULT: FieldSchema = Object(&[
     ("type!", Str),
     ("content!", List(&TEXT)),
     ("source!", Str),
@@ -53,9 +53,9 @@ static SEARCH_RESULT: Shape = Object(&[
     ("cache_control", Ref(&CACHE)),
     ("citations", Map),
 ]);
-static THINKING: Shape = Object(&[("type!", Str), ("signature!", Str), ("thinking!", Str)]);
-static REDACTED: Shape = Object(&[("type!", Str), ("data!", Str)]);
-static TOOL_USE: Shape = Object(&[
+static THINKING: FieldSchema = Object(&[("type!", Str), ("signature!", Str), ("thinking!", Str)]);
+static REDACTED: FieldSchema = Object(&[("type!", Str), ("data!", Str)]);
+static TOOL_USE: FieldSchema = Object(&[
     ("type!", Str),
     ("id!", Str),
     ("input!", Map),
@@ -64,7 +64,7 @@ static TOOL_USE: Shape = Object(&[
     ("caller", Map),
     ("toolset_name", Str),
 ]);
-static TOOL_RESULT: Shape = Object(&[
+static TOOL_RESULT: FieldSchema = Object(&[
     ("type!", Str),
     ("tool_use_id!", Str),
     ("cache_control", Ref(&CACHE)),
@@ -86,7 +86,7 @@ static TOOL_RESULT: Shape = Object(&[
     ("is_error", Bool),
     ("toolset_name", Str),
 ]);
-static BLOCK: Shape = Tagged(
+static BLOCK: FieldSchema = Tagged(
     "type",
     &[
         ("text", &TEXT),
@@ -104,13 +104,13 @@ static BLOCK: Shape = Tagged(
         ("container_upload", &Map),
     ],
 );
-static MESSAGE: Shape = Object(&[
+static MESSAGE: FieldSchema = Object(&[
     ("role!", Enum(&["user", "assistant", "system"])),
     ("content!", Either(&[&Text, &List(&BLOCK)])),
 ]);
 
 // Tools that Anthropic runs itself have other types, which the reader lets pass.
-pub(super) static TOOL: Shape = Object(&[
+pub(super) static TOOL: FieldSchema = Object(&[
     (
         "input_schema!",
         Object(&[
@@ -140,24 +140,25 @@ pub(super) static TOOL: Shape = Object(&[
     ("type", Enum(&["custom"])),
 ]);
 
-static CHOICE_AUTO: Shape = Object(&[("type!", Str), ("disable_parallel_tool_use", Bool)]);
-static CHOICE_TOOL: Shape = Object(&[("type!", Str), ("name!", Str), ("disable_parallel_tool_use", Bool)]);
-static CHOICE_NONE: Shape = Object(&[("type!", Str)]);
-static CHOICE: Shape = Tagged(
+static CHOICE_AUTO: FieldSchema = Object(&[("type!", Str), ("disable_parallel_tool_use", Bool)]);
+static CHOICE_TOOL: FieldSchema =
+    Object(&[("type!", Str), ("name!", Str), ("disable_parallel_tool_use", Bool)]);
+static CHOICE_NONE: FieldSchema = Object(&[("type!", Str)]);
+static CHOICE: FieldSchema = Tagged(
     "type",
     &[("auto", &CHOICE_AUTO), ("any", &CHOICE_AUTO), ("tool", &CHOICE_TOOL), ("none", &CHOICE_NONE)],
 );
 
-static DISPLAY: Shape = Enum(&["summarized", "omitted"]);
-static ENABLED: Shape =
+static DISPLAY: FieldSchema = Enum(&["summarized", "omitted"]);
+static ENABLED: FieldSchema =
     Object(&[("type!", Str), ("budget_tokens!", Num(1024.0, f64::MAX)), ("display", Ref(&DISPLAY))]);
-static ADAPTIVE: Shape = Object(&[("type!", Str), ("display", Ref(&DISPLAY))]);
-static BARE: Shape = Object(&[("type!", Str)]);
-static THINKING_CONFIG: Shape = Tagged(
+static ADAPTIVE: FieldSchema = Object(&[("type!", Str), ("display", Ref(&DISPLAY))]);
+static BARE: FieldSchema = Object(&[("type!", Str)]);
+static THINKING_CONFIG: FieldSchema = Tagged(
     "type",
     &[("enabled", &ENABLED), ("disabled", &BARE), ("between_tools", &BARE), ("adaptive", &ADAPTIVE)],
 );
-static OUTPUT_CONFIG: Shape = Object(&[
+static OUTPUT_CONFIG: FieldSchema = Object(&[
     ("effort", Enum(&["low", "medium", "high", "xhigh", "max"])),
     ("format", Object(&[("type!", Enum(&["json_schema"])), ("schema!", Map)])),
 ]);
@@ -180,7 +181,7 @@ macro_rules! request {
 }
 
 /// The body of `POST /v1/messages`; `model` is missing behind Google's paths, which have `anthropic_version` instead.
-pub(super) static CREATE: Shape = request![
+pub(super) static CREATE: FieldSchema = request![
     ("max_tokens!", Num(0.0, 1e9)),
     ("model", Str),
     ("anthropic_version", Str),
@@ -197,5 +198,5 @@ pub(super) static CREATE: Shape = request![
 ];
 
 /// The body of `POST /v1/messages/count_tokens`.
-pub(super) static COUNT: Shape =
+pub(super) static COUNT: FieldSchema =
     request![("model", Str), ("anthropic_version", Str), ("user_profile_id", Str), ("workspace_id", Str)];

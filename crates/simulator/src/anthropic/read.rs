@@ -2,23 +2,24 @@
 
 use serde_json::{Value, json};
 
+use super::blocks::blocks;
 use super::{check, fields, rules};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Reads a request, refusing what Anthropic refuses; `count` is one for counting only.
-pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem> {
-    check(ask, if count { &fields::COUNT } else { &fields::CREATE }, ask.json, "")?;
-    let json = ask.json;
+pub(super) fn read(request: &SimRequest<'_>, count: bool) -> Result<CanonicalRequest, Problem> {
+    check(request, if count { &fields::COUNT } else { &fields::CREATE }, request.json, "")?;
+    let json = request.json;
     let messages = json["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         stream: json["stream"] == true,
         thinking: matches!(json["thinking"]["type"].as_str(), Some("enabled" | "adaptive" | "between_tools")),
         max_tokens: json["max_tokens"].as_u64(),
         single_call: json["tool_choice"]["disable_parallel_tool_use"] == true,
         stops: texts(&json["stop_sequences"]),
-        tools: tools(ask)?,
+        tools: tools(request)?,
         choice: match json["tool_choice"]["type"].as_str() {
             Some("none") => Choice::None,
             Some("any") => Choice::Required(Vec::new()),
@@ -31,9 +32,9 @@ pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem>
             Value::Null => Format::Text,
             schema => Format::Schema(schema.clone()),
         },
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
-    rules::check(ask, messages, &intent)?;
+    rules::check(request, messages, &intent)?;
     prompt(&mut intent, json);
     for (at, message) in messages.iter().enumerate() {
         intent.turn(match message["role"].as_str() {
@@ -51,15 +52,6 @@ pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem>
         intent.cacheable(&Value::Null, mark(json));
     }
     Ok(intent)
-}
-
-/// Content as blocks, whichever way it is written.
-pub(super) fn blocks(content: &Value) -> Vec<Value> {
-    match content {
-        Value::Array(blocks) => blocks.clone(),
-        Value::String(text) => vec![json!({"type": "text", "text": text})],
-        _ => Vec::new(),
-    }
 }
 
 fn texts(list: &Value) -> Vec<String> {
@@ -81,14 +73,14 @@ fn unmarked(block: &Value) -> Value {
     block
 }
 
-fn tools(ask: &SimRequest<'_>) -> Result<Vec<Tool>, Problem> {
+fn tools(request: &SimRequest<'_>) -> Result<Vec<Tool>, Problem> {
     let mut tools = Vec::new();
-    for (index, tool) in ask.json["tools"].as_array().into_iter().flatten().enumerate() {
+    for (index, tool) in request.json["tools"].as_array().into_iter().flatten().enumerate() {
         let custom = tool["type"].is_null() || tool["type"] == "custom";
         if !custom {
             continue;
         }
-        check(ask, &fields::TOOL, tool, &format!("tools.{index}.custom."))?;
+        check(request, &fields::TOOL, tool, &format!("tools.{index}.custom."))?;
         let name = tool["name"].as_str().unwrap_or_default();
         if name.is_empty() || name.len() > 128 || !rules::portable(name) {
             return Err(Problem::bad(format!(
@@ -101,7 +93,7 @@ fn tools(ask: &SimRequest<'_>) -> Result<Vec<Tool>, Problem> {
 }
 
 /// Tools and system prompt, which come before all messages.
-fn prompt(intent: &mut Intent, json: &Value) {
+fn prompt(intent: &mut CanonicalRequest, json: &Value) {
     for tool in json["tools"].as_array().into_iter().flatten() {
         intent.cacheable(&unmarked(&json!(["tool", tool])), mark(tool));
     }
@@ -112,7 +104,7 @@ fn prompt(intent: &mut Intent, json: &Value) {
     }
 }
 
-fn block(intent: &mut Intent, block: &Value) -> Result<(), String> {
+fn block(intent: &mut CanonicalRequest, block: &Value) -> Result<(), String> {
     match block["type"].as_str() {
         Some("image") => source(intent, Kind::Image, &block["source"]),
         Some("document") => source(intent, Kind::Document, &block["source"]),
@@ -138,7 +130,7 @@ fn block(intent: &mut Intent, block: &Value) -> Result<(), String> {
     }
 }
 
-fn source(intent: &mut Intent, kind: Kind, source: &Value) -> Result<(), String> {
+fn source(intent: &mut CanonicalRequest, kind: Kind, source: &Value) -> Result<(), String> {
     let text = |name: &str| source[name].as_str().unwrap_or_default();
     match text("type") {
         "base64" => intent.base64(kind, text("media_type"), text("data")),

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::read::blocks;
+use super::blocks::blocks;
 use super::{DIALECT, VERSION};
-use crate::intent::{Choice, Intent};
+use crate::canonical_request::{CanonicalRequest, Choice};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 use crate::signature;
 
 /// Most cache marks of a request.
@@ -18,9 +18,13 @@ pub(super) fn portable(name: &str) -> bool {
 }
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value], intent: &Intent) -> Result<(), Problem> {
-    let version = super::version(ask)?;
-    options(ask.json, intent, version)?;
+pub(super) fn check(
+    request: &SimRequest<'_>,
+    messages: &[Value],
+    intent: &CanonicalRequest,
+) -> Result<(), Problem> {
+    let version = super::version(request)?;
+    options(request.json, intent, version)?;
     match messages.first() {
         None => return Err(Problem::bad("messages: at least one message is required")),
         Some(first) if first["role"] != "user" => {
@@ -29,7 +33,7 @@ pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value], intent: &Intent) -
         Some(_) => {}
     }
     for (at, message) in messages.iter().enumerate() {
-        content(ask, at, message, version)?;
+        content(request, at, message, version)?;
         results(messages, at)?;
     }
     if messages.last().is_some_and(|last| last["role"] == "assistant") {
@@ -40,10 +44,10 @@ pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value], intent: &Intent) -
             ));
         }
     }
-    if ask.json["thinking"]["type"] == "enabled" {
+    if request.json["thinking"]["type"] == "enabled" {
         reasoned(messages)?;
     }
-    if marks(ask.json) > MAX_MARKS {
+    if marks(request.json) > MAX_MARKS {
         return Err(Problem::bad(format!(
             "A maximum of {MAX_MARKS} blocks with cache_control may be provided."
         )));
@@ -51,7 +55,7 @@ pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value], intent: &Intent) -
     Ok(())
 }
 
-fn options(json: &Value, intent: &Intent, version: &str) -> Result<(), Problem> {
+fn options(json: &Value, intent: &CanonicalRequest, version: &str) -> Result<(), Problem> {
     if version == VERSION {
         // The newest version took sampling away, whatever the value.
         if let Some(name) = ["temperature", "top_p", "top_k"].iter().find(|name| !json[**name].is_null()) {
@@ -74,7 +78,7 @@ fn options(json: &Value, intent: &Intent, version: &str) -> Result<(), Problem> 
 }
 
 /// Blocks in the wrong place, and reasoning that is not the model's own.
-fn content(ask: &SimRequest<'_>, at: usize, message: &Value, version: &str) -> Result<(), Problem> {
+fn content(request: &SimRequest<'_>, at: usize, message: &Value, version: &str) -> Result<(), Problem> {
     let assistant = message["role"] == "assistant";
     for (index, block) in blocks(&message["content"]).iter().enumerate() {
         let place = format!("messages.{at}.content.{index}");
@@ -97,12 +101,17 @@ fn content(ask: &SimRequest<'_>, at: usize, message: &Value, version: &str) -> R
             }
             Some("thinking") => {
                 let text = |name: &str| block[name].as_str().unwrap_or_default();
-                if !signature::fits(text("signature"), DIALECT, ask.model, text("thinking")) {
+                if !signature::fits(text("signature"), DIALECT, request.model, text("thinking")) {
                     return Err(Problem::bad(format!("{place}: Invalid `signature` in `thinking` block")));
                 }
             }
             Some("redacted_thinking")
-                if !signature::fits(block["data"].as_str().unwrap_or_default(), DIALECT, ask.model, "") =>
+                if !signature::fits(
+                    block["data"].as_str().unwrap_or_default(),
+                    DIALECT,
+                    request.model,
+                    "",
+                ) =>
             {
                 return Err(Problem::bad(format!("{place}: Invalid `data` in `redacted_thinking` block")));
             }

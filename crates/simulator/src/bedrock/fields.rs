@@ -1,16 +1,16 @@
 //! What Bedrock takes, after the service model `bedrock-runtime` of botocore 1.44.5.
 
-use crate::shape::NUM;
-use crate::shape::Shape::{
+use crate::field_schema::FieldSchema::{
     self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, OneOf, Ref, Str, Text,
 };
+use crate::field_schema::NUM;
 
-static S3: Shape = Object(&[("uri!", Str), ("bucketOwner", Str)]);
-static IMAGE: Shape = Object(&[
+static S3: FieldSchema = Object(&[("uri!", Str), ("bucketOwner", Str)]);
+static IMAGE: FieldSchema = Object(&[
     ("format!", Enum(&["png", "jpeg", "gif", "webp"])),
     ("source!", OneOf(&[("bytes", Str), ("s3Location", Ref(&S3))])),
 ]);
-static DOCUMENT: Shape = Object(&[
+static DOCUMENT: FieldSchema = Object(&[
     ("format", Enum(&["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"])),
     ("name!", Str),
     (
@@ -25,17 +25,17 @@ static DOCUMENT: Shape = Object(&[
     ("context", Str),
     ("citations", Object(&[("enabled!", Bool)])),
 ]);
-static MEDIA: Shape =
+static MEDIA: FieldSchema =
     Object(&[("format!", Str), ("source!", OneOf(&[("bytes", Str), ("s3Location", Ref(&S3))]))]);
-static SEARCH_RESULT: Shape = Object(&[
+static SEARCH_RESULT: FieldSchema = Object(&[
     ("source!", Str),
     ("title!", Str),
     ("content!", List(&Object(&[("text!", Str)]))),
     ("citations", Map),
 ]);
-static CACHE_POINT: Shape = Object(&[("type!", Enum(&["default"])), ("ttl", Enum(&["5m", "1h"]))]);
-static TOOL_USE: Shape = Object(&[("toolUseId!", Str), ("name!", Str), ("input!", Any), ("type", Str)]);
-static TOOL_RESULT: Shape = Object(&[
+static CACHE_POINT: FieldSchema = Object(&[("type!", Enum(&["default"])), ("ttl", Enum(&["5m", "1h"]))]);
+static TOOL_USE: FieldSchema = Object(&[("toolUseId!", Str), ("name!", Str), ("input!", Any), ("type", Str)]);
+static TOOL_RESULT: FieldSchema = Object(&[
     ("toolUseId!", Str),
     (
         "content!",
@@ -51,9 +51,9 @@ static TOOL_RESULT: Shape = Object(&[
     ("status", Enum(&["success", "error"])),
     ("type", Str),
 ]);
-static REASONING: Shape =
+static REASONING: FieldSchema =
     OneOf(&[("reasoningText", Object(&[("text!", Str), ("signature", Str)])), ("redactedContent", Str)]);
-static BLOCK: Shape = OneOf(&[
+static BLOCK: FieldSchema = OneOf(&[
     ("text", Text),
     ("image", Ref(&IMAGE)),
     ("document", Ref(&DOCUMENT)),
@@ -69,11 +69,11 @@ static BLOCK: Shape = OneOf(&[
     ("toolAddition", Map),
     ("toolRemoval", Map),
 ]);
-static MESSAGES: Shape =
+static MESSAGES: FieldSchema =
     List(&Object(&[("role!", Enum(&["user", "assistant", "system"])), ("content!", List(&BLOCK))]));
-static SYSTEM: Shape =
+static SYSTEM: FieldSchema =
     List(&OneOf(&[("text", Text), ("guardContent", Map), ("cachePoint", Ref(&CACHE_POINT))]));
-static TOOL: Shape = OneOf(&[
+static TOOL: FieldSchema = OneOf(&[
     (
         "toolSpec",
         Object(&[
@@ -86,8 +86,8 @@ static TOOL: Shape = OneOf(&[
     ("systemTool", Object(&[("name!", Str)])),
     ("cachePoint", Ref(&CACHE_POINT)),
 ]);
-static NOTHING: Shape = Object(&[]);
-static TOOL_CONFIG: Shape = Object(&[
+static NOTHING: FieldSchema = Object(&[]);
+static TOOL_CONFIG: FieldSchema = Object(&[
     ("tools!", List(&TOOL)),
     (
         "toolChoice",
@@ -95,7 +95,7 @@ static TOOL_CONFIG: Shape = Object(&[
     ),
 ]);
 // What Claude and Nova take beyond the common fields.
-static MORE: Shape = Object(&[
+static MORE: FieldSchema = Object(&[
     (
         "thinking",
         Object(&[
@@ -112,7 +112,7 @@ static MORE: Shape = Object(&[
     ("anthropic_beta", List(&Str)),
     ("anthropic_version", Str),
 ]);
-static OUTPUT: Shape = Object(&[
+static OUTPUT: FieldSchema = Object(&[
     (
         "textFormat",
         Object(&[
@@ -127,7 +127,7 @@ static OUTPUT: Shape = Object(&[
 ]);
 
 /// The body of `converse` and `converse-stream`.
-pub(super) static CONVERSE: Shape = Object(&[
+pub(super) static CONVERSE: FieldSchema = Object(&[
     ("messages!", Ref(&MESSAGES)),
     ("system", Ref(&SYSTEM)),
     (
@@ -151,7 +151,7 @@ pub(super) static CONVERSE: Shape = Object(&[
 ]);
 
 /// The body of `count-tokens`.
-pub(super) static COUNT: Shape = Object(&[(
+pub(super) static COUNT: FieldSchema = Object(&[(
     "input!",
     OneOf(&[
         (
@@ -168,7 +168,7 @@ pub(super) static COUNT: Shape = Object(&[(
 )]);
 
 /// The body of `invoke` for Amazon's Titan embeddings.
-pub(super) static TITAN: Shape = Object(&[
+pub(super) static TITAN: FieldSchema = Object(&[
     ("inputText!", Text),
     ("dimensions", Num(1.0, 4096.0)),
     ("normalize", Bool),
@@ -176,7 +176,7 @@ pub(super) static TITAN: Shape = Object(&[
 ]);
 
 /// The body of `invoke` for Cohere's embeddings.
-pub(super) static COHERE: Shape = Object(&[
+pub(super) static COHERE: FieldSchema = Object(&[
     ("texts", List(&Str)),
     ("images", List(&Str)),
     ("inputs", List(&Map)),

@@ -3,18 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{check, fields, rules};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Reads a request, refusing what Bedrock refuses.
-pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
-    check(ask, &fields::CONVERSE)?;
-    let json = ask.json;
+pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
+    check(request, &fields::CONVERSE)?;
+    let json = request.json;
     let (config, more) = (&json["inferenceConfig"], &json["additionalModelRequestFields"]);
     let thinking = matches!(more["thinking"]["type"].as_str(), Some("enabled" | "adaptive"));
     let stops = config["stopSequences"].as_array().into_iter().flatten();
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         thinking: thinking || more["reasoningConfig"]["type"] == "enabled",
         max_tokens: config["maxTokens"].as_u64(),
         stops: stops.filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -22,10 +22,10 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
         tools: tools(&json["toolConfig"]),
         choice: choice(&json["toolConfig"]["toolChoice"]),
         format: format(&json["outputConfig"])?,
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     let messages = json["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    rules::check(ask, messages)?;
+    rules::check(request, messages)?;
     for block in json["toolConfig"]["tools"].as_array().into_iter().flatten() {
         cached(&mut intent, "tool", block);
     }
@@ -34,7 +34,7 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
 }
 
 /// System prompt and messages.
-pub(super) fn conversation(intent: &mut Intent, json: &Value) -> Result<(), Problem> {
+pub(super) fn conversation(intent: &mut CanonicalRequest, json: &Value) -> Result<(), Problem> {
     intent.turn(Role::System);
     for block in json["system"].as_array().into_iter().flatten() {
         intent.text(block["text"].as_str().unwrap_or_default());
@@ -57,7 +57,7 @@ pub(super) fn conversation(intent: &mut Intent, json: &Value) -> Result<(), Prob
 }
 
 /// A cache point marks what stands before it.
-fn cached(intent: &mut Intent, role: &str, block: &Value) {
+fn cached(intent: &mut CanonicalRequest, role: &str, block: &Value) {
     let point = &block["cachePoint"];
     match point.is_object() {
         true => intent.cacheable(&Value::Null, Some(point["ttl"] == "1h")),
@@ -106,7 +106,7 @@ fn mime(format: &str) -> String {
     }
 }
 
-fn source(intent: &mut Intent, kind: Kind, mime: &str, source: &Value) -> Result<(), String> {
+fn source(intent: &mut CanonicalRequest, kind: Kind, mime: &str, source: &Value) -> Result<(), String> {
     if let Some(data) = source["bytes"].as_str() {
         return intent.base64(kind, mime, data);
     }
@@ -121,7 +121,7 @@ fn source(intent: &mut Intent, kind: Kind, mime: &str, source: &Value) -> Result
 }
 
 /// Attachments of a block, if it is one.
-fn attached(intent: &mut Intent, block: &Value) -> Result<(), String> {
+fn attached(intent: &mut CanonicalRequest, block: &Value) -> Result<(), String> {
     let word = |kind: &str| block[kind]["format"].as_str().map(str::to_owned);
     if let Some(format) = word("image") {
         source(intent, Kind::Image, &format!("image/{format}"), &block["image"]["source"])
@@ -137,7 +137,7 @@ fn attached(intent: &mut Intent, block: &Value) -> Result<(), String> {
     }
 }
 
-fn block(intent: &mut Intent, block: &Value) -> Result<(), String> {
+fn block(intent: &mut CanonicalRequest, block: &Value) -> Result<(), String> {
     let result = &block["toolResult"];
     if !result.is_object() {
         intent.text(block["text"].as_str().unwrap_or_default());

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::DIALECT;
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 use crate::signature;
 
 /// Longest id of a call.
@@ -13,7 +13,7 @@ const MAX_ID: usize = 64;
 const MAX_NAME: usize = 200;
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value]) -> Result<(), Problem> {
+pub(super) fn check(request: &SimRequest<'_>, messages: &[Value]) -> Result<(), Problem> {
     let refuse = |why: String| Err(Problem::bad(why));
     for (at, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
@@ -30,14 +30,14 @@ pub(super) fn check(ask: &SimRequest<'_>, messages: &[Value]) -> Result<(), Prob
         if blocks(message).is_empty() {
             return refuse(format!("The content field in the Message object at messages.{at} is empty."));
         }
-        content(ask, at, message)?;
+        content(request, at, message)?;
         results(messages, at)?;
     }
     if messages.is_empty() {
         return refuse("A conversation must start with a user message.".into());
     }
-    tools(ask.json, messages)?;
-    thinking(ask.json, messages)
+    tools(request.json, messages)?;
+    thinking(request.json, messages)
 }
 
 fn blocks(message: &Value) -> &[Value] {
@@ -49,7 +49,7 @@ fn portable(text: &str, more: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || more.contains(c))
 }
 
-fn content(ask: &SimRequest<'_>, at: usize, message: &Value) -> Result<(), Problem> {
+fn content(request: &SimRequest<'_>, at: usize, message: &Value) -> Result<(), Problem> {
     let assistant = message["role"] == "assistant";
     let texts = blocks(message).iter().any(|block| block["text"].is_string());
     for (index, block) in blocks(message).iter().enumerate() {
@@ -81,7 +81,7 @@ fn content(ask: &SimRequest<'_>, at: usize, message: &Value) -> Result<(), Probl
         if document.is_object() {
             document_rules(document, &place, texts)?;
         }
-        reasoning(ask.model, block, &place)?;
+        reasoning(request.model, block, &place)?;
     }
     Ok(())
 }

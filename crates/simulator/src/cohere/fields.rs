@@ -1,42 +1,45 @@
 //! What Cohere takes, after the types of the official Python client 7.3.1.
 
-use crate::shape::NUM;
-use crate::shape::Shape::{self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str, Tagged};
+use crate::field_schema::FieldSchema::{
+    self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str, Tagged,
+};
+use crate::field_schema::NUM;
 
-static TEXT: Shape = Object(&[("type!", Str), ("text!", Str)]);
-static THINKING: Shape = Object(&[("type!", Str), ("thinking!", Str)]);
-static IMAGE: Shape = Object(&[
+static TEXT: FieldSchema = Object(&[("type!", Str), ("text!", Str)]);
+static THINKING: FieldSchema = Object(&[("type!", Str), ("thinking!", Str)]);
+static IMAGE: FieldSchema = Object(&[
     ("type!", Str),
     ("image_url!", Object(&[("url!", Str), ("detail", Enum(&["auto", "low", "high"]))])),
 ]);
-static DOCUMENT: Shape = Object(&[("type!", Str), ("document!", Object(&[("data!", Map), ("id", Str)]))]);
-static CALLS: Shape = List(&Object(&[
+static DOCUMENT: FieldSchema =
+    Object(&[("type!", Str), ("document!", Object(&[("data!", Map), ("id", Str)]))]);
+static CALLS: FieldSchema = List(&Object(&[
     ("id!", Str),
     ("type!", Enum(&["function"])),
     ("function!", Object(&[("name!", Str), ("arguments!", Str)])),
 ]));
 
-static USER: Shape = Object(&[
+static USER: FieldSchema = Object(&[
     ("role!", Str),
     ("content!", Either(&[&Str, &List(&Tagged("type", &[("text", &TEXT), ("image_url", &IMAGE)]))])),
 ]);
-static ASSISTANT: Shape = Object(&[
+static ASSISTANT: FieldSchema = Object(&[
     ("role!", Str),
     ("content", Either(&[&Str, &List(&Tagged("type", &[("text", &TEXT), ("thinking", &THINKING)]))])),
     ("tool_calls", Ref(&CALLS)),
     ("tool_plan", Str),
     ("citations", List(&Map)),
 ]);
-static SYSTEM: Shape =
+static SYSTEM: FieldSchema =
     Object(&[("role!", Str), ("content!", Either(&[&Str, &List(&Tagged("type", &[("text", &TEXT)]))]))]);
-static TOOL_RESULT: Shape = Object(&[
+static TOOL_RESULT: FieldSchema = Object(&[
     ("role!", Str),
     ("tool_call_id!", Str),
     ("content!", Either(&[&Str, &List(&Tagged("type", &[("text", &TEXT), ("document", &DOCUMENT)]))])),
 ]);
 
 /// The body of `POST /v2/chat`.
-pub(super) static CHAT: Shape = Object(&[
+pub(super) static CHAT: FieldSchema = Object(&[
     ("model!", Str),
     (
         "messages!",
@@ -79,7 +82,7 @@ pub(super) static CHAT: Shape = Object(&[
 ]);
 
 /// The body of `POST /v2/embed`.
-pub(super) static EMBED: Shape = Object(&[
+pub(super) static EMBED: FieldSchema = Object(&[
     ("model!", Str),
     ("input_type!", Enum(&["search_document", "search_query", "classification", "clustering", "image"])),
     ("texts", List(&Str)),
@@ -93,7 +96,7 @@ pub(super) static EMBED: Shape = Object(&[
 ]);
 
 /// The body of `POST /v2/rerank`, and of the rerank endpoints that other vendors made after it.
-pub(super) static RERANK: Shape = Object(&[
+pub(super) static RERANK: FieldSchema = Object(&[
     ("model!", Str),
     ("query!", Str),
     ("documents!", List(&Either(&[&Str, &Map]))),
@@ -105,4 +108,4 @@ pub(super) static RERANK: Shape = Object(&[
 ]);
 
 /// The body of `POST /v1/tokenize`.
-pub(super) static TOKENIZE: Shape = Object(&[("model!", Str), ("text!", Str)]);
+pub(super) static TOKENIZE: FieldSchema = Object(&[("model!", Str), ("text!", Str)]);

@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{check, fields};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Most stop sequences.
 const MAX_STOPS: usize = 5;
 
-pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
-    check(ask, &fields::CHAT)?;
-    let json = ask.json;
+pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
+    check(request, &fields::CHAT)?;
+    let json = request.json;
     let stops = json["stop_sequences"].as_array().into_iter().flatten();
     let format = &json["response_format"];
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         stream: json["stream"] == true,
         thinking: json["thinking"]["type"] == "enabled",
         max_tokens: json["max_tokens"].as_u64(),
@@ -31,7 +31,7 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
             (Some("json_object"), schema) => Format::Schema(schema.clone()),
             _ => Format::Text,
         },
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     options(json, &intent)?;
     let messages = json["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
     Ok(intent)
 }
 
-fn options(json: &Value, intent: &Intent) -> Result<(), Problem> {
+fn options(json: &Value, intent: &CanonicalRequest) -> Result<(), Problem> {
     let some = |name: &str| json[name].as_array().is_some_and(|all| !all.is_empty());
     let why = if intent.format != Format::Text && (some("tools") || some("documents")) {
         "response_format is not supported with tools or documents"
@@ -95,7 +95,7 @@ fn follow(messages: &[Value]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn one(intent: &mut Intent, message: &Value) -> Result<(), String> {
+fn one(intent: &mut CanonicalRequest, message: &Value) -> Result<(), String> {
     let role = match message["role"].as_str() {
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,

@@ -8,7 +8,7 @@ use super::{check, fields, uuid};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Most inputs of one request, Cohere's own limit.
 const MAX_INPUTS: usize = 96;
@@ -16,10 +16,10 @@ const MAX_INPUTS: usize = 96;
 const MAX_DOCUMENTS: usize = 1_000;
 
 /// Answers `POST /v2/embed`.
-pub(crate) fn embed(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    check(ask, &fields::EMBED)?;
-    let (mut document, tokens) = embeddings(ask.json, ask.digest)?;
-    let tokens = ask.behaviour.prompt_tokens.unwrap_or(tokens);
+pub(crate) fn embed(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    check(request, &fields::EMBED)?;
+    let (mut document, tokens) = embeddings(request.json, request.digest)?;
+    let tokens = request.behaviour.prompt_tokens.unwrap_or(tokens);
     document["meta"] = json!({"api_version": {"version": "2"}, "billed_units": {"input_tokens": tokens}});
     Ok(Payload::json(&document))
 }
@@ -84,15 +84,15 @@ fn encode(kind: &str, vector: &[f32]) -> Value {
 }
 
 /// Answers `POST /v2/rerank`: a document's relevance is the share of the query's words that it has.
-pub(crate) fn rerank(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    check(ask, &fields::RERANK)?;
-    let documents = ask.json["documents"].as_array().map(Vec::as_slice).unwrap_or_default();
+pub(crate) fn rerank(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    check(request, &fields::RERANK)?;
+    let documents = request.json["documents"].as_array().map(Vec::as_slice).unwrap_or_default();
     if documents.is_empty() || documents.len() > MAX_DOCUMENTS {
         return Err(Problem::bad(format!(
             "invalid request: between 1 and {MAX_DOCUMENTS} documents are ranked"
         )));
     }
-    let query = ask.json["query"].as_str().unwrap_or_default().to_lowercase();
+    let query = request.json["query"].as_str().unwrap_or_default().to_lowercase();
     let words: Vec<&str> = query.split_whitespace().collect();
     let text = |document: &Value| {
         let own = document.as_str().or_else(|| document["text"].as_str());
@@ -106,8 +106,8 @@ pub(crate) fn rerank(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
     };
     let mut ranked: Vec<(usize, f64)> = documents.iter().map(score).enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let top = ask.json["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
-    let told = ask.json["return_documents"] == true;
+    let top = request.json["top_n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+    let told = request.json["return_documents"] == true;
     let result = |(index, score): &(usize, f64)| {
         let mut result = json!({"index": index, "relevance_score": score});
         if let Some(document) = documents.get(*index).filter(|_| told) {
@@ -116,14 +116,14 @@ pub(crate) fn rerank(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         result
     };
     let results: Vec<Value> = ranked.iter().take(top).map(result).collect();
-    Ok(Payload::json(&json!({"id": uuid(ask.digest), "results": results,
+    Ok(Payload::json(&json!({"id": uuid(request.digest), "results": results,
         "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}})))
 }
 
 /// Answers `POST /v1/tokenize`: a token is four bytes, as far as characters allow.
-pub(crate) fn tokenize(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    check(ask, &fields::TOKENIZE)?;
-    let mut rest = ask.json["text"].as_str().unwrap_or_default();
+pub(crate) fn tokenize(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    check(request, &fields::TOKENIZE)?;
+    let mut rest = request.json["text"].as_str().unwrap_or_default();
     let mut strings = Vec::new();
     while !rest.is_empty() {
         let at = rest.floor_char_boundary(4).max(rest.chars().next().map_or(1, char::len_utf8));

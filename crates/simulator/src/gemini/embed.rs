@@ -6,7 +6,7 @@ use super::{camel, check, fields};
 use crate::echo;
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Most contents of one request.
 const MAX_CONTENTS: usize = 2_048;
@@ -31,21 +31,21 @@ fn embed(request: &Value) -> (Value, u64) {
 }
 
 /// Answers `:embedContent`.
-pub(crate) fn one(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &SimRequest { json: &json, ..*ask };
-    check(ask, &fields::EMBED, ask.json)?;
-    let (embedding, tokens) = embed(ask.json);
+pub(crate) fn one(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let json = camel::case(request.json).map_err(Problem::bad)?;
+    let request = &SimRequest { json: &json, ..*request };
+    check(request, &fields::EMBED, request.json)?;
+    let (embedding, tokens) = embed(request.json);
     Ok(Payload::json(&json!({"embedding": embedding, "usageMetadata": {"promptTokenCount": tokens,
         "totalTokenCount": tokens}})))
 }
 
 /// Answers `:batchEmbedContents`.
-pub(crate) fn batch(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let json = camel::case(ask.json).map_err(Problem::bad)?;
-    let ask = &SimRequest { json: &json, ..*ask };
-    check(ask, &fields::BATCH, ask.json)?;
-    let requests = bounded(&ask.json["requests"])?;
+pub(crate) fn batch(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let json = camel::case(request.json).map_err(Problem::bad)?;
+    let request = &SimRequest { json: &json, ..*request };
+    check(request, &fields::BATCH, request.json)?;
+    let requests = bounded(&request.json["requests"])?;
     let (embeddings, tokens): (Vec<Value>, Vec<u64>) = requests.iter().map(embed).unzip();
     let tokens: u64 = tokens.iter().sum();
     Ok(Payload::json(&json!({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": tokens,
@@ -53,10 +53,10 @@ pub(crate) fn batch(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
 }
 
 /// Answers Vertex's `:predict`.
-pub(crate) fn predict(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    check(ask, &fields::PREDICT, ask.json)?;
-    let instances = bounded(&ask.json["instances"])?;
-    let dimensions = &ask.json["parameters"]["outputDimensionality"];
+pub(crate) fn predict(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    check(request, &fields::PREDICT, request.json)?;
+    let instances = bounded(&request.json["instances"])?;
+    let dimensions = &request.json["parameters"]["outputDimensionality"];
     let mut characters = 0;
     let mut predictions = Vec::new();
     for instance in instances {

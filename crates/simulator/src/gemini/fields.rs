@@ -1,18 +1,20 @@
 //! What Gemini takes, after the types of the official Python client google-genai 3.4.0.
 
-use crate::shape::NUM;
-use crate::shape::Shape::{self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str};
+use crate::field_schema::FieldSchema::{
+    self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str,
+};
+use crate::field_schema::NUM;
 
-static BLOB: Shape = Object(&[("data!", Str), ("mimeType!", Str), ("displayName", Str)]);
-static FILE: Shape = Object(&[("fileUri!", Str), ("mimeType", Str), ("displayName", Str)]);
-static CALL: Shape = Object(&[
+static BLOB: FieldSchema = Object(&[("data!", Str), ("mimeType!", Str), ("displayName", Str)]);
+static FILE: FieldSchema = Object(&[("fileUri!", Str), ("mimeType", Str), ("displayName", Str)]);
+static CALL: FieldSchema = Object(&[
     ("id", Str),
     ("name!", Str),
     ("args", Map),
     ("partialArgs", List(&Map)),
     ("willContinue", Bool),
 ]);
-static RESULT: Shape = Object(&[
+static RESULT: FieldSchema = Object(&[
     ("id", Str),
     ("name!", Str),
     ("response!", Map),
@@ -20,7 +22,7 @@ static RESULT: Shape = Object(&[
     ("willContinue", Bool),
     ("scheduling", Str),
 ]);
-static PART: Shape = Object(&[
+static PART: FieldSchema = Object(&[
     ("text", Str),
     ("inlineData", Ref(&BLOB)),
     ("fileData", Ref(&FILE)),
@@ -43,10 +45,10 @@ static PART: Shape = Object(&[
     ("audioMetadata", Map),
 ]);
 /// One message.
-pub(super) static CONTENT: Shape =
+pub(super) static CONTENT: FieldSchema =
     Object(&[("role", Enum(&["user", "model", "function"])), ("parts!", List(&PART))]);
 
-static FUNCTION: Shape = Object(&[
+static FUNCTION: FieldSchema = Object(&[
     ("name!", Str),
     ("description", Str),
     ("parameters", Map),
@@ -55,7 +57,7 @@ static FUNCTION: Shape = Object(&[
     ("responseJsonSchema", Map),
     ("behavior", Str),
 ]);
-static TOOL: Shape = Object(&[
+static TOOL: FieldSchema = Object(&[
     ("functionDeclarations", List(&FUNCTION)),
     ("retrieval", Map),
     ("computerUse", Map),
@@ -70,7 +72,7 @@ static TOOL: Shape = Object(&[
     ("mcpServers", List(&Map)),
     ("exaAiSearch", Map),
 ]);
-static TOOL_CONFIG: Shape = Object(&[
+static TOOL_CONFIG: FieldSchema = Object(&[
     (
         "functionCallingConfig",
         Object(&[
@@ -82,12 +84,12 @@ static TOOL_CONFIG: Shape = Object(&[
     ("retrievalConfig", Map),
     ("includeServerSideToolInvocations", Bool),
 ]);
-static THINKING: Shape = Object(&[
+static THINKING: FieldSchema = Object(&[
     ("includeThoughts", Bool),
     ("thinkingBudget", Int),
     ("thinkingLevel", Enum(&["THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"])),
 ]);
-static CONFIG: Shape = Object(&[
+static CONFIG: FieldSchema = Object(&[
     ("audioTimestamp", Bool),
     ("audioTranscriptionConfig", Map),
     ("candidateCount", Num(1.0, 8.0)),
@@ -119,7 +121,7 @@ static CONFIG: Shape = Object(&[
 ]);
 
 /// The body of `:generateContent` and `:streamGenerateContent`.
-pub(super) static GENERATE: Shape = Object(&[
+pub(super) static GENERATE: FieldSchema = Object(&[
     ("contents!", List(&CONTENT)),
     ("model", Str),
     ("systemInstruction", Ref(&CONTENT)),
@@ -136,7 +138,7 @@ pub(super) static GENERATE: Shape = Object(&[
 ]);
 
 /// The body of `:countTokens`.
-pub(super) static COUNT: Shape = Object(&[
+pub(super) static COUNT: FieldSchema = Object(&[
     ("contents", List(&CONTENT)),
     ("generateContentRequest", Ref(&GENERATE)),
     ("model", Str),
@@ -147,7 +149,7 @@ pub(super) static COUNT: Shape = Object(&[
 ]);
 
 /// The body of `:embedContent`, and one of `:batchEmbedContents`.
-pub(super) static EMBED: Shape = Object(&[
+pub(super) static EMBED: FieldSchema = Object(&[
     ("content!", Ref(&CONTENT)),
     ("model", Str),
     ("taskType", Str),
@@ -167,9 +169,9 @@ pub(super) static EMBED: Shape = Object(&[
     ),
 ]);
 /// The body of `:batchEmbedContents`.
-pub(super) static BATCH: Shape = Object(&[("requests!", List(&EMBED)), ("model", Str)]);
+pub(super) static BATCH: FieldSchema = Object(&[("requests!", List(&EMBED)), ("model", Str)]);
 /// The body of Vertex's `:predict` for embeddings.
-pub(super) static PREDICT: Shape = Object(&[
+pub(super) static PREDICT: FieldSchema = Object(&[
     (
         "instances!",
         List(&Object(&[

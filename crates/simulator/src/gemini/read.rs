@@ -4,19 +4,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::base64_alphabets::standard;
 use super::{check, fields, rules};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Reads a request, refusing what Gemini refuses.
-pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
-    check(ask, &fields::GENERATE, ask.json)?;
-    let json = ask.json;
+pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
+    check(request, &fields::GENERATE, request.json)?;
+    let json = request.json;
     let config = &json["generationConfig"];
     let calling = &json["toolConfig"]["functionCallingConfig"];
     let names = || texts(&calling["allowedFunctionNames"]);
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         thinking: config["thinkingConfig"].is_object() && config["thinkingConfig"]["thinkingBudget"] != 0,
         max_tokens: config["maxOutputTokens"].as_u64(),
         n: config["candidateCount"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
@@ -28,10 +29,10 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
             _ => Choice::Auto,
         },
         format: format(config),
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     let contents = json["contents"].as_array().map(Vec::as_slice).unwrap_or_default();
-    rules::check(ask, contents)?;
+    rules::check(request, contents)?;
     intent.turn(Role::System);
     system(&mut intent, &json["systemInstruction"]);
     for content in contents {
@@ -41,14 +42,14 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
 }
 
 /// The text of a system instruction.
-pub(super) fn system(intent: &mut Intent, instruction: &Value) {
+pub(super) fn system(intent: &mut CanonicalRequest, instruction: &Value) {
     for part in instruction["parts"].as_array().into_iter().flatten() {
         intent.text(part["text"].as_str().unwrap_or_default());
     }
 }
 
 /// One message.
-pub(super) fn content(intent: &mut Intent, content: &Value) -> Result<(), String> {
+pub(super) fn content(intent: &mut CanonicalRequest, content: &Value) -> Result<(), String> {
     intent.turn(if content["role"] == "model" { Role::Assistant } else { Role::User });
     content["parts"].as_array().into_iter().flatten().try_for_each(|part| self::part(intent, part))
 }
@@ -77,7 +78,7 @@ fn format(config: &Value) -> Format {
     }
 }
 
-fn part(intent: &mut Intent, part: &Value) -> Result<(), String> {
+fn part(intent: &mut CanonicalRequest, part: &Value) -> Result<(), String> {
     if let Some(text) = part["text"].as_str() {
         if part["thought"] != true {
             intent.text(text);
@@ -111,14 +112,7 @@ fn told(response: &Value) -> String {
     }
 }
 
-/// Google takes both alphabets of base64, padded or not.
-pub(super) fn standard(data: &str) -> String {
-    let mut data = data.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    data.extend(std::iter::repeat_n('=', (4 - data.len() % 4) % 4));
-    data
-}
-
-fn blob(intent: &mut Intent, blob: &Value) -> Result<(), String> {
+fn blob(intent: &mut CanonicalRequest, blob: &Value) -> Result<(), String> {
     let mime = blob["mimeType"].as_str().unwrap_or_default();
     let data = standard(blob["data"].as_str().unwrap_or_default());
     let bytes = STANDARD.decode(data).map_err(|_| {
@@ -129,7 +123,7 @@ fn blob(intent: &mut Intent, blob: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn file(intent: &mut Intent, file: &Value) -> Result<(), String> {
+fn file(intent: &mut CanonicalRequest, file: &Value) -> Result<(), String> {
     let mime = file["mimeType"].as_str().unwrap_or("image/*");
     intent.link(Kind::of(mime), file["fileUri"].as_str().unwrap_or_default())
 }

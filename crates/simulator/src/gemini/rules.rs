@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::DIALECT;
-use super::read::standard;
+use super::base64_alphabets::standard;
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 use crate::signature;
 
 /// What may stand for a signature that another provider's answer does not have.
@@ -26,12 +26,12 @@ const DATA: [&str; 9] = [
 ];
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &SimRequest<'_>, contents: &[Value]) -> Result<(), Problem> {
+pub(super) fn check(request: &SimRequest<'_>, contents: &[Value]) -> Result<(), Problem> {
     if contents.is_empty() {
         return Err(Problem::bad("* GenerateContentRequest.contents: contents is not specified\n"));
     }
-    config(&ask.json["generationConfig"])?;
-    functions(ask.json)?;
+    config(&request.json["generationConfig"])?;
+    functions(request.json)?;
     for (at, content) in contents.iter().enumerate() {
         let parts = parts(content);
         if parts.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn check(ask: &SimRequest<'_>, contents: &[Value]) -> Result<(), Prob
         }
         turns(contents, at)?;
     }
-    signatures(ask.model, contents)
+    signatures(request.model, contents)
 }
 
 fn parts(content: &Value) -> &[Value] {

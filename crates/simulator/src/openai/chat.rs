@@ -12,25 +12,26 @@ use crate::failure::Framing;
 use crate::plan::Events;
 use crate::problem::Problem;
 use crate::reply::Payload;
+use crate::request::SimRequest;
 use crate::script::{Behaviour, UsagePlace};
-use crate::serve::SimRequest;
 use crate::sse::Sse;
 
 /// Answers `POST /v1/chat/completions`.
-pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    let intent = read(ask)?;
-    let reply = reply(&intent, ask.behaviour, &ask.app.cache, "call_", ask.digest)?;
-    let logprobs = (ask.json["logprobs"] == true).then(|| ask.json["top_logprobs"].as_u64().unwrap_or(0));
-    let told = usage(&reply.usage, ask.behaviour);
+pub(crate) fn answer(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    let intent = read(request)?;
+    let reply = reply(&intent, request.behaviour, &request.app.cache, "call_", request.digest)?;
+    let logprobs =
+        (request.json["logprobs"] == true).then(|| request.json["top_logprobs"].as_u64().unwrap_or(0));
+    let told = usage(&reply.usage, request.behaviour);
     let chat = Chat {
-        behaviour: ask.behaviour,
+        behaviour: request.behaviour,
         logprobs,
-        id: id("chatcmpl-", ask.digest),
-        model: ask.model,
+        id: id("chatcmpl-", request.digest),
+        model: request.model,
         usage: told,
     };
     Ok(match intent.stream {
-        true => chat.events(&reply, ask.json["stream_options"]["include_usage"] == true),
+        true => chat.events(&reply, request.json["stream_options"]["include_usage"] == true),
         false => Payload::json(&chat.document(&reply)),
     })
 }

@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 use super::{fits, id, usage};
 use crate::CREATED;
 use crate::answer::{Finish, reply};
+use crate::canonical_request::{CanonicalRequest, Role};
 use crate::failure::Framing;
-use crate::intent::{Intent, Role};
+use crate::field_schema::FieldSchema::{self, Any, Bool, Either, Int, List, Map, Num, Object, Str};
 use crate::plan::Events;
 use crate::problem::Problem;
 use crate::reply::Payload;
+use crate::request::SimRequest;
 use crate::script::UsagePlace;
-use crate::serve::SimRequest;
-use crate::shape::Shape::{self, Any, Bool, Either, Int, List, Map, Num, Object, Str};
 use crate::sse::Sse;
 
-static COMPLETION: Shape = Object(&[
+static COMPLETION: FieldSchema = Object(&[
     ("model", Str),
     ("prompt!", Either(&[&Str, &List(&Any)])),
     ("best_of", Int),
@@ -37,26 +37,26 @@ static COMPLETION: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/completions` like a chat with one user message.
-pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    fits(ask, &COMPLETION)?;
-    let json = ask.json;
+pub(crate) fn answer(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    fits(request, &COMPLETION)?;
+    let json = request.json;
     let texts = |value: &Value| -> Vec<String> {
         let many = value.as_array().into_iter().flatten().filter_map(Value::as_str);
         value.as_str().into_iter().chain(many).map(str::to_owned).collect()
     };
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         max_tokens: json["max_tokens"].as_u64(),
         stops: texts(&json["stop"]),
         n: json["n"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     intent.turn(Role::User);
     texts(&json["prompt"]).iter().for_each(|text| intent.text(text));
-    let reply = reply(&intent, ask.behaviour, &ask.app.cache, "", ask.digest)?;
-    let told = (ask.behaviour.usage != UsagePlace::None).then(|| usage(&reply.usage, ask.behaviour));
+    let reply = reply(&intent, request.behaviour, &request.app.cache, "", request.digest)?;
+    let told = (request.behaviour.usage != UsagePlace::None).then(|| usage(&reply.usage, request.behaviour));
     let document = |choices: Value, usage: Option<&Value>| {
-        let mut document = json!({"id": id("cmpl-", ask.digest), "object": "text_completion", "created": CREATED,
-            "model": ask.model, "choices": choices});
+        let mut document = json!({"id": id("cmpl-", request.digest), "object": "text_completion", "created": CREATED,
+            "model": request.model, "choices": choices});
         if let Some(usage) = usage {
             document["usage"] = usage.clone();
         }
@@ -71,7 +71,7 @@ pub(crate) fn answer(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         let choices = all.map(|(index, one)| choice(index, &one.text.concat(), Some(&one.finish))).collect();
         return Ok(Payload::json(&document(choices, told.as_ref())));
     }
-    let sse = Sse::of(ask.behaviour);
+    let sse = Sse::of(request.behaviour);
     let mut events = Events::default();
     for (index, one) in reply.answers.iter().enumerate() {
         let pieces = one.text.iter().map(|text| document(json!([choice(index, text, None)]), None));

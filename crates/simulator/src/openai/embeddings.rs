@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fits;
 use crate::echo;
+use crate::field_schema::FieldSchema::{self, Any, Either, Enum, Int, List, Object, Str};
 use crate::problem::Problem;
 use crate::reply::Payload;
+use crate::request::SimRequest;
 use crate::script::UsagePlace;
-use crate::serve::SimRequest;
-use crate::shape::Shape::{self, Any, Either, Enum, Int, List, Object, Str};
 
 /// Most inputs of one request, OpenAI's own limit.
 const MAX_INPUTS: usize = 2048;
@@ -63,7 +63,7 @@ impl Input {
     }
 }
 
-static EMBEDDING: Shape = Object(&[
+static EMBEDDING: FieldSchema = Object(&[
     ("input!", Either(&[&Str, &List(&Any)])),
     ("model", Str),
     ("dimensions", Int),

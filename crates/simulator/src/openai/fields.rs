@@ -1,46 +1,49 @@
 //! What OpenAI's chat completions take, after the types of the official Python client 3.54.0.
 
-use crate::shape::Shape::{self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str, Tagged};
+use crate::field_schema::FieldSchema::{
+    self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, Ref, Str, Tagged,
+};
 
-static BREAKPOINT: Shape = Object(&[("mode!", Enum(&["explicit"])), ("ttl", Enum(&["30m", "12h"]))]);
-static TEXT: Shape = Object(&[("type!", Str), ("text!", Str), ("prompt_cache_breakpoint", Ref(&BREAKPOINT))]);
-static IMAGE: Shape = Object(&[
+static BREAKPOINT: FieldSchema = Object(&[("mode!", Enum(&["explicit"])), ("ttl", Enum(&["30m", "12h"]))]);
+static TEXT: FieldSchema =
+    Object(&[("type!", Str), ("text!", Str), ("prompt_cache_breakpoint", Ref(&BREAKPOINT))]);
+static IMAGE: FieldSchema = Object(&[
     ("type!", Str),
     ("image_url!", Object(&[("url!", Str), ("detail", Enum(&["auto", "low", "high", "original"]))])),
     ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
 ]);
-static AUDIO: Shape = Object(&[
+static AUDIO: FieldSchema = Object(&[
     ("type!", Str),
     ("input_audio!", Object(&[("data!", Str), ("format!", Enum(&["wav", "mp3"]))])),
     ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
 ]);
-static FILE: Shape = Object(&[
+static FILE: FieldSchema = Object(&[
     ("type!", Str),
     ("file!", Object(&[("file_data", Str), ("file_id", Str), ("filename", Str)])),
     ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
 ]);
-static REFUSAL: Shape = Object(&[("type!", Str), ("refusal!", Str)]);
+static REFUSAL: FieldSchema = Object(&[("type!", Str), ("refusal!", Str)]);
 
-static TEXT_PARTS: Shape = List(&Tagged("type", &[("text", &TEXT)]));
-static USER_PARTS: Shape = List(&Tagged(
+static TEXT_PARTS: FieldSchema = List(&Tagged("type", &[("text", &TEXT)]));
+static USER_PARTS: FieldSchema = List(&Tagged(
     "type",
     &[("text", &TEXT), ("image_url", &IMAGE), ("input_audio", &AUDIO), ("file", &FILE)],
 ));
-static ASSISTANT_PARTS: Shape = List(&Tagged("type", &[("text", &TEXT), ("refusal", &REFUSAL)]));
-static TEXT_CONTENT: Shape = Either(&[&Str, &TEXT_PARTS]);
-static USER_CONTENT: Shape = Either(&[&Str, &USER_PARTS]);
-static ASSISTANT_CONTENT: Shape = Either(&[&Str, &ASSISTANT_PARTS]);
+static ASSISTANT_PARTS: FieldSchema = List(&Tagged("type", &[("text", &TEXT), ("refusal", &REFUSAL)]));
+static TEXT_CONTENT: FieldSchema = Either(&[&Str, &TEXT_PARTS]);
+static USER_CONTENT: FieldSchema = Either(&[&Str, &USER_PARTS]);
+static ASSISTANT_CONTENT: FieldSchema = Either(&[&Str, &ASSISTANT_PARTS]);
 
-static FUNCTION_CALL: Shape =
+static FUNCTION_CALL: FieldSchema =
     Object(&[("id!", Str), ("type!", Str), ("function!", Object(&[("name!", Str), ("arguments!", Str)]))]);
-static CUSTOM_CALL: Shape =
+static CUSTOM_CALL: FieldSchema =
     Object(&[("id!", Str), ("type!", Str), ("custom!", Object(&[("name!", Str), ("input!", Str)]))]);
-static CALLS: Shape = List(&Tagged("type", &[("function", &FUNCTION_CALL), ("custom", &CUSTOM_CALL)]));
+static CALLS: FieldSchema = List(&Tagged("type", &[("function", &FUNCTION_CALL), ("custom", &CUSTOM_CALL)]));
 
-static SYSTEM: Shape = Object(&[("role!", Str), ("content!", Ref(&TEXT_CONTENT)), ("name", Str)]);
-static USER: Shape = Object(&[("role!", Str), ("content!", Ref(&USER_CONTENT)), ("name", Str)]);
+static SYSTEM: FieldSchema = Object(&[("role!", Str), ("content!", Ref(&TEXT_CONTENT)), ("name", Str)]);
+static USER: FieldSchema = Object(&[("role!", Str), ("content!", Ref(&USER_CONTENT)), ("name", Str)]);
 // The last three are not OpenAI's: compatible vendors want their reasoning back in them.
-static ASSISTANT: Shape = Object(&[
+static ASSISTANT: FieldSchema = Object(&[
     ("role!", Str),
     ("content", Ref(&ASSISTANT_CONTENT)),
     ("name", Str),
@@ -53,10 +56,10 @@ static ASSISTANT: Shape = Object(&[
     ("reasoning", Str),
     ("reasoning_details", List(&Any)),
 ]);
-static TOOL_RESULT: Shape =
+static TOOL_RESULT: FieldSchema =
     Object(&[("role!", Str), ("content!", Ref(&TEXT_CONTENT)), ("tool_call_id!", Str)]);
-static FUNCTION_RESULT: Shape = Object(&[("role!", Str), ("content!", Str), ("name!", Str)]);
-static MESSAGE: Shape = Tagged(
+static FUNCTION_RESULT: FieldSchema = Object(&[("role!", Str), ("content!", Str), ("name!", Str)]);
+static MESSAGE: FieldSchema = Tagged(
     "role",
     &[
         ("user", &USER),
@@ -68,19 +71,19 @@ static MESSAGE: Shape = Tagged(
     ],
 );
 
-static FUNCTION: Shape =
+static FUNCTION: FieldSchema =
     Object(&[("name!", Str), ("description", Str), ("parameters", Map), ("strict", Bool)]);
-static FUNCTION_TOOL: Shape = Object(&[("type!", Str), ("function!", Ref(&FUNCTION))]);
-static CUSTOM_TOOL: Shape =
+static FUNCTION_TOOL: FieldSchema = Object(&[("type!", Str), ("function!", Ref(&FUNCTION))]);
+static CUSTOM_TOOL: FieldSchema =
     Object(&[("type!", Str), ("custom!", Object(&[("name!", Str), ("description", Str), ("format", Map)]))]);
-static TOOL: Shape = Tagged("type", &[("function", &FUNCTION_TOOL), ("custom", &CUSTOM_TOOL)]);
-static NAMED_CHOICE: Shape = Object(&[("type!", Str), ("function!", Object(&[("name!", Str)]))]);
-static CUSTOM_CHOICE: Shape = Object(&[("type!", Str), ("custom!", Object(&[("name!", Str)]))]);
-static ALLOWED_CHOICE: Shape = Object(&[
+static TOOL: FieldSchema = Tagged("type", &[("function", &FUNCTION_TOOL), ("custom", &CUSTOM_TOOL)]);
+static NAMED_CHOICE: FieldSchema = Object(&[("type!", Str), ("function!", Object(&[("name!", Str)]))]);
+static CUSTOM_CHOICE: FieldSchema = Object(&[("type!", Str), ("custom!", Object(&[("name!", Str)]))]);
+static ALLOWED_CHOICE: FieldSchema = Object(&[
     ("type!", Str),
     ("allowed_tools!", Object(&[("mode!", Enum(&["auto", "required"])), ("tools!", List(&Map))])),
 ]);
-static CHOICE: Shape = Either(&[
+static CHOICE: FieldSchema = Either(&[
     &Enum(&["none", "auto", "required"]),
     &Tagged(
         "type",
@@ -88,16 +91,16 @@ static CHOICE: Shape = Either(&[
     ),
 ]);
 
-static TEXT_FORMAT: Shape = Object(&[("type!", Str)]);
-static SCHEMA_FORMAT: Shape = Object(&[
+static TEXT_FORMAT: FieldSchema = Object(&[("type!", Str)]);
+static SCHEMA_FORMAT: FieldSchema = Object(&[
     ("type!", Str),
     ("json_schema!", Object(&[("name!", Str), ("description", Str), ("schema", Map), ("strict", Bool)])),
 ]);
-static FORMAT: Shape =
+static FORMAT: FieldSchema =
     Tagged("type", &[("text", &TEXT_FORMAT), ("json_object", &TEXT_FORMAT), ("json_schema", &SCHEMA_FORMAT)]);
 
 /// The body of `POST /v1/chat/completions`.
-pub(super) static CHAT: Shape = Object(&[
+pub(super) static CHAT: FieldSchema = Object(&[
     ("messages!", List(&MESSAGE)),
     ("model", Str),
     ("audio", Map),

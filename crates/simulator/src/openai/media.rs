@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::{fits, text_tokens};
 use crate::CREATED;
 use crate::digest::{hex, sha256};
+use crate::field_schema::FieldSchema::{self, Any, Either, Enum, Int, List, Map, Num, Object, Str};
 use crate::problem::Problem;
 use crate::reply::Payload;
-use crate::serve::SimRequest;
-use crate::shape::Shape::{self, Any, Either, Enum, Int, List, Map, Num, Object, Str};
+use crate::request::SimRequest;
 
 /// A PNG of one transparent pixel.
 const PIXEL: &str =
@@ -17,7 +17,7 @@ const PIXEL: &str =
 /// Most images of one request.
 const MAX_IMAGES: u64 = 10;
 
-static IMAGES: Shape = Object(&[
+static IMAGES: FieldSchema = Object(&[
     ("prompt!", Str),
     ("background", Enum(&["transparent", "opaque", "auto"])),
     ("complexity", Enum(&["low", "medium", "high"])),
@@ -40,21 +40,21 @@ static IMAGES: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/images/generations` with one transparent pixel for each image.
-pub(crate) fn images(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    fits(ask, &IMAGES)?;
-    let n = ask.json["n"].as_u64().unwrap_or(1).clamp(1, MAX_IMAGES);
-    let image = match ask.json["response_format"].as_str() {
+pub(crate) fn images(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    fits(request, &IMAGES)?;
+    let n = request.json["n"].as_u64().unwrap_or(1).clamp(1, MAX_IMAGES);
+    let image = match request.json["response_format"].as_str() {
         Some("url") => json!({"url": "https://example.com/pixel.png"}),
         _ => json!({ "b64_json": PIXEL }),
     };
-    let input = text_tokens(&ask.json["prompt"]);
+    let input = text_tokens(&request.json["prompt"]);
     let document = json!({"created": CREATED, "data": vec![image; usize::try_from(n).unwrap_or(1)],
         "usage": {"input_tokens": input, "output_tokens": 100 * n, "total_tokens": input + 100 * n,
             "input_tokens_details": {"text_tokens": input, "image_tokens": 0}}});
     Ok(Payload::json(&document))
 }
 
-static SPEECH: Shape = Object(&[
+static SPEECH: FieldSchema = Object(&[
     ("input!", Str),
     ("model", Str),
     ("voice!", Either(&[&Str, &Map])),
@@ -65,9 +65,9 @@ static SPEECH: Shape = Object(&[
 ]);
 
 /// Answers `POST /v1/audio/speech` with bytes that are the SHA-256 of the input, once for each token of it.
-pub(crate) fn speech(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    fits(ask, &SPEECH)?;
-    let kind = match ask.json["response_format"].as_str() {
+pub(crate) fn speech(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    fits(request, &SPEECH)?;
+    let kind = match request.json["response_format"].as_str() {
         Some("opus") => "audio/opus",
         Some("aac") => "audio/aac",
         Some("flac") => "audio/flac",
@@ -75,13 +75,13 @@ pub(crate) fn speech(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         Some("pcm") => "audio/pcm",
         _ => "audio/mpeg",
     };
-    let input = ask.json["input"].as_str().unwrap_or_default();
-    let times = usize::try_from(text_tokens(&ask.json["input"])).unwrap_or(1);
+    let input = request.json["input"].as_str().unwrap_or_default();
+    let times = usize::try_from(text_tokens(&request.json["input"])).unwrap_or(1);
     Ok(Payload::File(kind, Bytes::from(sha256(input.as_bytes()).repeat(times))))
 }
 
 /// Answers `POST /v1/audio/transcriptions`: a multipart form with `file` and `model`; the text tells what came.
-pub(crate) fn transcriptions(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
+pub(crate) fn transcriptions(request: &SimRequest<'_>) -> Result<Payload, Problem> {
     const KNOWN: [&str; 13] = [
         "file",
         "model",
@@ -97,14 +97,15 @@ pub(crate) fn transcriptions(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         "temperature",
         "timestamp_granularities",
     ];
-    let kind = ask.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| rest.split_once("boundary="));
     let boundary = boundary.map(|(_, text)| text.trim_matches('"'));
     let boundary = boundary.ok_or_else(|| Problem::bad("expected a multipart/form-data body"))?;
-    let parts = form(ask.body, boundary);
+    let parts = form(request.body, boundary);
     let unknown = |name: &&String| !KNOWN.contains(&name.trim_end_matches("[]"));
     if let Some(name) =
-        parts.iter().map(|(name, _)| name).find(unknown).filter(|_| !ask.behaviour.allow_unknown)
+        parts.iter().map(|(name, _)| name).find(unknown).filter(|_| !request.behaviour.allow_unknown)
     {
         return Err(Problem::bad(format!("Unknown parameter: '{name}'.")).with_param(name.as_str()));
     }
@@ -146,11 +147,11 @@ fn form<'a>(body: &'a [u8], boundary: &str) -> Vec<(String, &'a [u8])> {
     parts
 }
 
-static MODERATION: Shape = Object(&[("input!", Either(&[&Str, &List(&Any)])), ("model", Str)]);
+static MODERATION: FieldSchema = Object(&[("input!", Either(&[&Str, &List(&Any)])), ("model", Str)]);
 
 /// Answers `POST /v1/moderations`: what has the word `violence` in it is flagged for it.
-pub(crate) fn moderations(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
-    crate::shape::check(&MODERATION, ask.json, ask.behaviour.allow_unknown)
+pub(crate) fn moderations(request: &SimRequest<'_>) -> Result<Payload, Problem> {
+    crate::field_schema::check(&MODERATION, request.json, request.behaviour.allow_unknown)
         .map_err(|(path, fault)| crate::problem::openai_fault(&path, &fault))?;
     const CATEGORIES: [&str; 13] = [
         "harassment",
@@ -167,7 +168,7 @@ pub(crate) fn moderations(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
         "violence",
         "violence/graphic",
     ];
-    let inputs = match &ask.json["input"] {
+    let inputs = match &request.json["input"] {
         Value::Array(many) if many.iter().all(Value::is_string) => many.clone(),
         one => vec![one.clone()],
     };
@@ -182,7 +183,9 @@ pub(crate) fn moderations(ask: &SimRequest<'_>) -> Result<Payload, Problem> {
             "category_applied_input_types": map(&|_| json!(["text"]))})
     };
     let results: Vec<Value> = inputs.iter().map(result).collect();
-    Ok(Payload::json(&json!({"id": super::id("modr-", ask.digest), "model": ask.model, "results": results})))
+    Ok(Payload::json(
+        &json!({"id": super::id("modr-", request.digest), "model": request.model, "results": results}),
+    ))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{fields, fits};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Most stop sequences of a request.
 const MAX_STOPS: usize = 4;
 
 /// Reads a request, refusing what OpenAI refuses.
-pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
-    fits(ask, &fields::CHAT)?;
-    let json = ask.json;
-    let mut intent = Intent {
+pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
+    fits(request, &fields::CHAT)?;
+    let json = request.json;
+    let mut intent = CanonicalRequest {
         stream: json["stream"] == true,
         thinking: json["reasoning_effort"].as_str().is_some_and(|effort| effort != "none"),
         max_tokens: json["max_completion_tokens"].as_u64().or(json["max_tokens"].as_u64()),
@@ -24,7 +24,7 @@ pub(super) fn read(ask: &SimRequest<'_>) -> Result<Intent, Problem> {
         tools: tools(&json["tools"]),
         choice: choice(&json["tool_choice"]),
         format: format(&json["response_format"]),
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     if !json["tool_choice"].is_null() && intent.tools.is_empty() {
         return Err(Problem::bad("'tool_choice' is only allowed when 'tools' are specified.")
@@ -116,7 +116,7 @@ fn unanswered(open: &[&str], place: &str) -> Result<(), Problem> {
     .with_param(place))
 }
 
-fn one(intent: &mut Intent, message: &Value) -> Result<(), String> {
+fn one(intent: &mut CanonicalRequest, message: &Value) -> Result<(), String> {
     let role = match message["role"].as_str() {
         Some("user") => Role::User,
         Some("assistant") => Role::Assistant,
@@ -143,7 +143,7 @@ fn one(intent: &mut Intent, message: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn part(intent: &mut Intent, part: &Value) -> Result<(), String> {
+fn part(intent: &mut CanonicalRequest, part: &Value) -> Result<(), String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match part["type"].as_str() {
         Some("image_url") => intent.link(Kind::Image, &text(&part["image_url"]["url"])),

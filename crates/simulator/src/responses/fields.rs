@@ -1,18 +1,21 @@
 //! What OpenAI's responses take, after the types of the official Python client 3.54.0.
 
-use crate::shape::Shape::{self, Any, Bool, Either, Enum, List, Map, Num, Object, Ref, Str, Tagged};
+use crate::field_schema::FieldSchema::{
+    self, Any, Bool, Either, Enum, List, Map, Num, Object, Ref, Str, Tagged,
+};
 
-static BREAKPOINT: Shape = Object(&[("mode!", Enum(&["explicit"])), ("ttl", Enum(&["30m", "12h"]))]);
-static DETAIL: Shape = Enum(&["low", "high", "auto", "original"]);
-static TEXT: Shape = Object(&[("type!", Str), ("text!", Str), ("prompt_cache_breakpoint", Ref(&BREAKPOINT))]);
-static IMAGE: Shape = Object(&[
+static BREAKPOINT: FieldSchema = Object(&[("mode!", Enum(&["explicit"])), ("ttl", Enum(&["30m", "12h"]))]);
+static DETAIL: FieldSchema = Enum(&["low", "high", "auto", "original"]);
+static TEXT: FieldSchema =
+    Object(&[("type!", Str), ("text!", Str), ("prompt_cache_breakpoint", Ref(&BREAKPOINT))]);
+static IMAGE: FieldSchema = Object(&[
     ("type!", Str),
     ("detail", Ref(&DETAIL)),
     ("file_id", Str),
     ("image_url", Str),
     ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
 ]);
-static FILE: Shape = Object(&[
+static FILE: FieldSchema = Object(&[
     ("type!", Str),
     ("detail", Ref(&DETAIL)),
     ("file_data", Str),
@@ -21,16 +24,17 @@ static FILE: Shape = Object(&[
     ("filename", Str),
     ("prompt_cache_breakpoint", Ref(&BREAKPOINT)),
 ]);
-static OUTPUT_TEXT: Shape =
+static OUTPUT_TEXT: FieldSchema =
     Object(&[("type!", Str), ("text!", Str), ("annotations", List(&Any)), ("logprobs", List(&Any))]);
-static REFUSAL: Shape = Object(&[("type!", Str), ("refusal!", Str)]);
-static INPUT_PARTS: Shape =
+static REFUSAL: FieldSchema = Object(&[("type!", Str), ("refusal!", Str)]);
+static INPUT_PARTS: FieldSchema =
     List(&Tagged("type", &[("input_text", &TEXT), ("input_image", &IMAGE), ("input_file", &FILE)]));
-static OUTPUT_PARTS: Shape = List(&Tagged("type", &[("output_text", &OUTPUT_TEXT), ("refusal", &REFUSAL)]));
-static INPUT_CONTENT: Shape = Either(&[&Str, &INPUT_PARTS]);
-static OUTPUT_CONTENT: Shape = Either(&[&Str, &OUTPUT_PARTS]);
+static OUTPUT_PARTS: FieldSchema =
+    List(&Tagged("type", &[("output_text", &OUTPUT_TEXT), ("refusal", &REFUSAL)]));
+static INPUT_CONTENT: FieldSchema = Either(&[&Str, &INPUT_PARTS]);
+static OUTPUT_CONTENT: FieldSchema = Either(&[&Str, &OUTPUT_PARTS]);
 
-static INPUT_MESSAGE: Shape = Object(&[
+static INPUT_MESSAGE: FieldSchema = Object(&[
     ("role!", Str),
     ("content!", Ref(&INPUT_CONTENT)),
     ("type", Str),
@@ -38,7 +42,7 @@ static INPUT_MESSAGE: Shape = Object(&[
     ("phase", Str),
     ("id", Str),
 ]);
-static OUTPUT_MESSAGE: Shape = Object(&[
+static OUTPUT_MESSAGE: FieldSchema = Object(&[
     ("role!", Str),
     ("content!", Ref(&OUTPUT_CONTENT)),
     ("type", Str),
@@ -46,7 +50,7 @@ static OUTPUT_MESSAGE: Shape = Object(&[
     ("phase", Str),
     ("id", Str),
 ]);
-static MESSAGE: Shape = Tagged(
+static MESSAGE: FieldSchema = Tagged(
     "role",
     &[
         ("user", &INPUT_MESSAGE),
@@ -55,7 +59,7 @@ static MESSAGE: Shape = Tagged(
         ("developer", &INPUT_MESSAGE),
     ],
 );
-static CALL: Shape = Object(&[
+static CALL: FieldSchema = Object(&[
     ("type!", Str),
     ("arguments!", Str),
     ("call_id!", Str),
@@ -66,7 +70,7 @@ static CALL: Shape = Object(&[
     ("caller", Map),
     ("namespace", Str),
 ]);
-static CALL_OUTPUT: Shape = Object(&[
+static CALL_OUTPUT: FieldSchema = Object(&[
     ("type!", Str),
     ("output!", Ref(&INPUT_CONTENT)),
     ("call_id!", Str),
@@ -76,7 +80,7 @@ static CALL_OUTPUT: Shape = Object(&[
     ("name", Str),
     ("namespace", Str),
 ]);
-static REASONING: Shape = Object(&[
+static REASONING: FieldSchema = Object(&[
     ("type!", Str),
     ("id!", Str),
     ("summary!", List(&Object(&[("type!", Enum(&["summary_text"])), ("text!", Str)]))),
@@ -85,7 +89,7 @@ static REASONING: Shape = Object(&[
     ("status", Str),
 ]);
 /// One item of a conversation; those that only OpenAI's own tools make are not looked into.
-static ITEM: Shape = Tagged(
+static ITEM: FieldSchema = Tagged(
     "type",
     &[
         ("message", &MESSAGE),
@@ -107,7 +111,7 @@ static ITEM: Shape = Tagged(
     ],
 );
 
-static FUNCTION: Shape = Object(&[
+static FUNCTION: FieldSchema = Object(&[
     ("type!", Str),
     ("name!", Str),
     ("description", Str),
@@ -118,7 +122,7 @@ static FUNCTION: Shape = Object(&[
     ("defer_loading", Bool),
     ("output_schema", Map),
 ]);
-static TOOL: Shape = Tagged(
+static TOOL: FieldSchema = Tagged(
     "type",
     &[
         ("function", &FUNCTION),
@@ -132,10 +136,10 @@ static TOOL: Shape = Tagged(
         ("mcp", &Map),
     ],
 );
-static NAMED: Shape = Object(&[("type!", Str), ("name!", Str)]);
-static ALLOWED: Shape =
+static NAMED: FieldSchema = Object(&[("type!", Str), ("name!", Str)]);
+static ALLOWED: FieldSchema =
     Object(&[("type!", Str), ("mode!", Enum(&["auto", "required"])), ("tools!", List(&Map))]);
-static CHOICE: Shape = Either(&[
+static CHOICE: FieldSchema = Either(&[
     &Enum(&["none", "auto", "required"]),
     &Tagged(
         "type",
@@ -151,14 +155,14 @@ static CHOICE: Shape = Either(&[
         ],
     ),
 ]);
-static BARE: Shape = Object(&[("type!", Str)]);
-static SCHEMA: Shape =
+static BARE: FieldSchema = Object(&[("type!", Str)]);
+static SCHEMA: FieldSchema =
     Object(&[("type!", Str), ("name!", Str), ("schema!", Map), ("description", Str), ("strict", Bool)]);
-static TEXT_CONFIG: Shape = Object(&[
+static TEXT_CONFIG: FieldSchema = Object(&[
     ("format", Tagged("type", &[("text", &BARE), ("json_object", &BARE), ("json_schema", &SCHEMA)])),
     ("verbosity", Enum(&["low", "medium", "high"])),
 ]);
-static REASONING_CONFIG: Shape = Object(&[
+static REASONING_CONFIG: FieldSchema = Object(&[
     ("context", Enum(&["auto", "current_turn", "all_turns"])),
     ("effort", Enum(&["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
     ("generate_summary", Enum(&["auto", "concise", "detailed"])),
@@ -167,7 +171,7 @@ static REASONING_CONFIG: Shape = Object(&[
 ]);
 
 /// The body of `POST /v1/responses`.
-pub(super) static CREATE: Shape = Object(&[
+pub(super) static CREATE: FieldSchema = Object(&[
     ("access_programs", Map),
     ("background", Bool),
     ("background_options", Map),
@@ -205,7 +209,7 @@ pub(super) static CREATE: Shape = Object(&[
 ]);
 
 /// The body of `POST /v1/responses/input_tokens`.
-pub(super) static COUNT: Shape = Object(&[
+pub(super) static COUNT: FieldSchema = Object(&[
     ("conversation", Any),
     ("input", Either(&[&Str, &List(&ITEM)])),
     ("instructions", Str),

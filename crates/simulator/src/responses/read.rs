@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{fields, rules};
-use crate::intent::{Choice, Format, Intent, Kind, Role, Tool};
+use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::openai::fits;
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 
 /// Reads a request, refusing what OpenAI refuses; `count` is one for counting only.
-pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem> {
-    fits(ask, if count { &fields::COUNT } else { &fields::CREATE })?;
-    let json = ask.json;
+pub(super) fn read(request: &SimRequest<'_>, count: bool) -> Result<CanonicalRequest, Problem> {
+    fits(request, if count { &fields::COUNT } else { &fields::CREATE })?;
+    let json = request.json;
     let reasoning = &json["reasoning"];
-    let mut intent = Intent {
+    let mut intent = CanonicalRequest {
         stream: json["stream"] == true,
         thinking: reasoning.is_object() && reasoning["effort"] != "none",
         max_tokens: json["max_output_tokens"].as_u64(),
@@ -25,10 +25,10 @@ pub(super) fn read(ask: &SimRequest<'_>, count: bool) -> Result<Intent, Problem>
             Some("json_schema") => Format::Schema(json["text"]["format"]["schema"].clone()),
             _ => Format::Text,
         },
-        ..Intent::default()
+        ..CanonicalRequest::default()
     };
     let items = items(&json["input"]);
-    rules::check(ask, &items)?;
+    rules::check(request, &items)?;
     intent.turn(Role::System);
     intent.text(json["instructions"].as_str().unwrap_or_default());
     for (index, item) in items.iter().enumerate() {
@@ -75,7 +75,7 @@ fn parts(content: &Value) -> Vec<Value> {
     }
 }
 
-fn item(intent: &mut Intent, item: &Value) -> Result<(), String> {
+fn item(intent: &mut CanonicalRequest, item: &Value) -> Result<(), String> {
     match item["type"].as_str() {
         Some("function_call_output") => {
             intent.turn(Role::Tool);
@@ -110,7 +110,7 @@ fn item(intent: &mut Intent, item: &Value) -> Result<(), String> {
     }
 }
 
-fn part(intent: &mut Intent, part: &Value) -> Result<(), String> {
+fn part(intent: &mut CanonicalRequest, part: &Value) -> Result<(), String> {
     let first =
         |names: &[&str]| names.iter().find_map(|name| part[*name].as_str()).unwrap_or_default().to_owned();
     match part["type"].as_str() {

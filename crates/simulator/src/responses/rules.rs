@@ -4,28 +4,28 @@ use serde_json::Value;
 
 use super::DIALECT;
 use crate::problem::Problem;
-use crate::serve::SimRequest;
+use crate::request::SimRequest;
 use crate::signature;
 
 /// What ids of calls that followed reasoning start with.
 pub(super) const AFTER_REASONING: &str = "fc_r";
 
 /// Checks everything that is more than the shape of a field.
-pub(super) fn check(ask: &SimRequest<'_>, items: &[Value]) -> Result<(), Problem> {
-    if let Some(id) = ask.json["previous_response_id"].as_str() {
+pub(super) fn check(request: &SimRequest<'_>, items: &[Value]) -> Result<(), Problem> {
+    if let Some(id) = request.json["previous_response_id"].as_str() {
         return Err(Problem::bad(format!("Previous response with id '{id}' not found."))
             .with_code("previous_response_not_found")
             .with_param("previous_response_id"));
     }
-    for (index, tool) in ask.json["tools"].as_array().into_iter().flatten().enumerate() {
+    for (index, tool) in request.json["tools"].as_array().into_iter().flatten().enumerate() {
         strict(index, tool)?;
     }
-    let stored = ask.json["store"] != false;
+    let stored = request.json["store"] != false;
     for (at, item) in items.iter().enumerate() {
         match item["type"].as_str() {
             Some("function_call") => call(items, at, item)?,
             Some("function_call_output") => output(items, at, item)?,
-            Some("reasoning") => reasoning(ask.model, stored, items, at, item)?,
+            Some("reasoning") => reasoning(request.model, stored, items, at, item)?,
             _ => {}
         }
     }

@@ -7,8 +7,8 @@ use super::rules::AFTER_REASONING;
 use crate::CREATED;
 use crate::answer::{Answer, Call, Finish, Usage};
 use crate::openai::{id, logprobs};
+use crate::request::SimRequest;
 use crate::script::{Behaviour, UsagePlace};
-use crate::serve::SimRequest;
 use crate::signature;
 
 /// What all parts of a response share.

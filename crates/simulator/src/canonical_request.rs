@@ -83,7 +83,7 @@ pub(crate) enum Format {
 
 /// A request in the simulator's own words.
 #[derive(Debug, Default)]
-pub(crate) struct Intent {
+pub(crate) struct CanonicalRequest {
     /// Text of the last user message.
     pub(crate) last: String,
     /// Results of tools since the last assistant message.
@@ -111,7 +111,7 @@ pub(crate) struct Intent {
     pub(crate) running: [u8; 32],
 }
 
-impl Intent {
+impl CanonicalRequest {
     /// Starts a message.
     pub(crate) fn turn(&mut self, role: Role) {
         if matches!(role, Role::User | Role::Tool) && self.role == Role::Assistant {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn attachments_are_told_by_type_size_and_digest() {
-        let mut intent = Intent::default();
+        let mut intent = CanonicalRequest::default();
         intent.turn(Role::User);
         intent.base64(Kind::Image, "image/png", "YWJj").unwrap();
         intent.link(Kind::Image, "data:image/gif;base64,YWJj").unwrap();
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_turn_after_the_assistant_starts_afresh() {
-        let mut intent = Intent::default();
+        let mut intent = CanonicalRequest::default();
         for (role, text) in [(Role::User, "one"), (Role::Assistant, "call"), (Role::Tool, "")] {
             intent.turn(role);
             intent.text(text);
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn marks_end_prefixes_that_follow_from_everything_before() {
         let prefixes = |first: &str| {
-            let mut intent = Intent::default();
+            let mut intent = CanonicalRequest::default();
             intent.turn(Role::User);
             intent.text(first);
             intent.cacheable(&json!({"text": first}), None);

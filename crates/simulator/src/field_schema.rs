@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 /// What a value may be. `null` passes wherever a field may be left out, because SDKs write absent options so.
-pub(crate) enum Shape {
+pub(crate) enum FieldSchema {
     Any,
     Bool,
     Str,
@@ -17,22 +17,22 @@ pub(crate) enum Shape {
     Enum(&'static [&'static str]),
     /// An object with whatever fields.
     Map,
-    List(&'static Shape),
+    List(&'static FieldSchema),
     Object(&'static [Field]),
     /// An object whose field of this name tells which of these shapes it has; without that field it has the first.
-    Tagged(&'static str, &'static [(&'static str, &'static Shape)]),
+    Tagged(&'static str, &'static [(&'static str, &'static FieldSchema)]),
     /// An object with exactly one of these fields.
     OneOf(&'static [Field]),
     /// The first of these shapes that has the value's JSON type.
-    Either(&'static [&'static Shape]),
-    Ref(&'static Shape),
+    Either(&'static [&'static FieldSchema]),
+    Ref(&'static FieldSchema),
 }
 
 /// A field's name, with `!` at its end when it must be there, and its shape.
-pub(crate) type Field = (&'static str, Shape);
+pub(crate) type Field = (&'static str, FieldSchema);
 
 /// Numbers of any size.
-pub(crate) const NUM: Shape = Shape::Num(f64::MIN, f64::MAX);
+pub(crate) const NUM: FieldSchema = FieldSchema::Num(f64::MIN, f64::MAX);
 
 /// What is wrong at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Path {
 }
 
 /// The first misfit of `value`, where, and what it is; unknown fields only when they are not allowed.
-pub(crate) fn check(shape: &Shape, value: &Value, allow_unknown: bool) -> Result<(), (Path, Fault)> {
+pub(crate) fn check(shape: &FieldSchema, value: &Value, allow_unknown: bool) -> Result<(), (Path, Fault)> {
     let mut checker = Checker { path: Path::default(), allow_unknown };
     checker.check(shape, value).map_err(|fault| (checker.path, fault))
 }
@@ -105,50 +105,50 @@ struct Checker {
 
 impl Checker {
     /// Leaves `path` at the misfit.
-    fn check(&mut self, shape: &Shape, value: &Value) -> Result<(), Fault> {
+    fn check(&mut self, shape: &FieldSchema, value: &Value) -> Result<(), Fault> {
         match shape {
-            Shape::Any => Ok(()),
-            Shape::Ref(shape) => self.check(shape, value),
-            Shape::Either(shapes) => match shapes.iter().find(|shape| takes(shape, value)) {
+            FieldSchema::Any => Ok(()),
+            FieldSchema::Ref(shape) => self.check(shape, value),
+            FieldSchema::Either(shapes) => match shapes.iter().find(|shape| takes(shape, value)) {
                 Some(shape) => self.check(shape, value),
                 None => Err(Fault::Type(shapes.first().map_or("nothing", |shape| kind(shape)))),
             },
             _ if !takes(shape, value) => Err(Fault::Type(kind(shape))),
-            Shape::Text => match value.as_str().is_some_and(|text| text.trim().is_empty()) {
+            FieldSchema::Text => match value.as_str().is_some_and(|text| text.trim().is_empty()) {
                 true => Err(Fault::Value("text must not be blank".into())),
                 false => Ok(()),
             },
-            Shape::Num(least, most) => match value.as_f64().is_some_and(|n| n < *least || n > *most) {
+            FieldSchema::Num(least, most) => match value.as_f64().is_some_and(|n| n < *least || n > *most) {
                 true => Err(Fault::Value(format!("must be between {least} and {most}"))),
                 false => Ok(()),
             },
-            Shape::Enum(words) => match value.as_str().is_some_and(|word| words.contains(&word)) {
+            FieldSchema::Enum(words) => match value.as_str().is_some_and(|word| words.contains(&word)) {
                 true => Ok(()),
                 false => Err(Fault::Value(format!("must be one of '{}'", words.join("', '")))),
             },
-            Shape::List(shape) => value.as_array().map_or(Ok(()), |list| self.list(shape, list)),
+            FieldSchema::List(shape) => value.as_array().map_or(Ok(()), |list| self.list(shape, list)),
             _ => value.as_object().map_or(Ok(()), |map| self.map(shape, map)),
         }
     }
 
-    fn map(&mut self, shape: &Shape, map: &Map<String, Value>) -> Result<(), Fault> {
+    fn map(&mut self, shape: &FieldSchema, map: &Map<String, Value>) -> Result<(), Fault> {
         match shape {
-            Shape::Ref(shape) => self.map(shape, map),
-            Shape::Object(fields) => self.object(fields, map),
-            Shape::OneOf(fields) => self.one_of(fields, map),
-            Shape::Tagged(tag, shapes) => self.tagged(tag, shapes, map),
+            FieldSchema::Ref(shape) => self.map(shape, map),
+            FieldSchema::Object(fields) => self.object(fields, map),
+            FieldSchema::OneOf(fields) => self.one_of(fields, map),
+            FieldSchema::Tagged(tag, shapes) => self.tagged(tag, shapes, map),
             _ => Ok(()),
         }
     }
 
-    fn at(&mut self, step: Step, shape: &Shape, value: &Value) -> Result<(), Fault> {
+    fn at(&mut self, step: Step, shape: &FieldSchema, value: &Value) -> Result<(), Fault> {
         self.path.0.push(step);
         self.check(shape, value)?;
         self.path.0.pop();
         Ok(())
     }
 
-    fn list(&mut self, shape: &Shape, list: &[Value]) -> Result<(), Fault> {
+    fn list(&mut self, shape: &FieldSchema, list: &[Value]) -> Result<(), Fault> {
         list.iter().enumerate().try_for_each(|(index, item)| self.at(Step::Index(index), shape, item))
     }
 
@@ -184,7 +184,7 @@ impl Checker {
     fn tagged(
         &mut self,
         tag: &'static str,
-        shapes: &[(&'static str, &'static Shape)],
+        shapes: &[(&'static str, &'static FieldSchema)],
         map: &Map<String, Value>,
     ) -> Result<(), Fault> {
         let word = map.get(tag).filter(|word| !word.is_null());
@@ -201,31 +201,35 @@ impl Checker {
     }
 }
 
-fn takes(shape: &Shape, value: &Value) -> bool {
+fn takes(shape: &FieldSchema, value: &Value) -> bool {
     match shape {
-        Shape::Any => true,
-        Shape::Bool => value.is_boolean(),
-        Shape::Str | Shape::Text | Shape::Enum(_) => value.is_string(),
-        Shape::Int => value.is_u64() || value.is_i64(),
-        Shape::Num(..) => value.is_number(),
-        Shape::Map | Shape::Object(_) | Shape::Tagged(..) | Shape::OneOf(_) => value.is_object(),
-        Shape::List(_) => value.is_array(),
-        Shape::Either(shapes) => shapes.iter().any(|shape| takes(shape, value)),
-        Shape::Ref(shape) => takes(shape, value),
+        FieldSchema::Any => true,
+        FieldSchema::Bool => value.is_boolean(),
+        FieldSchema::Str | FieldSchema::Text | FieldSchema::Enum(_) => value.is_string(),
+        FieldSchema::Int => value.is_u64() || value.is_i64(),
+        FieldSchema::Num(..) => value.is_number(),
+        FieldSchema::Map | FieldSchema::Object(_) | FieldSchema::Tagged(..) | FieldSchema::OneOf(_) => {
+            value.is_object()
+        }
+        FieldSchema::List(_) => value.is_array(),
+        FieldSchema::Either(shapes) => shapes.iter().any(|shape| takes(shape, value)),
+        FieldSchema::Ref(shape) => takes(shape, value),
     }
 }
 
-fn kind(shape: &Shape) -> &'static str {
+fn kind(shape: &FieldSchema) -> &'static str {
     match shape {
-        Shape::Any => "value",
-        Shape::Bool => "boolean",
-        Shape::Str | Shape::Text | Shape::Enum(_) => "string",
-        Shape::Int => "integer",
-        Shape::Num(..) => "number",
-        Shape::Map | Shape::Object(_) | Shape::Tagged(..) | Shape::OneOf(_) => "object",
-        Shape::List(_) => "array",
-        Shape::Either(shapes) => shapes.first().map_or("value", |shape| kind(shape)),
-        Shape::Ref(shape) => kind(shape),
+        FieldSchema::Any => "value",
+        FieldSchema::Bool => "boolean",
+        FieldSchema::Str | FieldSchema::Text | FieldSchema::Enum(_) => "string",
+        FieldSchema::Int => "integer",
+        FieldSchema::Num(..) => "number",
+        FieldSchema::Map | FieldSchema::Object(_) | FieldSchema::Tagged(..) | FieldSchema::OneOf(_) => {
+            "object"
+        }
+        FieldSchema::List(_) => "array",
+        FieldSchema::Either(shapes) => shapes.first().map_or("value", |shape| kind(shape)),
+        FieldSchema::Ref(shape) => kind(shape),
     }
 }
 
@@ -235,15 +239,17 @@ mod tests {
 
     use super::*;
 
-    static TEXT: Shape = Shape::Object(&[("type!", Shape::Str), ("text!", Shape::Text)]);
-    static IMAGE: Shape = Shape::Object(&[("type!", Shape::Str), ("url!", Shape::Str)]);
-    static PART: Shape = Shape::Tagged("type", &[("text", &TEXT), ("image", &IMAGE)]);
-    static PARTS: Shape = Shape::List(&PART);
-    static REQUEST: Shape = Shape::Object(&[
-        ("model!", Shape::Str),
-        ("content", Shape::Either(&[&Shape::Str, &PARTS])),
-        ("heat", Shape::Num(0.0, 2.0)),
-        ("choice", Shape::OneOf(&[("auto", Shape::Map), ("any", Shape::Map)])),
+    static TEXT: FieldSchema =
+        FieldSchema::Object(&[("type!", FieldSchema::Str), ("text!", FieldSchema::Text)]);
+    static IMAGE: FieldSchema =
+        FieldSchema::Object(&[("type!", FieldSchema::Str), ("url!", FieldSchema::Str)]);
+    static PART: FieldSchema = FieldSchema::Tagged("type", &[("text", &TEXT), ("image", &IMAGE)]);
+    static PARTS: FieldSchema = FieldSchema::List(&PART);
+    static REQUEST: FieldSchema = FieldSchema::Object(&[
+        ("model!", FieldSchema::Str),
+        ("content", FieldSchema::Either(&[&FieldSchema::Str, &PARTS])),
+        ("heat", FieldSchema::Num(0.0, 2.0)),
+        ("choice", FieldSchema::OneOf(&[("auto", FieldSchema::Map), ("any", FieldSchema::Map)])),
     ]);
 
     fn fault(value: &Value) -> (String, Fault) {
