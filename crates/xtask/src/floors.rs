@@ -73,7 +73,7 @@ mod tests {
 
     fn krate(name: &str, edges: &[(&str, bool)]) -> Crate {
         let edges = edges.iter().map(|(to, dev)| Edge { to: (*to).into(), dev: *dev }).collect();
-        Crate { name: name.into(), edges }
+        Crate { name: name.into(), edges, roots: Vec::new() }
     }
 
     fn violations(crates: &[Crate]) -> String {
