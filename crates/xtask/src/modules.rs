@@ -2,7 +2,10 @@
 
 mod cycles;
 mod imports;
+pub(crate) mod order;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 use std::path::Path;

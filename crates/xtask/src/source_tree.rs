@@ -25,7 +25,6 @@ pub(crate) struct SourceTree {
 pub(crate) struct SourceFile {
     /// Relative to the root of the repository.
     pub(crate) path: String,
-    pub(crate) text: String,
     pub(crate) syntax: Rc<syn::File>,
 }
 
@@ -117,7 +116,7 @@ impl Loader<'_> {
             None => {
                 let text = std::fs::read_to_string(path).with_context(|| relative.clone())?;
                 let syntax = Rc::new(syn::parse_file(&text).with_context(|| relative.clone())?);
-                self.tree.files.push(SourceFile { path: relative, text, syntax });
+                self.tree.files.push(SourceFile { path: relative, syntax });
                 self.tree.files.len() - 1
             }
         };

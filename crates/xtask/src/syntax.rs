@@ -2,7 +2,7 @@
 
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, ImplItem, Item, Meta, Token, TraitItem};
+use syn::{Attribute, ImplItem, Item, Meta, Token};
 
 /// Whether attributes keep what they are on out of every build but that of tests.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
@@ -53,17 +53,6 @@ pub(crate) fn impl_item_attributes(item: &ImplItem) -> &[Attribute] {
         ImplItem::Fn(it) => &it.attrs,
         ImplItem::Macro(it) => &it.attrs,
         ImplItem::Type(it) => &it.attrs,
-        _ => &[],
-    }
-}
-
-/// The attributes of an item of a trait.
-pub(crate) fn trait_item_attributes(item: &TraitItem) -> &[Attribute] {
-    match item {
-        TraitItem::Const(it) => &it.attrs,
-        TraitItem::Fn(it) => &it.attrs,
-        TraitItem::Macro(it) => &it.attrs,
-        TraitItem::Type(it) => &it.attrs,
         _ => &[],
     }
 }
