@@ -28,18 +28,20 @@ enum Figure {
     NestedResults,
     OptionalBools,
     NoneDocs,
+    NoneInDocs,
     WordsForPersons,
     LongFunctions,
     LongFiles,
     ManyArguments,
 }
 
-const FIGURES: [(Figure, &str); 9] = [
+const FIGURES: [(Figure, &str); 10] = [
     (Figure::TuplesTakenApart, "tuple parameters that are taken apart"),
     (Figure::NamedTuples, "tuple parameters under one name"),
     (Figure::NestedResults, "Result<Result<_, _>, _> in signatures"),
     (Figure::OptionalBools, "Option<bool> in signatures and fields"),
     (Figure::NoneDocs, "doc comments that start with `None`:"),
+    (Figure::NoneInDocs, "doc comments with `None`: further on"),
     (Figure::WordsForPersons, "comments with whose, nobody or whoever"),
     (Figure::LongFunctions, "functions of more than 80 lines"),
     (Figure::LongFiles, "files of more than 600 lines"),
@@ -125,8 +127,10 @@ fn comments(source: &Source, tally: &mut Tally) {
     for (index, line) in source.text.lines().enumerate() {
         let trimmed = line.trim_start();
         let is_doc = trimmed.starts_with("///");
-        if !before_is_doc && trimmed.starts_with("/// `None`:") {
-            tally.add(Figure::NoneDocs, &source.path, index + 1);
+        if is_doc && trimmed.contains("`None`:") {
+            let starts = !before_is_doc && trimmed.starts_with("/// `None`:");
+            let figure = if starts { Figure::NoneDocs } else { Figure::NoneInDocs };
+            tally.add(figure, &source.path, index + 1);
         }
         before_is_doc = is_doc;
         let comment = if trimmed.starts_with("//") { Some(trimmed) } else { trailing_comment(line) };
@@ -140,7 +144,7 @@ fn comments(source: &Source, tally: &mut Tally) {
 fn trailing_comment(line: &str) -> Option<&str> {
     let at = line.find(" // ")?;
     let quotes = line[..at].matches('"').count();
-    (quotes % 2 == 0).then(|| &line[at..])
+    quotes.is_multiple_of(2).then(|| &line[at..])
 }
 
 fn speaks_of_persons(comment: &str) -> bool {
@@ -200,10 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn doc_comments_that_start_with_none_are_counted_and_those_that_go_on_with_it_are_not() {
+    fn doc_comments_that_start_with_none_are_told_from_those_that_go_on_with_it() {
         let text =
             "/// `None`: there is none.\nstruct A;\n/// A value.\n/// `None`: there is none.\nstruct B;\n";
-        assert_eq!(counts(text), "doc comments that start with `None`:: 1 (a 1)");
+        let starts = "doc comments that start with `None`:: 1 (a 1)";
+        let further_on = "doc comments with `None`: further on: 1 (a 1)";
+        assert_eq!(counts(text), [starts, further_on].join("\n"));
     }
 
     #[test]

@@ -2,18 +2,18 @@
 
 use crate::modules::order::ModuleOrder;
 
-/// The crates whose modules have an order.
+/// The crates that have an order of modules.
 pub(crate) const TABLES: [ModuleOrder; 2] = [
     ModuleOrder {
         crate_name: "proxy",
         rows: &[
             &["clock", "error", "redact"],
             &["context", "request"],
-            &["response"],
+            &["otel", "request_log", "response"],
             &["health::state"],
             &["codec"],
             &["state"],
-            &["auth", "limits", "meter"],
+            &["auth", "limits", "meter", "metrics"],
             &["admission"],
             &["attempt"],
             &["failover", "relay"],
@@ -21,7 +21,7 @@ pub(crate) const TABLES: [ModuleOrder; 2] = [
             &["probe"],
             &["health"],
             &["edge"],
-            &["metrics", "otel", "request_log"],
+            &["ledger", "settings"],
             &["app"],
             &["run"],
         ],
@@ -29,17 +29,21 @@ pub(crate) const TABLES: [ModuleOrder; 2] = [
     ModuleOrder {
         crate_name: "wire",
         rows: &[
-            &["json", "logprobs", "models", "multipart", "path", "quirks", "ratelimit", "sse", "tap"],
-            &["dialect", "embed"],
-            &["api", "splice"],
+            &["json", "quirks", "sse"],
+            &["dialect::name"],
+            &["dialect::error", "openai::error", "scan::facts"],
+            &["api", "bound", "splice"],
             &["scan"],
-            &["bound", "error_phrases", "provider"],
-            &["canonical"],
+            &["canonical", "error_phrases", "multipart"],
             &["read"],
+            &["dialect", "ratelimit"],
+            &["logprobs", "provider"],
+            &["models", "path"],
+            &["embed"],
             &["openai"],
             &["anthropic", "cohere", "gemini", "responses"],
             &["bedrock"],
-            &["registry"],
+            &["registry", "tap"],
             &["answer", "shape"],
             &["tokens"],
         ],

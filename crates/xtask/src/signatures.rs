@@ -22,9 +22,9 @@ pub(crate) struct Finding {
 pub(crate) enum Kind {
     /// A parameter that takes a tuple apart.
     TakenApart,
-    /// A parameter with a name whose type is a tuple.
+    /// A parameter of a tuple type under one name.
     NamedTuple,
-    /// A `Result` whose value is a `Result`.
+    /// A `Result` that has a `Result` as its value.
     NestedResult,
     /// An `Option<bool>`; it is counted, not refused.
     OptionalBool,
@@ -79,10 +79,10 @@ impl Finder {
     }
 
     /// The kinds of types wherever they are inside a signature or a field.
-    fn types(&mut self, name: String, look: impl FnOnce(&mut Segments)) {
+    fn types(&mut self, name: &str, look: impl FnOnce(&mut Segments)) {
         let mut segments = Segments { found: Vec::new() };
         look(&mut segments);
-        let finding = |(line, kind)| Finding { line, kind, name: name.clone() };
+        let finding = |(line, kind)| Finding { line, kind, name: name.to_owned() };
         self.found.extend(segments.found.into_iter().map(finding));
     }
 }
@@ -126,13 +126,13 @@ impl<'ast> Visit<'ast> for Finder {
                 self.parameter(&signature.ident, parameter);
             }
         }
-        self.types(syntax::text(&signature.ident), |segments| segments.visit_signature(signature));
+        self.types(&syntax::text(&signature.ident), |segments| segments.visit_signature(signature));
     }
 
     fn visit_field(&mut self, field: &'ast syn::Field) {
         if !syntax::is_test_only(&field.attrs) {
             let name = field.ident.as_ref().map_or_else(|| "a field".into(), syntax::text);
-            self.types(name, |segments| segments.visit_type(&field.ty));
+            self.types(&name, |segments| segments.visit_type(&field.ty));
         }
     }
 }

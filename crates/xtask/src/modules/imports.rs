@@ -136,7 +136,7 @@ fn follows_dot_or_colons(tokens: &[TokenTree], at: usize) -> bool {
         Some(TokenTree::Punct(it)) => Some(it.as_char()),
         _ => None,
     };
-    // Two dots are a range, whose end may be a path.
+    // Two dots are a range, and its end may be a path.
     (punct(1) == Some('.') && punct(2) != Some('.')) || (punct(1) == Some(':') && punct(2) == Some(':'))
 }
 

@@ -46,11 +46,14 @@ pub(super) fn file_of(tree: &SourceTree, definition: Definition) -> usize {
 /// What a name brought in by one of a module's globs leads to; empty if the module has the name otherwise.
 pub(super) fn through_globs(tree: &SourceTree, module: usize, name: &str) -> Vec<Definition> {
     let resolver = Resolver { tree };
-    if resolver.explicit(module, name, Viewpoint::Inside, &mut Pending::new()).is_empty() {
-        definitions(tree, module, &[name.to_owned()])
-    } else {
-        Vec::new()
+    let mut pending = Pending::new();
+    if !resolver.explicit(module, name, Viewpoint::Inside, &mut pending).is_empty() {
+        return Vec::new();
     }
+    let mut found = resolver.globs(module, name, Viewpoint::Inside, &mut pending);
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 struct Resolver<'a> {

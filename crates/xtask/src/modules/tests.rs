@@ -134,6 +134,12 @@ fn a_binary_reaches_its_library_by_the_name_of_the_crate() {
 }
 
 #[test]
+fn a_text_with_the_name_of_the_crate_is_no_edge_to_its_root() {
+    let files = [("lib.rs", "mod a;"), ("a.rs", "#[arg(value = \"one\")] struct S; fn f() { one() }")];
+    assert_eq!(edges(&files), [""; 0]);
+}
+
+#[test]
 fn two_files_that_import_each_other_are_a_cycle() {
     let files = [
         ("lib.rs", "mod a; mod b;"),
