@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use crate::{Verdict, verdict};
 
 /// Most lines of a file, tests included.
-const MAX_LINES: usize = 400;
+pub(crate) const MAX_LINES: usize = 600;
 
 /// A Rust file of the workspace; generated ones are left out.
 pub(crate) struct Source {
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Reads every Rust file below `crates/` that git tracks or would track.
@@ -73,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_400_lines_passes_and_one_of_401_does_not() {
+    fn a_file_of_600_lines_passes_and_one_of_601_does_not() {
         let fits = source("a.rs", &"x\n".repeat(MAX_LINES));
         assert!(length(std::slice::from_ref(&fits)).is_ok());
         let long = source("b.rs", &"x\n".repeat(MAX_LINES + 1));
-        assert_eq!(length(&[fits, long]).unwrap_err(), ["b.rs: 401 lines"]);
+        assert_eq!(length(&[fits, long]).unwrap_err(), ["b.rs: 601 lines"]);
     }
 
     #[test]

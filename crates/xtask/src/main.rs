@@ -5,9 +5,15 @@
     reason = "a command-line tool reports on its standard streams"
 )]
 
+mod figures;
 mod files;
-mod floors;
+mod layers;
+mod module_order;
+mod modules;
 mod reach;
+mod signatures;
+mod source_tree;
+mod syntax;
 mod workspace;
 
 use std::process::ExitCode;
@@ -16,11 +22,20 @@ use std::process::ExitCode;
 type Verdict = Result<String, Vec<String>>;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() != Some("lint") {
-        eprintln!("usage: cargo run -q -p xtask -- lint");
-        return ExitCode::from(64);
-    }
-    match lint() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["lint"] => lint(),
+        ["modules"] => list_modules(None),
+        ["modules", name] => list_modules(Some(name)),
+        ["figures"] => list_figures(None),
+        ["figures", name] => list_figures(Some(name)),
+        _ => {
+            eprintln!("usage: cargo run -q -p xtask -- lint | modules [CRATE] | figures [CRATE]");
+            return ExitCode::from(64);
+        }
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -30,13 +45,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints the imports between files of all crates, or of one.
+fn list_modules(only: Option<&str>) -> anyhow::Result<bool> {
+    let workspace = workspace::load()?;
+    let graphs = modules::load(&workspace.root, &workspace.crates)?;
+    print!("{}", modules::listing(&graphs, only)?);
+    Ok(true)
+}
+
+/// Prints the counts of all crates, or of one with the places.
+fn list_figures(only: Option<&str>) -> anyhow::Result<bool> {
+    let workspace = workspace::load()?;
+    let graphs = modules::load(&workspace.root, &workspace.crates)?;
+    print!("{}", figures::listing(&graphs, &files::load(&workspace.root)?, only)?);
+    Ok(true)
+}
+
 /// Runs every check, printing one line each, plus one for each violation; true when all hold.
 fn lint() -> anyhow::Result<bool> {
     let workspace = workspace::load()?;
     let sources = files::load(&workspace.root)?;
-    let checks: [(&str, Verdict); 5] = [
-        ("crate floors", floors::check(&workspace.crates)),
+    let graphs = modules::load(&workspace.root, &workspace.crates)?;
+    let checks: [(&str, Verdict); 8] = [
+        ("crate layers", layers::check(&workspace.crates)),
         ("forbidden dependencies", reach::check(&workspace.packages)),
+        ("module cycles", modules::check(&graphs)),
+        ("module order", modules::order::check(&graphs, &module_order::TABLES)),
+        ("signatures", signatures::check(&graphs)),
         ("file length", files::length(&sources)),
         ("file headers", files::headers(&sources)),
         ("file names", files::names(&sources)),

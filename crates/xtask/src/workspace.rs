@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetKind};
 
 /// What the checks need to know.
 pub(crate) struct Workspace {
@@ -19,6 +19,16 @@ pub(crate) struct Workspace {
 pub(crate) struct Crate {
     pub(crate) name: String,
     pub(crate) edges: Vec<Edge>,
+    /// The root files of its library and its binaries, the library first.
+    pub(crate) roots: Vec<Root>,
+}
+
+/// The root file of a library or a binary.
+pub(crate) struct Root {
+    pub(crate) path: PathBuf,
+    /// The name under which Rust code imports it.
+    pub(crate) name: String,
+    pub(crate) is_library: bool,
 }
 
 /// One declared dependency on a workspace crate.
@@ -52,7 +62,21 @@ fn declared(package: &Package) -> Crate {
         to: dependency.name.clone(),
         dev: dependency.kind == DependencyKind::Development,
     };
-    Crate { name: package.name.to_string(), edges: own.map(edge).collect() }
+    Crate { name: package.name.to_string(), edges: own.map(edge).collect(), roots: roots(package) }
+}
+
+fn roots(package: &Package) -> Vec<Root> {
+    let one = |target: &cargo_metadata::Target| Root {
+        path: target.src_path.clone().into_std_path_buf(),
+        name: target.name.replace('-', "_"),
+        is_library: target.kind.contains(&TargetKind::Lib),
+    };
+    let shipped = |root: &&cargo_metadata::Target| {
+        root.kind.contains(&TargetKind::Lib) || root.kind.contains(&TargetKind::Bin)
+    };
+    let mut roots: Vec<Root> = package.targets.iter().filter(shipped).map(one).collect();
+    roots.sort_by_key(|root| (!root.is_library, root.path.clone()));
+    roots
 }
 
 fn resolved(metadata: &Metadata) -> anyhow::Result<Vec<Resolved>> {
