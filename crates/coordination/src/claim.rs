@@ -9,19 +9,19 @@ use domain::ResourceId;
 pub struct Claim {
     /// The limit's row.
     pub limit: ResourceId,
-    /// Who is counted: a user or key id, empty for the whole tenant. Stored only as a digest.
+    /// What is counted separately: a user or key id, empty for the whole tenant. Stored only as a digest.
     pub subject: String,
-    /// Whose limit it is; everything of a tenant lies in one slot of a Redis cluster.
+    /// The tenant whose limit it is; everything of a tenant lies in one slot of a Redis cluster.
     pub tenant: ResourceId,
     /// How it is counted.
     pub rule: Rule,
     /// What is counted; requests and tokens of one limit are counted apart.
     pub unit: Unit,
-    /// How many units this request takes, all at once: 1 for requests. [`Rule::Slots`] takes one slot whatever
+    /// How many units this request takes, all at once: 1 for requests. [`Rule::Concurrency`] takes one slot whatever
     /// this says. More than the whole limit is never admitted ([`Denied::kind`]), with or without the store.
     pub cost: u64,
     /// What decides while the store is lost.
-    pub on_loss: OnOutage,
+    pub on_outage: OnOutage,
 }
 
 /// What a limit counts.
@@ -37,8 +37,8 @@ pub enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// At most `n` units in any interval of `period`. Exact for a burst; a unit comes back at most
-    /// 1/64 of the period late (MONEY.md allows 1/20).
-    Ring {
+    /// 1/64 of the period late (at most 1/20 is documented).
+    SlidingWindow {
         /// How many.
         n: u64,
         /// In what time.
@@ -52,7 +52,7 @@ pub enum Rule {
         burst: u64,
     },
     /// Requests in flight: at most `n` at once.
-    Slots {
+    Concurrency {
         /// How many.
         n: u64,
         /// How long a slot outlives an owner that died with it.
@@ -64,7 +64,7 @@ impl Claim {
     /// Why it is denied, in one word for the client.
     pub(crate) const fn kind(&self) -> &'static str {
         match (self.rule, self.unit) {
-            (Rule::Slots { .. }, _) => "concurrent",
+            (Rule::Concurrency { .. }, _) => "concurrent",
             (_, Unit::Requests) => "requests",
             (_, Unit::Tokens) => "tokens",
         }
@@ -80,7 +80,7 @@ pub enum OnOutage {
     Open,
     /// Admits a fixed amount on each replica.
     Bounded {
-        /// In each period (a second for [`Rule::Gcra`]), or at once for [`Rule::Slots`].
+        /// In each period (a second for [`Rule::Gcra`]), or at once for [`Rule::Concurrency`].
         per_replica: u64,
     },
 }
@@ -90,7 +90,7 @@ pub enum OnOutage {
 pub struct Denied {
     /// The limit.
     pub limit: ResourceId,
-    /// When trying again may succeed: one second for concurrency, whose end nobody knows; the limit's period (a
+    /// When trying again may succeed: one second for concurrency, whose end cannot be foreseen; the limit's period (a
     /// second for [`Rule::Gcra`]) for a cost beyond the whole limit, which cannot pass until the limit is raised.
     pub retry_after: Duration,
     /// `requests`, `tokens` or `concurrent`.

@@ -13,7 +13,7 @@ use bench::Bench;
 /// Every test of the suite, on both stores.
 macro_rules! on_both {
     ($($part:ident::$name:ident)*) => {
-        mod memory {
+        mod local_backend {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$part::$name(&super::Bench::memory()).await;

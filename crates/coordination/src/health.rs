@@ -10,7 +10,7 @@ pub const MAX_VALUE: usize = 1_024;
 /// One thing that a replica found out, for all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// What it is about, at most [`MAX_KEY`] bytes; a newer record replaces the one before of the same key, whoever
+    /// The subject, at most [`MAX_KEY`] bytes; a newer record replaces the one before of the same key, whichever replica
     /// published that.
     pub key: String,
     /// What was found out, at most [`MAX_VALUE`] bytes; the caller's own format.
@@ -31,5 +31,5 @@ pub struct Cursor {
     /// The number of the newest record read.
     pub(crate) read: u64,
     /// How often the store had been lost by then.
-    pub(crate) losses: u64,
+    pub(crate) outage: u64,
 }

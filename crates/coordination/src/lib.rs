@@ -1,4 +1,4 @@
-//! What replicas share: limits, leases and what they know of providers' health, in Redis or, for one process, in
+//! What replicas share: limits, leases and what they know about providers' health, in Redis or, for one process, in
 //! memory.
 //!
 //! Every claim of a request is put to the shared store in one step, all or nothing, and a denied request
@@ -8,17 +8,17 @@
 //! Replicas of two versions work on the same keys during a rolling update: each calls its own scripts by digest,
 //! and what a key of a given name holds never changes.
 
-mod central;
 mod claim;
 mod clock;
 #[cfg(test)]
 mod conformance;
+mod counter_key;
 mod error;
-mod grant;
 mod health;
-mod loss;
-mod memory;
-mod place;
+mod local_backend;
+mod outage;
+mod permit;
+mod redis_backend;
 mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -26,16 +26,16 @@ use std::{sync::Arc, time::Duration};
 use domain::RequestId;
 use tokio_util::sync::CancellationToken;
 
-use central::{Answer, RedisBackend};
-use memory::LocalBackend;
-use place::distinct;
+use counter_key::deduplicate;
+use local_backend::LocalBackend;
+use redis_backend::{Answer, RedisBackend};
 
 pub use claim::{Claim, Denied, OnOutage, Refusal, Rule, Unit};
 pub use clock::Clock;
 pub use error::CoordinationError;
-pub use grant::Permit;
 pub use health::{Cursor, MAX_KEY, MAX_VALUE, Record};
-pub use loss::Status;
+pub use outage::Status;
+pub use permit::Permit;
 pub use settings::Settings;
 
 /// What is shared, as one process sees it; cheap to clone.
@@ -75,25 +75,25 @@ impl Coordinator {
         if claims.is_empty() {
             return Ok(Permit::default());
         }
-        let places = distinct(claims);
+        let keyed_claims = deduplicate(claims);
         let Some(central) = &self.central else {
-            return Ok(Permit::local(self.local.acquire(&places)?));
+            return Ok(Permit::local(self.local.acquire(&keyed_claims)?));
         };
-        let mut seats = central.seats(request, &places);
-        match central.acquire(&mut seats, &places).await {
-            Answer::Admitted => seats.hold(),
+        let mut leases = central.leases(request, &keyed_claims);
+        match central.acquire(&mut leases, &keyed_claims).await {
+            Answer::Admitted => leases.hold(),
             Answer::Denied(denied) => {
-                seats.forget();
+                leases.forget();
                 return Err(denied.into());
             }
             Answer::Lost => {
                 // Refused here, the seats are released after all: the command may have arrived.
-                let grant = loss::decide(&self.local, central.losses(), &places)?;
-                seats.hold();
-                return Ok(Permit::both(grant, seats));
+                let grant = outage::decide(&self.local, central.outage_stats(), &keyed_claims)?;
+                leases.hold();
+                return Ok(Permit::both(grant, leases));
             }
         }
-        Ok(Permit::central(seats))
+        Ok(Permit::central(leases))
     }
 
     /// Takes the lease `name` for `ttl` (a millisecond to a day, from when the store hears of it), or renews it if
@@ -119,8 +119,8 @@ impl Coordinator {
     /// store has them all.
     ///
     /// The store keeps 4,096 records, and those that end latest if there are more. A record that it does not get is
-    /// counted in [`Status::records_dropped`]; whoever wants it told all the same publishes it again. In memory there
-    /// is nobody to tell.
+    /// counted in [`Status::records_dropped`]; a caller that still wants it shared publishes it again. In memory
+    /// there is no other replica.
     pub async fn publish(&self, records: &[Record]) -> bool {
         match &self.central {
             Some(central) => central.publish(records).await,

@@ -45,13 +45,13 @@ pub(crate) async fn of_key(
     }
     let rate = |count, period: Period| match period {
         Period::Second => Rule::Gcra { per_second: count, burst: count },
-        period => Rule::Ring { n: count, period: Duration::from_secs(period.seconds()) },
+        period => Rule::SlidingWindow { n: count, period: Duration::from_secs(period.seconds()) },
     };
     let requests = limits.requests.map(|limit| (rate(limit.count, limit.period), Unit::Requests, 1));
     // What is larger than the whole limit would wait for ever; the provider may know better.
     let tokens =
         limits.tokens.map(|limit| (rate(limit.count, limit.period), Unit::Tokens, tokens.min(limit.count)));
-    let slots = limits.concurrent.map(|n| (Rule::Slots { n, ttl: SLOT_TTL }, Unit::Requests, 1));
+    let slots = limits.concurrent.map(|n| (Rule::Concurrency { n, ttl: SLOT_TTL }, Unit::Requests, 1));
     let claim = |(rule, unit, cost)| Claim {
         limit: credential.id,
         subject: String::new(),
@@ -60,7 +60,7 @@ pub(crate) async fn of_key(
         unit,
         cost,
         // The provider still says no by itself.
-        on_loss: OnOutage::Bounded { per_replica: quarter(rule) },
+        on_outage: OnOutage::Bounded { per_replica: quarter(rule) },
     };
     let claims: Vec<Claim> = requests.into_iter().chain(tokens).chain(slots).map(claim).collect();
     gateway.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
@@ -83,26 +83,26 @@ fn claims(
     };
     let rate = spec.requests.map(|rate| match rate.period {
         Period::Second => Rule::Gcra { per_second: rate.count, burst: rate.count },
-        period => Rule::Ring { n: rate.count, period: Duration::from_secs(period.seconds()) },
+        period => Rule::SlidingWindow { n: rate.count, period: Duration::from_secs(period.seconds()) },
     });
-    let slots = spec.concurrent.map(|n| Rule::Slots { n, ttl: SLOT_TTL });
+    let slots = spec.concurrent.map(|n| Rule::Concurrency { n, ttl: SLOT_TTL });
     let (on_store_loss, per_replica) = (spec.on_store_loss, spec.per_replica);
     rate.into_iter().chain(slots).map(move |rule| {
-        let on_loss = match on_store_loss {
+        let on_outage = match on_store_loss {
             OnStoreLoss::Closed => OnOutage::Closed,
             OnStoreLoss::Open => OnOutage::Open,
             OnStoreLoss::Bounded => {
                 OnOutage::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
-        Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_loss }
+        Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_outage }
     })
 }
 
 /// What one proxy admits by itself where nobody said: right for four proxies, and never nothing.
 const fn quarter(rule: Rule) -> u64 {
     match rule {
-        Rule::Ring { n, .. } | Rule::Slots { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
+        Rule::SlidingWindow { n, .. } | Rule::Concurrency { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
     }
 }
 

@@ -49,7 +49,7 @@ impl Bench {
         Self { fleets, now, redis, _running: shutdown.drop_guard() }
     }
 
-    /// An instance that nobody runs: its slots are neither renewed nor returned.
+    /// An instance whose background task does not run: its slots are neither renewed nor returned.
     pub(super) async fn dead_instance(&self) -> Coordinator {
         instance(self.redis.as_ref().unwrap(), self.now.clone()).await
     }
@@ -125,12 +125,12 @@ pub(super) fn claim(rule: Rule) -> Claim {
         rule,
         unit: Unit::Requests,
         cost: 1,
-        on_loss: OnOutage::Closed,
+        on_outage: OnOutage::Closed,
     }
 }
 
 pub(super) fn per_day(n: u64) -> Claim {
-    claim(Rule::Ring { n, period: DAY })
+    claim(Rule::SlidingWindow { n, period: DAY })
 }
 
 pub(super) fn per_second(per_second: u64, burst: u64) -> Claim {
@@ -138,7 +138,7 @@ pub(super) fn per_second(per_second: u64, burst: u64) -> Claim {
 }
 
 pub(super) fn at_once(n: u64) -> Claim {
-    claim(Rule::Slots { n, ttl: Duration::from_secs(60) })
+    claim(Rule::Concurrency { n, ttl: Duration::from_secs(60) })
 }
 
 /// The claim, made on tokens.

@@ -12,7 +12,7 @@ use crate::{Claim, Rule, Unit};
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn tokens_pass_up_to_the_limit_and_no_further(bench: &Bench) {
-    let limit = claim(Rule::Ring { n: 2_000_000, period: MINUTE });
+    let limit = claim(Rule::SlidingWindow { n: 2_000_000, period: MINUTE });
     let of = |cost| tokens(cost, limit.clone());
     assert_eq!(bench.passed(2, &of(700_000)).await, 2);
     bench.advance(MINUTE / 2);
@@ -77,7 +77,7 @@ pub(super) async fn smoothed_tokens_pass_at_their_rate(bench: &Bench) {
 }
 
 pub(super) async fn a_cost_beyond_the_whole_limit_is_refused_at_once(bench: &Bench) {
-    let small = claim(Rule::Ring { n: 100, period: MINUTE });
+    let small = claim(Rule::SlidingWindow { n: 100, period: MINUTE });
     let other = per_day(1);
     let told = denied(bench.ask(&[other.clone(), tokens(101, small.clone())]).await);
     assert_eq!((told.limit, told.kind, told.retry_after), (small.limit, "tokens", MINUTE));
@@ -91,7 +91,7 @@ pub(super) async fn a_cost_beyond_the_whole_limit_is_refused_at_once(bench: &Ben
 }
 
 pub(super) async fn requests_and_tokens_of_one_limit_are_apart(bench: &Bench) {
-    for rule in [Rule::Ring { n: 10, period: DAY }, Rule::Gcra { per_second: 1, burst: 10 }] {
+    for rule in [Rule::SlidingWindow { n: 10, period: DAY }, Rule::Gcra { per_second: 1, burst: 10 }] {
         let requests = claim(rule);
         assert_eq!(bench.passed(20, &requests).await, 10);
         assert_eq!(bench.passed(5, &tokens(4, requests.clone())).await, 2);

@@ -30,7 +30,7 @@ async fn the_slot_of_a_dead_owner_comes_free_when_it_expires() {
 async fn a_slot_is_renewed_as_long_as_it_is_held() {
     let bench = Bench::redis().await;
     let ttl = Duration::from_millis(300);
-    let limit = claim(Rule::Slots { n: 1, ttl });
+    let limit = claim(Rule::Concurrency { n: 1, ttl });
     let grant = bench.ask(from_ref(&limit)).await.unwrap();
     let key: Vec<String> = query(&bench, "KEYS", &["*slots*"]).await;
     for _ in 0..3 {
@@ -75,7 +75,7 @@ async fn a_store_that_forgot_the_scripts_is_taught_again() {
     assert_eq!(bench.passed(1, &limit).await, 1);
     let () = query(&bench, "SCRIPT", &["FLUSH"]).await;
     assert_eq!(bench.passed(8, &limit).await, 2);
-    assert!(bench.fleets.iter().all(|coordination| coordination.status().losses == 0));
+    assert!(bench.fleets.iter().all(|coordination| coordination.status().outages == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,7 @@ pub(super) async fn a_lowered_limit_waits_for_enough_to_lapse(bench: &Bench) {
         assert_eq!(bench.passed(1, &limit).await, 1);
         bench.advance(2 * SLOT);
     }
-    limit.rule = Rule::Ring { n: 5, period: DAY };
+    limit.rule = Rule::SlidingWindow { n: 5, period: DAY };
     // Four of the eight must lapse; the fourth was admitted six slots after the first, ten slots ago.
     let told = denied(bench.ask(from_ref(&limit)).await);
     assert!(told.retry_after > DAY - 11 * SLOT && told.retry_after < DAY - 8 * SLOT, "{told:?}");
@@ -141,7 +141,7 @@ pub(super) async fn subjects_limits_and_tenants_are_apart(bench: &Bench) {
         Claim { subject: long, ..limit.clone() },
         Claim { tenant: ResourceId::new(), ..limit.clone() },
         Claim { limit: ResourceId::new(), ..limit.clone() },
-        Claim { rule: Rule::Ring { n: 1, period: MINUTE }, ..limit.clone() },
+        Claim { rule: Rule::SlidingWindow { n: 1, period: MINUTE }, ..limit.clone() },
         Claim { rule: Rule::Gcra { per_second: 1, burst: 1 }, ..limit.clone() },
         limit,
     ];

@@ -136,7 +136,7 @@ impl HealthSync {
         if status.lost_since.is_some() {
             return;
         }
-        if std::mem::replace(&mut self.losses, status.losses) != status.losses {
+        if std::mem::replace(&mut self.losses, status.outages) != status.outages {
             // It may have come back with another history.
             self.held.clear();
         }

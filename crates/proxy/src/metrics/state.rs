@@ -94,7 +94,7 @@ impl State {
         to.gauge("portcullis_limit_store_up", "Whether the store of shared limits answers; 1 without one.")?
             .put(&[], f64::from(u8::from(status.lost_since.is_none())))?;
         to.counter("portcullis_limit_store_losses_total", "How often it was lost.")?
-            .put(&[], status.losses)?;
+            .put(&[], status.outages)?;
         let mut decisions =
             to.counter("portcullis_limit_store_lost_decisions_total", "What was decided without it.")?;
         for (decision, count) in [

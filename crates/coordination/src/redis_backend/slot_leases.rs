@@ -89,7 +89,7 @@ impl SlotLeases {
         self.request
     }
 
-    /// From here on the store may know them, even if nobody ever hears its answer.
+    /// From here on the store may know them, even if its answer never arrives.
     pub(super) fn claim(&mut self) {
         self.claimed = true;
     }
@@ -145,25 +145,25 @@ mod tests {
     use super::*;
 
     fn held(registry: &Arc<SlotRegistry>, ttl: Duration) -> SlotLeases {
-        let mut seats = SlotLeases::new(registry.clone(), RequestId::new(), vec![("key".into(), ttl)]);
-        seats.hold();
-        seats
+        let mut leases = SlotLeases::new(registry.clone(), RequestId::new(), vec![("key".into(), ttl)]);
+        leases.hold();
+        leases
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_third_of_its_life_is_when_a_slot_is_renewed() {
         let (registry, mut returns) = SlotRegistry::new();
         let registry = Arc::new(registry);
-        let seats = held(&registry, Duration::from_secs(60));
+        let leases = held(&registry, Duration::from_secs(60));
         for _ in 0..3 {
             advance(Duration::from_secs(19)).await;
             assert!(registry.due(false).is_empty());
             advance(Duration::from_secs(1)).await;
-            assert_eq!(registry.due(false)["key"].requests, [seats.request()]);
+            assert_eq!(registry.due(false)["key"].requests, [leases.request()]);
         }
         assert_eq!(registry.due(true).len(), 1);
-        let request = seats.request();
-        drop(seats);
+        let request = leases.request();
+        drop(leases);
         assert!(registry.due(true).is_empty());
         assert_eq!(returns.recv().await.unwrap(), ("key".into(), request));
     }

@@ -1,6 +1,6 @@
 -- Charges every claim or none, by the store's clock.
 -- KEYS: one per claim. ARGV: the time in microseconds (empty but in tests), the request, then per claim its kind,
--- two numbers (crates/coordination/src/place.rs, Algorithm) and its cost, which is at most what the limit admits at once.
+-- two numbers (crates/coordination/src/counter_key.rs, Algorithm) and its cost, which is at most what the limit admits at once.
 -- Returns {0, 0}, or the claim that takes longest to come free and in how many microseconds. Numbers stay below
 -- 2^53, where doubles are exact. Versions of this script work on the same keys at once during a rolling update:
 -- what a key of a given name holds never changes; whatever needs another layout takes another name.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::place::CounterKey;
+use crate::counter_key::CounterKey;
 
-/// Two generations: whoever is seen moves to the young one; when that is full, the old one is forgotten.
+/// Two generations: a key that is seen moves to the young one; when that is full, the old one is forgotten.
 ///
 /// So a subject is forgotten only after `capacity / 2` others were seen since. Subjects are client input:
 /// refusing new ones instead would let one client shut out all the others.
@@ -21,12 +21,12 @@ impl<T: Default> Generations<T> {
     }
 
     /// What is known about the subject.
-    pub(super) fn at(&mut self, place: &CounterKey) -> &mut T {
-        if !self.young.contains_key(place) && self.young.len() >= self.capacity / 2 {
+    pub(super) fn at(&mut self, key: &CounterKey) -> &mut T {
+        if !self.young.contains_key(key) && self.young.len() >= self.capacity / 2 {
             self.old = std::mem::take(&mut self.young);
         }
         let old = &mut self.old;
-        self.young.entry(*place).or_insert_with(|| old.remove(place).unwrap_or_default())
+        self.young.entry(*key).or_insert_with(|| old.remove(key).unwrap_or_default())
     }
 }
 
@@ -35,29 +35,29 @@ mod tests {
     use domain::ResourceId;
 
     use super::*;
-    use crate::place::KeyedClaim;
+    use crate::counter_key::KeyedClaim;
     use crate::{Claim, OnOutage, Rule, Unit};
 
     #[test]
     fn it_is_bounded_and_forgets_only_whom_it_has_not_seen_for_long() {
         let id = ResourceId::new();
         let rule = Rule::Gcra { per_second: 1, burst: 1 };
-        let place = |subject: u32| {
+        let key = |subject: u32| {
             let subject = subject.to_string();
-            let (unit, on_loss) = (Unit::Requests, OnOutage::Open);
-            let claim = Claim { limit: id, subject, tenant: id, rule, unit, cost: 1, on_loss };
-            KeyedClaim::new(&claim, &rule).place
+            let (unit, on_outage) = (Unit::Requests, OnOutage::Open);
+            let claim = Claim { limit: id, subject, tenant: id, rule, unit, cost: 1, on_outage };
+            KeyedClaim::new(&claim, &rule).key
         };
         let mut table = Generations::<u32>::new(100);
-        *table.at(&place(0)) = 7;
+        *table.at(&key(0)) = 7;
         for other in 1..1_000 {
-            *table.at(&place(other)) = 1;
+            *table.at(&key(other)) = 1;
             if other % 49 == 0 {
-                assert_eq!(*table.at(&place(0)), 7, "forgotten after {other}");
+                assert_eq!(*table.at(&key(0)), 7, "forgotten after {other}");
             }
             assert!(table.young.len() + table.old.len() <= 100);
         }
-        assert_eq!(*table.at(&place(1)), 0);
-        assert_eq!(*table.at(&place(999)), 1);
+        assert_eq!(*table.at(&key(1)), 0);
+        assert_eq!(*table.at(&key(999)), 1);
     }
 }

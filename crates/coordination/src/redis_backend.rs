@@ -5,7 +5,7 @@ mod health;
 mod lease;
 mod link;
 mod script;
-mod seats;
+mod slot_leases;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +18,12 @@ use tokio::sync::{Notify, mpsc};
 
 use link::{Failure, Link, Unopened};
 use script::{By, Scripts};
-use seats::{SlotLease, SlotRegistry};
+use slot_leases::{SlotLease, SlotRegistry};
 
-pub(crate) use seats::SlotLeases;
+pub(crate) use slot_leases::SlotLeases;
 
-use crate::loss::OutageStats;
-use crate::place::{Algorithm, KeyedClaim, beyond};
+use crate::counter_key::{Algorithm, KeyedClaim, exceeds_limit};
+use crate::outage::OutageStats;
 use crate::{CoordinationError, Denied, Settings, Status};
 
 /// Limits in Redis.
@@ -33,11 +33,11 @@ pub(crate) struct RedisBackend {
     scripts: Scripts,
     /// This process's own random name, by which it knows its leases and records.
     replica: String,
-    /// Empty while the store is lost: then nobody waits for it but the background task.
+    /// Empty while the store is lost: then only the background task waits for it.
     link: ArcSwapOption<Link>,
     /// Wakes the background task when the store is lost.
     lost: Notify,
-    losses: OutageStats,
+    outage_stats: OutageStats,
     registry: Arc<SlotRegistry>,
     /// Taken by the one background task.
     returns: Mutex<Option<mpsc::Receiver<SlotLease>>>,
@@ -65,7 +65,7 @@ impl RedisBackend {
             replica: ResourceId::new().to_string(),
             link: ArcSwapOption::empty(),
             lost: Notify::new(),
-            losses: OutageStats::default(),
+            outage_stats: OutageStats::default(),
             registry: Arc::new(registry),
             returns: Mutex::new(Some(returns)),
             settings,
@@ -80,17 +80,17 @@ impl RedisBackend {
                     why,
                     "the shared store (--redis-url) is not reachable: limits follow their policies"
                 );
-                central.losses.begin();
+                central.outage_stats.begin();
             }
         }
         Ok(central)
     }
 
     /// The slots that the request will hold if it is admitted.
-    pub(crate) fn seats(&self, request: RequestId, claims: &[KeyedClaim<'_>]) -> SlotLeases {
-        let slot = |placed: &KeyedClaim<'_>| match placed.measure {
-            Algorithm::Slots { ttl, .. } => {
-                Some((placed.place.to_string().into(), Duration::from_micros(ttl)))
+    pub(crate) fn leases(&self, request: RequestId, claims: &[KeyedClaim<'_>]) -> SlotLeases {
+        let slot = |keyed: &KeyedClaim<'_>| match keyed.algorithm {
+            Algorithm::Concurrency { ttl, .. } => {
+                Some((keyed.key.to_string().into(), Duration::from_micros(ttl)))
             }
             _ => None,
         };
@@ -98,16 +98,16 @@ impl RedisBackend {
     }
 
     /// Charges every claim or none.
-    pub(crate) async fn acquire(&self, seats: &mut SlotLeases, claims: &[KeyedClaim<'_>]) -> Answer {
-        if let Some(denied) = beyond(claims) {
+    pub(crate) async fn acquire(&self, leases: &mut SlotLeases, claims: &[KeyedClaim<'_>]) -> Answer {
+        if let Some(denied) = exceeds_limit(claims) {
             return Answer::Denied(denied);
         }
         let Some(link) = self.link.load_full() else { return Answer::Lost };
-        seats.claim();
-        match link.run(|by| self.command(by, seats.request(), claims)).await {
+        leases.claim();
+        match link.run(|by| self.command(by, leases.request(), claims)).await {
             Ok((0, _)) => Answer::Admitted,
             Ok((claim, wait)) => match claims.get(claim - 1) {
-                Some(placed) => Answer::Denied(placed.denied(wait)),
+                Some(keyed) => Answer::Denied(keyed.denied(wait)),
                 None => Answer::Lost,
             },
             Err(failure) => {
@@ -119,17 +119,17 @@ impl RedisBackend {
 
     fn command(&self, by: By, request: RequestId, claims: &[KeyedClaim<'_>]) -> Cmd {
         let mut command = self.scripts.acquire.call(by, claims.len());
-        for placed in claims {
-            command.arg(placed.place.to_string());
+        for keyed in claims {
+            command.arg(keyed.key.to_string());
         }
         command.arg(&*self.now()).arg(request.0.as_bytes().as_slice());
-        for placed in claims {
-            let (kind, first, second) = match placed.measure {
-                Algorithm::Ring { n, width } => ("ring", n, width),
+        for keyed in claims {
+            let (kind, first, second) = match keyed.algorithm {
+                Algorithm::SlidingWindow { n, width } => ("ring", n, width),
                 Algorithm::Gcra { rate, burst } => ("gcra", rate, burst),
-                Algorithm::Slots { n, ttl } => ("slots", n, ttl),
+                Algorithm::Concurrency { n, ttl } => ("slots", n, ttl),
             };
-            command.arg(kind).arg(first).arg(second).arg(placed.cost);
+            command.arg(kind).arg(first).arg(second).arg(keyed.cost);
         }
         command
     }
@@ -138,22 +138,22 @@ impl RedisBackend {
     fn lose(&self, link: &Arc<Link>, why: &Failure) {
         let before = self.link.compare_and_swap(&Some(link.clone()), None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, link)) {
-            self.losses.begin();
+            self.outage_stats.begin();
             link.give_up();
             self.lost.notify_one();
             tracing::warn!(%why, "the shared store is lost: limits follow their policies");
         }
     }
 
-    pub(crate) fn losses(&self) -> &OutageStats {
-        &self.losses
+    pub(crate) fn outage_stats(&self) -> &OutageStats {
+        &self.outage_stats
     }
 
     pub(crate) fn status(&self) -> Status {
         Status {
             slots_held: self.registry.held(),
             returns_dropped: self.registry.returns_dropped(),
-            ..self.losses.status(self.link.load().is_none())
+            ..self.outage_stats.status(self.link.load().is_none())
         }
     }
 

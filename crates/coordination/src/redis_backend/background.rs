@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::RedisBackend;
 use super::link::{Failure, Link, Unopened};
-use super::seats::SlotLease;
+use super::slot_leases::SlotLease;
 
 /// Most slots renewed or returned by one batch of commands.
 const BATCH: usize = 256;
@@ -111,8 +111,8 @@ impl RedisBackend {
 
     async fn finish(&self, link: &Arc<Link>, returns: &mut mpsc::Receiver<SlotLease>) {
         let mut batch = Vec::new();
-        while let Ok(seat) = returns.try_recv() {
-            batch.push(seat);
+        while let Ok(lease) = returns.try_recv() {
+            batch.push(lease);
             if batch.len() == BATCH {
                 self.give_back(link, &mut take(&mut batch)).await;
             }

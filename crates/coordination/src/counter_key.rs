@@ -8,7 +8,7 @@ use domain::ResourceId;
 use crate::{Claim, Denied, Rule, Unit};
 
 /// Slots of a ring that are summed: the period's 64, and one because an interval cuts the oldest one.
-pub(crate) const RING_SLOTS: u64 = 65;
+pub(crate) const WINDOW_SLOTS: u64 = 65;
 /// One second, in microseconds: what a cell weighs in GCRA's levels.
 pub(crate) const SECOND: u64 = 1_000_000;
 /// What a request is told that finds every slot taken, in microseconds.
@@ -34,34 +34,34 @@ pub(crate) struct CounterKey {
 /// What is kept there. A ring of another period is another ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Shape {
-    Ring { width: u64 },
+    SlidingWindow { width: u64 },
     Gcra,
-    Slots,
+    Concurrency,
 }
 
 /// A rule in the numbers that are computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// At most `n` in a ring of slots `width` microseconds wide.
-    Ring { n: u64, width: u64 },
+    SlidingWindow { n: u64, width: u64 },
     /// `rate` cells a second, `burst` at once.
     Gcra { rate: u64, burst: u64 },
     /// At most `n` at once, each for `ttl` microseconds.
-    Slots { n: u64, ttl: u64 },
+    Concurrency { n: u64, ttl: u64 },
 }
 
 impl Algorithm {
     pub(crate) fn of(rule: &Rule) -> Self {
         match *rule {
-            Rule::Ring { n, period } => {
-                Self::Ring { n: n.min(MAX_COUNT), width: micros(period).div_ceil(RING_SLOTS - 1) }
+            Rule::SlidingWindow { n, period } => {
+                Self::SlidingWindow { n: n.min(MAX_COUNT), width: micros(period).div_ceil(WINDOW_SLOTS - 1) }
             }
             // A rate of nothing is a bucket that holds nothing; it spares everybody a division by zero.
             Rule::Gcra { per_second: 0, .. } => Self::Gcra { rate: 1, burst: 0 },
             Rule::Gcra { per_second, burst } => {
                 Self::Gcra { rate: per_second.min(MAX_COUNT), burst: burst.min(MAX_COUNT) }
             }
-            Rule::Slots { n, ttl } => Self::Slots { n: n.min(MAX_COUNT), ttl: micros(ttl) },
+            Rule::Concurrency { n, ttl } => Self::Concurrency { n: n.min(MAX_COUNT), ttl: micros(ttl) },
         }
     }
 }
@@ -69,17 +69,17 @@ impl Algorithm {
 /// A claim that not even an untouched limit has room for, told apart because waiting does not help it.
 ///
 /// Past this, a cost is at most a limit's number, so no sum overflows.
-pub(crate) fn beyond(claims: &[KeyedClaim<'_>]) -> Option<Denied> {
-    let wait = |placed: &KeyedClaim<'_>| match placed.measure {
-        Algorithm::Ring { n, width } => (placed.cost > n).then_some(width * (RING_SLOTS - 1)),
-        Algorithm::Gcra { burst, .. } => (placed.cost > burst).then_some(SECOND),
-        Algorithm::Slots { n, .. } => (n == 0).then_some(SLOT_WAIT),
+pub(crate) fn exceeds_limit(claims: &[KeyedClaim<'_>]) -> Option<Denied> {
+    let wait = |keyed: &KeyedClaim<'_>| match keyed.algorithm {
+        Algorithm::SlidingWindow { n, width } => (keyed.cost > n).then_some(width * (WINDOW_SLOTS - 1)),
+        Algorithm::Gcra { burst, .. } => (keyed.cost > burst).then_some(SECOND),
+        Algorithm::Concurrency { n, .. } => (n == 0).then_some(SLOT_WAIT),
     };
-    claims.iter().find_map(|placed| Some(placed.denied(wait(placed)?)))
+    claims.iter().find_map(|keyed| Some(keyed.denied(wait(keyed)?)))
 }
 
 /// Half of a text's SHA-256.
-pub(crate) fn short(text: &str) -> u128 {
+pub(crate) fn short_digest(text: &str) -> u128 {
     let mut half = [0; 16];
     half.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..16]);
     u128::from_be_bytes(half)
@@ -90,12 +90,12 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl CounterKey {
-    pub(crate) fn of(claim: &Claim, measure: &Algorithm) -> Self {
-        let subject = if claim.subject.is_empty() { 0 } else { short(&claim.subject) };
-        let shape = match *measure {
-            Algorithm::Ring { width, .. } => Shape::Ring { width },
+    pub(crate) fn of(claim: &Claim, algorithm: &Algorithm) -> Self {
+        let subject = if claim.subject.is_empty() { 0 } else { short_digest(&claim.subject) };
+        let shape = match *algorithm {
+            Algorithm::SlidingWindow { width, .. } => Shape::SlidingWindow { width },
             Algorithm::Gcra { .. } => Shape::Gcra,
-            Algorithm::Slots { .. } => Shape::Slots,
+            Algorithm::Concurrency { .. } => Shape::Concurrency,
         };
         Self { tenant: claim.tenant, limit: claim.limit, subject, shape, unit: claim.unit }
     }
@@ -106,9 +106,9 @@ impl fmt::Display for CounterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{}}}:", self.tenant)?;
         match self.shape {
-            Shape::Ring { width } => write!(f, "ring.{width}")?,
+            Shape::SlidingWindow { width } => write!(f, "ring.{width}")?,
             Shape::Gcra => f.write_str("gcra")?,
-            Shape::Slots => f.write_str("slots")?,
+            Shape::Concurrency => f.write_str("slots")?,
         }
         if self.unit == Unit::Tokens {
             f.write_str(".tokens")?;
@@ -121,15 +121,15 @@ impl fmt::Display for CounterKey {
 #[derive(Clone, Copy)]
 pub(crate) struct KeyedClaim<'a> {
     pub(crate) claim: &'a Claim,
-    pub(crate) place: CounterKey,
-    pub(crate) measure: Algorithm,
+    pub(crate) key: CounterKey,
+    pub(crate) algorithm: Algorithm,
     pub(crate) cost: u64,
 }
 
 impl<'a> KeyedClaim<'a> {
     pub(crate) fn new(claim: &'a Claim, rule: &Rule) -> Self {
-        let measure = Algorithm::of(rule);
-        Self { claim, place: CounterKey::of(claim, &measure), measure, cost: claim.cost }
+        let algorithm = Algorithm::of(rule);
+        Self { claim, key: CounterKey::of(claim, &algorithm), algorithm, cost: claim.cost }
     }
 
     pub(crate) fn denied(&self, micros: u64) -> Denied {
@@ -142,14 +142,14 @@ impl<'a> KeyedClaim<'a> {
 }
 
 /// Every place once, so that a limit named twice is not charged twice.
-pub(crate) fn distinct(claims: &[Claim]) -> Vec<KeyedClaim<'_>> {
-    let mut places: Vec<KeyedClaim<'_>> = Vec::with_capacity(claims.len());
+pub(crate) fn deduplicate(claims: &[Claim]) -> Vec<KeyedClaim<'_>> {
+    let mut keyed_claims: Vec<KeyedClaim<'_>> = Vec::with_capacity(claims.len());
     for claim in claims {
-        let placed = KeyedClaim::new(claim, &claim.rule);
-        match places.iter_mut().find(|earlier| earlier.place == placed.place) {
-            Some(earlier) => earlier.cost = earlier.cost.max(placed.cost),
-            None => places.push(placed),
+        let keyed = KeyedClaim::new(claim, &claim.rule);
+        match keyed_claims.iter_mut().find(|earlier| earlier.key == keyed.key) {
+            Some(earlier) => earlier.cost = earlier.cost.max(keyed.cost),
+            None => keyed_claims.push(keyed),
         }
     }
-    places
+    keyed_claims
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RedisBackend;
-use crate::place::{MAX_TTL, short};
+use crate::counter_key::{MAX_TTL, short_digest};
 
 /// The longest name that a key shows as it is; a longer one is shown as its digest.
 const MAX_NAME: usize = 200;
@@ -38,5 +38,5 @@ fn key(name: &str) -> String {
     if name.len() <= MAX_NAME {
         return format!("{{pc:lease}}:{name}");
     }
-    format!("{{pc:lease}}:{:032x}", short(name))
+    format!("{{pc:lease}}:{:032x}", short_digest(name))
 }

@@ -1,14 +1,14 @@
 //! At most n in any interval of a period: a ring of slots, summed.
 
-use crate::place::RING_SLOTS;
+use crate::counter_key::WINDOW_SLOTS;
 
-/// [`RING_SLOTS`] as the length of an array.
+/// [`WINDOW_SLOTS`] as the length of an array.
 const SLOTS: usize = 65;
-const _: () = assert!(SLOTS as u64 == RING_SLOTS);
+const _: () = assert!(SLOTS as u64 == WINDOW_SLOTS);
 
 /// How many were admitted in each of the last 65 slots.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(super) struct SlidingWindow {
     /// The newest slot, counted from the clock's origin.
     newest: u64,
     /// Of all counts.
@@ -16,13 +16,13 @@ pub(super) struct Ring {
     counts: [u32; SLOTS],
 }
 
-impl Default for Ring {
+impl Default for SlidingWindow {
     fn default() -> Self {
         Self { newest: 0, sum: 0, counts: [0; SLOTS] }
     }
 }
 
-impl Ring {
+impl SlidingWindow {
     /// Microseconds until `cost` more, at most `n`, may pass; `None` when they may now.
     ///
     /// Sound: a permit of slot `s` counts until the end of slot `s + 64`, which is at least one period after
@@ -30,16 +30,16 @@ impl Ring {
     pub(super) fn wait(&mut self, now: u64, width: u64, n: u64, cost: u64) -> Option<u64> {
         self.advance(now / width);
         let mut excess = (self.sum + cost).checked_sub(n).filter(|excess| *excess > 0)?;
-        let oldest = (self.newest + 1).saturating_sub(RING_SLOTS);
+        let oldest = (self.newest + 1).saturating_sub(WINDOW_SLOTS);
         for slot in oldest..=self.newest {
             let count = u64::from(*self.count(slot));
             if count >= excess {
-                return Some((slot + RING_SLOTS) * width - now);
+                return Some((slot + WINDOW_SLOTS) * width - now);
             }
             excess -= count;
         }
         // Even an empty ring has no room.
-        Some(RING_SLOTS * width)
+        Some(WINDOW_SLOTS * width)
     }
 
     /// Counts them, now.
@@ -54,7 +54,7 @@ impl Ring {
     }
 
     fn advance(&mut self, slot: u64) {
-        if slot >= self.newest + RING_SLOTS {
+        if slot >= self.newest + WINDOW_SLOTS {
             *self = Self { newest: slot, ..Self::default() };
             return;
         }
@@ -66,7 +66,7 @@ impl Ring {
 
     #[allow(clippy::cast_possible_truncation, reason = "a remainder of 65")]
     fn count(&mut self, slot: u64) -> &mut u32 {
-        &mut self.counts[(slot % RING_SLOTS) as usize]
+        &mut self.counts[(slot % WINDOW_SLOTS) as usize]
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
                 1..300,
             ),
         ) {
-            let (mut ring, mut now, mut admitted) = (Ring::default(), 0, Vec::<(u64, u64)>::new());
+            let (mut ring, mut now, mut admitted) = (SlidingWindow::default(), 0, Vec::<(u64, u64)>::new());
             for (step, cost) in steps {
                 now += step;
                 let with = |span: u64, moment: u64| {

@@ -83,17 +83,17 @@ impl Running {
     }
 }
 
-fn claim(rule: Rule, on_loss: OnOutage) -> Claim {
+fn claim(rule: Rule, on_outage: OnOutage) -> Claim {
     let (limit, tenant, unit) = (ResourceId::new(), ResourceId::new(), Unit::Requests);
-    Claim { limit, subject: String::new(), tenant, rule, unit, cost: 1, on_loss }
+    Claim { limit, subject: String::new(), tenant, rule, unit, cost: 1, on_outage }
 }
 
-fn per_day(n: u64, on_loss: OnOutage) -> Claim {
-    claim(Rule::Ring { n, period: DAY }, on_loss)
+fn per_day(n: u64, on_outage: OnOutage) -> Claim {
+    claim(Rule::SlidingWindow { n, period: DAY }, on_outage)
 }
 
-fn at_once(n: u64, on_loss: OnOutage) -> Claim {
-    claim(Rule::Slots { n, ttl: Duration::from_secs(600) }, on_loss)
+fn at_once(n: u64, on_outage: OnOutage) -> Claim {
+    claim(Rule::Concurrency { n, ttl: Duration::from_secs(600) }, on_outage)
 }
 
 fn unavailable(limit: &Claim) -> Refusal {
@@ -125,7 +125,7 @@ async fn without_the_store_each_limit_follows_its_policy() {
     assert!(retry_after > DAY / 2);
 
     let status = bench.coordination.status();
-    assert_eq!((status.losses, status.closed, status.open, status.bounded), (1, 11, 50, 3));
+    assert_eq!((status.outages, status.closed, status.open, status.bounded), (1, 11, 50, 3));
     assert_eq!(status.bounded_denied, 8);
 }
 
@@ -179,7 +179,7 @@ async fn a_silent_store_costs_one_timeout_and_not_one_per_request() {
     }
     // A thousand requests in less than the time of two that wait.
     assert!(started.elapsed() < 2 * TIMEOUT, "{:?}", started.elapsed());
-    assert_eq!(bench.coordination.status().losses, 1);
+    assert_eq!(bench.coordination.status().outages, 1);
 
     bench.redis.resume().unwrap();
     bench.back().await;
@@ -274,7 +274,7 @@ async fn without_the_store_leases_are_won_and_nobody_is_told_anything() {
         assert!(bench.coordination.poll(&mut cursor).await.is_empty());
     }
     assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
-    assert_eq!((bench.coordination.status().losses, bench.coordination.status().records_dropped), (1, 500));
+    assert_eq!((bench.coordination.status().outages, bench.coordination.status().records_dropped), (1, 500));
 
     bench.redis.resume().unwrap();
     bench.back().await;

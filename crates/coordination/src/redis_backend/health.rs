@@ -6,7 +6,7 @@ use redis::Cmd;
 
 use super::RedisBackend;
 use super::script::By;
-use crate::place::MAX_TTL;
+use crate::counter_key::MAX_TTL;
 use crate::{Cursor, Record};
 
 /// All under one hash tag: when records were published, when they end, and what they say.
@@ -26,7 +26,7 @@ impl RedisBackend {
                 unsent += batch.len();
             }
         }
-        self.losses.drop_records(unsent);
+        self.outage_stats.drop_records(unsent);
         unsent == 0
     }
 
@@ -53,14 +53,14 @@ impl RedisBackend {
     /// What others have published since the cursor was moved last.
     pub(crate) async fn poll(&self, cursor: &mut Cursor) -> Vec<Record> {
         // Before the link, so that a store that is lost meanwhile is noticed the next time at the latest.
-        let losses = self.losses.times();
+        let outage = self.outage_stats.times();
         let Some(link) = self.link.load_full() else { return Vec::new() };
         // A store that was lost may have come back with another history.
-        let read = if cursor.losses == losses { cursor.read } else { 0 };
+        let read = if cursor.outage == outage { cursor.read } else { 0 };
         let call = |by| self.polling(by, read);
         match link.run::<(u64, Vec<(Vec<u8>, Vec<u8>, u64)>)>(call).await {
             Ok((newest, found)) => {
-                *cursor = Cursor { read: newest, losses };
+                *cursor = Cursor { read: newest, outage };
                 let record = |(key, value, left)| {
                     Some(Record {
                         key: String::from_utf8(key).ok()?,

@@ -1,6 +1,6 @@
 //! The generic cell rate algorithm in integers: one theoretical arrival time per subject.
 
-use crate::place::SECOND;
+use crate::counter_key::SECOND;
 
 /// When the bucket will be empty: `micros`, and `rest` / rate of a microsecond more.
 #[derive(Debug, Default)]

@@ -2,16 +2,16 @@
 
 mod gcra;
 mod generations;
-mod ring;
+mod sliding_window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gcra::Gcra;
 use generations::Generations;
-use ring::Ring;
+use sliding_window::SlidingWindow;
 
-use crate::place::{Algorithm, CounterKey, KeyedClaim, SLOT_WAIT, beyond};
+use crate::counter_key::{Algorithm, CounterKey, KeyedClaim, SLOT_WAIT, exceeds_limit};
 use crate::{Clock, Denied};
 
 /// Most subjects of which a ring is remembered, and as many again for GCRA: about 40 MB if all are used.
@@ -26,7 +26,7 @@ pub(crate) struct LocalBackend {
 
 #[derive(Debug)]
 struct Tables {
-    rings: Generations<Ring>,
+    rings: Generations<SlidingWindow>,
     gcra: Generations<Gcra>,
     /// Only where somebody holds one, so it is bounded by the requests in flight and never evicted.
     slots: HashMap<CounterKey, u64>,
@@ -48,21 +48,21 @@ impl LocalBackend {
 
     /// Charges every claim or none.
     pub(crate) fn acquire(self: &Arc<Self>, claims: &[KeyedClaim<'_>]) -> Result<SlotLeases, Denied> {
-        if let Some(denied) = beyond(claims) {
+        if let Some(denied) = exceeds_limit(claims) {
             return Err(denied);
         }
         let mut tables = self.lock();
         // Read under the lock, so that charges are made in the order of their times.
         let now = self.clock.micros();
-        let waits = claims.iter().filter_map(|placed| Some((tables.wait(placed, now)?, placed)));
-        if let Some((wait, placed)) = waits.max_by_key(|(wait, _)| *wait) {
-            return Err(placed.denied(wait));
+        let waits = claims.iter().filter_map(|keyed| Some((tables.wait(keyed, now)?, keyed)));
+        if let Some((wait, keyed)) = waits.max_by_key(|(wait, _)| *wait) {
+            return Err(keyed.denied(wait));
         }
         let mut held = Vec::new();
-        for placed in claims {
-            tables.charge(placed, now);
-            if matches!(placed.measure, Algorithm::Slots { .. }) {
-                held.push(placed.place);
+        for keyed in claims {
+            tables.charge(keyed, now);
+            if matches!(keyed.algorithm, Algorithm::Concurrency { .. }) {
+                held.push(keyed.key);
             }
         }
         drop(tables);
@@ -76,24 +76,26 @@ impl LocalBackend {
 
 impl Tables {
     /// Microseconds until the claim may pass; `None` when it may now.
-    fn wait(&mut self, placed: &KeyedClaim<'_>, now: u64) -> Option<u64> {
-        match placed.measure {
-            Algorithm::Ring { n, width } => self.rings.at(&placed.place).wait(now, width, n, placed.cost),
-            Algorithm::Gcra { rate, burst } => {
-                self.gcra.at(&placed.place).wait(now, rate, burst, placed.cost)
+    fn wait(&mut self, keyed: &KeyedClaim<'_>, now: u64) -> Option<u64> {
+        match keyed.algorithm {
+            Algorithm::SlidingWindow { n, width } => {
+                self.rings.at(&keyed.key).wait(now, width, n, keyed.cost)
             }
-            Algorithm::Slots { n, .. } => {
-                (self.slots.get(&placed.place).copied().unwrap_or(0) >= n).then_some(SLOT_WAIT)
+            Algorithm::Gcra { rate, burst } => self.gcra.at(&keyed.key).wait(now, rate, burst, keyed.cost),
+            Algorithm::Concurrency { n, .. } => {
+                (self.slots.get(&keyed.key).copied().unwrap_or(0) >= n).then_some(SLOT_WAIT)
             }
         }
     }
 
     /// Takes what [`Self::wait`] found free.
-    fn charge(&mut self, placed: &KeyedClaim<'_>, now: u64) {
-        match placed.measure {
-            Algorithm::Ring { width, .. } => self.rings.at(&placed.place).charge(now, width, placed.cost),
-            Algorithm::Gcra { rate, .. } => self.gcra.at(&placed.place).charge(now, rate, placed.cost),
-            Algorithm::Slots { .. } => *self.slots.entry(placed.place).or_default() += 1,
+    fn charge(&mut self, keyed: &KeyedClaim<'_>, now: u64) {
+        match keyed.algorithm {
+            Algorithm::SlidingWindow { width, .. } => {
+                self.rings.at(&keyed.key).charge(now, width, keyed.cost)
+            }
+            Algorithm::Gcra { rate, .. } => self.gcra.at(&keyed.key).charge(now, rate, keyed.cost),
+            Algorithm::Concurrency { .. } => *self.slots.entry(keyed.key).or_default() += 1,
         }
     }
 }
@@ -111,11 +113,11 @@ impl Drop for SlotLeases {
             return;
         }
         let mut tables = self.memory.lock();
-        for place in &self.held {
-            if let Some(count) = tables.slots.get_mut(place) {
+        for key in &self.held {
+            if let Some(count) = tables.slots.get_mut(key) {
                 *count -= 1;
                 if *count == 0 {
-                    tables.slots.remove(place);
+                    tables.slots.remove(key);
                 }
             }
         }

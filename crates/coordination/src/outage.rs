@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use domain::Timestamp;
 
-use crate::memory::{self, LocalBackend};
-use crate::place::KeyedClaim;
+use crate::counter_key::KeyedClaim;
+use crate::local_backend::{self, LocalBackend};
 use crate::{OnOutage, Refusal, Rule};
 
 /// Whether the store is lost, and what was decided without it since the process started.
@@ -16,7 +16,7 @@ pub struct Status {
     /// Since when the store is lost and policies are in force; `None` while it answers.
     pub lost_since: Option<Timestamp>,
     /// How often it was lost.
-    pub losses: u64,
+    pub outages: u64,
     /// Requests refused by a `closed` limit.
     pub closed: u64,
     /// Requests admitted under at least one `open` limit.
@@ -29,11 +29,11 @@ pub struct Status {
     pub slots_held: u64,
     /// Slots whose return did not fit in the queue; they come free when they expire.
     pub returns_dropped: u64,
-    /// Records of health that nobody else was told: too long, too many at once, or the store was lost.
+    /// Records of health that the other replicas were not told: too long, too many at once, or the store was lost.
     pub records_dropped: u64,
 }
 
-/// Counts what [`Status`] reports about losses.
+/// Counts what [`Status`] reports about outages of the store.
 #[derive(Debug, Default)]
 pub(crate) struct OutageStats {
     /// When it was lost last, in microseconds since the Unix epoch.
@@ -65,7 +65,7 @@ impl OutageStats {
     pub(crate) fn status(&self, lost: bool) -> Status {
         Status {
             lost_since: lost.then(|| Timestamp::from_micros(self.since.load(Relaxed))),
-            losses: self.times.load(Relaxed),
+            outages: self.times.load(Relaxed),
             closed: self.closed.load(Relaxed),
             open: self.open.load(Relaxed),
             bounded: self.bounded.load(Relaxed),
@@ -79,33 +79,33 @@ impl OutageStats {
 /// Decides without the store: a closed limit refuses, bounded ones are charged to this replica alone.
 pub(crate) fn decide(
     local: &Arc<LocalBackend>,
-    losses: &OutageStats,
+    stats: &OutageStats,
     claims: &[KeyedClaim<'_>],
-) -> Result<memory::SlotLeases, Refusal> {
-    if let Some(closed) = claims.iter().find(|placed| placed.claim.on_loss == OnOutage::Closed) {
-        losses.closed.fetch_add(1, Relaxed);
+) -> Result<local_backend::SlotLeases, Refusal> {
+    if let Some(closed) = claims.iter().find(|keyed| keyed.claim.on_outage == OnOutage::Closed) {
+        stats.closed.fetch_add(1, Relaxed);
         return Err(Refusal::StoreUnavailable { limit: closed.claim.limit });
     }
     let bounded: Vec<KeyedClaim<'_>> = claims.iter().filter_map(own_share).collect();
-    let seats = local.acquire(&bounded).inspect_err(|_| {
-        losses.bounded_denied.fetch_add(1, Relaxed);
+    let leases = local.acquire(&bounded).inspect_err(|_| {
+        stats.bounded_denied.fetch_add(1, Relaxed);
     })?;
     if !bounded.is_empty() {
-        losses.bounded.fetch_add(1, Relaxed);
+        stats.bounded.fetch_add(1, Relaxed);
     }
     if bounded.len() < claims.len() {
-        losses.open.fetch_add(1, Relaxed);
+        stats.open.fetch_add(1, Relaxed);
     }
-    Ok(seats)
+    Ok(leases)
 }
 
 /// The claim with this replica's amount in place of the limit's.
-fn own_share<'a>(placed: &KeyedClaim<'a>) -> Option<KeyedClaim<'a>> {
-    let OnOutage::Bounded { per_replica: n } = placed.claim.on_loss else { return None };
-    let rule = match placed.claim.rule {
-        Rule::Ring { period, .. } => Rule::Ring { n, period },
-        Rule::Gcra { .. } => Rule::Ring { n, period: Duration::from_secs(1) },
-        Rule::Slots { ttl, .. } => Rule::Slots { n, ttl },
+fn own_share<'a>(keyed: &KeyedClaim<'a>) -> Option<KeyedClaim<'a>> {
+    let OnOutage::Bounded { per_replica: n } = keyed.claim.on_outage else { return None };
+    let rule = match keyed.claim.rule {
+        Rule::SlidingWindow { period, .. } => Rule::SlidingWindow { n, period },
+        Rule::Gcra { .. } => Rule::SlidingWindow { n, period: Duration::from_secs(1) },
+        Rule::Concurrency { ttl, .. } => Rule::Concurrency { n, ttl },
     };
-    Some(KeyedClaim { cost: placed.cost, ..KeyedClaim::new(placed.claim, &rule) })
+    Some(KeyedClaim { cost: keyed.cost, ..KeyedClaim::new(keyed.claim, &rule) })
 }

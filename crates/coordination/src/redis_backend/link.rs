@@ -17,7 +17,7 @@ const QUEUE: usize = 1024;
 /// A connection that passed the check.
 pub(super) struct Link {
     connection: MultiplexedConnection,
-    /// Cancelled once the store is lost, so that nobody waits for a second time-out.
+    /// Cancelled once the store is lost, so that no request waits for a second time-out.
     broken: CancellationToken,
     patience: Duration,
 }
@@ -165,7 +165,7 @@ impl From<&RedisError> for Unopened {
     }
 }
 
-/// Runs every script and command once on keys of nobody, so that a store that cannot is found out now.
+/// Runs every script and command once on keys that no tenant uses, so that a store that cannot run them is found out now.
 async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Result<(), RedisError> {
     // Asked by itself, because an error inside a script does not name the command.
     for command in ["PING", "TIME"] {
