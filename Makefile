@@ -47,7 +47,7 @@ sdk-test: servers $(VENV)/.installed $(NPM)/.installed ## run the SDK tests agai
 compatibility: $(VENV)/.installed ## write docs/COMPATIBILITY.md from a run of the matrix against the binaries of the last build
 	$(VENV)/bin/python -m pytest -q -s tests/sdk/test_matrix.py --write-compatibility
 
-deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build
+deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build; check links
 	$(VENV)/bin/python -m pytest -q tests/deploy
 
 compose-test: $(VENV)/.installed ## build the images and test docker-compose.yml on a real engine, as root on Debian; 20 minutes
