@@ -13,10 +13,10 @@ VENV := .venv
 NPM := tests/sdk/js/node_modules
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench chaos-routing fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
+.PHONY: help run up down test lint bench bench-instructions chaos-routing fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start the gateway with the demo configuration
 	cargo run -p portcullis -- standalone
@@ -86,6 +86,11 @@ bench: ## measure the proxy beside nginx, on a machine with nothing else to do; 
 	@command -v nginx >/dev/null || scripts/install-quietly nginx-light
 	cargo build --release -p portcullis -p proxy -p bench
 	target/release/bench
+
+bench-instructions: ## count the instructions a request costs the proxy, or another one by PROXY=path; two minutes and the build
+	@command -v valgrind >/dev/null || scripts/install-quietly valgrind
+	cargo build --release -p portcullis -p proxy -p bench
+	target/release/bench instructions $(if $(PROXY),--proxy '$(PROXY)')
 
 chaos-routing: servers ## let providers fail before three proxies and print what requests saw of it; two minutes and the build
 	cargo build -p portcullis -p proxy --bins

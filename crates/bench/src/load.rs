@@ -110,7 +110,7 @@ async fn client(target: SocketAddr, request: Arc<Vec<u8>>, end: Instant) -> anyh
 }
 
 /// Reads a whole answer; says when the first content of a stream came.
-async fn answer(wire: &mut Wire) -> anyhow::Result<Option<Instant>> {
+pub(crate) async fn answer(wire: &mut Wire) -> anyhow::Result<Option<Instant>> {
     let Some(head) = wire.head().await? else { bail!("the gateway hung up") };
     if !wire.received().starts_with(b"HTTP/1.1 200 ") {
         bail!("the gateway answered:\n{}", String::from_utf8_lossy(wire.received()));
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_answer_of_the_provider_is_read_to_its_end() {
-        let provider = crate::provider::start().await.unwrap();
+        let provider = crate::provider::start(Duration::from_millis(1)).await.unwrap();
         for (model, streamed) in [("chat", false), (PACED, true)] {
             let request = Arc::new(request("key", model, 20_000));
             let measured = run(provider, &request, 2, Duration::from_millis(20)).await.unwrap();

@@ -11,23 +11,31 @@ use crate::wire::Wire;
 
 /// The model that answers with a stream; every other one answers with a document.
 pub(crate) const PACED: &str = "paced";
+/// The route to a provider that answers as Anthropic's Messages API does, which is known by the path.
+pub(crate) const TRANSLATED: &str = "translated";
+/// The model there: one that takes `temperature`, as newer ones do not.
+pub(crate) const CLAUDE: &str = "claude-sonnet-4-5";
+const MESSAGES: &[u8] = b"POST /v1/messages ";
 /// Parts of a stream, each written by itself.
 pub(crate) const PARTS: usize = 20;
-/// Between two parts.
+/// Between two parts, at full speed.
 pub(crate) const PACE: Duration = Duration::from_millis(2);
 
 /// What it answers.
 struct Answers {
     document: Vec<u8>,
+    message: Vec<u8>,
     /// The head goes out with the first part.
     stream: Vec<Vec<u8>>,
+    /// Between two parts of the stream.
+    pace: Duration,
 }
 
 /// Starts serving on a port of its own, on the current runtime.
-pub(crate) async fn start() -> anyhow::Result<SocketAddr> {
+pub(crate) async fn start(pace: Duration) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let addr = listener.local_addr()?;
-    let answers = Arc::new(Answers { document: document(), stream: stream() });
+    let answers = Arc::new(Answers { document: document(), message: message(), stream: stream(), pace });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let answers = Arc::clone(&answers);
@@ -42,16 +50,18 @@ async fn serve(mut wire: Wire, answers: &Answers) -> anyhow::Result<()> {
     while let Some(head) = wire.head().await? {
         let Some(body) = head.body else { bail!("a gateway sent a chunked request") };
         wire.fill(head.length + body).await?;
+        let document =
+            if wire.received().starts_with(MESSAGES) { &answers.message } else { &answers.document };
         let start = &wire.received()[head.length..head.length + body.min(64)];
         let paced = memchr::memmem::find(start, PACED.as_bytes()).is_some();
         wire.consume(head.length + body);
         if !paced {
-            wire.send(&answers.document).await?;
+            wire.send(document).await?;
             continue;
         }
         for (number, part) in answers.stream.iter().enumerate() {
             if number > 0 {
-                tokio::time::sleep(PACE).await;
+                tokio::time::sleep(answers.pace).await;
             }
             wire.send(part).await?;
         }
@@ -63,23 +73,39 @@ fn usage() -> Value {
     json!({ "prompt_tokens": 58, "completion_tokens": 40, "total_tokens": 98 })
 }
 
+const CONTENT: &str = "A closed loop sends the next request when the last one is answered, so that the load never \
+                       exceeds what the system under test can take.";
+
 fn document() -> Vec<u8> {
-    let content = "A closed loop sends the next request when the last one is answered, so that the load never \
-                   exceeds what the system under test can take.";
     let body = json!({
         "id": "chatcmpl-0123456789abcdef01234567", "object": "chat.completion", "created": 1_767_225_600,
         "model": "chat",
         "choices": [{
-            "index": 0, "message": { "role": "assistant", "content": content, "refusal": null },
+            "index": 0, "message": { "role": "assistant", "content": CONTENT, "refusal": null },
             "logprobs": null, "finish_reason": "stop",
         }],
         "usage": usage(),
-    })
-    .to_string();
+    });
+    answer(&body, "x-request-id: req_0123456789abcdef\r\nopenai-processing-ms: 1")
+}
+
+fn message() -> Vec<u8> {
+    let body = json!({
+        "id": "msg_0123456789abcdef01234567", "type": "message", "role": "assistant", "model": CLAUDE,
+        "content": [{ "type": "text", "text": CONTENT }],
+        "stop_reason": "end_turn", "stop_sequence": null,
+        "usage": {
+            "input_tokens": 58, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 40,
+        },
+    });
+    answer(&body, "request-id: req_0123456789abcdef")
+}
+
+fn answer(body: &Value, headers: &str) -> Vec<u8> {
+    let body = body.to_string();
     let length = body.len();
     format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_0123456789abcdef\r\n\
-         openai-processing-ms: 1\r\ncontent-length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, process::Command, time::Duration};
 
 use crate::{
+    instructions::Counts,
     provider::{PACE, PARTS},
     rounds::{Figures, Gateway, Results, Scenario},
     subject::Telling,
@@ -43,6 +44,19 @@ fn output(program: &str, args: &[&str]) -> String {
     let Ok(output) = Command::new(program).args(args).output() else { return "unknown".to_owned() };
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+/// Writes the table of instructions.
+pub(crate) fn instructions(counts: &[Counts]) -> String {
+    let mut text = "| request | instructions | range |\n|---|---:|---:|\n".to_owned();
+    for Counts { kind, rounds } in counts {
+        let all = sorted(rounds);
+        let (Some(least), Some(most)) = (all.first(), all.last()) else { continue };
+        let middle = median(&all);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| {} | {middle:.0} | {least:.0}–{most:.0} |", kind.name());
+    }
+    text
 }
 
 /// Writes the table.

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use testkit::{ADMIN_TOKEN, Http, JOIN_TOKEN, MASTER_KEY, Process, eventually};
 
-use crate::provider::PACED;
+use crate::provider::{CLAUDE, PACED, TRANSLATED};
 
 /// How long nginx may take to listen.
 const READY: Duration = Duration::from_secs(10);
@@ -103,6 +103,55 @@ pub(crate) struct Control {
     pub(crate) key: String,
 }
 
+impl Control {
+    /// Halts the process with the ledger in it. A proxy may lose its session after five seconds, the patience of a ping.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn halt(&self) -> anyhow::Result<()> {
+        self.process.signal("STOP")
+    }
+
+    /// Lets the process go on.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn go_on(&self) -> anyhow::Result<()> {
+        self.process.signal("CONT")
+    }
+}
+
+/// How a proxy is started.
+pub(crate) struct Launcher {
+    program: PathBuf,
+    /// A command that runs the program in its own process, with arguments.
+    under: Vec<String>,
+}
+
+impl Launcher {
+    /// The proxy that was built with this bench.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub(crate) fn built() -> anyhow::Result<Self> {
+        Ok(Self { program: binary("portcullis-proxy")?, under: Vec::new() })
+    }
+
+    /// Another proxy.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub(crate) fn of(program: &Path) -> anyhow::Result<Self> {
+        let program = fs::canonicalize(program).with_context(|| program.display().to_string())?;
+        Ok(Self { program, under: Vec::new() })
+    }
+
+    /// Starts the proxy by this command.
+    pub(crate) fn under(self, command: Vec<String>) -> Self {
+        Self { under: command, ..self }
+    }
+}
+
 /// How much a proxy tells of its requests, and the flags for it. Metrics are always counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Telling {
@@ -162,15 +211,16 @@ pub(crate) fn proxy(
     provider: SocketAddr,
     control: &Control,
     telling: Telling,
+    launcher: &Launcher,
 ) -> anyhow::Result<Subject> {
     let grpc = control.process.ready().grpc.as_deref().context("no gRPC port")?;
     let name = format!("proxy-{telling:?}").to_lowercase();
-    let (program, data) = (binary("portcullis-proxy")?, dir.join(&name));
-    let pinned = ["-c", "0", text(&program)?];
+    let data = dir.join(&name);
     let args =
         ["--listen", "127.0.0.1:0", "--control-plane", grpc, "--name", &name, "--data-dir", text(&data)?];
-    let args = pinned.iter().chain(&args).chain(&COMMON).map(|arg| (*arg).to_owned());
-    let args = args.chain(telling.flags(provider));
+    let args = args.iter().chain(&COMMON).map(|arg| (*arg).to_owned());
+    let pinned = ["-c", "0"].map(str::to_owned).into_iter().chain(launcher.under.iter().cloned());
+    let args = pinned.chain([text(&launcher.program)?.to_owned()]).chain(args).chain(telling.flags(provider));
     let process = Process::spawn(Path::new("taskset"), args, &SECRETS)?;
     let url = process.ready().data_plane.as_deref().context("no data plane")?;
     let addr = url.trim_start_matches("http://").parse()?;
@@ -178,10 +228,13 @@ pub(crate) fn proxy(
     Ok(Subject { addr, pid: process.id(), ops, _process: Box::new(process) })
 }
 
-/// What a governed application has: a provider with a credential, routes, prices, a tenant with a key and limits.
+/// What a governed application has: providers with a credential, routes, prices, a tenant with a key and limits.
 fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
+    let paced = format!("bench/{PACED}");
+    let translated = format!("messages/{CLAUDE}");
+    let credential = json!({ "name": "main", "secret": { "value": "provider-secret-0123456789" } });
     let price = |model: &str| {
-        json!({ "model": format!("bench/{model}"), "effective_from": "2026-01-01",
+        json!({ "model": model, "effective_from": "2026-01-01",
                 "input": "$2.50", "cached_input": "$1.25", "output": "$10" })
     };
     let document = json!({
@@ -190,11 +243,20 @@ fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
             "bench": {
                 "kind": "custom",
                 "base_url": format!("http://{provider}/v1"),
-                "credentials": [{ "name": "main", "secret": { "value": "provider-secret-0123456789" } }],
+                "credentials": [credential],
+            },
+            "messages": {
+                "kind": "anthropic",
+                "base_url": format!("http://{provider}"),
+                "credentials": [credential],
             },
         },
-        "prices": [price("chat"), price(PACED)],
-        "routes": { "chat": { "targets": ["bench/chat"] }, PACED: { "targets": [format!("bench/{PACED}")] } },
+        "prices": [price("bench/chat"), price(&paced), price(&translated)],
+        "routes": {
+            "chat": { "targets": ["bench/chat"] },
+            PACED: { "targets": [paced] },
+            TRANSLATED: { "targets": [translated] },
+        },
         // Never reached, always counted.
         "tenants": { "acme": {
             "keys": [{ "name": "backend" }],
