@@ -5,8 +5,6 @@ mod app;
 mod ask;
 mod attempt;
 mod body;
-mod cloud;
-pub mod config;
 mod explain;
 mod gateway;
 mod health;
@@ -27,12 +25,10 @@ mod reply;
 mod request_log;
 mod router;
 mod settings;
-pub mod spool;
 mod talk;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod upstream;
 
 pub use app::App;
 pub use main_loop::{KeySettings, Output, run};

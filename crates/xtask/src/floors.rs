@@ -15,17 +15,20 @@ enum Place {
 }
 
 /// The table, from the architecture page. A new crate is given its place here before anything may use it.
-const PLACES: [(&str, Place); 19] = [
+const PLACES: [(&str, Place); 22] = [
     ("domain", Place::Floor(0)),
     ("admin-api", Place::Floor(1)),
     ("proto", Place::Floor(1)),
     ("secrets", Place::Floor(1)),
     ("wire", Place::Floor(1)),
     ("policy", Place::Floor(2)),
+    ("runtime", Place::Floor(2)),
     ("cache", Place::Floor(3)),
+    ("config-client", Place::Floor(3)),
     ("coordination", Place::Floor(3)),
-    ("runtime", Place::Floor(3)),
     ("store", Place::Floor(3)),
+    ("upstream", Place::Floor(3)),
+    ("usage-spool", Place::Floor(3)),
     ("cli", Place::Floor(4)),
     ("control-plane", Place::Floor(4)),
     ("ledger", Place::Floor(4)),

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use config_client::ConfigStatus;
 use domain::Timestamp;
 use runtime::metrics::{Collect, Exposition};
 
-use crate::{config::ConfigStatus, gateway::ProxyState};
+use crate::gateway::ProxyState;
 
 /// Where the answers are.
 pub(crate) struct State {
