@@ -32,5 +32,6 @@ mod trace;
 
 pub use app::App;
 pub use main_loop::{KeySettings, Output, run};
+pub use metrics::table::METRICS;
 pub use settings::{EdgeSettings, LinkSettings, Settings};
 pub use trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
