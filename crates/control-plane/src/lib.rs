@@ -2,7 +2,10 @@
 
 mod catalogue;
 pub mod health;
+mod metrics;
 pub mod node;
 mod plan;
 pub mod rest;
 pub mod watch;
+
+pub use metrics::METRICS;

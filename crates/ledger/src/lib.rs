@@ -4,4 +4,5 @@ mod counts;
 pub mod node;
 mod report;
 
+pub use counts::METRICS;
 pub use report::LedgerService;

@@ -3,14 +3,15 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use config_client::{ConfigClient, ConfigSettings, ConfigStatus, Session};
 use domain::{IncarnationId, Timestamp, Version};
 use runtime::{ConfigError, Readiness, ReadinessCheck, listen, metrics::Metrics};
 use secrets::Keyring;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
+use usage_spool::{Reporter, Spool, SpoolLimits};
 
 use crate::{
-    config::{ConfigClient, ConfigSettings, ConfigStatus, Session},
     gateway::ProxyState,
     health,
     ledger::LedgerSink,
@@ -20,7 +21,6 @@ use crate::{
     probe,
     request_log::RequestLog,
     settings::Settings,
-    spool::{Reporter, Spool, SpoolLimits},
     trace::{self, Tracing},
 };
 

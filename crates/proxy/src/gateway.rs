@@ -14,10 +14,11 @@ use policy::{
 };
 use secrets::Keyring;
 use tokio::{sync::watch, time::Instant};
+use upstream::{TokenCache, Upstream};
+use usage_spool::Spool;
 
 use crate::{
-    cloud::TokenCache, health::Health, observe::Observers, reply::GatewayError, settings::EdgeSettings,
-    spool::Spool, trace::TracePropagation, upstream::Upstream,
+    health::Health, observe::Observers, reply::GatewayError, settings::EdgeSettings, trace::TracePropagation,
 };
 
 /// Says whether the configuration is too old to serve by.

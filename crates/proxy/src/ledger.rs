@@ -1,13 +1,10 @@
 //! Reporting usage to the ledger over the proxy's session.
 
 use bytes::Bytes;
+use config_client::Session;
 use proto::EncodedReport;
 use tonic::Code;
-
-use crate::{
-    config::Session,
-    spool::{Sink, SinkError},
-};
+use usage_spool::{Sink, SinkError};
 
 /// The ledger, as the spool's reporter sees it.
 pub(crate) struct LedgerSink {

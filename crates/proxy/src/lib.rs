@@ -5,8 +5,6 @@ mod app;
 mod ask;
 mod attempt;
 mod body;
-mod cloud;
-pub mod config;
 mod explain;
 mod gateway;
 mod health;
@@ -27,14 +25,13 @@ mod reply;
 mod request_log;
 mod router;
 mod settings;
-pub mod spool;
 mod talk;
 #[cfg(test)]
 mod tests;
 mod trace;
-mod upstream;
 
 pub use app::App;
 pub use main_loop::{KeySettings, Output, run};
+pub use metrics::table::METRICS;
 pub use settings::{EdgeSettings, LinkSettings, Settings};
 pub use trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};

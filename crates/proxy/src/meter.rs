@@ -4,10 +4,7 @@ mod judged;
 mod notes;
 mod running;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use coordination::Permit;
 use domain::{
@@ -20,6 +17,9 @@ use tokio::time::Instant;
 use wire::{Dialect, StreamSummary};
 
 pub(crate) use self::judged::AttemptRef;
+use upstream::SentFlag;
+use usage_spool::SpoolError;
+
 use self::running::ActiveAttempt;
 use crate::{
     attempt::OutcomeReporter,
@@ -27,7 +27,6 @@ use crate::{
     gateway::ActiveStreamGuard,
     observe::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
     reply::GatewayError,
-    spool::SpoolError,
 };
 
 /// Most tokens that a request can have cost; a provider that says more is mistaken, and its word is no account.
@@ -50,9 +49,6 @@ pub(crate) struct MeterContext {
     /// Input tokens assumed where the provider does not report them.
     pub(crate) input_estimate: u64,
 }
-
-/// Whether a request went out; what never went out costs nothing.
-pub(crate) type SentFlag = Arc<AtomicBool>;
 
 /// Meters one request. Dropped unsettled, it books a client that hung up, or a process that stops, and does
 /// no more than that.

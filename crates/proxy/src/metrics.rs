@@ -1,29 +1,19 @@
 //! What requests count for Prometheus: the contract's metrics, bounded in series whatever happens.
 
+mod encode;
 mod health;
 mod series;
 mod state;
-mod text;
+pub(crate) mod table;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
 use runtime::metrics::{Family, Histogram, Names};
 
-use self::series::{CostLabels, OVERHEAD, QUEUE_WAIT, Request, Target, TargetMetrics};
+use self::series::{CostLabels, Request, Target, TargetMetrics, add};
 pub(crate) use self::{health::HealthStates, state::State};
 use crate::observe::{AttemptTarget, CompletedRequest, Observer, QueueWait, UnattemptedRequest};
-
-// The bounds. Together they keep a proxy below 20,000 lines, whatever its configuration held over time.
-const MOST_ROUTES: usize = 500;
-const MOST_PROVIDERS: usize = 200;
-const MOST_MODELS: usize = 1_000;
-const MOST_TENANTS: usize = 100;
-const MOST_REQUEST_SERIES: usize = 3_000;
-const MOST_TARGETS: usize = 200;
-const MOST_COST_SERIES: usize = 2_000;
-/// Closed lists of this program are shorter.
-const MOST_KINDS: usize = 64;
 
 /// Everything that requests count: one for the process, so that no two workers can disagree.
 pub(crate) struct RequestMetrics {
@@ -44,17 +34,17 @@ pub(crate) struct RequestMetrics {
 impl Default for RequestMetrics {
     fn default() -> Self {
         Self {
-            routes: Names::new(MOST_ROUTES),
-            providers: Names::new(MOST_PROVIDERS),
-            models: Names::new(MOST_MODELS),
-            tenants: Names::new(MOST_TENANTS),
-            requests: Family::new(MOST_REQUEST_SERIES, AtomicU64::default),
-            targets: Family::new(MOST_TARGETS, TargetMetrics::new),
-            costs: Family::new(MOST_COST_SERIES, AtomicU64::default),
-            overhead: Histogram::new(OVERHEAD),
-            queue_waits: Histogram::new(QUEUE_WAIT),
-            refusals: Family::new(MOST_KINDS, AtomicU64::default),
-            limits: Family::new(MOST_KINDS, AtomicU64::default),
+            routes: Names::new(table::MOST_ROUTES),
+            providers: Names::new(table::MOST_PROVIDERS),
+            models: Names::new(table::MOST_MODELS),
+            tenants: Names::new(table::MOST_TENANTS),
+            requests: table::REQUESTS.family(AtomicU64::default),
+            targets: table::ATTEMPTS.family(TargetMetrics::new),
+            costs: table::COST.family(AtomicU64::default),
+            overhead: table::OVERHEAD.histogram(),
+            queue_waits: table::QUEUE_WAIT.histogram(),
+            refusals: table::REFUSALS.family(AtomicU64::default),
+            limits: table::LIMIT_REJECTIONS.family(AtomicU64::default),
         }
     }
 }
@@ -153,8 +143,4 @@ fn outcome(event: &UsageEvent) -> &'static str {
 const fn is_clients_fault(outcome: AttemptOutcome) -> bool {
     use AttemptOutcome as O;
     matches!(outcome, O::ClientFault | O::ContextTooLong | O::ContentFilter)
-}
-
-fn add(count: &AtomicU64, more: u64) {
-    count.fetch_add(more, Ordering::Relaxed);
 }

@@ -3,13 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
+use config_client::{PeerTls, Session, SessionSettings};
 use coordination::{Clock, Coordinator};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
-use crate::{
-    config::{PeerTls, Session, SessionSettings},
-    trace::TraceSettings,
-};
+use crate::trace::TraceSettings;
 
 /// Settings of one proxy.
 #[derive(Args, Clone, Debug)]

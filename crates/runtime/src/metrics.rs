@@ -1,10 +1,13 @@
 //! Metrics of one process for Prometheus: sources that are asked at each scrape, and `/metrics` on the ops port.
 
+mod collect;
 mod exposition;
 mod family;
 mod histogram;
+mod metric;
 mod pool;
 mod process;
+mod table;
 
 use std::{
     fmt,
@@ -21,22 +24,17 @@ use axum::{
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
 use tokio::sync::Mutex;
 
-use self::{exposition::Format, process::Process};
+pub(crate) use self::table::READY;
 pub use self::{
-    exposition::{Counters, Exposition, Gauges, Histograms, Label},
+    collect::Collect,
+    exposition::{Counters, Exposition, Gauges, Histograms},
     family::{Family, Name, Names, OTHER, SeriesKey},
     histogram::{Buckets, Histogram},
+    metric::{Counter, Definition, Durations, Gauge, Metric, MetricKind, SeriesBound},
     pool::{Connections, Pool},
+    table::METRICS,
 };
-
-/// Something that is measured.
-pub trait Collect: Send + Sync + 'static {
-    /// Writes its metrics as they are now; called at each scrape, on a thread that may block for a moment.
-    ///
-    /// # Errors
-    /// Only what `to` returned.
-    fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result;
-}
+use self::{exposition::Format, process::Process};
 
 /// All that is measured in one process; cheap to clone. Every worker counts in the same place.
 #[derive(Clone)]
@@ -123,14 +121,22 @@ async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response 
 mod tests {
     use super::*;
 
+    crate::metric_table! {
+        static TESTED;
+
+        REQUESTS: Counter = "t_requests_total" ["who"], "Requests.";
+        COST: Counter = "t_cost_usd_total" [], "Dollars.";
+        AGE: Gauge = "t_age_seconds" [], "Age.";
+    }
+
     struct Bad;
 
     impl Collect for Bad {
         fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
             let hostile = "a\"b\\c\nd}e{f,g=\u{e9}";
-            to.counter("t_requests_total", "Requests.")?.put(&[("who", hostile)], 7)?;
-            to.counter("t_cost_usd_total", "Dollars.")?.put_nanos(&[], 1_234_567_890_000_001)?;
-            to.gauge("t_age_seconds", "Age.")?.put(&[], 0.25)
+            to.counter(&REQUESTS)?.put([hostile], 7)?;
+            to.counter(&COST)?.put_nanos([], 1_234_567_890_000_001)?;
+            to.gauge(&AGE)?.put([], 0.25)
         }
     }
 
@@ -138,6 +144,14 @@ mod tests {
         let metrics = Metrics::default();
         metrics.register(Arc::new(Bad));
         metrics
+    }
+
+    #[test]
+    fn a_table_says_what_its_metrics_are() {
+        let said: Vec<_> = TESTED.iter().map(|metric| (metric.name, metric.kind, metric.labels)).collect();
+        assert_eq!(said[0], ("t_requests_total", "counter", ["who"].as_slice()));
+        assert_eq!(said[2], ("t_age_seconds", "gauge", [].as_slice()));
+        assert!(TESTED.iter().all(|metric| metric.bound == SeriesBound::ClosedLists));
     }
 
     #[test]

@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Readiness, http,
-    metrics::{Collect, Exposition, Metrics},
+    metrics::{Collect, Exposition, Metrics, READY},
     telemetry::{self, Sampling},
 };
 
 impl Collect for Readiness {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        to.gauge("portcullis_ready", "Whether the process takes work.")?
-            .put(&[], f64::from(u8::from(self.is_ready())))
+        to.gauge(&READY)?.put([], f64::from(u8::from(self.is_ready())))
     }
 }
 

@@ -21,6 +21,14 @@ use testkit::{Http, Prometheus, eventually};
 use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+runtime::metric_table! {
+    static TESTED;
+
+    HOSTILE: Counter = "t_hostile_total" ["name"] at most 100, "Whatever.";
+    TIMES: Durations(&[1_000, 1_000_000]) = "t_times_seconds" ["name"], "Times.";
+    MONEY: Counter = "t_money_usd_total" [], "Dollars.";
+}
+
 const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,13 +48,11 @@ struct Hostile {
 
 impl Collect for Hostile {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let mut counters = to.counter("t_hostile_total", "Whatever.")?;
-        self.series.each(|key, count| {
-            counters.put(&[("name", &self.names.text(key.0))], count.load(Ordering::Relaxed))
-        })?;
-        let mut times = to.histogram("t_times_seconds", "Times.")?;
-        times.put(&[("name", "\"}\n{le=\"")], &self.times)?;
-        to.counter("t_money_usd_total", "Dollars.")?.put_nanos(&[], 4_503_599_627_370_497)
+        let mut counters = to.counter(&HOSTILE)?;
+        self.series
+            .each(|key, count| counters.put([&*self.names.text(key.0)], count.load(Ordering::Relaxed)))?;
+        to.histogram(&TIMES)?.put(["\"}\n{le=\""], &self.times)?;
+        to.counter(&MONEY)?.put_nanos([], 4_503_599_627_370_497)
     }
 }
 
@@ -68,8 +74,8 @@ async fn a_real_prometheus_reads_hostile_names_and_exact_money() {
     let names = hostile();
     let source = Hostile {
         names: Names::new(names.len()),
-        series: Family::new(100, AtomicU64::default),
-        times: Histogram::new(&[1_000, 1_000_000]),
+        series: HOSTILE.family(AtomicU64::default),
+        times: TIMES.histogram(),
     };
     for name in names.iter().map(|(name, _)| name.as_str()).chain(["one too many", "and another"]) {
         source.series.record(Key(source.names.of(name)), |count| _ = count.fetch_add(1, Ordering::Relaxed));

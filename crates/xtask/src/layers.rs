@@ -15,17 +15,20 @@ enum Layer {
 }
 
 /// The table, from the architecture page. A new crate gets its layer here before anything may use it.
-const LAYERS: [(&str, Layer); 19] = [
+const LAYERS: [(&str, Layer); 22] = [
     ("domain", Layer::Rank(0)),
     ("admin-api", Layer::Rank(1)),
     ("proto", Layer::Rank(1)),
     ("secrets", Layer::Rank(1)),
     ("wire", Layer::Rank(1)),
     ("policy", Layer::Rank(2)),
+    ("runtime", Layer::Rank(2)),
     ("cache", Layer::Rank(3)),
+    ("config-client", Layer::Rank(3)),
     ("coordination", Layer::Rank(3)),
-    ("runtime", Layer::Rank(3)),
     ("store", Layer::Rank(3)),
+    ("upstream", Layer::Rank(3)),
+    ("usage-spool", Layer::Rank(3)),
     ("cli", Layer::Rank(4)),
     ("control-plane", Layer::Rank(4)),
     ("ledger", Layer::Rank(4)),

@@ -7,14 +7,9 @@ use std::{
 };
 
 use axum::http::{Method, StatusCode};
-use runtime::metrics::{Buckets, Collect, Exposition, Family, Histogram, SeriesKey};
+use runtime::metrics::{Collect, Exposition, Family, Histogram, SeriesKey};
 
-/// In µs.
-const DURATION: Buckets = &[
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
-];
-/// Methods times statuses that the API has.
-const MOST_SERIES: usize = 200;
+use crate::metrics::{ADMIN_REQUEST_DURATION, ADMIN_REQUESTS};
 
 /// Since the process started.
 #[derive(Debug)]
@@ -38,8 +33,8 @@ impl SeriesKey for Answered {
 
 impl Default for Counts {
     fn default() -> Self {
-        let requests = Family::new(MOST_SERIES, AtomicU64::default);
-        Self { requests, duration: Histogram::new(DURATION) }
+        let requests = ADMIN_REQUESTS.family(AtomicU64::default);
+        Self { requests, duration: ADMIN_REQUEST_DURATION.histogram() }
     }
 }
 
@@ -57,13 +52,11 @@ impl Counts {
 
 impl Collect for Counts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let mut requests = to.counter("portcullis_admin_requests_total", "Requests to the admin API.")?;
+        let mut requests = to.counter(&ADMIN_REQUESTS)?;
         self.requests.each(|key, count| {
-            let labels = [("method", key.method), ("status", key.status.as_str())];
-            requests.put(&labels, count.load(Ordering::Relaxed))
+            requests.put([key.method, key.status.as_str()], count.load(Ordering::Relaxed))
         })?;
-        to.histogram("portcullis_admin_request_duration_seconds", "Of requests to the admin API.")?
-            .put(&[], &self.duration)
+        to.histogram(&ADMIN_REQUEST_DURATION)?.put([], &self.duration)
     }
 }
 

@@ -6,6 +6,7 @@ use runtime::metrics::{Collect, Exposition};
 use tokio::sync::watch;
 
 use super::{newest::LatestVersion, proxies::Proxies};
+use crate::metrics;
 
 /// Where the answers are.
 pub(super) struct Progress {
@@ -18,20 +19,16 @@ impl Collect for Progress {
         let (newest, proxies) = (*self.newest.borrow(), self.proxies.list());
         let count = |of_them: usize| of_them as f64;
         if let Some(newest) = newest {
-            to.gauge("portcullis_control_revision", "Newest revision of the configuration.")?
-                .put(&[], newest.revision as f64)?;
+            to.gauge(&metrics::CONTROL_REVISION)?.put([], newest.revision as f64)?;
         }
-        to.gauge("portcullis_proxies_connected", "Proxies connected to this control plane.")?
-            .put(&[], count(proxies.len()))?;
+        to.gauge(&metrics::PROXIES_CONNECTED)?.put([], count(proxies.len()))?;
         let behind = proxies.iter().filter(|proxy| newest.is_some() && proxy.version != newest).count();
-        to.gauge("portcullis_proxies_behind", "Those of them that do not serve the newest revision.")?
-            .put(&[], count(behind))?;
+        to.gauge(&metrics::PROXIES_BEHIND)?.put([], count(behind))?;
         let refused = proxies.iter().filter(|proxy| proxy.refused.is_some()).count();
-        to.gauge("portcullis_proxies_refused", "Those of them that refused it.")?.put(&[], count(refused))?;
+        to.gauge(&metrics::PROXIES_REFUSED)?.put([], count(refused))?;
         let oldest = proxies.iter().map(|proxy| proxy.version.map_or(0, |version| version.revision)).min();
         if let Some(oldest) = oldest {
-            to.gauge("portcullis_proxies_oldest_revision", "Oldest revision that one of them serves.")?
-                .put(&[], oldest as f64)?;
+            to.gauge(&metrics::PROXIES_OLDEST_REVISION)?.put([], oldest as f64)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own.
 
-use proxy::config::PeerTls;
+use config_client::PeerTls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);

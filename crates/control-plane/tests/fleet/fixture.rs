@@ -2,11 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use config_client::{ConfigClient, ConfigSettings, ConfigStatus, PeerTls, Session, SessionSettings};
 use control_plane::watch::{JoinToken, Proxies, ProxyStatus, WatchService, WatchSettings};
 use domain::{Kind, ResourceId, Spec, TenantSpec, Version};
-use proxy::config::{
-    ConfigClient, ConfigRows, ConfigSettings, ConfigStatus, PeerTls, Session, SessionSettings,
-};
+use policy::ConfigRows;
 use runtime::peer::PeerTokens;
 use secrets::{Keyring, MasterKey};
 use store::{Actor, ResourceDraft, Store};

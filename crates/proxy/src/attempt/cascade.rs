@@ -9,13 +9,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use policy::{PlannedTarget, Program, ReplyFacts};
 use tokio::time::{Instant, timeout_at};
+use upstream::innermost;
 use wire::{OutputChunk, StreamPipe, answer::Answer, dialect::ErrorClass};
 
 use super::{
     failure::AttemptError,
     opening::{self, MAX_HELD, UpstreamBody, ValidatedResponse},
 };
-use crate::{meter::Meter, pipeline::LlmRequest, talk::ResponseCodec, upstream::innermost};
+use crate::{meter::Meter, pipeline::LlmRequest, talk::ResponseCodec};
 
 /// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
 pub(super) const AFTERWARDS: Duration = Duration::from_millis(500);

@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
+use upstream::innermost;
 use wire::{
     Api, Dialect, OutputChunk, ProviderError, StreamPipe,
     dialect::{DecodeError, ErrorAnswer, ErrorClass},
@@ -23,7 +24,6 @@ use crate::{
     meter::Meter,
     pipeline::LlmRequest,
     talk::{self, DecodedResponse, ResponseCodec},
-    upstream::innermost,
 };
 
 /// Largest plain answer that is held to put its cost into the headers, in bytes.

@@ -6,6 +6,7 @@ use domain::{AttemptOutcome, ModelRef};
 use http::{Request, response::Parts};
 use policy::{Credential, SelectionReason, bound};
 use tokio::time::{Instant, timeout_at};
+use upstream::TrackedBody;
 use zeroize::Zeroizing;
 
 use super::{
@@ -25,7 +26,6 @@ use crate::{
     reply::GatewayError,
     talk::{EncodeError, ResponseCodec},
     trace::TRACEPARENT,
-    upstream::TrackedBody,
 };
 
 /// A provider's answer, believed.

@@ -8,10 +8,11 @@ use std::{
 use policy::{Credential, Target, health::Transition};
 use runtime::metrics::{Collect, Exposition, Family, Name, Names, OTHER, SeriesKey};
 
+use crate::metrics::table::{ALERT_EVENTS, EJECTIONS};
+
 // Beyond these, ejections are counted under `other`.
 const MOST_PROVIDERS: usize = 200;
 const MOST_MODELS: usize = 1_000;
-const MOST_TARGETS: usize = 500;
 
 /// A target went out of use.
 const PROVIDER_DOWN: &str = "provider.down";
@@ -56,7 +57,7 @@ impl Default for Alerts {
             disabled: AtomicU64::new(0),
             providers: Names::new(MOST_PROVIDERS),
             models: Names::new(MOST_MODELS),
-            ejections: Family::new(MOST_TARGETS, AtomicU64::default),
+            ejections: EJECTIONS.family(AtomicU64::default),
         }
     }
 }
@@ -107,15 +108,14 @@ impl Alerts {
 
 impl Collect for Alerts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let mut events = to.counter("portcullis_alert_events_total", "Alerts that this proxy raised.")?;
+        let mut events = to.counter(&ALERT_EVENTS)?;
         for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_DISABLED, &self.disabled)] {
-            events.put(&[("event", event)], count.load(Ordering::Relaxed))?;
+            events.put([event], count.load(Ordering::Relaxed))?;
         }
-        let mut ejections =
-            to.counter("portcullis_ejections_total", "How often this proxy took a target out of use.")?;
+        let mut ejections = to.counter(&EJECTIONS)?;
         self.ejections.each(|Ejected { provider, model }, count| {
             let (provider, model) = (self.providers.text(provider), self.models.text(model));
-            ejections.put(&[("provider", &*provider), ("model", &*model)], count.load(Ordering::Relaxed))
+            ejections.put([&*provider, &*model], count.load(Ordering::Relaxed))
         })
     }
 }

@@ -8,10 +8,11 @@ use std::{
 use domain::AttemptOutcome;
 use runtime::metrics::{Collect, Exposition, Family, Name, Names, OTHER, SeriesKey};
 
+use crate::metrics::table::PROBES;
+
 // Beyond these, probes are counted under `other`.
 const MOST_PROVIDERS: usize = 200;
 const MOST_MODELS: usize = 1_000;
-const MOST_SERIES: usize = 1_000;
 
 /// Probes by target and outcome.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl SeriesKey for Probe {
 impl Default for ProbeCounts {
     fn default() -> Self {
         let (providers, models) = (Names::new(MOST_PROVIDERS), Names::new(MOST_MODELS));
-        Self { providers, models, series: Family::new(MOST_SERIES, AtomicU64::default) }
+        Self { providers, models, series: PROBES.family(AtomicU64::default) }
     }
 }
 
@@ -54,12 +55,10 @@ impl ProbeCounts {
 
 impl Collect for ProbeCounts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let mut probes =
-            to.counter("portcullis_probes_total", "Probes of the gateway's own that this proxy sent.")?;
+        let mut probes = to.counter(&PROBES)?;
         self.series.each(|Probe { provider, model, outcome }, count| {
             let (provider, model) = (self.providers.text(provider), self.models.text(model));
-            let labels = [("provider", &*provider), ("model", &*model), ("outcome", outcome)];
-            probes.put(&labels, count.load(Ordering::Relaxed))
+            probes.put([&*provider, &*model, outcome], count.load(Ordering::Relaxed))
         })
     }
 }

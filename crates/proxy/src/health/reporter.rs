@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use config_client::ConfigStatus;
 use proto::v1::{CredentialHealth, HealthReport, TargetHealth};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::{ConfiguredTargets, view};
-use crate::{config::ConfigStatus, gateway::ProxyState};
+use crate::gateway::ProxyState;
 
 /// How often states are looked at: some change by nothing but time.
 const LOOK: Duration = Duration::from_millis(500);

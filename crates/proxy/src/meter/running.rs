@@ -4,8 +4,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
+use upstream::SentFlag;
 
-use super::SentFlag;
 use crate::attempt::OutcomeReporter;
 
 /// The attempt that runs now.

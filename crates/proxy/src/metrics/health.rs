@@ -5,15 +5,13 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use policy::health::BreakerState;
 use runtime::metrics::{Collect, Exposition};
 
+use super::table;
 use crate::{
     gateway::ProxyState,
     health::{ConfiguredTargets, key_state},
 };
 
-/// Most targets that are told apart; what comes later is one, `other`.
-const MOST_TARGETS: usize = 1_000;
-/// Most providers whose keys are told apart.
-const MOST_PROVIDERS: usize = 200;
+/// Provider and model of the targets beyond those that are told apart.
 const OTHER: (&str, &str) = ("other", "other");
 /// The states of keys; `spent` is by the provider's count of requests or tokens.
 const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "disabled", "spent"];
@@ -35,27 +33,27 @@ impl HealthStates {
         roster.follow(gateway);
         let now = gateway.now();
         // Targets of one name, of several owners, are one to Prometheus: well if all of them are.
-        let mut named: BTreeMap<(&str, &str), (bool, u64)> = BTreeMap::new();
+        let mut named: BTreeMap<(&str, &str), TargetGauges> = BTreeMap::new();
         for target in roster.all() {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
             let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
-            join(named.entry(name).or_insert((true, 0)), (healthy, target.state.in_flight().into()));
+            let one = TargetGauges { healthy, in_flight: target.state.in_flight().into() };
+            named.entry(name).or_default().join(one);
         }
-        if let Some(first) = named.keys().nth(MOST_TARGETS).copied() {
+        if let Some(first) = named.keys().nth(table::TARGET_HEALTHY.most()).copied() {
             for (_, one) in named.split_off(&first) {
-                join(named.entry(OTHER).or_insert((true, 0)), one);
+                named.entry(OTHER).or_default().join(one);
             }
         }
         let region = gateway.region.as_deref().unwrap_or_default();
-        let mut gauges = to.gauge("portcullis_target_healthy", "Whether requests may go to a target.")?;
-        for ((provider, model), (healthy, _)) in &named {
-            let labels = [("provider", *provider), ("model", *model), ("region", region)];
-            gauges.put(&labels, f64::from(u8::from(*healthy)))?;
+        let mut gauges = to.gauge(&table::TARGET_HEALTHY)?;
+        for ((provider, model), target) in &named {
+            gauges.put([provider, model, region], f64::from(u8::from(target.healthy)))?;
         }
-        let mut gauges = to.gauge("portcullis_target_in_flight", "Requests under way at a target.")?;
-        for ((provider, model), (_, in_flight)) in &named {
-            gauges.put(&[("provider", provider), ("model", model)], *in_flight as f64)?;
+        let mut gauges = to.gauge(&table::TARGET_IN_FLIGHT)?;
+        for ((provider, model), target) in &named {
+            gauges.put([provider, model], target.in_flight as f64)?;
         }
         Ok(())
     }
@@ -66,7 +64,7 @@ impl HealthStates {
         let now = self.0.now();
         let mut by_provider: BTreeMap<&str, [u64; KEY_STATES.len()]> = BTreeMap::new();
         for endpoint in snapshot.endpoints() {
-            let room = by_provider.len() < MOST_PROVIDERS;
+            let room = by_provider.len() < table::CREDENTIALS.most();
             let known = room || by_provider.contains_key(endpoint.name.as_str());
             let name = if known { endpoint.name.as_str() } else { OTHER.0 };
             for credential in &endpoint.credentials {
@@ -78,16 +76,33 @@ impl HealthStates {
                 }
             }
         }
-        let mut gauges = to.gauge("portcullis_credentials", "Keys of providers by state.")?;
+        let mut gauges = to.gauge(&table::CREDENTIALS)?;
         for (provider, counts) in by_provider {
             for (state, count) in KEY_STATES.iter().zip(counts) {
-                gauges.put(&[("provider", provider), ("state", state)], count as f64)?;
+                gauges.put([provider, state], count as f64)?;
             }
         }
         Ok(())
     }
 }
 
-fn join(sum: &mut (bool, u64), (healthy, in_flight): (bool, u64)) {
-    *sum = (sum.0 && healthy, sum.1 + in_flight);
+/// What is shown of the targets of one name.
+struct TargetGauges {
+    healthy: bool,
+    in_flight: u64,
+}
+
+impl Default for TargetGauges {
+    /// Of no target: nothing fails, nothing runs.
+    fn default() -> Self {
+        Self { healthy: true, in_flight: 0 }
+    }
+}
+
+impl TargetGauges {
+    /// Adds another target of the same name; together they are healthy if all of them are.
+    fn join(&mut self, other: Self) {
+        self.healthy &= other.healthy;
+        self.in_flight += other.in_flight;
+    }
 }

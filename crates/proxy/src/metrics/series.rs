@@ -1,4 +1,4 @@
-//! The labels of each metric, its buckets, and what is counted of one target.
+//! What series are told apart by, and what is counted of one target.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -6,58 +6,10 @@ use std::{
 };
 
 use domain::{Attempt, AttemptOutcome, Usage};
-use runtime::metrics::{Buckets, Histogram, Name, OTHER, SeriesKey};
+use runtime::metrics::{Histogram, Name, OTHER, SeriesKey};
 
-use super::add;
+use super::table;
 use crate::admission::QueueRejection;
-
-/// In µs. A reasoning model may think for minutes; 20 of them are the longest anybody waits.
-const DURATION: Buckets = &[
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    20_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-    600_000_000,
-    1_200_000_000,
-];
-/// In µs: doubling from 10 ms up to what hardly any route waits for a first token.
-const FIRST_TOKEN: Buckets = &[
-    10_000,
-    20_000,
-    40_000,
-    80_000,
-    160_000,
-    320_000,
-    640_000,
-    1_280_000,
-    2_560_000,
-    5_120_000,
-    10_240_000,
-    20_480_000,
-    40_960_000,
-    81_920_000,
-    163_840_000,
-];
-/// In µs: the gateway's own share is tens of them, and milliseconds on a busy machine.
-pub(super) const OVERHEAD: Buckets =
-    &[25, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 1_000_000];
-
-/// In µs: doubling from 1 ms up to longer than most routes let anybody wait.
-pub(super) const QUEUE_WAIT: Buckets = &[
-    1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 1_024_000, 2_048_000,
-    4_096_000, 8_192_000, 16_384_000, 32_768_000,
-];
 
 /// What a kind of token is called, and how many of them were used.
 type TokenKind = (&'static str, fn(&Usage) -> u64);
@@ -134,8 +86,8 @@ impl TargetMetrics {
             turned_away: Default::default(),
             unpriced: AtomicU64::new(0),
             retiring: AtomicU64::new(0),
-            duration: Histogram::new(DURATION),
-            first_token: Histogram::new(FIRST_TOKEN),
+            duration: table::REQUEST_DURATION.histogram(),
+            first_token: table::FIRST_TOKEN.histogram(),
         }
     }
 
@@ -206,4 +158,9 @@ impl TargetMetrics {
     pub(super) fn unpriced(&self) -> u64 {
         self.unpriced.load(Ordering::Relaxed)
     }
+}
+
+/// Adds to a count that is only ever read by scrapes, so no other memory has to be in order with it.
+pub(super) fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
 }

@@ -9,9 +9,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
+use upstream::TrackedBody;
 use wire::Dialect;
 
-use crate::{attempt::by_status, gateway::ProxyState, upstream::TrackedBody};
+use crate::{attempt::by_status, gateway::ProxyState};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
 const MOST: usize = 4 << 20;

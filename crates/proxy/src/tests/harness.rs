@@ -23,6 +23,8 @@ pub(super) use self::{
     rows::{Price, credential},
     sim::Sim,
 };
+use usage_spool::{Reporter, Sink, SinkError, Spool, SpoolLimits};
+
 use crate::{
     gateway::ProxyState,
     listener,
@@ -30,7 +32,6 @@ use crate::{
     observe::Observers,
     request_log::RequestLog,
     settings::EdgeSettings,
-    spool::{Reporter, Sink, SinkError, Spool, SpoolLimits},
     trace::{self, TraceSettings},
 };
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use config_client::ConfigStatus;
 use policy::health::{Observation, OutlierDetection};
 use proto::v1::HealthReport;
 use runtime::metrics::Metrics;
@@ -19,7 +20,7 @@ use super::{
     harness::{Bench, Plan, count, credential, soon},
     sharing::{is_out, target, until},
 };
-use crate::{config::ConfigStatus, gateway::ProxyState, health, metrics::HealthStates};
+use crate::{gateway::ProxyState, health, metrics::HealthStates};
 
 const BRIEF: &str = r#"{"consecutive":2,"eject":"50ms","max_eject":"50ms","warm_up":"0ms"}"#;
 

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{send::Sender, span::Record};
+use crate::metrics::table::{SPANS_DROPPED, SPANS_EXPORTED};
 
 /// Most requests whose spans wait for the collector.
 pub(super) const QUEUE: usize = 4_096;
@@ -107,11 +108,10 @@ impl Counters {
 
 impl Collect for Counters {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        to.counter("portcullis_spans_exported_total", "Spans that the OTLP collector took.")?
-            .put(&[], self.exported())?;
-        let mut dropped = to.counter("portcullis_spans_dropped_total", "Spans that never arrived there.")?;
+        to.counter(&SPANS_EXPORTED)?.put([], self.exported())?;
+        let mut dropped = to.counter(&SPANS_DROPPED)?;
         for why in Dropped::ALL {
-            dropped.put(&[("reason", why.as_str())], self.dropped(why))?;
+            dropped.put([why.as_str()], self.dropped(why))?;
         }
         Ok(())
     }

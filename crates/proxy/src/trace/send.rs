@@ -15,9 +15,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message as _;
 use runtime::ConfigError;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use upstream::{innermost, tls_config};
 
 use super::settings::{OtlpProtocol, TraceSettings};
-use crate::upstream::{innermost, tls_config};
 
 /// Longest wait for a connection to the collector.
 const CONNECT: Duration = Duration::from_secs(5);

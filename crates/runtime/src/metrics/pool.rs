@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use super::{Collect, Exposition};
+use super::{
+    collect::Collect,
+    exposition::Exposition,
+    table::{CONNECTIONS, CONNECTIONS_LIMIT},
+};
 
 /// How a pool stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Open connections that nobody uses.
+    /// Open connections that are not in use.
     pub idle: usize,
     /// All open connections.
     pub open: usize,
@@ -21,10 +25,9 @@ pub struct Pool<F>(pub F);
 impl<F: Fn() -> Connections + Send + Sync + 'static> Collect for Pool<F> {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let Connections { idle, open, most } = (self.0)();
-        let mut connections =
-            to.gauge("portcullis_database_connections", "Open connections to the database.")?;
-        connections.put(&[("state", "used")], open.saturating_sub(idle) as f64)?;
-        connections.put(&[("state", "idle")], idle as f64)?;
-        to.gauge("portcullis_database_connections_limit", "Beyond it, callers wait.")?.put(&[], most as f64)
+        let mut connections = to.gauge(&CONNECTIONS)?;
+        connections.put(["used"], open.saturating_sub(idle) as f64)?;
+        connections.put(["idle"], idle as f64)?;
+        to.gauge(&CONNECTIONS_LIMIT)?.put([], most as f64)
     }
 }

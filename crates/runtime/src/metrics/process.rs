@@ -2,7 +2,7 @@
 
 use std::{fmt, fs};
 
-use super::{Collect, Exposition};
+use super::{collect::Collect, exposition::Exposition, table};
 use crate::telemetry;
 
 /// Length of the kernel's tick in nanoseconds: 1/100 s in everything that `/proc` shows.
@@ -13,34 +13,30 @@ pub(super) struct Process;
 
 impl Collect for Process {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let labels = [("version", env!("CARGO_PKG_VERSION"))];
-        to.gauge("portcullis_build_info", "The version that runs; always 1.")?.put(&labels, 1.0)?;
-        to.counter("portcullis_log_lines_dropped_total", "Log lines that nobody read fast enough.")?
-            .put(&[], telemetry::dropped_lines())?;
+        to.gauge(&table::BUILD_INFO)?.put([env!("CARGO_PKG_VERSION")], 1.0)?;
+        to.counter(&table::LOG_LINES_DROPPED)?.put([], telemetry::dropped_lines())?;
         if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(Stat::parse) {
-            to.counter("process_cpu_seconds_total", "Processor time used.")?
-                .put_nanos(&[], stat.cpu_ticks.saturating_mul(TICK))?;
-            to.gauge("process_threads", "Threads.")?.put(&[], stat.threads as f64)?;
+            to.counter(&table::CPU_SECONDS)?.put_nanos([], stat.cpu_ticks.saturating_mul(TICK))?;
+            to.gauge(&table::THREADS)?.put([], stat.threads as f64)?;
             if let Some(boot) = fs::read_to_string("/proc/stat").ok().and_then(|text| field(&text, "btime "))
             {
                 let started = boot as f64 + stat.start_ticks as f64 / 100.0;
-                to.gauge("process_start_time_seconds", "When the process started, since the Unix epoch.")?
-                    .put(&[], started)?;
+                to.gauge(&table::START_TIME)?.put([], started)?;
             }
         }
         if let Some(kib) =
             fs::read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmRSS:"))
         {
-            to.gauge("process_resident_memory_bytes", "Memory in use.")?.put(&[], (kib * 1024) as f64)?;
+            to.gauge(&table::RESIDENT_MEMORY)?.put([], (kib * 1024) as f64)?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
             // One of them is this listing's own.
             let open = open.count().saturating_sub(1);
-            to.gauge("process_open_fds", "Open files and sockets.")?.put(&[], open as f64)?;
+            to.gauge(&table::OPEN_FILES)?.put([], open as f64)?;
         }
         let limits = fs::read_to_string("/proc/self/limits").ok();
         if let Some(most) = limits.and_then(|text| field(&text, "Max open files")) {
-            to.gauge("process_max_fds", "Most files and sockets it may open.")?.put(&[], most as f64)?;
+            to.gauge(&table::MOST_FILES)?.put([], most as f64)?;
         }
         Ok(())
     }

@@ -1,0 +1,212 @@
+//! One process's spool: opening the folder, writing to it, and what the metrics ask about it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{IncarnationId, Intent, RequestId, Timestamp, UsageEvent};
+use uuid::Uuid;
+
+use crate::{
+    acked::Acked,
+    backlog::Backlog,
+    error::SpoolError,
+    frame::Kind,
+    limits::SpoolLimits,
+    log::{Log, Start},
+    quarantine::Quarantine,
+    recovery::{self, Recovery},
+    segment::sync_dir,
+    shared::Shared,
+    syncer::Syncer,
+    tail::{Tail, TailStart},
+};
+
+/// One process's spool; cheap to clone. The folder's lock is released with the last clone and the
+/// [`Reporter`](crate::Reporter).
+#[derive(Clone)]
+pub struct Spool {
+    pub(crate) shared: Arc<Shared>,
+    recovery: Arc<Recovery>,
+    /// Until the reporter takes it.
+    tail: Arc<Mutex<Option<Tail>>>,
+    _syncer: Arc<Syncer>,
+}
+
+impl Spool {
+    /// Takes the folder's lock, verifies what earlier processes left, and closes their open requests as orphans.
+    ///
+    /// # Errors
+    /// [`SpoolError::Locked`], [`SpoolError::Damaged`] and [`SpoolError::Newer`] are for an operator to solve; nothing
+    /// was changed. Otherwise [`SpoolError::Io`].
+    pub fn open(dir: &Path, incarnation: IncarnationId, limits: SpoolLimits) -> Result<Self, SpoolError> {
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(dir).map_err(SpoolError::io("create the folder", dir))?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent).map_err(SpoolError::io("sync the folder", parent))?;
+        }
+        let lock = lock(dir)?;
+        let boot = boot_id();
+        let progress = dir.join("acked");
+        let (acked_file, acked) =
+            Acked::open(&progress).map_err(SpoolError::io("open the progress file", &progress))?;
+        let mut found = recovery::scan(dir, acked, boot)?;
+        remove_unfinished(dir)?;
+        let newest = found.segments.last().map_or(0, |segment| segment.number).max(acked.segment);
+        let log = Log::start(Start {
+            dir: dir.to_owned(),
+            lock,
+            limits,
+            incarnation: incarnation.0,
+            boot,
+            next: newest + 1,
+            bytes: found.bytes,
+        })?;
+        let shared = Arc::new(Shared { log, backlog: Backlog::default() });
+        shared.backlog.found(found.recovery.events);
+        for orphan in found.orphans(Timestamp::now().micros()) {
+            shared.event(&orphan)?;
+        }
+        for (request, attempt) in &found.stale {
+            shared.void(request.clone(), *attempt)?;
+        }
+        shared.log.sync()?;
+        let quarantine = Quarantine::open(dir.join("quarantine"))?;
+        announce(&found.recovery);
+        let start = TailStart { acked_file, acked, quarantine, old: found.segments };
+        let tail = Tail::new(Arc::clone(&shared), start);
+        let syncer =
+            Syncer::start(Arc::clone(&shared)).map_err(SpoolError::io("start the syncer of", dir))?;
+        Ok(Self {
+            shared,
+            recovery: Arc::new(found.recovery),
+            tail: Arc::new(Mutex::new(Some(tail))),
+            _syncer: Arc::new(syncer),
+        })
+    }
+
+    /// Writes the intent; only when this returned may the attempt be sent. One `write`, no lock: call it from the
+    /// request's own task.
+    ///
+    /// # Errors
+    /// [`SpoolError::Full`] or [`SpoolError::Io`]: the request must be refused (503).
+    pub fn intent(&self, intent: &Intent) -> Result<(), SpoolError> {
+        if self.is_full() {
+            return Err(SpoolError::Full { bytes: self.bytes(), limit: self.shared.log.limits.max_bytes });
+        }
+        self.shared.log.append_message(Kind::Intent, &proto::intent_to(intent))?;
+        Ok(())
+    }
+
+    /// Writes how a request ended; closes all its intents. Taken also when the spool is full.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`]. The request then stays open, and the next process books it at its reservation.
+    pub fn event(&self, event: &UsageEvent) -> Result<(), SpoolError> {
+        self.shared.event(&proto::event_to(event))
+    }
+
+    /// Writes that an attempt was not sent after all: it costs nothing.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`], as for [`Spool::event`].
+    pub fn void(&self, request: RequestId, attempt: u32) -> Result<(), SpoolError> {
+        self.shared.void(Bytes::copy_from_slice(request.0.as_bytes()), attempt)
+    }
+
+    /// Whether new requests must be refused until the ledger has taken some usage.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let limit = self.shared.log.limits.max_bytes;
+        self.bytes() >= limit - limit / 8
+    }
+
+    /// Brings everything written to the disk. Blocks for the disk; not for the request path.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn flush(&self) -> Result<(), SpoolError> {
+        self.shared.log.sync()
+    }
+
+    /// Events the ledger has not acknowledged.
+    #[must_use]
+    pub fn pending_events(&self) -> u64 {
+        self.shared.backlog.events()
+    }
+
+    /// How long the oldest of them has waited since its request ended; `None`: nothing waits.
+    #[must_use]
+    pub fn oldest_pending(&self) -> Option<Duration> {
+        self.shared.backlog.age(Timestamp::now().micros())
+    }
+
+    /// Bytes on disk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shared.log.bytes.load(Ordering::Relaxed)
+    }
+
+    /// What earlier processes had left.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The reading end; only the first caller gets it.
+    pub(crate) fn take_tail(&self) -> Option<Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, SpoolError> {
+    let path = dir.join("lock");
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(SpoolError::io("open the lock file", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(SpoolError::io("lock", &path)(error)),
+    }
+}
+
+/// Segments whose creation was cut short hold nothing.
+fn remove_unfinished(dir: &Path) -> Result<(), SpoolError> {
+    for entry in fs::read_dir(dir).map_err(SpoolError::io("list the folder", dir))? {
+        let path = entry.map_err(SpoolError::io("list the folder", dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            fs::remove_file(&path).map_err(SpoolError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// The machine's boot; nil where the system does not tell, which counts as another boot every time.
+fn boot_id() -> Uuid {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+fn announce(recovery: &Recovery) {
+    if !recovery.incarnations.is_empty() {
+        tracing::info!(
+            processes = recovery.incarnations.len(),
+            events = recovery.events,
+            orphans = recovery.orphans,
+            torn = recovery.torn,
+            rebooted = recovery.rebooted,
+            "spool: took over what earlier processes left"
+        );
+    }
+}
