@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::with_timeout,
+    connect::with_timeout,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
