@@ -19,7 +19,7 @@ pub use catalogue::{CatalogueModel, CatalogueQuery, Imported};
 pub use connect::Store;
 pub use error::{Result, StoreError};
 pub use page::Page;
-pub use resources::{Changes, ListFilter, Stored};
+pub use resources::{Changes, ListFilter, OwnerFilter, Stored};
 pub use tx::{Actor, PutOutcome, ResourceDraft, Tx};
 pub use usage::{
     Dimension, MAX_ATTEMPTS, MAX_BATCH, RequestQuery, Totals, UsageQuery, UsageRow, check_event,
