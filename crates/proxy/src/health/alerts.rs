@@ -16,13 +16,13 @@ const MOST_TARGETS: usize = 500;
 /// A target went out of use.
 const PROVIDER_DOWN: &str = "provider.down";
 /// A provider refused a key.
-const CREDENTIAL_DISABLED: &str = "credential.disabled";
+const CREDENTIAL_REFUSED: &str = "credential.refused";
 
 /// Alerts and ejections, counted.
 #[derive(Debug)]
 pub(crate) struct Alerts {
     down: AtomicU64,
-    disabled: AtomicU64,
+    refused: AtomicU64,
     providers: Names,
     models: Names,
     ejections: Family<Ejected, AtomicU64>,
@@ -53,7 +53,7 @@ impl Default for Alerts {
     fn default() -> Self {
         Self {
             down: AtomicU64::new(0),
-            disabled: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             providers: Names::new(MOST_PROVIDERS),
             models: Names::new(MOST_MODELS),
             ejections: Family::new(MOST_TARGETS, AtomicU64::default),
@@ -95,9 +95,9 @@ impl Alerts {
             tracing::warn!(credential = name, status, "a provider still refuses a key");
             return;
         }
-        add(&self.disabled);
+        add(&self.refused);
         tracing::error!(
-            event = CREDENTIAL_DISABLED,
+            event = CREDENTIAL_REFUSED,
             credential = name,
             status,
             "a provider refused a key; it is not used until it is changed, or a trial succeeds"
@@ -108,7 +108,7 @@ impl Alerts {
 impl Collect for Alerts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let mut events = to.counter("portcullis_alert_events_total", "Alerts that this proxy raised.")?;
-        for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_DISABLED, &self.disabled)] {
+        for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_REFUSED, &self.refused)] {
             events.put(&[("event", event)], count.load(Ordering::Relaxed))?;
         }
         let mut ejections =

@@ -7,7 +7,7 @@ use runtime::metrics::{Collect, Exposition};
 
 use crate::{
     gateway::ProxyState,
-    health::{ConfiguredTargets, key_state},
+    health::{ConfiguredTargets, has_usable_credential, key_state},
 };
 
 /// Most targets that are told apart; what comes later is one, `other`.
@@ -16,7 +16,7 @@ const MOST_TARGETS: usize = 1_000;
 const MOST_PROVIDERS: usize = 200;
 const OTHER: (&str, &str) = ("other", "other");
 /// The states of keys; `spent` is by the provider's count of requests or tokens.
-const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "disabled", "spent"];
+const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "refused", "spent"];
 
 /// Where the answers are.
 pub(crate) struct HealthStates(pub(crate) Arc<ProxyState>);
@@ -39,7 +39,8 @@ impl HealthStates {
         for target in roster.all() {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
-            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
+            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. })
+                && has_usable_credential(&target.endpoint, now);
             join(named.entry(name).or_insert((true, 0)), (healthy, target.state.in_flight().into()));
         }
         if let Some(first) = named.keys().nth(MOST_TARGETS).copied() {
