@@ -42,6 +42,36 @@ impl Default for HealthSpec {
     }
 }
 
+impl HealthSpec {
+    /// What is wrong with it, each with the path of its field within the provider.
+    pub(crate) fn problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut say = |path: &str, what: &str| found.push((path.to_owned(), what.to_owned()));
+        if self.window < Duration::from_secs(1) || self.window > Duration::from_secs(3_600) {
+            say("health.window", "must be 1s to 1h");
+        }
+        if self.errors.parts() == 0 {
+            say("health.errors", "must be more than 0%");
+        }
+        if self.min_requests == 0 {
+            say("health.min_requests", "must be at least 1");
+        }
+        if self.consecutive == 0 {
+            say("health.consecutive", "must be at least 1");
+        }
+        if self.eject < Duration::from_millis(100) || self.max_eject < self.eject {
+            say("health.eject", "must be at least 100ms and not above max_eject");
+        }
+        if self.max_eject > Duration::from_secs(86_400) {
+            say("health.max_eject", "must be at most 24h");
+        }
+        if self.warm_up > Duration::from_secs(3_600) {
+            say("health.warm_up", "must be at most 1h");
+        }
+        found
+    }
+}
+
 /// Requests of the gateway's own that find out whether an endpoint answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProbeSpec {
@@ -109,6 +139,29 @@ impl ProbeSpec {
             Self::Prompt(probe) => Some(ProbeTimes { every: probe.every, timeout: probe.timeout }),
         }
     }
+
+    /// What is wrong with it, each with the path of its field within the provider.
+    pub(crate) fn problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut say = |path: &str, what: &str| found.push((path.to_owned(), what.to_owned()));
+        if let Some(times) = self.times() {
+            if times.every < Duration::from_millis(100) || times.every > Duration::from_secs(86_400) {
+                say("probe.every", "must be 100ms to 24h");
+            }
+            if times.timeout < Duration::from_millis(10) || times.timeout > Duration::from_secs(120) {
+                say("probe.timeout", "must be 10ms to 2m");
+            }
+        }
+        if let Self::Prompt(probe) = self {
+            if probe.prompt.is_empty() || probe.prompt.len() > 1_000 {
+                say("probe.prompt", "must have 1 to 1000 bytes");
+            }
+            if !(1..=1_000).contains(&probe.max_tokens) {
+                say("probe.max_tokens", "must be 1 to 1000");
+            }
+        }
+        found
+    }
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -172,53 +225,5 @@ impl JsonSchema for ProbeSpec {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         one_of(Written::json_schema(generator))
-    }
-}
-
-impl crate::ProviderSpec {
-    /// What is wrong with its probe and health settings, by path.
-    #[must_use]
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        let mut say = |path: &str, what: &str| found.push((path.to_owned(), what.to_owned()));
-        if let Some(times) = self.probe.times() {
-            if times.every < Duration::from_millis(100) || times.every > Duration::from_secs(86_400) {
-                say("probe.every", "must be 100ms to 24h");
-            }
-            if times.timeout < Duration::from_millis(10) || times.timeout > Duration::from_secs(120) {
-                say("probe.timeout", "must be 10ms to 2m");
-            }
-        }
-        if let ProbeSpec::Prompt(probe) = &self.probe {
-            if probe.prompt.is_empty() || probe.prompt.len() > 1_000 {
-                say("probe.prompt", "must have 1 to 1000 bytes");
-            }
-            if !(1..=1_000).contains(&probe.max_tokens) {
-                say("probe.max_tokens", "must be 1 to 1000");
-            }
-        }
-        let health = &self.health;
-        if health.window < Duration::from_secs(1) || health.window > Duration::from_secs(3_600) {
-            say("health.window", "must be 1s to 1h");
-        }
-        if health.errors.parts() == 0 {
-            say("health.errors", "must be more than 0%");
-        }
-        if health.min_requests == 0 {
-            say("health.min_requests", "must be at least 1");
-        }
-        if health.consecutive == 0 {
-            say("health.consecutive", "must be at least 1");
-        }
-        if health.eject < Duration::from_millis(100) || health.max_eject < health.eject {
-            say("health.eject", "must be at least 100ms and not above max_eject");
-        }
-        if health.max_eject > Duration::from_secs(86_400) {
-            say("health.max_eject", "must be at most 24h");
-        }
-        if health.warm_up > Duration::from_secs(3_600) {
-            say("health.warm_up", "must be at most 1h");
-        }
-        found
     }
 }

@@ -94,6 +94,16 @@ pub struct ProviderSpec {
     pub health: HealthSpec,
 }
 
+impl ProviderSpec {
+    /// What is wrong with its probe and health settings, each with the path of its field.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut found = self.probe.problems();
+        found.extend(self.health.problems());
+        found
+    }
+}
+
 /// A provider's API key; the secret is sealed apart and never part of this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -68,7 +68,7 @@ pub fn next_key(
 
 /// Whether a refused key may be tried again.
 fn is_due(key: &Credential, now: Micros) -> bool {
-    let due = |benched: Unavailable| benched.reason == UnavailableReason::Disabled && benched.left.is_zero();
+    let due = |benched: Unavailable| benched.reason == UnavailableReason::Refused && benched.left.is_zero();
     key.state.usable(0, now).is_err_and(due)
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     let mut counts: Vec<(UnavailableReason, usize)> = Vec::new();
     for key in credentials {
         if let Err(bench) = key.state.usable(tokens, now) {
-            spent &= bench.reason != UnavailableReason::Disabled;
+            spent &= bench.reason != UnavailableReason::Refused;
             perhaps |= bench.reason.is_guess();
             match counts.iter_mut().find(|(reason, _)| *reason == bench.reason) {
                 Some((_, count)) => *count += 1,

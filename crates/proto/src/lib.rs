@@ -1,6 +1,7 @@
 //! What the planes say to each other: the generated messages, and their conversion to and from the domain.
 
 mod config;
+mod health_state;
 mod report;
 mod usage;
 
@@ -11,6 +12,7 @@ pub mod v1 {
 }
 
 pub use config::{id_from, id_to, resource_from, resource_to, version_from, version_to};
+pub use health_state::{state_from, state_to};
 pub use report::EncodedReport;
 pub use usage::{event_from, event_to, intent_from, intent_to};
 

@@ -25,7 +25,7 @@ pub(crate) use self::{
     reporter::run as report,
     roster::ConfiguredTargets,
     share::probe_key,
-    view::key_state,
+    view::{has_usable_credential, key_state},
 };
 use self::{leaders::Leaders, share::HealthSync, trials::Trials};
 use crate::gateway::ProxyState;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::with_timeout,
+    connect::with_timeout,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };

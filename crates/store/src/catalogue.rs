@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store,
-    open::with_timeout,
+    connect::with_timeout,
     page::bounded,
     row::{self, bigint, parsed, unreadable},
 };

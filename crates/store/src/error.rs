@@ -1,5 +1,7 @@
 //! Why the store could not do what it was asked; closed, one clear line each, never with a credential.
 
+mod classify;
+
 use domain::Kind;
 
 /// The result of every call into the store.
@@ -62,29 +64,5 @@ impl StoreError {
     /// One line of an error's text.
     pub(crate) fn line(error: impl std::fmt::Display) -> String {
         error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) => {
-                crate::dialect::database_error(database.code().as_deref(), database.message())
-            }
-            sqlx::Error::PoolTimedOut => Self::Unreachable("no connection became free in time".to_owned()),
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed => {
-                Self::Unreachable(Self::line(&error))
-            }
-            sqlx::Error::Configuration(why) => {
-                let why = Self::line(why);
-                let why = why.trim_start_matches("error with configuration: ");
-                Self::Bad(format!("the database address cannot be used: {why}"))
-            }
-            sqlx::Error::Protocol(_) => {
-                Self::Unreachable(format!("whoever answers is no PostgreSQL: {}", Self::line(&error)))
-            }
-            sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Failed(Self::line(&error)),
-            _ => Self::Failed(Self::line(&error)),
-        }
     }
 }

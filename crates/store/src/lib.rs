@@ -4,10 +4,10 @@
 
 mod audit;
 mod catalogue;
+mod connect;
 mod dialect;
 mod error;
 mod migrations;
-mod open;
 mod page;
 mod resources;
 mod row;
@@ -16,10 +16,10 @@ mod usage;
 
 pub use audit::AuditEntry;
 pub use catalogue::{CatalogueModel, CatalogueQuery, Imported};
+pub use connect::Store;
 pub use error::{Result, StoreError};
-pub use open::Store;
 pub use page::Page;
-pub use resources::{Changes, ListFilter, Stored};
+pub use resources::{Changes, ListFilter, OwnerFilter, Stored};
 pub use tx::{Actor, PutOutcome, ResourceDraft, Tx};
 pub use usage::{
     Dimension, MAX_ATTEMPTS, MAX_BATCH, RequestQuery, Totals, UsageQuery, UsageRow, check_event,

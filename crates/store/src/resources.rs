@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::with_timeout,
+    connect::with_timeout,
     page::bounded,
     row::{self, bigint, maybe, parsed, unreadable},
 };
@@ -35,11 +35,23 @@ pub struct Changes {
     pub removed: Vec<ResourceId>,
 }
 
+/// The owners whose rows are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnerFilter {
+    /// Rows of every owner.
+    #[default]
+    Any,
+    /// The operator's own rows.
+    Operator,
+    /// One tenant's own rows.
+    Tenant(ResourceId),
+}
+
 /// Which rows of a kind, and which page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFilter {
-    /// `None`: every owner's; `Some(None)`: the operator's; `Some(Some(_))`: one tenant's own.
-    pub tenant: Option<Option<ResourceId>>,
+    /// The owners.
+    pub owner: OwnerFilter,
     /// [`Page::next`] of the page before.
     pub after: Option<String>,
     /// Most rows of the page, 1 to 1,000.
@@ -108,7 +120,11 @@ impl Store {
                 Some(cursor) => read_cursor(cursor)?,
                 None => (String::new(), String::new()),
             };
-            let owner = filter.tenant.map(owner_text);
+            let owner = match filter.owner {
+                OwnerFilter::Any => None,
+                OwnerFilter::Operator => Some(owner_text(None)),
+                OwnerFilter::Tenant(tenant) => Some(owner_text(Some(tenant))),
+            };
             let rows = sqlx::query(select_resources!(
                 "WHERE deleted_at IS NULL AND kind = $1 AND (name, id) > ($2, $3) \
              AND ($4 = 0 OR COALESCE(tenant_id, '') = $5) ORDER BY name, id LIMIT $6"

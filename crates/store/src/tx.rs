@@ -1,18 +1,21 @@
 //! Writing configuration: one transaction, one revision, with its change log and audit log.
 
+mod draft;
 mod log;
 
-use domain::{Kind, Resource, ResourceId, Spec, Timestamp, Version};
+use domain::{Kind, Resource, ResourceId, Timestamp, Version};
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Result, Store, StoreError, Stored,
-    open::with_timeout,
+    connect::with_timeout,
     resources,
     row::{self, bigint},
 };
-use log::Change;
+use log::{ChangeRecord, LogEntry};
+
+pub use draft::ResourceDraft;
 
 /// Longest name of a resource, in bytes: an index entry of PostgreSQL must fit a third of a page.
 const MAX_NAME: usize = 1_024;
@@ -22,21 +25,6 @@ const MAX_NAME: usize = 1_024;
 pub struct Actor {
     /// The name they signed in with.
     pub name: String,
-}
-
-/// A row to be written. Kind, owner and name of an id never change.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ResourceDraft {
-    /// The row's id: a new one creates, that of a live row replaces its specification.
-    pub id: ResourceId,
-    /// The owner; `None`: the operator.
-    pub tenant: Option<ResourceId>,
-    /// See [`Resource::name`].
-    pub name: String,
-    /// The whole specification.
-    pub spec: Spec,
-    /// New sealed material; `None` leaves what the row has.
-    pub sealed: Option<Vec<u8>>,
 }
 
 /// What a put did.
@@ -172,7 +160,7 @@ impl Tx {
         .bind(self.now.micros())
         .execute(&mut *self.inner)
         .await?;
-        self.log(&Change::created(draft)).await
+        self.log(&ChangeRecord::created(draft)).await
     }
 
     async fn replace(&mut self, draft: &ResourceDraft, before: &Resource) -> Result<PutOutcome> {
@@ -196,7 +184,7 @@ impl Tx {
         .bind(draft.id.to_string())
         .execute(&mut *self.inner)
         .await?;
-        self.log(&Change::updated(before, draft, resealed)).await?;
+        self.log(&ChangeRecord::updated(before, draft, resealed)).await?;
         Ok(PutOutcome::Updated)
     }
 
@@ -207,18 +195,19 @@ impl Tx {
     /// When the database cannot be written.
     pub async fn delete(&mut self, id: ResourceId) -> Result<bool> {
         with_timeout(async {
-        let Some(before) = self.get_by_id(id).await? else { return Ok(false) };
-        sqlx::query(
-            "UPDATE resources SET sealed = NULL, revision = $1, updated_at = $2, deleted_at = $2 WHERE id = $3",
-        )
-        .bind(bigint(self.revision))
-        .bind(self.now.micros())
-        .bind(id.to_string())
-        .execute(&mut *self.inner)
-        .await?;
-        self.log(&Change::deleted(&before.resource)).await?;
-        Ok(true)
-            })
+            let Some(before) = self.get_by_id(id).await? else { return Ok(false) };
+            sqlx::query(
+                "UPDATE resources SET sealed = NULL, revision = $1, updated_at = $2, deleted_at = $2 \
+                 WHERE id = $3",
+            )
+            .bind(bigint(self.revision))
+            .bind(self.now.micros())
+            .bind(id.to_string())
+            .execute(&mut *self.inner)
+            .await?;
+            self.log(&ChangeRecord::deleted(&before.resource)).await?;
+            Ok(true)
+        })
         .await
     }
 
@@ -230,7 +219,8 @@ impl Tx {
     pub async fn audit(&mut self, action: &str, detail: &serde_json::Value) -> Result<()> {
         with_timeout(async {
             self.writes += 1;
-            self.append_audit(action, None, &detail.to_string()).await
+            let entry = self.log_entry();
+            log::append_audit(&mut self.inner, &entry, action, None, &detail.to_string()).await
         })
         .await
     }
@@ -267,6 +257,21 @@ impl Tx {
     /// When the connection broke, in which case the database takes it back.
     pub async fn rollback(self) -> Result<()> {
         with_timeout(async { Ok(self.inner.rollback().await?) }).await
+    }
+
+    async fn log(&mut self, change: &ChangeRecord) -> Result<()> {
+        self.writes += 1;
+        let entry = self.log_entry();
+        change.append(&mut self.inner, &entry).await
+    }
+
+    fn log_entry(&self) -> LogEntry {
+        LogEntry {
+            actor: self.actor.name.clone(),
+            at: self.now,
+            revision: self.revision,
+            sequence: self.writes,
+        }
     }
 
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {

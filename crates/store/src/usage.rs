@@ -4,6 +4,7 @@ mod insert;
 mod query;
 mod requests;
 mod rollup;
+mod row;
 mod values;
 
 pub(crate) use values::placeholders;

@@ -40,15 +40,17 @@ impl Report {
         let bytes = report.encoded_len();
         let HealthReport { proxy, region, targets, credentials, truncated } = report;
         short(&region)?;
-        let targets = targets.into_iter().map(|health| {
+        let targets = targets.into_iter().map(|mut health| {
             [&health.provider, &health.model, &health.upstream, &health.state]
                 .into_iter()
                 .chain(&health.leads)
                 .try_for_each(|text| short(text))?;
+            health.state = proto::state_from(&health.state).to_owned();
             seen(&health.endpoint.clone(), &health.owner.clone(), health)
         });
-        let keys = credentials.into_iter().map(|health| {
+        let keys = credentials.into_iter().map(|mut health| {
             short(&health.name).and(short(&health.state))?;
+            health.state = proto::state_from(&health.state).to_owned();
             seen(&health.id.clone(), &health.owner.clone(), health)
         });
         let (targets, keys) = (targets.collect::<Result<_, _>>()?, keys.collect::<Result<_, _>>()?);

@@ -59,12 +59,12 @@ fn proxies_that_agree_have_a_state_and_those_that_do_not_are_mixed() {
     assert!(dead);
     let left: Vec<_> = eu.proxies.iter().map(|one| (one.proxy.as_str(), one.health.left_seconds)).collect();
     assert_eq!(left, [("p1", Some(4.0)), ("p2", Some(3.0))]);
-    assert_eq!((us.health.state.as_str(), us.health.ttft_p95_ms), ("open", Some(120.0)));
+    assert_eq!((us.health.state.as_str(), us.health.ttft_p95_ms), ("healthy", Some(120.0)));
 
     take("p2", "eu", open(endpoint));
     let items = targets(&reports.newest(now), now);
     assert_eq!(items[0].1.health.state, "mixed");
-    assert_eq!(items[0].1.proxies[1].health.state, "open");
+    assert_eq!(items[0].1.proxies[1].health.state, "healthy");
 }
 
 #[test]
@@ -135,8 +135,35 @@ fn a_dry_run_knows_what_the_proxies_of_its_region_know() {
             matches!(admission, BreakerState::Ejected { dead: true, left } if left > Duration::from_secs(30))
         );
         let benched = |id, revision| live.credential(id, revision).usable(0, at).err().map(|b| b.reason);
-        assert_eq!(benched(refused, 7), Some(UnavailableReason::Disabled));
+        assert_eq!(benched(refused, 7), Some(UnavailableReason::Refused));
         assert_eq!(benched(rests, 7), Some(UnavailableReason::Resting));
         assert_eq!(benched(refused, 8), None, "another revision is another key");
     }
+}
+
+#[test]
+fn words_of_older_and_newer_proxies_are_shown_as_one() {
+    let (reports, endpoint, credential, now) =
+        (HealthReports::default(), ResourceId::new(), ResourceId::new(), Instant::now());
+    let take = |proxy: &str, target: &str, key: &str| {
+        let target = TargetHealth { state: target.to_owned(), ..open(endpoint) };
+        let key = CredentialHealth {
+            id: proto::id_to(Some(credential)),
+            name: "openai/main".to_owned(),
+            state: key.to_owned(),
+            ..CredentialHealth::default()
+        };
+        let report = HealthReport { credentials: vec![key], ..report(proxy, "eu", vec![target]) };
+        reports.take(report, now).unwrap();
+    };
+    let shown = || {
+        let reports = reports.newest(now);
+        (targets(&reports, now)[0].1.health.state.clone(), keys(&reports, now)[0].1.health.state.clone())
+    };
+    take("older", "open", "disabled");
+    take("newer", "healthy", "refused");
+    assert_eq!(shown(), ("healthy".to_owned(), "refused".to_owned()));
+    take("newer", "no_credential", "refused");
+    take("older", "no_credential", "refused");
+    assert_eq!(shown(), ("no_credential".to_owned(), "refused".to_owned()));
 }

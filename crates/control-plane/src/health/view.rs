@@ -51,8 +51,8 @@ pub struct TargetOfProxy {
 /// What is seen of a target.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TargetFacts {
-    /// `open`: in use; `warming`: in use by its share; `half_open`: waits for the outcome of a trial; `ejected`;
-    /// `mixed`: the proxies do not agree.
+    /// `healthy`: in use; `warming`: in use by its share; `half_open`: waits for the outcome of a trial; `ejected`;
+    /// `no_credential`: none of the provider's keys is usable; `mixed`: the proxies do not agree.
     pub state: String,
     /// Seconds that are left of the ejection.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +110,7 @@ pub struct KeyOfProxy {
 /// What is seen of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct KeyFacts {
-    /// `usable`; `resting`: the provider said 429 and until when; `throttled`: it said 429 a moment ago; `disabled`:
+    /// `usable`; `resting`: the provider said 429 and until when; `throttled`: it said 429 a moment ago; `refused`:
     /// it refused it; `requests_spent`, `tokens_spent`: by its count too few are left; `mixed`: the proxies do not
     /// agree.
     pub state: String,

@@ -1,30 +1,21 @@
-//! The OpenAPI 3.1 document, made from the table of operations and the types that parse and answer.
+//! The OpenAPI 3.1 document, built from the operations that the router serves.
 
-use admin_api::{
-    ApplyReply, CatalogueItem, CatalogueReply, Direction, Document, ExplainReply, ExplainRequest, List,
-    Problem, item_schema,
-};
-use domain::{Catalogue, Kind};
+use admin_api::{Direction, Problem};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{
-    health::TargetsHealth,
-    operations::{Method, Operation, Shape, operations},
-    reports::{AuditItem, RequestItem, UsageItem},
-};
-use crate::watch::ProxyStatus;
+use super::operation::{Method, Operation, Shape};
 
-/// The document.
-pub(super) fn document() -> Value {
+/// The document of these operations.
+pub(super) fn document(operations: &[Operation]) -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;
     let mut generator = settings.into_generator();
     let problem = generator.subschema_for::<Problem>().to_value();
     let mut paths: Map<String, Value> = Map::new();
-    for operation in operations() {
-        let described = describe(&operation, &mut generator);
+    for operation in operations {
+        let described = describe(operation, &mut generator);
         let path = paths.entry(operation.path()).or_insert_with(|| json!({}));
         path[operation.method.as_str()] = described;
     }
@@ -61,7 +52,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             "description": "Name or id; slashes within the names of models, prices and credentials stay as they are. Of the catalogue: `kind/model`.",
         }));
     }
-    if matches!(operation.method, Method::PutOutcome | Method::Patch | Method::Delete) {
+    if matches!(operation.method, Method::Put | Method::Patch | Method::Delete) {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "schema": { "type": "string" },
             "description": "The `revision` that was read; 412 when the resource was written since.",
@@ -76,7 +67,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             "default": { "$ref": "#/components/responses/Problem" },
         },
     });
-    if operation.request != Shape::Nothing {
+    if !matches!(operation.request, Shape::Empty) {
         described["requestBody"] =
             json!({ "required": true, "content": content(operation.request, true, generator) });
     }
@@ -92,13 +83,13 @@ fn operation_id(operation: &Operation) -> String {
 
 fn reply(shape: Shape, generator: &mut SchemaGenerator) -> Value {
     match shape {
-        Shape::Nothing => json!({ "description": "Done." }),
+        Shape::Empty => json!({ "description": "Done." }),
         shape => json!({ "description": "The answer.", "content": content(shape, false, generator) }),
     }
 }
 
 fn content(shape: Shape, in_request: bool, generator: &mut SchemaGenerator) -> Value {
-    let schema = schema(shape, generator);
+    let schema = shape.schema(generator);
     match shape {
         _ if !in_request => json!({ "application/json": { "schema": schema } }),
         Shape::Item(_, Direction::Patch) => json!({
@@ -108,50 +99,12 @@ fn content(shape: Shape, in_request: bool, generator: &mut SchemaGenerator) -> V
     }
 }
 
-fn schema(shape: Shape, generator: &mut SchemaGenerator) -> Value {
-    match shape {
-        Shape::Nothing | Shape::OpenApi => json!({ "type": "object" }),
-        Shape::Item(kind, direction) => item(kind, direction, generator),
-        Shape::Items(kind) => page(&item(kind, Direction::Read, generator)),
-        Shape::Document => generator.subschema_for::<Document>().to_value(),
-        Shape::Applied => generator.subschema_for::<ApplyReply>().to_value(),
-        Shape::Usage => generator.subschema_for::<List<UsageItem>>().to_value(),
-        Shape::Requests => generator.subschema_for::<List<RequestItem>>().to_value(),
-        Shape::Catalogue => generator.subschema_for::<List<CatalogueItem>>().to_value(),
-        Shape::CatalogueModel => generator.subschema_for::<CatalogueItem>().to_value(),
-        Shape::CatalogueFile => generator.subschema_for::<Catalogue>().to_value(),
-        Shape::CatalogueImported => generator.subschema_for::<CatalogueReply>().to_value(),
-        Shape::Question => generator.subschema_for::<ExplainRequest>().to_value(),
-        Shape::Explained => generator.subschema_for::<ExplainReply>().to_value(),
-        Shape::Audit => generator.subschema_for::<List<AuditItem>>().to_value(),
-        Shape::Proxies => generator.subschema_for::<List<ProxyStatus>>().to_value(),
-        Shape::TargetsHealth => generator.subschema_for::<TargetsHealth>().to_value(),
-    }
-}
-
-/// A resource's schema, once among the components and then by reference.
-fn item(kind: Kind, direction: Direction, generator: &mut SchemaGenerator) -> Value {
-    let name = format!("{kind}_{}", format!("{direction:?}").to_ascii_lowercase());
-    if !generator.definitions().contains_key(&name) {
-        let schema = item_schema(kind, direction, generator).to_value();
-        generator.definitions_mut().insert(name.clone(), schema);
-    }
-    json!({ "$ref": format!("#/components/schemas/{name}") })
-}
-
-fn page(item: &Value) -> Value {
-    json!({
-        "type": "object",
-        "properties": { "items": { "type": "array", "items": item }, "next": { "type": "string" } },
-        "required": ["items"],
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::rest::operations;
 
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
@@ -166,7 +119,8 @@ mod tests {
 
     #[test]
     fn every_reference_resolves_and_every_operation_is_there_once() {
-        let document = document();
+        let operations = operations::all();
+        let document = document(&operations);
         let mut found = Vec::new();
         references(&document, &mut found);
         assert!(found.len() > 50);
@@ -182,6 +136,6 @@ mod tests {
                 assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{operation}");
             }
         }
-        assert_eq!(count, operations().len());
+        assert_eq!(count, operations.len());
     }
 }

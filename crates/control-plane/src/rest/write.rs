@@ -3,11 +3,16 @@
 use std::borrow::Cow;
 
 use admin_api::{Item, ShownOnce};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use domain::{Kind, Resource, ResourceId, Timestamp, Version};
 use serde_json::Value;
 use store::{Actor, Stored, Tx};
 
-use super::{AdminState, error::ApiError};
+use super::{error::ApiError, state::AdminState};
 use crate::plan::{ConfigGraph, Plan, Planner};
 
 impl AdminState {
@@ -22,7 +27,7 @@ impl AdminState {
         let before = ConfigGraph::new(tx.load().await?);
         let (id, mut plan) = self.planned(&before, work)?;
         let secret = plan.secrets.pop().map(|shown| ShownOnce(shown.secret));
-        carry_out(&mut tx, &mut plan).await?;
+        execute(&mut tx, &mut plan).await?;
         let stored =
             tx.get_by_id(id).await?.ok_or_else(|| ApiError::not_found("there is no such resource"))?;
         let owner = stored.resource.tenant;
@@ -43,7 +48,7 @@ impl AdminState {
         let mut tx = self.store.begin(actor).await?;
         let before = ConfigGraph::new(tx.load().await?);
         let (result, mut plan) = self.planned(&before, work)?;
-        carry_out(&mut tx, &mut plan).await?;
+        execute(&mut tx, &mut plan).await?;
         let version = tx.commit().await?;
         Ok((result, plan, version))
     }
@@ -84,7 +89,7 @@ impl AdminState {
     }
 }
 
-async fn carry_out(tx: &mut Tx, plan: &mut Plan) -> Result<(), ApiError> {
+async fn execute(tx: &mut Tx, plan: &mut Plan) -> Result<(), ApiError> {
     for draft in plan.drafts.drain(..) {
         tx.put(draft).await?;
     }
@@ -157,4 +162,13 @@ pub(super) fn missing(kind: Kind, tenant: Option<&str>, name: &str) -> ApiError 
 
 fn no_tenant(name: &str) -> ApiError {
     ApiError::invalid("tenant", format!("there is no tenant {name:?}"))
+}
+
+/// A resource as an answer; its revision is the entity tag.
+pub(super) fn item_response(status: StatusCode, item: &Item) -> Response {
+    let mut response = (status, Json(item)).into_response();
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", item.revision)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }

@@ -31,7 +31,7 @@ const SPARED: u64 = 1_000_000;
 pub struct Unavailable {
     /// Why not.
     pub reason: UnavailableReason,
-    /// For how long; nothing left of `Disabled`: it waits for [`CredentialState::take_trial`].
+    /// For how long; nothing left of `Refused`: it waits for [`CredentialState::take_trial`].
     pub left: Duration,
 }
 
@@ -43,7 +43,7 @@ pub enum UnavailableReason {
     /// The provider said 429 a moment ago and named no time: it might serve already.
     Throttled,
     /// The provider refused it: 401, 402 or 403.
-    Disabled,
+    Refused,
     /// By the provider's count too few requests are left; it may be wrong.
     RequestsSpent,
     /// By the provider's count too few tokens are left for this request; it may be wrong.
@@ -57,13 +57,13 @@ impl UnavailableReason {
         matches!(self, Self::Throttled | Self::RequestsSpent | Self::TokensSpent)
     }
 
-    /// The word in records, reports and labels of metrics.
+    /// The word in explanations, in labels of metrics and wherever people read it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Resting => "resting",
             Self::Throttled => "throttled",
-            Self::Disabled => "disabled",
+            Self::Refused => "refused",
             Self::RequestsSpent => "requests_spent",
             Self::TokensSpent => "tokens_spent",
         }
@@ -84,7 +84,7 @@ pub struct Sent {
 pub struct CredentialView {
     /// Why a request of no tokens could not use it.
     pub benched: Option<Unavailable>,
-    /// Refusals in a row; each disabled it.
+    /// Refusals in a row; each took it out of use.
     pub times: u32,
     /// Requests under way.
     pub in_flight: u32,
@@ -125,7 +125,7 @@ impl CredentialState {
         let benched = |reason, left| Err(Unavailable { reason, left: duration(left) });
         let word = self.breaker.load();
         if !word.is_closed() {
-            return benched(UnavailableReason::Disabled, word.left(now));
+            return benched(UnavailableReason::Refused, word.left(now));
         }
         match self.rest.load(Acquire).saturating_sub(now) {
             0 => {}
@@ -144,7 +144,7 @@ impl CredentialState {
         }
     }
 
-    /// Takes the one trial of a disabled key whose time is over; another one after `lasts` without an outcome.
+    /// Takes the one trial of a refused key whose time is over; another one after `lasts` without an outcome.
     pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
         self.breaker.permit(micros(lasts), now);
         self.breaker.take_trial(micros(lasts), now)
@@ -183,7 +183,7 @@ impl CredentialState {
     }
 
     /// The provider refused it: `Some(true)` the first time, which is worth an alert, `Some(false)` when the
-    /// trial failed, `None` when it was disabled already.
+    /// trial failed, `None` when it was refused already.
     pub fn disable(&self, now: Micros, draw: u64) -> Option<bool> {
         let word = self.breaker.load();
         if word.is_waiting(now) {
@@ -192,8 +192,8 @@ impl CredentialState {
         self.breaker.eject(word, true, REFUSED, now, draw).map(|_| word.is_closed())
     }
 
-    /// The provider accepted it: true if that ended its time as a disabled one. What was sent before it was
-    /// disabled and is answered while it waits ends nothing.
+    /// The provider accepted it: true if that ended its time as a refused one. What was sent before it was
+    /// refused and is answered while it waits ends nothing.
     pub fn succeeded(&self, now: Micros) -> bool {
         let word = self.breaker.load();
         word.phase == Phase::Trying && self.breaker.close(|word| word.phase == Phase::Trying, 0, now)
@@ -208,7 +208,7 @@ impl CredentialState {
     }
 
     /// Takes over what another replica knows: never shortens anything, and doing it twice changes nothing.
-    /// True if that disabled it.
+    /// True if that took it out of use.
     pub fn adopt(&self, shared: &HealthRecord, now: Micros) -> bool {
         self.rest.fetch_max(now.saturating_add(shared.rest.min(DAY)), AcqRel);
         let was_closed = self.breaker.load().is_closed();

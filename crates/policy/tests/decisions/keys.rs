@@ -121,7 +121,7 @@ fn a_target_without_a_usable_key_is_passed_over_until_one_is_back() {
     let [(target, SkipReason::NoUsableCredential { why, left, spent, .. })] = &passed(&plan)[..] else {
         panic!("{plan:?}")
     };
-    assert_eq!((target.as_str(), why.as_str(), spent), ("a/m", "1 resting, 1 disabled", &false));
+    assert_eq!((target.as_str(), why.as_str(), spent), ("a/m", "1 resting, 1 refused", &false));
     assert_eq!(*left, Duration::from_secs(20));
     assert_eq!(first(&desk.at(20 * SECOND, 0).unwrap()), "a/m");
     keys[0].state.rest(Duration::from_secs(3_600), 20 * SECOND);

@@ -80,9 +80,9 @@ fn line(table: &str, about: &str) -> Vec<String> {
 const TARGET: (&str, &str) = ("target", "first/down");
 const KEY: (&str, &str) = ("credential", "three/key-0");
 const HEALTHY: &str = r#"portcullis_target_healthy{provider="first",model="down",region="eu"}"#;
-const DISABLED: &str = r#"portcullis_credentials{provider="three",state="disabled"}"#;
+const REFUSED: &str = r#"portcullis_credentials{provider="three",state="refused"}"#;
 const DOWN_EVENTS: &str = r#"portcullis_alert_events_total{event="provider.down"}"#;
-const KEY_EVENTS: &str = r#"portcullis_alert_events_total{event="credential.disabled"}"#;
+const KEY_EVENTS: &str = r#"portcullis_alert_events_total{event="credential.refused"}"#;
 
 #[test]
 fn an_ejected_target_and_a_refused_key_are_seen_everywhere_until_they_are_back() {
@@ -103,7 +103,7 @@ fn an_ejected_target_and_a_refused_key_are_seen_everywhere_until_they_are_back()
         });
         assert!(reached, "{named:?} is {last:?}, not {want:?}");
     };
-    reaches("items", TARGET, ("open", 3));
+    reaches("items", TARGET, ("healthy", 3));
     reaches("keys", KEY, ("usable", 3));
     assert_eq!(measured(&proxies, HEALTHY), 3.0);
 
@@ -120,7 +120,7 @@ fn an_ejected_target_and_a_refused_key_are_seen_everywhere_until_they_are_back()
     script(&world, "down", &json!({}));
     let recovered = eventually(SOON, || {
         clients.iter().for_each(|client| ask(client, "chat"));
-        seen(&admin, "items", TARGET) == Some(("open".to_owned(), 3))
+        seen(&admin, "items", TARGET) == Some(("healthy".to_owned(), 3))
     });
     assert!(recovered, "{:?}", seen(&admin, "items", TARGET));
     assert_eq!((measured(&proxies, HEALTHY), measured(&proxies, DOWN_EVENTS)), (3.0, 1.0));
@@ -131,14 +131,14 @@ fn an_ejected_target_and_a_refused_key_are_seen_everywhere_until_they_are_back()
         measured(&proxies, KEY_EVENTS) == 1.0
     });
     assert!(refused);
-    reaches("keys", KEY, ("disabled", 3));
-    assert_eq!((measured(&proxies, DISABLED), measured(&proxies, KEY_EVENTS)), (3.0, 1.0));
+    reaches("keys", KEY, ("refused", 3));
+    assert_eq!((measured(&proxies, REFUSED), measured(&proxies, KEY_EVENTS)), (3.0, 1.0));
     let row = line(&health(&control, ADMIN_TOKEN, &[]), "three/key-0");
-    assert_eq!(row[..3], ["three/key-0", "eu", "disabled"], "{row:?}");
+    assert_eq!(row[..3], ["three/key-0", "eu", "refused"], "{row:?}");
     let yaml = health(&control, ADMIN_TOKEN, &["-o", "yaml"]);
     assert!(yaml.contains("credential: three/key-0") && !yaml.contains(BAD_KEY), "{yaml}");
     let log = proxies[1].stderr();
-    let told = log.lines().filter(|line| line.contains("credential.disabled")).count();
+    let told = log.lines().filter(|line| line.contains("credential.refused")).count();
     assert!(told == 1 && !log.contains(BAD_KEY), "{log}");
 
     // Another secret is another key, of which nothing is known.
@@ -146,10 +146,10 @@ fn an_ejected_target_and_a_refused_key_are_seen_everywhere_until_they_are_back()
     changed["providers"]["three"]["credentials"][0]["secret"]["value"] = json!("three-secret-2-0123456789");
     apply(&admin, &changed);
     reaches("keys", KEY, ("usable", 3));
-    assert_eq!(measured(&proxies, DISABLED), 0.0);
+    assert_eq!(measured(&proxies, REFUSED), 0.0);
 
     proxies.pop().unwrap().kill9().unwrap();
-    reaches("items", TARGET, ("open", 2));
+    reaches("items", TARGET, ("healthy", 2));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn standalone_sees_its_own_targets() {
     let mut shown = String::new();
     let listed = eventually(SOON, || {
         shown = health(&process, &token, &[]);
-        shown.lines().any(|line| line.starts_with("demo/") && line.contains(" open "))
+        shown.lines().any(|line| line.starts_with("demo/") && line.contains(" healthy "))
     });
     assert!(listed, "{shown}");
 }

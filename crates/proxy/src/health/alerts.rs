@@ -17,13 +17,13 @@ const MOST_MODELS: usize = 1_000;
 /// A target went out of use.
 const PROVIDER_DOWN: &str = "provider.down";
 /// A provider refused a key.
-const CREDENTIAL_DISABLED: &str = "credential.disabled";
+const CREDENTIAL_REFUSED: &str = "credential.refused";
 
 /// Alerts and ejections, counted.
 #[derive(Debug)]
 pub(crate) struct Alerts {
     down: AtomicU64,
-    disabled: AtomicU64,
+    refused: AtomicU64,
     providers: Names,
     models: Names,
     ejections: Family<Ejected, AtomicU64>,
@@ -54,7 +54,7 @@ impl Default for Alerts {
     fn default() -> Self {
         Self {
             down: AtomicU64::new(0),
-            disabled: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             providers: Names::new(MOST_PROVIDERS),
             models: Names::new(MOST_MODELS),
             ejections: EJECTIONS.family(AtomicU64::default),
@@ -96,9 +96,9 @@ impl Alerts {
             tracing::warn!(credential = name, status, "a provider still refuses a key");
             return;
         }
-        add(&self.disabled);
+        add(&self.refused);
         tracing::error!(
-            event = CREDENTIAL_DISABLED,
+            event = CREDENTIAL_REFUSED,
             credential = name,
             status,
             "a provider refused a key; it is not used until it is changed, or a trial succeeds"
@@ -109,7 +109,7 @@ impl Alerts {
 impl Collect for Alerts {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let mut events = to.counter(&ALERT_EVENTS)?;
-        for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_DISABLED, &self.disabled)] {
+        for (event, count) in [(PROVIDER_DOWN, &self.down), (CREDENTIAL_REFUSED, &self.refused)] {
             events.put([event], count.load(Ordering::Relaxed))?;
         }
         let mut ejections = to.counter(&EJECTIONS)?;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use domain::{ResourceId, Strategy, Timestamp};
 use policy::{
-    Credential, Snapshot, Target,
+    Credential, Endpoint, Snapshot, Target,
     health::{BreakerState, CredentialState, HealthRecord, HealthRecordKind, Micros},
 };
 use prost::Message as _;
@@ -15,6 +15,8 @@ use crate::gateway::ProxyState;
 
 /// Bytes that are left to the report's own fields.
 const ROOM: usize = 4 << 10;
+/// The word for a target that is in use.
+const HEALTHY: &str = "healthy";
 /// Most routes that are named as led by one target.
 const MOST_LED: usize = 32;
 
@@ -31,7 +33,7 @@ pub(super) fn report(gateway: &ProxyState, roster: &ConfiguredTargets, proxy: &s
     let mut targets: Vec<_> = roster.all().map(|target| self::target(target, &leads, now)).collect();
     let mut credentials = credentials(gateway, snapshot, now);
     targets.sort_by(|a, b| {
-        let key = |target: &TargetHealth| target.state == "open";
+        let key = |target: &TargetHealth| proto::state_from(&target.state) == HEALTHY;
         (key(a), &a.provider, &a.model, &a.endpoint).cmp(&(key(b), &b.provider, &b.model, &b.endpoint))
     });
     credentials.sort_by(|a, b| {
@@ -53,17 +55,33 @@ pub(super) fn report(gateway: &ProxyState, roster: &ConfiguredTargets, proxy: &s
     report
 }
 
-/// Whether it may be used, in a word.
-pub(crate) const fn state(admission: BreakerState) -> &'static str {
-    match admission {
-        BreakerState::Open => "open",
+/// The state of a target, in the word shown to people. Without a credential that could be used, a target that is in
+/// use otherwise cannot be; one that is out of use stays `ejected` or `half_open`.
+fn target_state(target: &Target, breaker: BreakerState, now: Micros) -> &'static str {
+    match breaker {
+        BreakerState::Open | BreakerState::Warming { .. }
+            if !has_usable_credential(&target.endpoint, now) =>
+        {
+            "no_credential"
+        }
+        BreakerState::Open => HEALTHY,
         BreakerState::Warming { .. } => "warming",
         BreakerState::HalfOpen => "half_open",
         BreakerState::Ejected { .. } => "ejected",
     }
 }
 
-/// Whether it may be used, in a word.
+/// Whether requests to an endpoint can be signed at this moment: it needs no credential, or one is usable or would be
+/// tried as a guess (`throttled`, `requests_spent`, `tokens_spent`).
+pub(crate) fn has_usable_credential(endpoint: &Endpoint, now: Micros) -> bool {
+    let may = |credential: &Arc<Credential>| match credential.state.usable(0, now) {
+        Ok(()) => true,
+        Err(unavailable) => unavailable.reason.is_guess(),
+    };
+    endpoint.credentials.is_empty() || endpoint.credentials.iter().any(may)
+}
+
+/// The state of a credential, in the word shown to people.
 pub(crate) fn key_state(state: &CredentialState, now: Micros) -> &'static str {
     state.view(now).state()
 }
@@ -100,7 +118,7 @@ fn target(target: &Target, leads: &HashMap<usize, Vec<String>>, now: Micros) -> 
         provider: target.model.provider.clone(),
         model: target.model.model.clone(),
         upstream: target.upstream.clone(),
-        state: state(view.admission).to_owned(),
+        state: proto::state_to(target_state(target, view.admission, now)).to_owned(),
         left_us: micros(left),
         dead,
         share_ppm: share,
@@ -141,7 +159,7 @@ fn credential(
         revision,
         owner: proto::id_to(owner),
         name: credential.name.clone(),
-        state: view.state().to_owned(),
+        state: proto::state_to(view.state()).to_owned(),
         left_us: view.benched.map(|benched| micros(benched.left)).unwrap_or_default(),
         times: view.times,
         in_flight: view.in_flight,

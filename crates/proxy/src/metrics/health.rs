@@ -8,13 +8,13 @@ use runtime::metrics::{Collect, Exposition};
 use super::table;
 use crate::{
     gateway::ProxyState,
-    health::{ConfiguredTargets, key_state},
+    health::{ConfiguredTargets, has_usable_credential, key_state},
 };
 
 /// Provider and model of the targets beyond those that are told apart.
 const OTHER: (&str, &str) = ("other", "other");
 /// The states of keys; `spent` is by the provider's count of requests or tokens.
-const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "disabled", "spent"];
+const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "refused", "spent"];
 
 /// Where the answers are.
 pub(crate) struct HealthStates(pub(crate) Arc<ProxyState>);
@@ -37,7 +37,8 @@ impl HealthStates {
         for target in roster.all() {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
-            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
+            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. })
+                && has_usable_credential(&target.endpoint, now);
             let one = TargetGauges { healthy, in_flight: target.state.in_flight().into() };
             named.entry(name).or_default().join(one);
         }

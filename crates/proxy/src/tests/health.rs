@@ -75,7 +75,7 @@ async fn keys_are_counted_by_state_and_one_that_is_refused_is_an_alert() {
         let labels = [r#"provider="a""#, &format!("state={state:?}")];
         count(&measured(bench), "portcullis_credentials", &labels)
     };
-    assert_eq!((in_state(&bench, "usable"), alerts(&measured(&bench), "credential.disabled")), (3.0, 0.0));
+    assert_eq!((in_state(&bench, "usable"), alerts(&measured(&bench), "credential.refused")), (3.0, 0.0));
     soon(async {
         while in_state(&bench, "usable") > 1.0 {
             bench.client.say("hi").await;
@@ -83,9 +83,36 @@ async fn keys_are_counted_by_state_and_one_that_is_refused_is_an_alert() {
         }
     })
     .await;
-    let states = ["usable", "resting", "throttled", "disabled", "spent"].map(|state| in_state(&bench, state));
+    let states = ["usable", "resting", "throttled", "refused", "spent"].map(|state| in_state(&bench, state));
     assert_eq!(states, [1.0, 1.0, 0.0, 1.0, 0.0]);
-    assert_eq!(alerts(&measured(&bench), "credential.disabled"), 1.0);
+    assert_eq!(alerts(&measured(&bench), "credential.refused"), 1.0);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_target_none_of_whose_keys_is_usable_says_so() {
+    let mut bench = Bench::one().await;
+    let mut listener = Listener::start(&bench.gateway);
+    listener.status.set_connected(true);
+    let (first, _) = listener.next().await;
+    assert_eq!(first.targets[0].state, "open", "the words of reports stay");
+    let healthy = |text: &str| count(text, "portcullis_target_healthy", &[r#"provider="a""#]);
+    assert_eq!(healthy(&measured(&bench)), 1.0);
+    bench.sim().script(r#"{"status":401}"#).await;
+    assert_ne!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    soon(async {
+        loop {
+            let (report, _) = listener.next().await;
+            let states = (report.targets[0].state.as_str(), report.credentials[0].state.as_str());
+            if states == ("no_credential", "disabled") {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_eq!(healthy(&measured(&bench)), 0.0);
+    listener.stop.cancel();
     bench.finish().await;
 }
 

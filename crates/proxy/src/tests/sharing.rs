@@ -128,7 +128,7 @@ async fn a_key_that_was_refused_or_throttled_here_is_spared_there() {
     one.sim().script_key(&credential("a", 1), r#"{"status":429,"retry_after":40}"#).await;
     served_by(&mut one).await;
     let benched = |name| key(&other, name).usable(0, other.gateway.now()).err().map(|benched| benched.reason);
-    until(|| benched("a/0") == Some(UnavailableReason::Disabled)).await;
+    until(|| benched("a/0") == Some(UnavailableReason::Refused)).await;
     until(|| benched("a/1") == Some(UnavailableReason::Resting)).await;
     let left = key(&other, "a/1").usable(0, other.gateway.now()).unwrap_err().left;
     assert!((20..=40).contains(&left.as_secs()), "{left:?}");

@@ -10,7 +10,7 @@ use super::{
     merge::{Write, merge},
     of_kind,
 };
-use crate::{Result, StoreError, Tx, open::with_timeout, row::bigint, usage::placeholders};
+use crate::{Result, StoreError, Tx, connect::with_timeout, row::bigint, usage::placeholders};
 
 /// Rows of one statement.
 const CHUNK: usize = 200;

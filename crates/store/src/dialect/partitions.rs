@@ -4,7 +4,7 @@ use domain::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row};
 
 use super::Dialect;
-use crate::{Result, Store, open::with_timeout};
+use crate::{Result, Store, connect::with_timeout};
 
 /// Partitions are there so many days ahead.
 const AHEAD: i64 = 7;

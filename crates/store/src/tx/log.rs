@@ -1,16 +1,17 @@
-//! What a write leaves behind besides the row: one line of the change log and one of the audit log.
+//! What a write appends besides the row: one line of the change log and one of the audit log.
 
 use std::collections::BTreeSet;
 
-use domain::{Kind, Resource, ResourceId};
+use domain::{Kind, Resource, ResourceId, Timestamp};
 use serde_json::{Value, json};
+use sqlx::AnyConnection;
 use uuid::Uuid;
 
-use super::{ResourceDraft, Tx};
+use super::draft::ResourceDraft;
 use crate::{Result, row::bigint};
 
 /// One change of one row. Holds specifications only, never sealed material.
-pub(super) struct Change {
+pub(super) struct ChangeRecord {
     op: &'static str,
     kind: Kind,
     id: ResourceId,
@@ -21,7 +22,7 @@ pub(super) struct Change {
     resealed: bool,
 }
 
-impl Change {
+impl ChangeRecord {
     pub(super) fn created(draft: &ResourceDraft) -> Self {
         Self {
             op: "create",
@@ -72,57 +73,65 @@ impl Change {
         }
         Value::Object(detail).to_string()
     }
-}
 
-impl Tx {
-    /// Appends to both logs.
-    pub(super) async fn log(&mut self, change: &Change) -> Result<()> {
-        self.writes += 1;
+    /// Appends the change to both logs.
+    pub(super) async fn append(&self, connection: &mut AnyConnection, entry: &LogEntry) -> Result<()> {
         sqlx::query(
             "INSERT INTO change_log \
              (revision, seq, at, kind, id, tenant_id, name, op, spec_before, spec_after, resealed) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
-        .bind(bigint(self.revision))
-        .bind(self.writes)
-        .bind(self.now.micros())
-        .bind(change.kind.as_str())
-        .bind(change.id.to_string())
-        .bind(change.tenant.map(|id| id.to_string()))
-        .bind(change.name.as_str())
-        .bind(change.op)
-        .bind(change.before.as_ref().map(Value::to_string))
-        .bind(change.after.as_ref().map(Value::to_string))
-        .bind(i64::from(change.resealed))
-        .execute(self.connection())
+        .bind(bigint(entry.revision))
+        .bind(entry.sequence)
+        .bind(entry.at.micros())
+        .bind(self.kind.as_str())
+        .bind(self.id.to_string())
+        .bind(self.tenant.map(|id| id.to_string()))
+        .bind(self.name.as_str())
+        .bind(self.op)
+        .bind(self.before.as_ref().map(Value::to_string))
+        .bind(self.after.as_ref().map(Value::to_string))
+        .bind(i64::from(self.resealed))
+        .execute(&mut *connection)
         .await?;
-        self.append_audit(change.op, Some(change), &change.detail()).await
+        append_audit(connection, entry, self.op, Some(self), &self.detail()).await
     }
+}
 
-    /// Appends to the audit log.
-    pub(super) async fn append_audit(
-        &mut self,
-        action: &str,
-        change: Option<&Change>,
-        detail: &str,
-    ) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO audit_log \
-             (id, at, actor, action, kind, resource_id, tenant_id, name, revision, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        )
-        .bind(Uuid::now_v7().to_string())
-        .bind(self.now.micros())
-        .bind(self.actor.name.clone())
-        .bind(action)
-        .bind(change.map(|change| change.kind.as_str()))
-        .bind(change.map(|change| change.id.to_string()))
-        .bind(change.and_then(|change| change.tenant).map(|id| id.to_string()))
-        .bind(change.map(|change| change.name.clone()))
-        .bind(bigint(self.revision))
-        .bind(detail)
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
+/// The write that a line of the logs belongs to.
+pub(super) struct LogEntry {
+    /// Name of the one who writes.
+    pub(super) actor: String,
+    pub(super) at: Timestamp,
+    pub(super) revision: u64,
+    /// Position of the change within its revision, from 1.
+    pub(super) sequence: i64,
+}
+
+/// Appends a line to the audit log; `change` is `None` for what changes no row by itself.
+pub(super) async fn append_audit(
+    connection: &mut AnyConnection,
+    entry: &LogEntry,
+    action: &str,
+    change: Option<&ChangeRecord>,
+    detail: &str,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO audit_log \
+         (id, at, actor, action, kind, resource_id, tenant_id, name, revision, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(entry.at.micros())
+    .bind(entry.actor.clone())
+    .bind(action)
+    .bind(change.map(|change| change.kind.as_str()))
+    .bind(change.map(|change| change.id.to_string()))
+    .bind(change.and_then(|change| change.tenant).map(|id| id.to_string()))
+    .bind(change.map(|change| change.name.clone()))
+    .bind(bigint(entry.revision))
+    .bind(detail)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

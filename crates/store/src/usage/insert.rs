@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::{Attempt, RequestId, ServiceTier, Usage, UsageEvent};
+use domain::{RequestId, ServiceTier, Usage, UsageEvent};
 use sqlx::{Any, AssertSqlSafe, Row, any::AnyArguments, query::Query};
 
 use super::{
     rollup::Rollup,
+    row::AttemptRow,
     values::{bounded, count_columns, placeholders, text},
 };
-use crate::{Result, Store, StoreError, open::with_timeout, row::bigint};
+use crate::{Result, Store, StoreError, connect::with_timeout, row::bigint};
 
 /// Most events of one batch.
 pub const MAX_BATCH: usize = 1_000;
@@ -24,14 +25,6 @@ const INTO: &str = "INSERT INTO usage_events (day, request_id, attempt, final, i
     request_duration_us, overhead_us, ttft_us, provider, model, outcome, status, started_at, duration_us, \
     cost_nanos, price_id, estimated, service_tier, rule, pool, reason, ";
 const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RETURNING request_id, attempt";
-
-/// One attempt, with the request it belongs to.
-pub(super) struct AttemptRow<'a> {
-    pub(super) event: &'a UsageEvent,
-    pub(super) attempt: Attempt,
-    /// Whether it is the request's last attempt.
-    pub(super) last: bool,
-}
 
 /// Why an event is one that no correct proxy sends.
 ///

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use super::rollup::OWN;
 use crate::{
     Result, Store, StoreError,
-    open::with_timeout,
+    connect::with_timeout,
     row::{self, bigint, unreadable},
 };
 

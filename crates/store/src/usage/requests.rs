@@ -10,7 +10,7 @@ use sqlx::{Row, any::AnyRow};
 
 use crate::{
     Page, Result, Store, StoreError,
-    open::with_timeout,
+    connect::with_timeout,
     page::bounded,
     row::{self, bigint, flag, maybe, parsed, small, unreadable},
 };

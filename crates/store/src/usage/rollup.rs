@@ -6,7 +6,7 @@ use domain::{RequestOutcome, Usage};
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{
-    insert::AttemptRow,
+    row::AttemptRow,
     values::{placeholders, text},
 };
 use crate::{Result, row::bigint};

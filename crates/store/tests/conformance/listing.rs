@@ -1,12 +1,12 @@
 //! Pages of rows by name.
 
-use domain::{Kind, ResourceId};
-use store::{ListFilter, Store, StoreError};
+use domain::Kind;
+use store::{ListFilter, OwnerFilter, Store, StoreError};
 
 use crate::fixture::{ada, fresh, key, tenant, write};
 
-async fn names(store: &Store, tenant: Option<Option<ResourceId>>, limit: u32) -> Vec<Vec<String>> {
-    let mut filter = ListFilter { tenant, after: None, limit };
+async fn names(store: &Store, owner: OwnerFilter, limit: u32) -> Vec<Vec<String>> {
+    let mut filter = ListFilter { owner, after: None, limit };
     let mut pages = Vec::new();
     loop {
         let page = store.list(Kind::Key, &filter).await.unwrap();
@@ -30,11 +30,14 @@ async fn pages_follow_names_by_their_bytes() {
     tx.delete(drafts[8].id).await.unwrap();
     tx.commit().await.unwrap();
 
-    let everyone = names(&store, None, 2).await;
+    let everyone = names(&store, OwnerFilter::Any, 2).await;
     assert_eq!(everyone, [vec!["B", "a:1"], vec!["b", "b"], vec!["c/d@e", "é"]]);
-    assert_eq!(names(&store, Some(Some(zeta.id)), 10).await, [["b"]]);
-    assert_eq!(names(&store, Some(Some(acme.id)), 3).await, [vec!["B", "a:1", "b"], vec!["c/d@e", "é"]]);
-    assert_eq!(names(&store, Some(None), 10).await, [Vec::<String>::new()]);
+    assert_eq!(names(&store, OwnerFilter::Tenant(zeta.id), 10).await, [["b"]]);
+    assert_eq!(
+        names(&store, OwnerFilter::Tenant(acme.id), 3).await,
+        [vec!["B", "a:1", "b"], vec!["c/d@e", "é"]]
+    );
+    assert_eq!(names(&store, OwnerFilter::Operator, 10).await, [Vec::<String>::new()]);
 }
 
 #[tokio::test]

@@ -51,11 +51,11 @@ fn a_refused_key_has_one_trial_after_each_time_and_the_time_doubles() {
     assert!(!key.succeeded(SECOND), "what was sent before it was disabled ends nothing");
     let mut now = 0;
     for minutes in [5, 10, 20, 40, 80, 160, 300, 300] {
-        assert_eq!(key.usable(0, now), benched(UnavailableReason::Disabled, minutes * 60));
+        assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, minutes * 60));
         now += minutes * 60 * SECOND;
-        assert_eq!(key.usable(0, now), benched(UnavailableReason::Disabled, 0));
+        assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 0));
         assert!(key.take_trial(LEASE, now) && !key.take_trial(LEASE, now));
-        assert_eq!(key.usable(0, now), benched(UnavailableReason::Disabled, 10));
+        assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 10));
         assert_eq!(key.disable(now, MIDDLE), Some(false));
     }
     now += 6 * 3_600 * SECOND;
@@ -63,7 +63,7 @@ fn a_refused_key_has_one_trial_after_each_time_and_the_time_doubles() {
     assert_eq!(key.usable(0, now), Ok(()));
     now += SECOND;
     assert_eq!(key.disable(now, MIDDLE), Some(true), "that is news again");
-    assert_eq!(key.usable(0, now), benched(UnavailableReason::Disabled, 300), "and it begins anew");
+    assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 300), "and it begins anew");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_rest_and_a_refusal_are_shared_and_do_not_grow_with_the_telling() {
     a.disable(10 * SECOND, MIDDLE);
     let told = a.shared(10 * SECOND).unwrap();
     assert!(b.adopt(&told, 10 * SECOND) && !b.adopt(&told, 10 * SECOND));
-    assert_eq!(b.usable(0, 10 * SECOND), benched(UnavailableReason::Disabled, 300));
+    assert_eq!(b.usable(0, 10 * SECOND), benched(UnavailableReason::Refused, 300));
     assert_eq!(b.disable(10 * SECOND, MIDDLE), None, "others know");
     let now = 310 * SECOND;
     assert!(b.take_trial(LEASE, now) && b.succeeded(now));

@@ -5,7 +5,7 @@ use domain::{Kind, ProviderSpec, Spec};
 use secrets::ApiKeyDigests;
 use store::Actor;
 
-use super::{AdminState, error::ApiError};
+use super::{error::ApiError, state::AdminState};
 use crate::plan::DesiredResource;
 
 impl AdminState {

@@ -1,62 +1,60 @@
-//! The answers of the reports: money as decimal strings, token counts disjoint, ids beside names.
+//! `GET /api/v1/requests`: the request log, newest first; money as decimal strings, token counts disjoint.
 
-use domain::{Attempt, AttemptOutcome, Money, RequestId, ResourceId, Timestamp, Usage, UsageEvent};
+use admin_api::List;
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use domain::{Attempt, AttemptOutcome, Money, RequestId, Timestamp, Usage, UsageEvent};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{AuditEntry, Totals};
+use store::RequestQuery;
 
-/// Sums of one group.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct UsageItem {
-    /// One field per dimension that was asked for; `null`: nobody named a user or feature.
-    #[serde(flatten)]
-    group: Map<String, Value>,
-    /// Requests; each counts where its last attempt went.
-    requests: u64,
-    /// Attempts at providers.
-    attempts: u64,
-    /// Requests that ended in an error, a cut stream or the proxy's death.
-    errors: u64,
-    /// Attempts whose usage is an estimate.
-    estimated: u64,
-    /// Attempts at models without a price: their cost is missing in `cost_usd`, not zero.
-    unpriced: u64,
-    /// Input tokens, of whatever sort.
-    tokens_in: u64,
-    /// Output tokens, of whatever sort.
-    tokens_out: u64,
-    /// The same by sort.
-    #[serde(flatten)]
-    usage: Usage,
-    /// US dollars; `null`: all of it went to models without a price.
-    cost_usd: Option<Money>,
+use crate::rest::{
+    error::ApiError,
+    names::{Names, TENANT, tenant_filter},
+    operation::{Method, Operation, Shape},
+    request::{AdminRequest, Param},
+    state::AdminState,
+};
+
+const QUERY: &[Param] =
+    &[Param::LIMIT, Param::CURSOR, TENANT, Param::new("request_id", "This request only.")];
+
+/// The operation.
+pub(super) fn operation() -> Operation {
+    Operation::new(Method::Get, "requests", "The request log, newest first", |state, request| {
+        Box::pin(requests(state, request))
+    })
+    .query(QUERY)
+    .reply(Shape::of::<List<RequestItem>>())
 }
 
-impl UsageItem {
-    pub(super) fn new(group: Map<String, Value>, totals: &Totals) -> Self {
-        let Totals { attempts, requests, errors, estimated, unpriced, usage, cost } = *totals;
-        let (tokens_in, tokens_out) = (usage.input(), usage.output());
-        // A sum of unknown costs is unknown, not zero.
-        let cost_usd = Some(cost).filter(|cost| *cost != Money::ZERO || unpriced == 0);
-        Self {
-            group,
-            requests,
-            attempts,
-            errors,
-            estimated,
-            unpriced,
-            tokens_in,
-            tokens_out,
-            usage,
-            cost_usd,
-        }
+async fn requests(state: &AdminState, request: &AdminRequest) -> Result<Response, ApiError> {
+    let none =
+        |_| ApiError::invalid("request_id", "is none; an answer's header x-portcullis-request-id has it");
+    let query = RequestQuery {
+        after: request.parameter("cursor").map(str::to_owned),
+        limit: request.limit()?,
+        tenant: tenant_filter(state, request).await?,
+        request: request.typed::<RequestId>("request_id").map_err(none)?,
+    };
+    let page = state.store.requests(&query).await;
+    let page = page.map_err(|error| ApiError::of_parameter("cursor", error))?;
+    let mut names = Names::new(state);
+    let mut items = Vec::with_capacity(page.items.len());
+    for event in page.items {
+        let tenant = names.of(event.attribution.tenant).await?;
+        let key = names.of(event.attribution.key).await?;
+        items.push(RequestItem::new(event, tenant, key));
     }
+    Ok(Json(List { items, next: page.next }).into_response())
 }
 
 /// One finished request.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct RequestItem {
+struct RequestItem {
     request_id: RequestId,
     /// When it ended.
     at: Timestamp,
@@ -128,7 +126,7 @@ struct AttemptItem {
 }
 
 impl RequestItem {
-    pub(super) fn new(event: UsageEvent, tenant: String, key: String) -> Self {
+    fn new(event: UsageEvent, tenant: String, key: String) -> Self {
         let attempts: Vec<AttemptItem> = event.attempts.iter().map(AttemptItem::new).collect();
         let sum = |sum: Option<Money>, attempt: &AttemptItem| Some(sum?.plus(attempt.cost_usd?));
         let last = event.answering().cloned();
@@ -182,36 +180,5 @@ impl AttemptItem {
             estimated: attempt.estimated,
             reason: attempt.reason.clone(),
         }
-    }
-}
-
-/// One line of the audit log.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct AuditItem {
-    id: String,
-    at: Timestamp,
-    /// Who; of an admin token the first digits of its digest.
-    actor: String,
-    /// `create`, `update`, `delete`.
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<domain::Kind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<ResourceId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    /// The revision it was part of.
-    revision: u64,
-    /// `changed`: fields; `sealed`: that the secret changed.
-    #[serde(default, skip_serializing_if = "super::is_empty")]
-    detail: Value,
-}
-
-impl AuditItem {
-    pub(super) fn new(entry: AuditEntry, tenant: Option<String>) -> Self {
-        let AuditEntry { id, at, actor, action, kind, resource, name, revision, detail, .. } = entry;
-        Self { id: id.to_string(), at, actor, action, kind, resource, tenant, name, revision, detail }
     }
 }

@@ -11,10 +11,33 @@ use axum::{
 use serde_json::Value;
 use store::Actor;
 
-use super::{error::ApiError, operations::Param};
+use super::error::ApiError;
 
 const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 500;
+
+/// A query parameter that an operation takes.
+#[derive(Debug)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    /// For the OpenAPI document.
+    pub(super) description: &'static str,
+}
+
+impl Param {
+    /// The size of a page.
+    pub(super) const LIMIT: Self =
+        Self::new("limit", "How many entries, 1 to 500; 100 when it is not given.");
+    /// Where a page begins.
+    pub(super) const CURSOR: Self = Self::new("cursor", "`next` of the page before.");
+    /// The owner of a resource.
+    pub(super) const OWNER: Self =
+        Self::new("tenant", "The owner, by name or id; not given: the operator. Keys always have one.");
+
+    pub(super) const fn new(name: &'static str, description: &'static str) -> Self {
+        Self { name, description }
+    }
+}
 
 /// One request.
 pub(super) struct AdminRequest {

@@ -2,42 +2,11 @@
 
 use std::sync::Arc;
 
-use admin_api::{
-    ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget, RuleVerdict,
-};
+use admin_api::{ExplainRefusal, ExplainReply, PassedTarget, PlannedTarget, RuleVerdict};
 use domain::{ErrorKind, Strategy};
-use policy::{
-    ApiKey, ChosenBy, ConfigRows, Plan, PoolKind, Route, RoutingError, RuleSeen, SkippedTarget, Snapshot,
-};
+use policy::{ChosenBy, Plan, PoolKind, Route, RoutingError, RuleSeen, SkippedTarget, Snapshot};
 
-use super::question::Question;
 use crate::rest::error::ApiError;
-
-/// What is known before anything is decided.
-pub(super) fn blank(
-    rows: &ConfigRows,
-    (asked, question): (&ExplainRequest, &Question),
-    key: &ApiKey,
-    region: Option<String>,
-) -> ExplainReply {
-    ExplainReply {
-        version: rows.version,
-        tenant: key.tenant.name.clone(),
-        key: asked.key.as_ref().map(|_| key.name.clone()),
-        api: question.api.name().to_owned(),
-        region,
-        input_tokens: question.input_tokens(),
-        route: question.facts.model.clone(),
-        rule: None,
-        pool: None,
-        pool_of: None,
-        rules: Vec::new(),
-        attempts: Vec::new(),
-        passed_over: Vec::new(),
-        refusal: None,
-        health: ExplainHealth { proxies: 0, basis: String::new() },
-    }
-}
 
 /// What the client would get instead of an answer.
 pub(super) fn refusal(kind: ErrorKind, message: &impl ToString) -> ExplainRefusal {

@@ -8,12 +8,30 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{AdminState, error::ApiError, reports::Names};
-use crate::health::{self, KeyItem, TargetItem};
+use crate::{
+    health::{self, KeyItem, TargetItem},
+    rest::{
+        error::ApiError,
+        names::Names,
+        operation::{Method, Operation, Shape},
+        state::AdminState,
+    },
+};
+
+/// The operation.
+pub(super) fn operation() -> Operation {
+    Operation::new(
+        Method::Get,
+        "health/targets",
+        "What the connected proxies see of targets and keys",
+        |state, _| Box::pin(targets(state)),
+    )
+    .reply(Shape::of::<TargetsHealth>())
+}
 
 /// What the connected proxies see.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct TargetsHealth {
+struct TargetsHealth {
     /// The targets that routes name, by name and region.
     items: Vec<TargetItem>,
     /// The keys of providers, by name and region.
@@ -23,18 +41,18 @@ pub(super) struct TargetsHealth {
     truncated: Vec<String>,
 }
 
-/// `GET /api/v1/health/targets`.
-pub(super) async fn targets(state: &AdminState) -> Result<Response, ApiError> {
+async fn targets(state: &AdminState) -> Result<Response, ApiError> {
     let now = Instant::now();
     let reports = state.proxies.health.newest(now);
     let mut names = Names::new(state);
-    let (mut items, mut keys) = (Vec::new(), Vec::new());
+    let mut items = Vec::new();
     for (owner, mut item) in health::targets(&reports, now) {
         if let Some(owner) = owner {
             item.tenant = Some(names.of(owner).await?);
         }
         items.push(item);
     }
+    let mut keys = Vec::new();
     for (owner, mut item) in health::keys(&reports, now) {
         if let Some(owner) = owner {
             item.tenant = Some(names.of(owner).await?);
