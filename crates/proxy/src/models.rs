@@ -53,7 +53,7 @@ pub(crate) fn show(
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     // SDKs percent-encode the slash of `provider/model`.
     let unknown = || GatewayError::new(ErrorKind::RouteNotFound, "no such model").param(Some("model"));
-    let name = wire::path::decoded(name).ok_or_else(unknown)?;
+    let name = wire::percent::decode(name).ok_or_else(unknown)?;
     if !visible_models(&snapshot, &caller).contains(&name) {
         return Err(unknown());
     }

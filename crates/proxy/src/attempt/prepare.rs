@@ -66,7 +66,7 @@ pub(super) fn prepare(
     if to == Dialect::Anthropic {
         // A client of the dialect says its own version; what the gateway wrote has the one it was written for.
         let [said, beta] = &ask.options.anthropic;
-        let own = HeaderValue::from_static(version.unwrap_or(wire::anthropic::API_VERSION));
+        let own = HeaderValue::from_static(version.unwrap_or(wire::dialects::anthropic::API_VERSION));
         headers.insert(ANTHROPIC_VERSION, said.clone().filter(|_| version.is_none()).unwrap_or(own));
         if let (Some(beta), None) = (beta, version) {
             headers.insert(ANTHROPIC_BETA, beta.clone());
@@ -78,9 +78,9 @@ pub(super) fn prepare(
 /// Claude's body as Vertex wants it: no model, and the version inside.
 fn for_vertex(ask: &LlmRequest, body: &Bytes, version: Option<&str>) -> Bytes {
     let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
-    let older = version.or(said) == Some(wire::anthropic::API_VERSION_WITH_SAMPLING);
-    let version = if older { VERTEX_WITH_SAMPLING } else { wire::anthropic::API_VERSION };
-    wire::anthropic::vertex_body(body, version)
+    let older = version.or(said) == Some(wire::dialects::anthropic::API_VERSION_WITH_SAMPLING);
+    let version = if older { VERTEX_WITH_SAMPLING } else { wire::dialects::anthropic::API_VERSION };
+    wire::dialects::anthropic::vertex_body(body, version)
 }
 
 fn address(planned: &PlannedTarget, path: String) -> Result<Uri, GatewayError> {

@@ -27,7 +27,7 @@ const PROBE: &str = "probe";
 pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
     let endpoint = &target.endpoint;
     let dialect = endpoint.dialect_for(endpoint.own_dialect(), &target.upstream).dialect;
-    let codec = dialect.codec()?;
+    let codec = wire::codec(dialect);
     let text = PartKind::Text(Cow::Borrowed(&*probe.prompt));
     let call = Call {
         model: Cow::Borrowed(&*target.upstream),
@@ -46,11 +46,8 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
     let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
     let in_path = in_path(dialect, &target.upstream);
-    let api = api(dialect);
-    let facts = match dialect {
-        Dialect::OpenAiChat => wire::scan(api, &body),
-        _ => codec.scan(in_path.borrowed(), &body),
-    };
+    let api = Api::of(dialect);
+    let facts = codec.scan(api, in_path.borrowed(), &body);
     let planned = PlannedTarget {
         target: Arc::clone(target),
         reason: SelectionReason::First,
@@ -105,16 +102,5 @@ fn in_path(dialect: Dialect, model: &str) -> PathParams {
             PathParams { model: Some(model.to_owned()), stream: Some(true), version: None }
         }
         _ => PathParams::default(),
-    }
-}
-
-const fn api(dialect: Dialect) -> Api {
-    match dialect {
-        Dialect::OpenAiChat => Api::Chat,
-        Dialect::OpenAiResponses => Api::Responses,
-        Dialect::Anthropic => Api::Messages,
-        Dialect::Gemini => Api::Gemini,
-        Dialect::Cohere => Api::Cohere,
-        Dialect::Bedrock => Api::Converse,
     }
 }

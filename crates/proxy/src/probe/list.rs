@@ -71,7 +71,7 @@ fn request(endpoint: &Endpoint) -> Option<Request<Bytes>> {
     request.headers_mut().insert(header::USER_AGENT, agent);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if endpoint.own_dialect() == Dialect::Anthropic {
-        let version = HeaderValue::from_static(wire::anthropic::API_VERSION);
+        let version = HeaderValue::from_static(wire::dialects::anthropic::API_VERSION);
         request.headers_mut().insert(HeaderName::from_static("anthropic-version"), version);
     }
     Some(request)

@@ -1,12 +1,16 @@
 //! The members of a request body that the scan reads, and what each must look like.
 
+use crate::{
+    api::Api,
+    facts::{RequestFacts, StreamOptions},
+    json::{Reader, decode},
+};
 use std::ops::Range;
 
 use super::{
-    Api, MAX_CHOICES, RequestFacts, ScanError, StreamOptions,
+    MAX_CHOICES, ScanError,
     shared::{Step, count, flag, limit, missing, model, objects, text, user},
 };
-use crate::json::{Reader, decode};
 
 /// Fields that both APIs read.
 const SHARED: [&str; 4] = ["model", "user", "safety_identifier", "metadata"];
