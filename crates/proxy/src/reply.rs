@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::{Attempt, ErrorKind, RequestId, Timestamp, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
-use wire::{Dialect, error::ClientErrorBody};
+use wire::{Dialect, codec::ErrorHeader, error::ClientErrorBody};
 
 use crate::{explain, relay::ResponseBody};
 
@@ -175,10 +175,8 @@ impl GatewayError {
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
-        if dialect == Dialect::Bedrock {
-            // boto3 takes the exception's name from here.
-            let name = HeaderValue::from_static(wire::dialects::bedrock::error_type(self.0.kind));
-            headers.insert(HeaderName::from_static("x-amzn-errortype"), name);
+        if let Some(ErrorHeader { name, value }) = codec.error_header(self.0.kind) {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         if let Some(explained) = &self.0.explained {
             explain::write(explained, headers);

@@ -139,8 +139,7 @@ fn translate(
     call.sampling.logprobs |= hide_logprobs;
     let encoded = provider.encode_call(&call, &facts, losses).map_err(EncodeError::Field)?;
     let talk = ResponseCodec::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
-    let anthropic = provider.name() == Dialect::Anthropic;
-    let version = anthropic.then(|| wire::dialects::anthropic::api_version(&facts, &call));
+    let version = provider.api_version(&call, &facts);
     Ok(EncodedRequest { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
 }
 

@@ -2,6 +2,9 @@
 
 mod schema;
 
+use std::collections::BTreeSet;
+
+pub use self::schema::obeys;
 use crate::{
     canonical::{Choice, Event, Finish, Logprob, PartKind},
     codec::DialectCodec,
@@ -9,9 +12,6 @@ use crate::{
     openai::finish,
     tap::frames::Frames,
 };
-use std::collections::BTreeSet;
-
-pub use self::schema::obeys;
 
 /// The first answer of a reply, or its only one.
 #[derive(Clone, Debug, PartialEq)]

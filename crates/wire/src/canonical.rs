@@ -18,6 +18,8 @@ mod reply;
 pub(crate) mod serial;
 mod signature;
 
+use std::borrow::Cow;
+
 pub use self::{
     call::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
@@ -30,8 +32,6 @@ pub use self::{
     reply::{Choice, Finish, Logprob, Reply},
     signature::{Family, Signature, SignatureMac},
 };
-
-use std::borrow::Cow;
 
 /// Text, borrowed where it could be.
 pub type Text<'a> = Cow<'a, str>;

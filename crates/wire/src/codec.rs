@@ -1,5 +1,10 @@
 //! What a dialect can do: read and write calls, answers, streams and errors.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::ErrorKind;
+
 use crate::{
     api::Api,
     canonical::{
@@ -12,14 +17,43 @@ use crate::{
     scan::{PathParamsRef, ScanError},
     splice::Edits,
 };
-use std::sync::Arc;
-
-use bytes::Bytes;
 
 /// One dialect. Pure: everything is a function of bytes.
 pub trait DialectCodec: Send + Sync {
     /// Which one.
     fn name(&self) -> Dialect;
+
+    /// How streams of the dialect are cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    /// Whether the request line names the model and says whether to stream, so that the body does not.
+    fn has_model_in_path(&self) -> bool {
+        false
+    }
+
+    /// The smallest output limit, in tokens, that providers of the dialect take.
+    fn min_output(&self) -> u64 {
+        1
+    }
+
+    /// The header in which a request names the version of the API, where the dialect has one.
+    fn version_header(&self) -> Option<VersionHeader> {
+        None
+    }
+
+    /// The version of the API for which [`Self::encode_call`] writes a call, where the dialect has versions.
+    fn api_version(&self, call: &Call<'_>, target: &TargetFacts<'_>) -> Option<&'static str> {
+        let _ = (call, target);
+        None
+    }
+
+    /// A body as Google's Vertex takes it; `version` is what [`Self::version_header`] would say.
+    fn vertex_body(&self, body: &Bytes, version: Option<&str>) -> Bytes {
+        let _ = version;
+        body.clone()
+    }
 
     /// One pass over a client's body: proves that it is JSON and finds what routing, metering and the verbatim
     /// path need. `api` is one of those that this dialect serves.
@@ -80,6 +114,16 @@ pub trait DialectCodec: Send + Sync {
     /// Writes a stream for a client.
     fn stream_encoder(&self, envelope: Envelope) -> Box<dyn StreamEncoder>;
 
+    /// The event that ends a stream, for a provider that left it out; empty where clients do not wait for one.
+    fn terminal_event(&self) -> &'static [u8] {
+        b""
+    }
+
+    /// Whether the dialect's clients pass over comments between the events of a stream.
+    fn accepts_comments(&self) -> bool {
+        self.framing().comments()
+    }
+
     /// Reads a provider's error answer.
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>);
 
@@ -89,8 +133,32 @@ pub trait DialectCodec: Send + Sync {
     /// Writes an error body for a client.
     fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8>;
 
+    /// The header that clients read beside the body of an error, where the dialect has one.
+    fn error_header(&self, kind: ErrorKind) -> Option<ErrorHeader> {
+        let _ = kind;
+        None
+    }
+
     /// Writes an error into a stream that has begun: the last thing the client gets.
     fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8>;
+}
+
+/// The header in which a request names the version of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionHeader {
+    /// The header's name, in lower case.
+    pub name: &'static str,
+    /// The version of a request that names none and was not translated.
+    pub default: &'static str,
+}
+
+/// A header beside the body of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorHeader {
+    /// The header's name, in lower case.
+    pub name: &'static str,
+    /// Its value.
+    pub value: &'static str,
 }
 
 /// How a stream is cut into events.
@@ -107,6 +175,15 @@ impl Framing {
     #[must_use]
     pub const fn comments(self) -> bool {
         matches!(self, Self::Sse)
+    }
+
+    /// The media type of a stream that is cut so.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Sse => "text/event-stream",
+            Self::AwsEventStream => "application/vnd.amazon.eventstream",
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 mod members;
 pub(crate) mod shared;
 
-use crate::{api::Api, facts::RequestFacts, json::Fault};
 use std::fmt;
+
+use crate::{api::Api, facts::RequestFacts, json::Fault};
 
 /// Longest end-user name that is taken from a body; a longer one is ignored rather than cut.
 pub const MAX_USER: usize = 256;

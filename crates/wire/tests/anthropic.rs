@@ -104,13 +104,13 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     let json = Json::parse(body.as_bytes()).unwrap();
     let mut call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
-    assert_eq!(anthropic::api_version(&target, &call), "2026-10-21");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
     target.sampling = Some(true);
-    assert_eq!(anthropic::api_version(&target, &call), "2023-06-01");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2023-06-01"));
     call.sampling.temperature = None;
     call.sampling.top_p = None;
     call.sampling.top_k = None;
-    assert_eq!(anthropic::api_version(&target, &call), "2026-10-21");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
     assert_eq!(
         again(&body, Some(false)).unwrap_err(),
         "`temperature` cannot be expressed by Anthropic Messages"

@@ -23,7 +23,6 @@ use wire::{
         CacheTtl, Effort, Family, Finish, LossReport, Media, OutputFormat, PartKind, ReasoningMode, Role,
     },
     codec,
-    dialects::bedrock,
     error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass},
     json::Json,
     scan::PathParamsRef,
@@ -299,7 +298,10 @@ fn an_error_is_written_where_clients_look() {
     let body: Value = serde_json::from_slice(&codec(Bedrock).encode_error(&error)).unwrap();
     let expected = json!({"__type": "ThrottlingException", "message": "slow down", "code": "rate_limited",
         "requestId": "req-1", "portcullis": {"attempts": 2}});
-    assert_eq!((body, bedrock::error_type(error.kind)), (expected, "ThrottlingException"));
+    assert_eq!(
+        (body, codec(Bedrock).error_header(error.kind).unwrap().value),
+        (expected, "ThrottlingException")
+    );
     assert_eq!(read(Bedrock, [&codec(Bedrock).encode_error_event(&error)[..]]).errors, ["slow down"]);
 }
 

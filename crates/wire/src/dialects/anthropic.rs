@@ -13,22 +13,19 @@ mod usage;
 mod version;
 mod vertex;
 
+use bytes::Bytes;
+
+use self::version::{API_VERSION, API_VERSION_WITH_SAMPLING};
 use crate::{
     api::Api,
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
-    codec::{DialectCodec, Envelope, StreamDecoder, StreamEncoder},
+    codec::{DialectCodec, Envelope, StreamDecoder, StreamEncoder, VersionHeader},
     dialect::Dialect,
     error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, ProviderError},
     facts::RequestFacts,
     json::Json,
     scan::{PathParamsRef, ScanError},
     splice::{Edits, splice},
-};
-use bytes::Bytes;
-
-pub use self::{
-    version::{API_VERSION, API_VERSION_WITH_SAMPLING, api_version},
-    vertex::vertex_body,
 };
 
 /// The dialect.
@@ -38,6 +35,20 @@ pub struct Anthropic;
 impl DialectCodec for Anthropic {
     fn name(&self) -> Dialect {
         Dialect::Anthropic
+    }
+
+    fn version_header(&self) -> Option<VersionHeader> {
+        Some(VersionHeader { name: "anthropic-version", default: API_VERSION })
+    }
+
+    fn api_version(&self, call: &Call<'_>, target: &TargetFacts<'_>) -> Option<&'static str> {
+        Some(version::api_version(call, target))
+    }
+
+    fn vertex_body(&self, body: &Bytes, version: Option<&str>) -> Bytes {
+        // Vertex knows these two, whatever else a client names.
+        let older = version == Some(API_VERSION_WITH_SAMPLING);
+        vertex::vertex_body(body, if older { API_VERSION_WITH_SAMPLING } else { API_VERSION })
     }
 
     fn scan(&self, _: Api, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {

@@ -13,10 +13,13 @@ mod stream_decoder;
 mod stream_encoder;
 mod usage;
 
+use bytes::Bytes;
+use domain::ErrorKind;
+
 use crate::{
     api::Api,
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
-    codec::{DialectCodec, Envelope, StreamDecoder, StreamEncoder},
+    codec::{DialectCodec, Envelope, ErrorHeader, Framing, StreamDecoder, StreamEncoder},
     dialect::Dialect,
     error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, ProviderError},
     facts::RequestFacts,
@@ -24,14 +27,6 @@ use crate::{
     scan::{PathParamsRef, ScanError},
     splice::Edits,
 };
-use bytes::Bytes;
-use domain::ErrorKind;
-
-/// What Bedrock's clients call an error, for the header `x-amzn-ErrorType`.
-#[must_use]
-pub const fn error_type(kind: ErrorKind) -> &'static str {
-    error::exception(kind)
-}
 
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +35,19 @@ pub struct Bedrock;
 impl DialectCodec for Bedrock {
     fn name(&self) -> Dialect {
         Dialect::Bedrock
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::AwsEventStream
+    }
+
+    fn has_model_in_path(&self) -> bool {
+        true
+    }
+
+    /// boto3 takes the exception's name from here.
+    fn error_header(&self, kind: ErrorKind) -> Option<ErrorHeader> {
+        Some(ErrorHeader { name: "x-amzn-errortype", value: error::exception(kind) })
     }
 
     fn scan(&self, _: Api, path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {

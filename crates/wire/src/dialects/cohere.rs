@@ -14,6 +14,8 @@ mod stream_decoder;
 mod stream_encoder;
 mod usage;
 
+use bytes::Bytes;
+
 use crate::{
     api::Api,
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
@@ -25,7 +27,6 @@ use crate::{
     scan::{PathParamsRef, ScanError},
     splice::{Edits, splice},
 };
-use bytes::Bytes;
 
 /// Cohere Chat v2.
 #[derive(Clone, Copy, Debug)]

@@ -20,6 +20,10 @@ mod stream_decoder;
 mod stream_encoder;
 mod usage;
 
+use std::time::Duration;
+
+use bytes::Bytes;
+
 use self::common::END_OF_EVENT;
 use crate::{
     api::Api,
@@ -32,9 +36,6 @@ use crate::{
     scan::{PathParamsRef, ScanError},
     splice::Edits,
 };
-use std::time::Duration;
-
-use bytes::Bytes;
 
 /// Gemini generateContent.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,15 @@ pub struct Gemini;
 impl DialectCodec for Gemini {
     fn name(&self) -> Dialect {
         Dialect::Gemini
+    }
+
+    fn has_model_in_path(&self) -> bool {
+        true
+    }
+
+    /// Google's clients take a comment for data.
+    fn accepts_comments(&self) -> bool {
+        false
     }
 
     fn scan(&self, _: Api, path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {

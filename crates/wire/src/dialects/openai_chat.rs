@@ -12,6 +12,8 @@ mod messages_in;
 mod stream_decoder;
 mod stream_encoder;
 
+use bytes::Bytes;
+
 use crate::{
     api::Api,
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
@@ -27,7 +29,6 @@ use crate::{
     scan::{PathParamsRef, ScanError, scan},
     splice::{Edits, splice},
 };
-use bytes::Bytes;
 
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,10 @@ pub struct OpenAiChat;
 impl DialectCodec for OpenAiChat {
     fn name(&self) -> Dialect {
         Dialect::OpenAiChat
+    }
+
+    fn terminal_event(&self) -> &'static [u8] {
+        b"data: [DONE]\n\n"
     }
 
     fn scan(&self, api: Api, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {

@@ -14,6 +14,8 @@ mod scan;
 mod stream_decoder;
 mod stream_encoder;
 
+use bytes::Bytes;
+
 use crate::{
     api::Api,
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
@@ -26,7 +28,6 @@ use crate::{
     scan::{PathParamsRef, ScanError},
     splice::{Edits, splice},
 };
-use bytes::Bytes;
 
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,10 @@ pub struct OpenAiResponses;
 impl DialectCodec for OpenAiResponses {
     fn name(&self) -> Dialect {
         Dialect::OpenAiResponses
+    }
+
+    fn min_output(&self) -> u64 {
+        16
     }
 
     fn scan(&self, _: Api, _: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts, ScanError> {

@@ -1,10 +1,11 @@
 //! The names of limit headers, and the two of them that hold more than one value.
 
+use std::time::Duration;
+
 use super::{
     bucket::{Buckets, Unit, count, least},
     limits::{MAX_WAIT, Tally},
 };
-use std::time::Duration;
 
 /// What a header counts, by which name, and what it says of it; `None`: it is no limit header.
 pub(super) fn named(name: &str) -> Option<(Unit, &str, Tally)> {

@@ -1,15 +1,15 @@
 //! The members of a request body that the scan reads, and what each must look like.
 
-use crate::{
-    api::Api,
-    facts::{RequestFacts, StreamOptions},
-    json::{Reader, decode},
-};
 use std::ops::Range;
 
 use super::{
     MAX_CHOICES, ScanError,
     shared::{Step, count, flag, limit, missing, model, objects, text, user},
+};
+use crate::{
+    api::Api,
+    facts::{RequestFacts, StreamOptions},
+    json::{Reader, decode},
 };
 
 /// Fields that both APIs read.

@@ -3,7 +3,7 @@
 use admin_api::ExplainRequest;
 use axum::body::Bytes;
 use serde_json::{Map, Value, json};
-use wire::{Api, Dialect, RequestFacts, Shape, scan::PathParamsRef};
+use wire::{Api, RequestFacts, Shape, scan::PathParamsRef};
 
 use crate::rest::error::ApiError;
 
@@ -31,7 +31,7 @@ impl Question {
         }
         let mut body = body(asked, api)?;
         let model = model(asked, &body)?;
-        let in_path = matches!(api.dialect(), Dialect::Gemini | Dialect::Bedrock);
+        let in_path = wire::codec(api.dialect()).has_model_in_path();
         if !in_path {
             body.entry("model").or_insert_with(|| model.clone().into());
         }

@@ -40,7 +40,7 @@ fn write(
     system(call, losses, o)?;
     let goes_on = messages(call, losses, o)?;
     options::tools(call, losses, o)?;
-    let sampling = super::version::api_version(target, call) == API_VERSION_WITH_SAMPLING;
+    let sampling = super::version::api_version(call, target) == API_VERSION_WITH_SAMPLING;
     options::sampling(call, sampling, losses, o)?;
     options::reasoning(call, target, (limit, goes_on), losses, o)?;
     options::others(call, losses, o)

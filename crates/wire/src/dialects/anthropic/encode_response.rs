@@ -1,14 +1,14 @@
 //! Writing a plain answer for a client.
 
+use std::borrow::Cow;
+
+use super::usage;
 use crate::{
     canonical::{Choice, Finish, Part, PartKind, Reply, ToolCall},
     claude::content::{call_id, object, sealed},
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
 };
-use std::borrow::Cow;
-
-use super::usage;
 
 /// Writes an answer; a client of this dialect can ask for one only, so it gets the first.
 pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {

@@ -3,15 +3,14 @@
 use crate::canonical::{Call, TargetFacts};
 
 /// The version of the API since October 2026: it refuses sampling fields.
-pub const API_VERSION: &str = "2026-10-21";
+pub(super) const API_VERSION: &str = "2026-10-21";
 
 /// The version before it, which older models' sampling fields need.
-pub const API_VERSION_WITH_SAMPLING: &str = "2023-06-01";
+pub(super) const API_VERSION_WITH_SAMPLING: &str = "2023-06-01";
 
 /// What the gateway writes into `anthropic-version` when it translates; a client of this dialect has said its own
 /// (DIALECTS §1.6).
-#[must_use]
-pub fn api_version(target: &TargetFacts<'_>, call: &Call<'_>) -> &'static str {
+pub(super) fn api_version(call: &Call<'_>, target: &TargetFacts<'_>) -> &'static str {
     let sampling = &call.sampling;
     let fields = [sampling.temperature, sampling.top_p, sampling.top_k];
     if target.sampling == Some(true) && fields.iter().any(Option::is_some) {

@@ -12,8 +12,7 @@ const OLDER: &str = "vertex-2023-10-16";
 
 /// The body without `model` and with `anthropic_version`, unless the client wrote one; `version` is what the header
 /// `anthropic-version` says, or would say. Every other byte stays.
-#[must_use]
-pub fn vertex_body(body: &Bytes, version: &str) -> Bytes {
+pub(super) fn vertex_body(body: &Bytes, version: &str) -> Bytes {
     let Ok(found) = find(body) else { return body.clone() };
     let model = found.model.unwrap_or(found.close..found.close);
     let mut out = Vec::with_capacity(body.len() + 40);

@@ -1,5 +1,8 @@
 //! Reading a provider's plain answer.
 
+use std::borrow::Cow;
+
+use super::details;
 use crate::{
     canonical::{
         Choice, Family, Finish, Image, Logprob, Part, PartKind, Reply, Signature, Text, ToolCall,
@@ -12,9 +15,6 @@ use crate::{
         error, finish, usage,
     },
 };
-use std::borrow::Cow;
-
-use super::details;
 
 /// Reads an answer.
 pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {

@@ -1,5 +1,7 @@
 //! Writing a plain answer for a client.
 
+use domain::Usage;
+
 use crate::{
     canonical::{
         Choice, Finish, PartKind, Reply, ToolCall,
@@ -12,7 +14,6 @@ use crate::{
         finish::{self, FILTERED},
     },
 };
-use domain::Usage;
 
 /// Writes an answer.
 pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {

@@ -1,5 +1,13 @@
 //! Reading a provider's stream.
 
+use std::borrow::Cow;
+
+use super::{
+    decode_response::{
+        arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, picture, read_usage,
+    },
+    details::Fragments,
+};
 use crate::{
     canonical::{Event, Events, Finish, PartKind},
     codec::{Framing, StreamDecoder},
@@ -10,14 +18,6 @@ use crate::{
         finish,
     },
     sse::{BOM, Data},
-};
-use std::borrow::Cow;
-
-use super::{
-    decode_response::{
-        arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, picture, read_usage,
-    },
-    details::Fragments,
 };
 
 /// Most calls of one stream; each fragment looks for its own among them.

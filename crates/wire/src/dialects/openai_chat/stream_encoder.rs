@@ -1,5 +1,8 @@
 //! Writing a stream for a client.
 
+use domain::Usage;
+
+use super::encode_response::{minted, usage};
 use crate::{
     canonical::{
         Event, Finish, PartKind, Signature,
@@ -12,9 +15,6 @@ use crate::{
         finish::{self, FILTERED},
     },
 };
-use domain::Usage;
-
-use super::encode_response::{minted, usage};
 
 /// Writes one stream.
 pub(super) struct Encoder {

@@ -1,5 +1,9 @@
 //! Writing content blocks of a call.
 
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use crate::{
     canonical::{
         CacheTtl, Document, LossReport, Media, Part, PartKind, Signature, ToolCall, ToolResult, Unsupported,
@@ -13,9 +17,6 @@ use crate::{
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
 };
-use std::borrow::Cow;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// Writes the blocks of a conversation in order.
 pub(super) struct Writer<'l> {
