@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
-    Dialect, Edits,
-    canonical::{LossReport, TargetFacts},
-    dialect::{PathParamsRef, SignatureMac},
+    Api, Dialect, Edits,
+    canonical::{LossReport, SignatureMac, TargetFacts},
+    codec,
     json::Json,
+    scan::PathParamsRef,
 };
 
 struct NoSeal;
@@ -21,19 +22,19 @@ impl SignatureMac for NoSeal {
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, body)) = data.split_first() else { return };
     let from = Dialect::ALL[usize::from(choice) % Dialect::ALL.len()];
-    let Some(client) = from.codec() else { return };
+    let (api, client) = (Api::of(from), codec(from));
     let path = PathParamsRef { model: Some("m"), stream: Some(choice & 64 != 0) };
     let body = Bytes::copy_from_slice(body);
-    if let Ok(facts) = client.scan(path, &body) {
+    if let Ok(facts) = client.scan(api, path, &body) {
         let edits = Edits { model: "upstream", want_usage: true, output_limit: Some(5) };
         let edited = client.verbatim(&body, &facts, &edits);
-        assert!(client.scan(path, &edited).is_ok(), "what was spliced can still be scanned");
+        assert!(client.scan(api, path, &edited).is_ok(), "what was spliced can still be scanned");
     }
     let prepared = client.prepare(&body);
     let Ok(json) = Json::parse(&prepared) else { return };
     let Ok(call) = client.decode_call(path, json, &NoSeal) else { return };
     for to in Dialect::ALL {
-        let Some(provider) = to.codec() else { continue };
+        let provider = codec(to);
         let quirks = &wire::Quirks::NONE;
         let facts = TargetFacts { model: "upstream", max_output: None, sampling: None, quirks };
         for lenient in [false, true] {

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
     ChatTap, Dialect, OutputChunk, StreamPipe,
-    dialect::{DialectCodec, Envelope, SignatureMac},
+    canonical::SignatureMac,
+    codec,
+    codec::{DialectCodec, Envelope},
     tap::{Translation, Verbatim},
 };
 
@@ -58,15 +60,18 @@ fuzz_target!(|data: &[u8]| {
     let [choice, cut, body @ ..] = data else { return };
     let at = usize::from(*cut).min(body.len());
     let name = Dialect::ALL[usize::from(*choice) % Dialect::ALL.len()];
-    let Some(provider) = name.codec() else { return };
+    let provider = codec(name);
     if name == Dialect::OpenAiChat {
         same_however_cut(|| StreamPipe::Chat(ChatTap::new(true)), body, at);
     }
     same_however_cut(|| StreamPipe::Verbatim(Verbatim::new(provider.stream_decoder())), body, at);
     let translation = |client: &'static dyn DialectCodec| {
-        StreamPipe::Translation(Translation::new(provider.stream_decoder(), client.stream_encoder(envelope())))
+        StreamPipe::Translation(Translation::new(
+            provider.stream_decoder(),
+            client.stream_encoder(envelope()),
+        ))
     };
-    for client in Dialect::ALL.iter().filter_map(|name| name.codec()) {
+    for client in Dialect::ALL.map(codec) {
         same_however_cut(|| translation(client), body, at);
     }
 });

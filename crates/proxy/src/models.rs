@@ -53,36 +53,16 @@ pub(crate) fn show(
     let (snapshot, caller) = sign_in(gateway, arrival)?;
     // SDKs percent-encode the slash of `provider/model`.
     let unknown = || GatewayError::new(ErrorKind::RouteNotFound, "no such model").param(Some("model"));
-    let name = wire::path::decoded(name).ok_or_else(unknown)?;
+    let name = wire::percent::decode(name).ok_or_else(unknown)?;
     if !visible_models(&snapshot, &caller).contains(&name) {
         return Err(unknown());
     }
     Ok(answer(arrival, wire::models::show(dialect, &name)))
 }
 
-/// Notes what is asked for, and in whose words: four dialects share the path and are told apart by what their SDKs
-/// send along (DIALECTS §5), or by the prefix of the base URL.
+/// Notes what is asked for and in which dialect.
 fn arrive(arrival: &mut IncomingRequest) -> Dialect {
-    let (uri, headers) = (arrival.request.uri(), arrival.request.headers());
-    let has = |name: &str| headers.contains_key(name);
-    let is = |name: &str, value: &str| {
-        headers.get(name).is_some_and(|got| got.as_bytes().starts_with(value.as_bytes()))
-    };
-    let query_key = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
-    let path = uri.path();
-    let dialect = if path.starts_with("/anthropic/") || has("anthropic-version") {
-        Dialect::Anthropic
-    } else if path.starts_with("/gemini/")
-        || path.starts_with("/v1beta/")
-        || has("x-goog-api-key")
-        || query_key()
-    {
-        Dialect::Gemini
-    } else if path.starts_with("/cohere/") || is("user-agent", "cohere/") || is("x-fern-sdk-name", "cohere") {
-        Dialect::Cohere
-    } else {
-        Dialect::OpenAiChat
-    };
+    let dialect = wire::models::dialect_of(arrival.request.uri(), arrival.request.headers());
     arrival.passage.api = Some(API);
     arrival.passage.dialect = dialect;
     dialect

@@ -7,7 +7,7 @@ use domain::{Attribution, ErrorKind, Timestamp, Usage};
 use http::{HeaderValue, Response};
 use policy::{Caller, Plan, RoutingContext, RoutingError, Snapshot};
 use tokio::time::Instant;
-use wire::{Api, Dialect, RequestFacts};
+use wire::{Api, RequestFacts};
 
 use crate::{
     ask, attempt, body,
@@ -90,19 +90,14 @@ fn decode(
     (api, in_path, upload): (Api, &PathParams, Option<&HeaderValue>),
     body: &[u8],
 ) -> Result<RequestFacts, GatewayError> {
-    let scanned = match (api.dialect(), api.dialect().codec()) {
-        _ if api.is_upload() => {
+    let scanned = match api.is_upload() {
+        true => {
             let boundary = upload.and_then(|value| wire::multipart::boundary(value.to_str().ok()?));
             let text = "content-type must be multipart/form-data with its boundary";
             let boundary = boundary.ok_or_else(|| GatewayError::new(ErrorKind::InvalidRequest, text))?;
             wire::multipart::scan(boundary, body)
         }
-        (Dialect::OpenAiChat, _) => wire::scan(api, body),
-        (_, Some(dialect)) => dialect.scan(in_path.borrowed(), body),
-        (dialect, None) => {
-            let text = format!("this version does not speak {}", dialect.title());
-            return Err(GatewayError::new(ErrorKind::RouteNotFound, text));
-        }
+        false => wire::codec(api.dialect()).scan(api, in_path.borrowed(), body),
     };
     let facts = scanned.map_err(|error| {
         GatewayError::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::{Attempt, ErrorKind, RequestId, Timestamp, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
-use wire::{Dialect, dialect::ClientErrorBody};
+use wire::{Dialect, codec::ErrorHeader, error::ClientErrorBody};
 
 use crate::{explain, relay::ResponseBody};
 
@@ -142,10 +142,8 @@ impl GatewayError {
     /// As an event inside a stream that already carries content.
     pub(crate) fn event(&self, request: RequestId, dialect: Dialect) -> Bytes {
         let extra = self.extra(request);
-        let said = self.said(&request, &extra, |error| match dialect.codec() {
-            Some(codec) => codec.encode_error_event(error),
-            None => wire::error_event(error.message, error.kind, error.code, error.param, error.extra),
-        });
+        let codec = wire::codec(dialect);
+        let said = self.said(&request, &extra, |error| codec.encode_error_event(error));
         Bytes::from(said)
     }
 
@@ -172,17 +170,13 @@ impl GatewayError {
         notes.route = notes.route.or_else(|| self.0.route.clone());
         let dialect = notes.dialect;
         let extra = self.extra(notes.request);
-        let body = self.said(&notes.request, &extra, |error| match notes.dialect.codec() {
-            Some(codec) => codec.encode_error(error),
-            None => wire::error_body(error.message, error.kind, error.code, error.param, error.extra),
-        });
+        let codec = wire::codec(dialect);
+        let body = self.said(&notes.request, &extra, |error| codec.encode_error(error));
         let mut response = json_response(self.http_status(), body);
         let headers = response.headers_mut();
         notes.write(headers);
-        if dialect == Dialect::Bedrock {
-            // boto3 takes the exception's name from here.
-            let name = HeaderValue::from_static(wire::bedrock::error_type(self.0.kind));
-            headers.insert(HeaderName::from_static("x-amzn-errortype"), name);
+        if let Some(ErrorHeader { name, value }) = codec.error_header(self.0.kind) {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         if let Some(explained) = &self.0.explained {
             explain::write(explained, headers);

@@ -62,7 +62,7 @@ fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
             _ => return None,
         };
         let from_path =
-            PathParams { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: None };
+            PathParams { model: Some(wire::percent::decode(model)?), stream: Some(stream), version: None };
         return Some(Asked::Call(Api::Converse, from_path));
     }
     let (version, rest) = [("v1beta", "/v1beta/models/"), ("v1", "/v1/models/")]
@@ -81,8 +81,11 @@ fn with_model(path: &str, query: Option<&str>) -> Option<Asked> {
         }
         _ => return Some(Asked::Model(rest.to_owned())),
     }
-    let from_path =
-        PathParams { model: Some(wire::path::decoded(model)?), stream: Some(stream), version: Some(version) };
+    let from_path = PathParams {
+        model: Some(wire::percent::decode(model)?),
+        stream: Some(stream),
+        version: Some(version),
+    };
     Some(Asked::Call(api, from_path))
 }
 

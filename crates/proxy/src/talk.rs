@@ -10,10 +10,12 @@ use policy::{PlannedTarget, Target};
 use secrets::Keyring;
 use wire::{
     Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
-    canonical::{Call, LossReport, TargetFacts, Unsupported},
-    dialect::{DecodeError, DialectCodec, Envelope, ErrorClass, PathParamsRef, SignatureMac},
+    canonical::{Call, LossReport, SignatureMac, TargetFacts, Unsupported},
+    codec::{DialectCodec, Envelope},
     embed::EmbedCall,
+    error::{DecodeError, ErrorClass},
     json::Json,
+    scan::PathParamsRef,
     tap::{Translation, Verbatim},
 };
 
@@ -105,13 +107,10 @@ pub(crate) fn speak(
                 };
                 Ok(EncodedRequest { body, talk: ResponseCodec::OpenAi, dropped: Vec::new(), version: None })
             }
-            _ => from.codec().map(same).ok_or_else(|| EncodeError::GatewayError(missing(from))),
+            _ => Ok(same(wire::codec(from))),
         };
     }
-    let (Some(client), Some(provider)) = (from.codec(), to.codec()) else {
-        return Err(EncodeError::GatewayError(missing(to)));
-    };
-    translate(ask, planned, (client, provider), keyring, request)
+    translate(ask, planned, (wire::codec(from), wire::codec(to)), keyring, request)
 }
 
 fn translate(
@@ -140,8 +139,7 @@ fn translate(
     call.sampling.logprobs |= hide_logprobs;
     let encoded = provider.encode_call(&call, &facts, losses).map_err(EncodeError::Field)?;
     let talk = ResponseCodec::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
-    let anthropic = provider.name() == Dialect::Anthropic;
-    let version = anthropic.then(|| wire::anthropic::api_version(&facts, &call));
+    let version = provider.api_version(&call, &facts);
     Ok(EncodedRequest { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
 }
 
@@ -154,7 +152,7 @@ fn with_logprobs(
     keyring: &Arc<Keyring>,
     request: RequestId,
 ) -> Option<EncodedRequest> {
-    let codec = dialect.codec()?;
+    let codec = wire::codec(dialect);
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = codec.prepare(&ask.body);
     let call = codec.decode_call(ask.in_path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
@@ -211,10 +209,6 @@ fn not_at(ask: &LlmRequest, target: &Target, to: Dialect) -> EncodeError {
 fn wrong(text: String, field: &str) -> EncodeError {
     let field = Some(field).filter(|field| !field.is_empty());
     EncodeError::GatewayError(GatewayError::new(ErrorKind::InvalidRequest, text).param(field))
-}
-
-fn missing(dialect: Dialect) -> GatewayError {
-    GatewayError::new(ErrorKind::Internal, format!("this version does not speak {}", dialect.title()))
 }
 
 /// A plain answer in the client's words, with what it said of its usage.
@@ -285,12 +279,12 @@ impl ResponseCodec {
     }
 
     /// The dialect in which the provider says what went wrong.
-    pub(crate) fn provider(&self) -> Option<&'static dyn DialectCodec> {
+    pub(crate) fn provider(&self) -> &'static dyn DialectCodec {
         match self {
-            Self::OpenAi => Dialect::OpenAiChat.codec(),
-            Self::Same(dialect) | Self::AsIs(dialect) => Some(*dialect),
-            Self::Translated(talk) => Some(talk.provider),
-            Self::Embeddings { from, .. } => from.codec(),
+            Self::OpenAi => wire::codec(Dialect::OpenAiChat),
+            Self::Same(dialect) | Self::AsIs(dialect) => *dialect,
+            Self::Translated(talk) => talk.provider,
+            Self::Embeddings { from, .. } => wire::codec(*from),
         }
     }
 }

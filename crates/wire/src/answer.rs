@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 pub use self::schema::obeys;
 use crate::{
     canonical::{Choice, Event, Finish, Logprob, PartKind},
-    dialect::Dialect,
+    codec::DialectCodec,
     json::Json,
-    openai::chat::finish_reason,
+    openai::finish,
     tap::frames::Frames,
 };
 
@@ -32,8 +32,8 @@ pub struct Answer {
 
 /// Reads a provider's whole plain answer; `None`: it is none, or an error.
 #[must_use]
-pub fn plain(dialect: Dialect, body: &[u8]) -> Option<Answer> {
-    let reply = dialect.codec()?.decode_reply(Json::parse(body).ok()?).ok()?;
+pub fn plain(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
+    let reply = codec.decode_reply(Json::parse(body).ok()?).ok()?;
     let mut parts = Parts::default();
     parts.choice(reply.choices.into_iter().next()?);
     parts.answer()
@@ -41,8 +41,8 @@ pub fn plain(dialect: Dialect, body: &[u8]) -> Option<Answer> {
 
 /// Reads the bytes of a provider's whole stream; `None`: it cannot be read, was cut short, or ended in an error.
 #[must_use]
-pub fn streamed(dialect: Dialect, body: &[u8]) -> Option<Answer> {
-    let mut decoder = dialect.codec()?.stream_decoder();
+pub fn streamed(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
+    let mut decoder = codec.stream_decoder();
     let mut frames = Frames::new(decoder.framing());
     let mut parts = Parts::default();
     let mut rest = body;
@@ -125,7 +125,7 @@ impl Parts {
             json_valid: Json::parse(self.text.trim().as_bytes()).is_ok(),
             text: self.text,
             refusal: self.refusal || matches!(finish, Finish::Refusal | Finish::ContentFilter),
-            finish: finish_reason(finish),
+            finish: finish::write(finish),
             tool_calls: u32::try_from(self.calls.len()).unwrap_or(u32::MAX),
             mean_logprob: (tokens > 0).then(|| sum / f64::from(tokens)),
         })

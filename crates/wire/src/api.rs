@@ -2,7 +2,7 @@
 
 use domain::Usage;
 
-use crate::{dialect::Dialect, scan::RequestFacts};
+use crate::{dialect::Dialect, facts::RequestFacts};
 
 /// One client API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +62,19 @@ impl Api {
         Self::GeminiCountTokens,
     ];
 
+    /// The API of a dialect that a model answers with generated output.
+    #[must_use]
+    pub const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAiChat => Self::Chat,
+            Dialect::OpenAiResponses => Self::Responses,
+            Dialect::Anthropic => Self::Messages,
+            Dialect::Gemini => Self::Gemini,
+            Dialect::Cohere => Self::Cohere,
+            Dialect::Bedrock => Self::Converse,
+        }
+    }
+
     /// Reads the stable name; `count_tokens` is Anthropic's.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -90,7 +103,7 @@ impl Api {
         }
     }
 
-    /// Whose words the client speaks, for errors as well.
+    /// The dialect that the client speaks, for errors as well.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {

@@ -1,6 +1,6 @@
 //! An upper bound of a request's input tokens, from sizes alone.
 
-use crate::scan::RequestFacts;
+use crate::facts::RequestFacts;
 
 /// Most tokens an image costs: the dearest documented rule is 2,833 + 5,667 a tile, and an image scaled to
 /// fit 2,048 × 2,048 and then to 768 on its short side has at most 8 tiles of 512 × 512.

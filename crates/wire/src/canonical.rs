@@ -3,18 +3,22 @@
 //! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
 //! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
 
-pub(crate) mod alternate;
 mod call;
 pub(crate) mod carried;
 pub mod carry;
+pub(crate) mod content;
+pub(crate) mod data_uri;
 mod encode;
 mod event;
 mod field;
 pub(crate) mod ids;
+pub(crate) mod pairs;
 mod part;
 mod reply;
 pub(crate) mod serial;
 mod signature;
+
+use std::borrow::Cow;
 
 pub use self::{
     call::{
@@ -26,10 +30,19 @@ pub use self::{
     field::Field,
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},
-    signature::{Family, Signature},
+    signature::{Family, Signature, SignatureMac},
 };
-
-use std::borrow::Cow;
 
 /// Text, borrowed where it could be.
 pub type Text<'a> = Cow<'a, str>;
+
+/// The first `len` bytes of a text, without a copy.
+pub(crate) fn shortened(text: Text<'_>, len: usize) -> Text<'_> {
+    match text {
+        Text::Borrowed(text) => Text::Borrowed(&text[..len]),
+        Text::Owned(mut text) => {
+            text.truncate(len);
+            Text::Owned(text)
+        }
+    }
+}

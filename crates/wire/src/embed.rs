@@ -5,12 +5,12 @@ use domain::Usage;
 
 use crate::{
     canonical::{Encoded, LossReport, Malformed, Text, Unsupported},
-    dialect::{DecodeError, Dialect, ErrorClass},
+    dialect::Dialect,
+    error::{DecodeError, ErrorClass, provider_error},
     json::{
         Fields, Json, JsonKind,
         out::{ObjectOut, object},
     },
-    openai::error::provider_error,
 };
 
 /// A call for embeddings.
@@ -110,10 +110,10 @@ pub fn path(dialect: Dialect, model: &str) -> String {
     match dialect {
         Dialect::Gemini => {
             let model = model.strip_prefix("models/").unwrap_or(model);
-            format!("/v1beta/models/{}:batchEmbedContents", crate::path::encoded(model))
+            format!("/v1beta/models/{}:batchEmbedContents", crate::percent::encode(model))
         }
         Dialect::Cohere => "/v2/embed".to_owned(),
-        Dialect::Bedrock => format!("/model/{}/invoke", crate::path::encoded(model)),
+        Dialect::Bedrock => format!("/model/{}/invoke", crate::percent::encode(model)),
         _ => "/embeddings".to_owned(),
     }
 }

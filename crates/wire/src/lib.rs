@@ -3,27 +3,29 @@
 //! No I/O and no clock lives here: everything is a function of the bytes it is given.
 
 pub mod answer;
-pub mod anthropic;
 pub mod api;
-pub mod bedrock;
 pub mod bound;
 pub mod canonical;
-pub mod cohere;
+mod claude;
+pub mod codec;
 pub mod dialect;
+pub mod dialects;
 pub mod embed;
-pub mod gemini;
+pub mod error;
+mod error_phrases;
+pub mod facts;
 pub mod json;
 pub mod logprobs;
 pub mod models;
 pub mod multipart;
-pub mod openai;
+mod openai;
 pub mod path;
-mod phrases;
+pub mod percent;
 pub mod provider;
 pub mod quirks;
 pub mod ratelimit;
 mod read;
-pub mod responses;
+pub mod registry;
 pub mod scan;
 pub mod shape;
 pub mod splice;
@@ -35,19 +37,18 @@ pub mod tokens;
 pub use api::Api;
 pub use bound::input_bound;
 pub use dialect::Dialect;
+pub use dialects::openai_chat::chat_blocked;
+pub use error::{ProviderError, provider_error};
+pub use facts::RequestFacts;
 pub use logprobs::{ask_logprobs, has_logprobs};
-pub use openai::{
-    error::{ProviderError, provider_error},
-    render::{error_body, error_event},
-    reply::{chat_blocked, chat_usage, tail_usage},
-    stream::{ChatTap, OutputChunk, StreamSummary, TapError},
-};
+pub use openai::usage::{chat_usage, tail_usage};
 pub use path::{Destination, upstream_path};
 pub use provider::{
     Addressing, Auth, BasePath, DialectEndpoint, ProviderRow, Quirks, provider_kinds, provider_row,
 };
 pub use ratelimit::{RateLimitHeaders, retry_after};
-pub use scan::{RequestFacts, ScanError, scan};
+pub use registry::codec;
+pub use scan::{PathParamsRef, ScanError, scan};
 pub use shape::{Shape, shape};
 pub use splice::{Edits, splice};
-pub use tap::StreamPipe;
+pub use tap::{ChatTap, OutputChunk, StreamPipe, StreamSummary, TapError};

@@ -1,5 +1,7 @@
 //! The list of models in the words of each dialect that has one (DIALECTS §5).
 
+use http::{HeaderMap, Uri};
+
 use crate::{
     dialect::Dialect,
     json::out::{ObjectOut, object},
@@ -11,6 +13,31 @@ const OWNER: &str = "portcullis";
 
 /// What each dialect calls the model's moment of birth, which routes do not have.
 const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+/// The dialect of a client that asks for models: four dialects share the path and are told apart by what their SDKs
+/// send along (DIALECTS §5), or by the prefix of the base URL.
+#[must_use]
+pub fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
+    let has = |name: &str| headers.contains_key(name);
+    let is = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|got| got.as_bytes().starts_with(value.as_bytes()))
+    };
+    let query_key = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
+    let path = uri.path();
+    if path.starts_with("/anthropic/") || has("anthropic-version") {
+        Dialect::Anthropic
+    } else if path.starts_with("/gemini/")
+        || path.starts_with("/v1beta/")
+        || has("x-goog-api-key")
+        || query_key()
+    {
+        Dialect::Gemini
+    } else if path.starts_with("/cohere/") || is("user-agent", "cohere/") || is("x-fern-sdk-name", "cohere") {
+        Dialect::Cohere
+    } else {
+        Dialect::OpenAiChat
+    }
+}
 
 /// The answer to a request for the list.
 #[must_use]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::scan::{RequestFacts, ScanError};
+use crate::{facts::RequestFacts, scan::ScanError};
 
 /// Longest boundary (RFC 2046 §5.1.1).
 const MAX_BOUNDARY: usize = 70;

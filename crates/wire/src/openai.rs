@@ -1,12 +1,9 @@
-//! OpenAI's dialect: Chat Completions, Embeddings and Models.
+//! What OpenAI's two dialects and the untranslated APIs of its kind have in common.
 
-pub mod chat;
-pub mod error;
-pub(crate) mod fault;
-pub(crate) mod options;
-pub(crate) mod pairs;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod error;
+pub(crate) mod finish;
 pub(crate) mod part;
-pub mod render;
-pub mod reply;
-pub mod stream;
+pub(crate) mod render;
 pub(crate) mod usage;

@@ -3,6 +3,7 @@
 use crate::{
     api::Api,
     dialect::Dialect,
+    percent,
     provider::{Addressing, BasePath},
 };
 
@@ -35,7 +36,7 @@ pub fn upstream_path(base: &str, root: BasePath, to: &Destination<'_>) -> String
     let rest = match to.addressing {
         Addressing::Standard => standard(to),
         Addressing::AzureDeployments { api_version } => {
-            let (model, operation) = (encoded(to.model), to.api.openai_path());
+            let (model, operation) = (percent::encode(to.model), to.api.openai_path());
             format!("/openai/deployments/{model}{operation}?api-version={api_version}")
         }
         Addressing::Vertex => vertex(to),
@@ -62,19 +63,19 @@ fn standard(to: &Destination<'_>) -> String {
         Dialect::Gemini => gemini(to, verb(to.stream)),
         Dialect::Cohere => "/v2/chat".to_owned(),
         Dialect::Bedrock => {
-            format!("/model/{}/converse{}", encoded(to.model), if to.stream { "-stream" } else { "" })
+            format!("/model/{}/converse{}", percent::encode(to.model), if to.stream { "-stream" } else { "" })
         }
     }
 }
 
 fn gemini(to: &Destination<'_>, verb: &str) -> String {
     let model = to.model.strip_prefix("models/").unwrap_or(to.model);
-    format!("/{}/models/{}:{verb}", to.version.unwrap_or("v1beta"), encoded(model))
+    format!("/{}/models/{}:{verb}", to.version.unwrap_or("v1beta"), percent::encode(model))
 }
 
 /// Vertex: the publisher's path; the base URL holds project and location.
 fn vertex(to: &Destination<'_>) -> String {
-    let model = encoded(to.model);
+    let model = percent::encode(to.model);
     match (to.dialect, to.stream) {
         (Dialect::Anthropic, false) => format!("/publishers/anthropic/models/{model}:rawPredict"),
         (Dialect::Anthropic, true) => format!("/publishers/anthropic/models/{model}:streamRawPredict"),
@@ -85,43 +86,6 @@ fn vertex(to: &Destination<'_>) -> String {
 
 const fn verb(stream: bool) -> &'static str {
     if stream { "streamGenerateContent?alt=sse" } else { "generateContent" }
-}
-
-/// One segment of a path (RFC 3986 §3.3): all but unreserved characters percent-encoded, `:` of Bedrock's and
-/// Google's names as well, because their routers decode it.
-pub(crate) fn encoded(segment: &str) -> String {
-    let mut out = String::with_capacity(segment.len());
-    for &byte in segment.as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-    out
-}
-
-/// A segment with its percent-escapes resolved; `None`: it holds a broken one or no UTF-8.
-#[must_use]
-pub fn decoded(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    let mut out = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let high = char::from(bytes.next()?).to_digit(16)?;
-        let low = char::from(bytes.next()?).to_digit(16)?;
-        out.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]
@@ -170,15 +134,5 @@ mod tests {
         to.addressing = Addressing::AzureDeployments { api_version: "2024-10-21" };
         let azure = upstream_path("", BasePath::Base, &Destination { model: "my dep", ..to });
         assert_eq!(azure, "/openai/deployments/my%20dep/chat/completions?api-version=2024-10-21");
-    }
-
-    #[test]
-    fn segments_come_back_as_they_were() {
-        for text in ["a:b/c %", "é😀", ""] {
-            assert_eq!(decoded(&encoded(text)).as_deref(), Some(text));
-        }
-        for bad in ["%", "%4", "%zz", "%ff"] {
-            assert_eq!(decoded(bad), None, "{bad}");
-        }
     }
 }

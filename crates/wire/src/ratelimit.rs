@@ -2,6 +2,7 @@
 
 mod bucket;
 mod fields;
+mod limits;
 mod moment;
 
 use std::time::Duration;
@@ -9,15 +10,8 @@ use std::time::Duration;
 use domain::Timestamp;
 use http::HeaderMap;
 
-use self::{
-    bucket::{Buckets, Unit},
-    fields::Tally,
-};
-
-/// Longest wait that is believed, in either direction: no provider counts by more than the month.
-pub const MAX_WAIT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
-/// Largest count that is believed: far above any limit, far below what could overflow a sum.
-pub const MAX_COUNT: u64 = 1_000_000_000_000_000;
+use self::bucket::{Buckets, Unit};
+pub use self::limits::{MAX_COUNT, MAX_WAIT};
 
 /// Remaining counts, limits and resets of one answer, and how long the provider wants to be left alone.
 ///

@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use crate::{
     api::Api,
-    canonical::{Call, Effort, OutputFormat, Part, PartKind},
-    dialect::{PathParamsRef, SignatureMac},
+    canonical::{Call, Effort, OutputFormat, Part, PartKind, SignatureMac},
     json::Json,
-    openai::options::asked_effort,
+    registry::codec,
+    scan::PathParamsRef,
 };
 
 /// What a call asks for, in no dialect's words.
@@ -50,7 +50,10 @@ pub struct Shape {
 /// same dialect may understand it all the same, and routing must not refuse it.
 #[must_use]
 pub fn shape(api: Api, path: PathParamsRef<'_>, body: &Bytes) -> Shape {
-    let Some(codec) = api.dialect().codec().filter(|_| api.generates()) else { return Shape::default() };
+    if !api.generates() {
+        return Shape::default();
+    }
+    let codec = codec(api.dialect());
     let body = codec.prepare(body);
     let call = Json::parse(&body).ok().and_then(|body| codec.decode_call(path, body, &Unsealed).ok());
     call.map(|call| Shape::of(&call)).unwrap_or_default()
@@ -64,7 +67,7 @@ impl Shape {
             OutputFormat::Schema(schema) => Some(schema.schema.raw().to_owned()),
             OutputFormat::Text | OutputFormat::Json => None,
         };
-        let asked = asked_effort(&call.reasoning);
+        let asked = call.reasoning.asked_effort();
         let effort = asked.or_else(|| call.reasoning.wanted().then_some(Effort::Medium));
         let texts = call.turns.iter().flat_map(|turn| &turn.parts).map(text_bytes);
         Self {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::scan::{RequestFacts, StreamOptions};
+use crate::facts::{RequestFacts, StreamOptions};
 
 /// What the attempt needs the body to say.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,9 @@
 
 use std::{borrow::Cow, ops::Range};
 
+/// Largest event that is held back while it is incomplete.
+pub const MAX_EVENT: usize = 4 << 20;
+
 /// The mark some servers put in front of a stream.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 

@@ -1,14 +1,22 @@
 //! A stream on its way from provider to client: whole events pass, what they say is noted, errors are seen in time.
 
+mod chat;
 pub(crate) mod frames;
 mod note;
+mod output;
+mod summary;
 mod translate;
 mod verbatim;
 
 use bytes::Bytes;
 
-pub use self::{translate::Translation, verbatim::Verbatim};
-use crate::openai::stream::{ChatTap, OutputChunk, StreamSummary, TapError};
+pub use self::{
+    chat::ChatTap,
+    output::{OutputChunk, TapError},
+    summary::StreamSummary,
+    translate::Translation,
+    verbatim::Verbatim,
+};
 
 /// Watches one stream, and translates it where client and provider speak different dialects.
 pub enum StreamPipe {

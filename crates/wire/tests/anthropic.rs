@@ -12,17 +12,22 @@
 mod dialect;
 
 use bytes::Bytes;
-use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::{self, Anthropic},
-    Edits, anthropic,
+    Edits,
     canonical::{
         CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role, Show,
     },
-    dialect::{ClientErrorBody, DecodeError, DialectCodec as _, ErrorAnswer, ErrorClass, PathParamsRef},
+    codec,
+    codec::DialectCodec as _,
+    dialects::anthropic,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass},
     json::Json,
+    scan::PathParamsRef,
 };
 
 const REQUESTS: [&str; 2] = ["request.json", "request-2023.json"];
@@ -99,13 +104,13 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     let json = Json::parse(body.as_bytes()).unwrap();
     let mut call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
-    assert_eq!(anthropic::api_version(&target, &call), "2026-10-21");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
     target.sampling = Some(true);
-    assert_eq!(anthropic::api_version(&target, &call), "2023-06-01");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2023-06-01"));
     call.sampling.temperature = None;
     call.sampling.top_p = None;
     call.sampling.top_k = None;
-    assert_eq!(anthropic::api_version(&target, &call), "2026-10-21");
+    assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
     assert_eq!(
         again(&body, Some(false)).unwrap_err(),
         "`temperature` cannot be expressed by Anthropic Messages"
@@ -357,7 +362,7 @@ fn an_error_is_written_where_clients_look() {
 fn the_same_dialect_changes_the_model_and_nothing_else() {
     for name in REQUESTS {
         let body = fixture("anthropic", name);
-        let facts = codec(Anthropic).scan(PathParamsRef::default(), &body).unwrap();
+        let facts = codec(Anthropic).scan(Api::Messages, PathParamsRef::default(), &body).unwrap();
         let edits = Edits { model: &facts.model.clone(), want_usage: true, output_limit: Some(5) };
         assert_eq!(codec(Anthropic).verbatim(&body, &facts, &edits), body, "{name}");
         let edits = Edits { model: "other", ..edits };
@@ -365,7 +370,7 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
         assert_eq!(str::from_utf8(&changed).unwrap(), text(name).replacen(&facts.model, "other", 1));
     }
     let count = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
-    let facts = codec(Anthropic).scan(PathParamsRef::default(), &count).unwrap();
+    let facts = codec(Anthropic).scan(Api::Messages, PathParamsRef::default(), &count).unwrap();
     let edits = Edits { model: "m", want_usage: true, output_limit: Some(5) };
     assert_eq!(anthropic::Anthropic.verbatim(&count, &facts, &edits), count);
 }
@@ -378,7 +383,7 @@ proptest! {
             bytes.truncate(bytes.len().max(1).min(cut + 1));
             let at = at % bytes.len();
             bytes[at] = byte;
-            let _ = codec(Anthropic).scan(PathParamsRef::default(), &bytes);
+            let _ = codec(Anthropic).scan(Api::Messages, PathParamsRef::default(), &bytes);
             let _ = codec(Anthropic).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(Anthropic).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };

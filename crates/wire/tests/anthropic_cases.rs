@@ -14,7 +14,7 @@ mod dialect;
 use dialect::{
     Sum,
     calls::{answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
-    codec, envelope, events, read, target,
+    envelope, events, read, target,
 };
 use serde_json::{Value, json};
 use wire::{
@@ -23,8 +23,9 @@ use wire::{
         Call, Effort, Event, Family, Finish, LossReport, OutputFormat, Part, PartKind, Role, Tool,
         ToolChoice, ToolMode, Turn,
     },
-    dialect::PathParamsRef,
+    codec,
     json::Json,
+    scan::PathParamsRef,
 };
 
 fn result(id: &'static str, text: &'static str) -> Part<'static> {

@@ -12,17 +12,20 @@
 mod dialect;
 
 use bytes::Bytes;
-use dialect::{Answer, Sum, codec, envelope, events, fixture, frames, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, frames, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::{Anthropic, Bedrock, OpenAiChat},
-    Edits, StreamPipe, bedrock,
+    Edits, StreamPipe,
     canonical::{
         CacheTtl, Effort, Family, Finish, LossReport, Media, OutputFormat, PartKind, ReasoningMode, Role,
     },
-    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
+    codec,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass},
     json::Json,
+    scan::PathParamsRef,
     tap::{Translation, Verbatim},
 };
 
@@ -295,19 +298,22 @@ fn an_error_is_written_where_clients_look() {
     let body: Value = serde_json::from_slice(&codec(Bedrock).encode_error(&error)).unwrap();
     let expected = json!({"__type": "ThrottlingException", "message": "slow down", "code": "rate_limited",
         "requestId": "req-1", "portcullis": {"attempts": 2}});
-    assert_eq!((body, bedrock::error_type(error.kind)), (expected, "ThrottlingException"));
+    assert_eq!(
+        (body, codec(Bedrock).error_header(error.kind).unwrap().value),
+        (expected, "ThrottlingException")
+    );
     assert_eq!(read(Bedrock, [&codec(Bedrock).encode_error_event(&error)[..]]).errors, ["slow down"]);
 }
 
 #[test]
 fn the_same_dialect_changes_nothing_but_a_missing_limit() {
     let body = fixture("bedrock", "request.json");
-    let facts = codec(Bedrock).scan(path(CLAUDE), &body).unwrap();
+    let facts = codec(Bedrock).scan(Api::Converse, path(CLAUDE), &body).unwrap();
     assert_eq!((facts.images, facts.files, facts.max_output), (2, 2, Some(4096)));
     let edits = Edits { model: "other", want_usage: true, output_limit: Some(5) };
     assert_eq!(codec(Bedrock).verbatim(&body, &facts, &edits), body);
     let body = Bytes::from_static(br#"{"messages":[]}"#);
-    let facts = codec(Bedrock).scan(path(CLAUDE), &body).unwrap();
+    let facts = codec(Bedrock).scan(Api::Converse, path(CLAUDE), &body).unwrap();
     let limited = codec(Bedrock).verbatim(&body, &facts, &edits);
     assert_eq!(str::from_utf8(&limited), Ok(r#"{"messages":[],"inferenceConfig":{"maxTokens":5}}"#));
 }
@@ -320,7 +326,7 @@ proptest! {
             bytes.truncate(cut + 1);
             let at = at % bytes.len();
             bytes[at] = byte;
-            let _ = codec(Bedrock).scan(path("m"), &bytes);
+            let _ = codec(Bedrock).scan(Api::Converse, path("m"), &bytes);
             let _ = codec(Bedrock).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
             let _ = tap.feed(Bytes::copy_from_slice(&bytes), &mut Vec::new());

@@ -14,7 +14,7 @@ mod dialect;
 use dialect::{
     Sum,
     calls::{answered, call, finish, reply, signature, tool_call, user, written},
-    codec, envelope, frames, read, target,
+    envelope, frames, read, target,
 };
 use serde_json::{Value, json};
 use wire::{
@@ -23,8 +23,9 @@ use wire::{
         Call, Document, Effort, Event, Extra, Family, Finish, Image, Media, OutputFormat, Part, PartKind,
         Role, Signature, Tool, ToolChoice, ToolMode, ToolResult, Turn,
     },
-    dialect::PathParamsRef,
+    codec,
     json::Json,
+    scan::PathParamsRef,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";

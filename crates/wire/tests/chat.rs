@@ -11,18 +11,21 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::OpenAiChat,
     Quirks,
     canonical::{
         CacheTtl, Effort, Finish, LossReport, Media, OutputFormat, PartKind, Role, TargetFacts, ToolMode,
     },
-    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, PathParamsRef},
+    codec,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer},
     json::Json,
     quirks::CacheMarks,
+    scan::PathParamsRef,
 };
 
 static OPENAI: Quirks = Quirks { cache_marks: CacheMarks::Breakpoint, ..Quirks::NONE };
@@ -296,7 +299,7 @@ proptest! {
             bytes.truncate(bytes.len().max(1).min(cut + 1));
             let at = at % bytes.len();
             bytes[at] = byte;
-            let _ = codec(OpenAiChat).scan(PathParamsRef::default(), &bytes);
+            let _ = codec(OpenAiChat).scan(Api::Chat, PathParamsRef::default(), &bytes);
             let _ = codec(OpenAiChat).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(OpenAiChat).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };

@@ -14,16 +14,17 @@ mod dialect;
 use dialect::{
     Sum,
     calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
-    codec, envelope, events, read, target,
+    envelope, events, read, target,
 };
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, OpenAiChat},
     Quirks,
     canonical::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Signature, Turn},
-    dialect::PathParamsRef,
+    codec,
     json::Json,
     quirks::ReasoningReplay,
+    scan::PathParamsRef,
 };
 
 fn sealed(family: Family) -> Option<Signature<'static>> {

@@ -15,7 +15,7 @@ use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Gemini, OpenAiChat},
-    dialect::PathParamsRef,
+    scan::PathParamsRef,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";

@@ -15,8 +15,9 @@ use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    dialect::PathParamsRef,
+    codec,
     json::Json,
+    scan::PathParamsRef,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
@@ -50,8 +51,8 @@ fn sealed_id(client: Dialect) -> String {
         "usage": {"input_tokens": 1, "output_tokens": 1}
     })
     .to_string();
-    let reply = Anthropic.codec().unwrap().decode_reply(Json::parse(answer.as_bytes()).unwrap()).unwrap();
-    let told = client.codec().unwrap().encode_reply(&reply, &dialect::envelope());
+    let reply = codec(Anthropic).decode_reply(Json::parse(answer.as_bytes()).unwrap()).unwrap();
+    let told = codec(client).encode_reply(&reply, &dialect::envelope());
     let told: Value = serde_json::from_slice(&told).unwrap();
     let message = if client == OpenAiChat { &told["choices"][0]["message"] } else { &told["message"] };
     message["tool_calls"][0]["id"].as_str().unwrap().to_owned()

@@ -12,15 +12,18 @@
 mod dialect;
 
 use bytes::Bytes;
-use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::Cohere,
     Edits,
     canonical::{Finish, Media, OutputFormat, PartKind, ReasoningMode, Role, ToolMode},
-    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
+    codec,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass},
     json::Json,
+    scan::PathParamsRef,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };
@@ -46,7 +49,7 @@ fn plain(name: &str) -> Answer {
 #[test]
 fn a_body_is_scanned_and_passed_on_with_another_model() {
     let body = fixture("cohere", "request.json");
-    let facts = codec(Cohere).scan(PATH, &body).unwrap();
+    let facts = codec(Cohere).scan(Api::Cohere, PATH, &body).unwrap();
     assert_eq!(
         (&*facts.model, facts.stream, facts.include_usage),
         ("command-a-reasoning-08-2025", true, true)
@@ -65,7 +68,11 @@ fn a_body_is_scanned_and_passed_on_with_another_model() {
         (r#"{"model":"m","messages":[1]}"#, Some("messages")),
         (r#"{"model":"m","messages":[]"#, None),
     ] {
-        assert_eq!(codec(Cohere).scan(PATH, body.as_bytes()).unwrap_err().field, field, "{body}");
+        assert_eq!(
+            codec(Cohere).scan(Api::Cohere, PATH, body.as_bytes()).unwrap_err().field,
+            field,
+            "{body}"
+        );
     }
 }
 
@@ -324,7 +331,7 @@ proptest! {
         let len = bytes.len();
         bytes[at % len] = with;
         bytes.truncate(len - cut % len / 4);
-        let _ = codec(Cohere).scan(PATH, &bytes);
+        let _ = codec(Cohere).scan(Api::Cohere, PATH, &bytes);
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Cohere).decode_call(PATH, json, &Sum) {
                 let losses = wire::canonical::LossReport::new(Cohere, Cohere, true);

@@ -22,8 +22,8 @@ use wire::{
         Call, Document, Effort, Event, Family, Finish, Image, Media, Part, PartKind, Reasoning,
         ReasoningMode, Role, Sampling, Signature, Tool, ToolChoice, ToolMode, Turn,
     },
-    dialect::PathParamsRef,
     json::Json,
+    scan::PathParamsRef,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };

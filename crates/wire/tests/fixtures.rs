@@ -8,11 +8,12 @@ use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Api, Auth, ChatTap, Destination, Dialect, OutputChunk, ProviderRow, Quirks, StreamPipe, StreamSummary,
-    canonical::{LossReport, TargetFacts},
-    chat_usage,
-    dialect::{ErrorAnswer, PathParamsRef, SignatureMac},
+    canonical::{LossReport, SignatureMac, TargetFacts},
+    chat_usage, codec,
+    error::ErrorAnswer,
     json::Json,
-    provider_error, provider_kinds, provider_row, scan,
+    provider_error, provider_kinds, provider_row,
+    scan::{PathParamsRef, scan},
     tap::Verbatim,
     upstream_path,
 };
@@ -182,11 +183,11 @@ fn a_provider_is_added_by_one_row() {
     assert_eq!(upstream_path("/v3", speaks.root, &to), "/v3/chat/completions");
     // A client of another dialect reaches it, in its own older words.
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
-    let client = Dialect::Anthropic.codec().unwrap();
+    let client = codec(Dialect::Anthropic);
     let call = client.decode_call(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
     let facts = TargetFacts { model, max_output: None, sampling: None, quirks: &row.quirks };
     let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, false);
-    let encoded = speaks.dialect.codec().unwrap().encode_call(&call, &facts, losses).unwrap();
+    let encoded = codec(speaks.dialect).encode_call(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&"model-1".into(), &9.into()));
     assert_eq!(sent["messages"][0]["content"], "hi");
@@ -207,9 +208,9 @@ const DIALECTS: [&str; 2] = ["chat", "responses"];
 fn every_row_is_read_in_its_own_dialect() {
     for kind in provider_kinds() {
         let name = provider_row(kind).unwrap().speaks[0].dialect;
-        let dialect = name.codec().unwrap();
+        let dialect = codec(name);
         let path = PathParamsRef { model: Some("m"), stream: Some(true) };
-        let facts = dialect.scan(path, &fixture(kind, "request.json"));
+        let facts = dialect.scan(Api::of(name), path, &fixture(kind, "request.json"));
         assert!(facts.unwrap_or_else(|error| panic!("{kind}: {error}")).stream, "{kind}");
         let answer = fixture(kind, "response.json");
         let reply = dialect.decode_reply(Json::parse(&answer).unwrap());
@@ -243,7 +244,7 @@ fn every_folder_belongs_to_a_row_or_a_dialect() {
 
 /// What a client of the same dialect would receive, and what was seen.
 fn watched<'a>(dialect: Dialect, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, StreamSummary) {
-    let mut tap = StreamPipe::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(dialect).stream_decoder()));
     let mut pieces = Vec::new();
     for chunk in chunks {
         tap.feed(Bytes::copy_from_slice(chunk), &mut pieces).unwrap();

@@ -12,16 +12,19 @@
 mod dialect;
 
 use bytes::Bytes;
-use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use domain::ServiceTier;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::Gemini,
     Edits,
     canonical::{Effort, Family, Finish, OutputFormat, PartKind, Role, Show, ToolMode},
-    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, PathParamsRef},
+    codec,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass},
     json::Json,
+    scan::PathParamsRef,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(true) };
@@ -45,12 +48,12 @@ fn stream(name: &str) -> Bytes {
 
 #[test]
 fn a_body_is_scanned_for_routing_and_metering() {
-    let facts = codec(Gemini).scan(PATH, &fixture("gemini", "request.json")).unwrap();
+    let facts = codec(Gemini).scan(Api::Gemini, PATH, &fixture("gemini", "request.json")).unwrap();
     assert_eq!((&*facts.model, facts.stream, facts.include_usage), ("gemini-3-pro", true, true));
     assert_eq!((facts.max_output, facts.choices, facts.messages), (Some(2048), 2, 5));
     assert_eq!((facts.images, facts.audio, facts.files), (3, 1, 2));
     let count = br#"{"generate_content_request":{"contents":[{"parts":[]}],"cachedContent":"c"}}"#;
-    let facts = codec(Gemini).scan(PATH, count).unwrap();
+    let facts = codec(Gemini).scan(Api::Gemini, PATH, count).unwrap();
     assert_eq!((facts.messages, facts.files, facts.choices), (1, 1, 1));
     let bytes = Bytes::from_static(count);
     let edits = Edits { model: "other", want_usage: true, output_limit: None };
@@ -70,9 +73,16 @@ fn a_body_is_scanned_for_routing_and_metering() {
         ),
         (r#"{"contents":[]"#, None),
     ] {
-        assert_eq!(codec(Gemini).scan(PATH, body.as_bytes()).unwrap_err().field, field, "{body}");
+        assert_eq!(
+            codec(Gemini).scan(Api::Gemini, PATH, body.as_bytes()).unwrap_err().field,
+            field,
+            "{body}"
+        );
     }
-    assert_eq!(codec(Gemini).scan(PathParamsRef::default(), count).unwrap_err().field, Some("model"));
+    assert_eq!(
+        codec(Gemini).scan(Api::Gemini, PathParamsRef::default(), count).unwrap_err().field,
+        Some("model")
+    );
 }
 
 #[test]
@@ -346,7 +356,7 @@ proptest! {
         let len = bytes.len();
         bytes[at % len] = with;
         bytes.truncate(len - cut % len / 4);
-        let _ = codec(Gemini).scan(PATH, &bytes);
+        let _ = codec(Gemini).scan(Api::Gemini, PATH, &bytes);
         let bytes = codec(Gemini).prepare(&bytes.into());
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Gemini).decode_call(PATH, json, &Sum) {

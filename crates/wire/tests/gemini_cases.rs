@@ -22,7 +22,7 @@ use wire::{
         Call, Effort, Family, Field, Image, Media, Part, PartKind, Reasoning, ReasoningMode, Role, Tool,
         ToolChoice, ToolMode, Turn,
     },
-    dialect::PathParamsRef,
+    scan::PathParamsRef,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };

@@ -13,13 +13,14 @@ mod dialect;
 
 use dialect::{
     calls::{answered, call, finish, named_call, reply, signature, thought, written},
-    codec, envelope, events, read, target, translated,
+    envelope, events, read, target, translated,
 };
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, Gemini, OpenAiChat},
     canonical::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Turn},
-    dialect::PathParamsRef,
+    codec,
+    scan::PathParamsRef,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };

@@ -11,11 +11,12 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{codec, events, fixture, read, retell, target, translated};
+use dialect::{events, fixture, read, retell, target, translated};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
     canonical::Finish,
-    dialect::PathParamsRef,
+    codec,
+    scan::PathParamsRef,
 };
 
 const OURS: [Dialect; 2] = [Gemini, Cohere];

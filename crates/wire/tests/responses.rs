@@ -11,15 +11,18 @@
 #[path = "support/dialect.rs"]
 mod dialect;
 
-use dialect::{Answer, Sum, codec, envelope, events, fixture, read, retell, target, translated};
+use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
+    Api,
     Dialect::OpenAiResponses,
     Edits,
     canonical::{Effort, Family, Finish, LossReport, Media, OutputFormat, PartKind, Role, Show, ToolMode},
-    dialect::{ClientErrorBody, DecodeError, ErrorAnswer, PathParamsRef},
+    codec,
+    error::{ClientErrorBody, DecodeError, ErrorAnswer},
     json::Json,
+    scan::PathParamsRef,
 };
 
 fn text(name: &str) -> String {
@@ -293,7 +296,7 @@ fn an_error_is_written_where_clients_look() {
 #[test]
 fn the_same_dialect_changes_the_model_and_nothing_else() {
     let body = fixture("responses", "request.json");
-    let facts = codec(OpenAiResponses).scan(PathParamsRef::default(), &body).unwrap();
+    let facts = codec(OpenAiResponses).scan(Api::Responses, PathParamsRef::default(), &body).unwrap();
     assert_eq!((facts.stream, facts.max_output, facts.messages), (true, Some(500), 12));
     assert_eq!((facts.images, facts.files, facts.user.as_deref()), (4, 2, Some("user-17")));
     let edits = Edits { model: "other", want_usage: true, output_limit: Some(5) };
@@ -308,7 +311,10 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
         (r#"{"model":"m""#, None),
     ] {
         assert_eq!(
-            codec(OpenAiResponses).scan(PathParamsRef::default(), body.as_bytes()).unwrap_err().field,
+            codec(OpenAiResponses)
+                .scan(Api::Responses, PathParamsRef::default(), body.as_bytes())
+                .unwrap_err()
+                .field,
             field
         );
     }
@@ -323,7 +329,7 @@ proptest! {
             let at = at % bytes.len();
             bytes[at] = byte;
             let codec = codec(OpenAiResponses);
-            let _ = codec.scan(PathParamsRef::default(), &bytes);
+            let _ = codec.scan(Api::Responses, PathParamsRef::default(), &bytes);
             let _ = codec.decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let mut decoder = codec.stream_decoder();
             for event in bytes.split(|byte| *byte == b'\n') {

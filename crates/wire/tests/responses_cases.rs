@@ -14,14 +14,15 @@ mod dialect;
 use dialect::{
     Sum,
     calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
-    codec, events, fixture, read, retell, target, translated,
+    events, fixture, read, retell, target, translated,
 };
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, OpenAiChat, OpenAiResponses},
     canonical::{Call, Event, Family, Finish, Part, PartKind, Role, Signature, Tool, Turn},
-    dialect::PathParamsRef,
+    codec,
     json::Json,
+    scan::PathParamsRef,
 };
 
 fn sealed(family: Family) -> Signature<'static> {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use policy::{PlannedTarget, Program, ReplyFacts};
 use tokio::time::{Instant, timeout_at};
 use upstream::innermost;
-use wire::{OutputChunk, StreamPipe, answer::Answer, dialect::ErrorClass};
+use wire::{OutputChunk, StreamPipe, answer::Answer};
 
 use super::{
     failure::AttemptError,
@@ -129,9 +129,7 @@ impl Stream<'_> {
         loop {
             let seen = tap.seen();
             if let Some(error) = &seen.error {
-                let class =
-                    talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
-                return Err(opening::error_inside(class, error.clone()));
+                return Err(opening::error_inside(talk.provider().class_of(error), error.clone()));
             }
             let done = seen.done;
             if done && seen.usage.is_some() {
@@ -181,11 +179,11 @@ fn verdict(
     meter: &Meter,
     condition: &Program,
 ) -> Result<(), String> {
-    let dialect = talk.provider().map(wire::dialect::DialectCodec::name);
-    let read = dialect.and_then(|dialect| match ask.facts.stream {
-        true => wire::answer::streamed(dialect, whole),
-        false => wire::answer::plain(dialect, whole),
-    });
+    let codec = talk.provider();
+    let read = match ask.facts.stream {
+        true => wire::answer::streamed(codec, whole),
+        false => wire::answer::plain(codec, whole),
+    };
     let Some(answer) = read else { return Err("the answer cannot be read".to_owned()) };
     let Answer { text, refusal, finish, tool_calls, json_valid, mean_logprob } = &answer;
     let schema_valid = !condition.reads("reply.schema_valid") || obeys_schema(ask, text);

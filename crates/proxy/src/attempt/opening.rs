@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use upstream::innermost;
 use wire::{
     Api, Dialect, OutputChunk, ProviderError, StreamPipe,
-    dialect::{DecodeError, ErrorAnswer, ErrorClass},
+    error::{DecodeError, ErrorAnswer, ErrorClass},
 };
 
 use super::{
@@ -146,8 +146,7 @@ async fn open_stream(
         let ended = !start.more(meter).await?;
         let seen = start.tap.seen();
         if let (Some(error), false) = (&seen.error, seen.content) {
-            let class = talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
-            return Err(error_inside(class, error.clone()));
+            return Err(error_inside(talk.provider().class_of(error), error.clone()));
         }
         if seen.content || seen.done || start.bytes > MAX_OPENING {
             let blocked = match sends_on.filter(|_| seen.blocked) {
@@ -311,8 +310,7 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Attempt
     // An error's length is no measure of output.
     meter.observe(None, 0);
     let said = wire::provider_error(body).ok_or_else(|| protocol("neither an answer nor an error"))?;
-    let class = Dialect::OpenAiChat.codec().map_or(ErrorClass::ServerError, |codec| codec.class_of(&said));
-    Err(error_inside(class, said))
+    Err(error_inside(wire::codec(Dialect::OpenAiChat).class_of(&said), said))
 }
 
 /// A refusal with what the provider said of it.
@@ -329,18 +327,13 @@ pub(super) async fn refusal(
     // What came in time may still be readable.
     let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
     // AWS answers for itself, whatever dialect the model behind it speaks.
-    let dialect = if error_type.is_some() { Dialect::Bedrock.codec() } else { talk.provider() };
-    let (outcome, said) = match dialect {
-        Some(dialect) => {
-            let error_type = error_type.as_deref();
-            let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
-            // Where the dialect's words say nothing else, the status does.
-            (if refined(status) { talk::outcome(class) } else { outcome }, said)
-        }
-        None => (outcome, wire::provider_error(&read)),
-    };
+    let codec = if error_type.is_some() { wire::codec(Dialect::Bedrock) } else { talk.provider() };
+    let error_type = error_type.as_deref();
+    let (class, said) = codec.decode_error(&ErrorAnswer { status, error_type, body: &read });
+    // Where the dialect's words say nothing else, the status does.
+    let outcome = if refined(status) { talk::outcome(class) } else { outcome };
     let said = said.map(Box::new);
-    let retry_after = retry_after.or_else(|| wire::gemini::retry_delay(&read));
+    let retry_after = retry_after.or_else(|| wire::dialects::gemini::retry_delay(&read));
     let detail = format!("HTTP {status}");
     AttemptError { status: Some(status), said, retry_after, ..AttemptError::new(outcome, detail) }
 }

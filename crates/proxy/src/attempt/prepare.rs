@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use domain::ErrorKind;
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use policy::PlannedTarget;
-use wire::{Addressing, Destination, Dialect, upstream_path};
+use wire::{Addressing, Destination, upstream_path};
 
 use crate::{
-    ask::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
+    ask::ANTHROPIC_BETA,
     gateway::ProxyState,
     meter::Meter,
     pipeline::LlmRequest,
@@ -20,9 +20,6 @@ pub(super) struct UpstreamRequest {
     pub(super) request: Request<Bytes>,
     pub(super) talk: ResponseCodec,
 }
-
-/// What Vertex calls Anthropic's older version, in the body (DIALECTS §1.6).
-const VERTEX_WITH_SAMPLING: &str = "vertex-2023-10-16";
 
 /// Prepares one attempt.
 pub(super) fn prepare(
@@ -37,8 +34,14 @@ pub(super) fn prepare(
     let EncodedRequest { body, talk, dropped, version } =
         talk::speak(ask, planned, to, &gateway.keyring, meter.request())?;
     meter.dropped(dropped);
-    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == Dialect::Anthropic;
-    let body = if vertex { for_vertex(ask, &body, version) } else { body };
+    let codec = wire::codec(to);
+    let body = match target.endpoint.row.addressing {
+        Addressing::Vertex => {
+            let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
+            codec.vertex_body(&body, version.or(said))
+        }
+        _ => body,
+    };
     let path = upstream_path(
         &target.endpoint.prefix,
         speaks.root,
@@ -58,29 +61,25 @@ pub(super) fn prepare(
     let json = HeaderValue::from_static("application/json");
     let media = ask.options.upload.clone().filter(|_| ask.api.is_upload()).unwrap_or(json);
     headers.insert(header::CONTENT_TYPE, media);
-    headers.insert(header::ACCEPT, HeaderValue::from_static(accept(to, ask.facts.stream)));
+    let accept = if ask.facts.stream { codec.framing().media_type() } else { "application/json" };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     headers.insert(
         header::USER_AGENT,
         HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION"))),
     );
-    if to == Dialect::Anthropic {
+    if let Some(header) = codec.version_header() {
         // A client of the dialect says its own version; what the gateway wrote has the one it was written for.
         let [said, beta] = &ask.options.anthropic;
-        let own = HeaderValue::from_static(version.unwrap_or(wire::anthropic::API_VERSION));
-        headers.insert(ANTHROPIC_VERSION, said.clone().filter(|_| version.is_none()).unwrap_or(own));
+        let own = HeaderValue::from_static(version.unwrap_or(header.default));
+        headers.insert(
+            HeaderName::from_static(header.name),
+            said.clone().filter(|_| version.is_none()).unwrap_or(own),
+        );
         if let (Some(beta), None) = (beta, version) {
             headers.insert(ANTHROPIC_BETA, beta.clone());
         }
     }
     Ok(UpstreamRequest { request, talk })
-}
-
-/// Claude's body as Vertex wants it: no model, and the version inside.
-fn for_vertex(ask: &LlmRequest, body: &Bytes, version: Option<&str>) -> Bytes {
-    let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
-    let older = version.or(said) == Some(wire::anthropic::API_VERSION_WITH_SAMPLING);
-    let version = if older { VERTEX_WITH_SAMPLING } else { wire::anthropic::API_VERSION };
-    wire::anthropic::vertex_body(body, version)
 }
 
 fn address(planned: &PlannedTarget, path: String) -> Result<Uri, GatewayError> {
@@ -91,12 +90,4 @@ fn address(planned: &PlannedTarget, path: String) -> Result<Uri, GatewayError> {
         .path_and_query(path)
         .build();
     uri.map_err(|_| GatewayError::new(ErrorKind::Internal, "the target's address cannot be written"))
-}
-
-const fn accept(dialect: Dialect, stream: bool) -> &'static str {
-    match (dialect, stream) {
-        (_, false) => "application/json",
-        (Dialect::Bedrock, true) => "application/vnd.amazon.eventstream",
-        (_, true) => "text/event-stream",
-    }
 }

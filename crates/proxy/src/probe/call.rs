@@ -7,8 +7,9 @@ use coordination::Permit;
 use domain::{Attribution, PromptProbe, ResourceId};
 use policy::{Plan, PlannedTarget, RoutePolicy, SelectionReason, Target};
 use wire::{
-    Api, Dialect,
+    Api,
     canonical::{Call, LossReport, Part, PartKind, Role, TargetFacts, Turn},
+    codec::DialectCodec,
 };
 
 use crate::{
@@ -27,14 +28,14 @@ const PROBE: &str = "probe";
 pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
     let endpoint = &target.endpoint;
     let dialect = endpoint.dialect_for(endpoint.own_dialect(), &target.upstream).dialect;
-    let codec = dialect.codec()?;
+    let codec = wire::codec(dialect);
     let text = PartKind::Text(Cow::Borrowed(&*probe.prompt));
     let call = Call {
         model: Cow::Borrowed(&*target.upstream),
         stream: true,
         stream_usage: true,
         turns: vec![Turn::new(Role::User, vec![Part { kind: text, cache: None }])],
-        max_output: Some(u64::from(probe.max_tokens).max(least(dialect))),
+        max_output: Some(u64::from(probe.max_tokens).max(codec.min_output())),
         ..Call::default()
     };
     let facts = TargetFacts {
@@ -45,12 +46,9 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
     };
     let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
-    let in_path = in_path(dialect, &target.upstream);
-    let api = api(dialect);
-    let facts = match dialect {
-        Dialect::OpenAiChat => wire::scan(api, &body),
-        _ => codec.scan(in_path.borrowed(), &body),
-    };
+    let in_path = in_path(codec, &target.upstream);
+    let api = Api::of(dialect);
+    let facts = codec.scan(api, in_path.borrowed(), &body);
     let planned = PlannedTarget {
         target: Arc::clone(target),
         reason: SelectionReason::First,
@@ -93,28 +91,10 @@ pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<R
     Meter::new(RequestContext::of_the_gateway(Arc::clone(gateway)), opening, Permit::default())
 }
 
-/// The smallest output limit that a dialect takes.
-const fn least(dialect: Dialect) -> u64 {
-    if matches!(dialect, Dialect::OpenAiResponses) { 16 } else { 1 }
-}
-
 /// What dialects say in the request line.
-fn in_path(dialect: Dialect, model: &str) -> PathParams {
-    match dialect {
-        Dialect::Gemini | Dialect::Bedrock => {
-            PathParams { model: Some(model.to_owned()), stream: Some(true), version: None }
-        }
-        _ => PathParams::default(),
-    }
-}
-
-const fn api(dialect: Dialect) -> Api {
-    match dialect {
-        Dialect::OpenAiChat => Api::Chat,
-        Dialect::OpenAiResponses => Api::Responses,
-        Dialect::Anthropic => Api::Messages,
-        Dialect::Gemini => Api::Gemini,
-        Dialect::Cohere => Api::Cohere,
-        Dialect::Bedrock => Api::Converse,
+fn in_path(codec: &dyn DialectCodec, model: &str) -> PathParams {
+    match codec.has_model_in_path() {
+        true => PathParams { model: Some(model.to_owned()), stream: Some(true), version: None },
+        false => PathParams::default(),
     }
 }

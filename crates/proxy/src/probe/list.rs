@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
-use wire::Dialect;
 
 use crate::{attempt::by_status, gateway::ProxyState};
 
@@ -71,9 +70,9 @@ fn request(endpoint: &Endpoint) -> Option<Request<Bytes>> {
     let agent = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(header::USER_AGENT, agent);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if endpoint.own_dialect() == Dialect::Anthropic {
-        let version = HeaderValue::from_static(wire::anthropic::API_VERSION);
-        request.headers_mut().insert(HeaderName::from_static("anthropic-version"), version);
+    if let Some(version) = wire::codec(endpoint.own_dialect()).version_header() {
+        let value = HeaderValue::from_static(version.default);
+        request.headers_mut().insert(HeaderName::from_static(version.name), value);
     }
     Some(request)
 }

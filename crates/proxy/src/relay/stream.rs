@@ -14,7 +14,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
-use wire::{Dialect, OutputChunk, StreamPipe};
+use wire::{OutputChunk, StreamPipe};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -28,9 +28,6 @@ use crate::{
 /// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
 /// the body, without which the connection could not be used again.
 const AFTERWARDS: Duration = Duration::from_millis(500);
-
-/// The terminal event, where the provider left it out.
-const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 
 /// Where the stream comes from.
 pub(super) struct Source {
@@ -205,7 +202,7 @@ impl StreamBody {
     fn complete(&mut self) {
         let totals = self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
         self.comment(&totals);
-        let missing = if self.meter.dialect() == Dialect::OpenAiChat { DONE } else { Bytes::new() };
+        let missing = Bytes::from_static(wire::codec(self.meter.dialect()).terminal_event());
         self.queue.push_back(self.terminal.take().unwrap_or(missing));
         self.wait(AFTERWARDS);
     }
@@ -259,7 +256,7 @@ impl StreamBody {
 /// Whether a stream's account can be written into it: a binary one has no comments, and Google's clients take one for
 /// data. There it is asked for by request id.
 pub(super) fn comments(tap: &StreamPipe, meter: &Meter) -> bool {
-    tap.comments() && meter.dialect() != Dialect::Gemini
+    tap.comments() && wire::codec(meter.dialect()).accepts_comments()
 }
 
 /// Whether bytes hold the credential or a run of it.

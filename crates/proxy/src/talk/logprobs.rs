@@ -4,7 +4,8 @@ use policy::PlannedTarget;
 use wire::{
     Dialect,
     canonical::{Event, Events},
-    dialect::{Framing, InvalidEvent, StreamDecoder},
+    codec::{Framing, StreamDecoder},
+    error::InvalidEvent,
 };
 
 use crate::pipeline::LlmRequest;

@@ -101,7 +101,7 @@ impl<'s> Check<'s> {
     /// The schema that a reference within the document names (RFC 6901 §6).
     fn referred(&self, reference: &Value) -> Result<&'s Value, Undecided> {
         let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).ok_or(Undecided)?;
-        let pointer = crate::path::decoded(pointer).ok_or(Undecided)?;
+        let pointer = crate::percent::decode(pointer).ok_or(Undecided)?;
         self.root.pointer(&pointer).ok_or(Undecided)
     }
 

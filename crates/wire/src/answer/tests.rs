@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     ChatTap,
     Dialect::{self as D, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
-    StreamPipe, StreamSummary,
+    StreamPipe, StreamSummary, codec,
     tap::Verbatim,
 };
 
@@ -31,7 +31,8 @@ const FIXTURES: [(D, &str, &str); 6] = [
 fn the_fixtures_of_every_dialect() {
     for (dialect, folder, stream) in FIXTURES {
         let stream = fixture(folder, stream);
-        let answers = [plain(dialect, &fixture(folder, "response.json")), streamed(dialect, &stream)];
+        let answers =
+            [plain(codec(dialect), &fixture(folder, "response.json")), streamed(codec(dialect), &stream)];
         for answer in answers {
             let answer = answer.unwrap_or_else(|| panic!("{folder}"));
             assert!(answer.text.starts_with("I read both"), "{folder}: {}", answer.text);
@@ -39,13 +40,13 @@ fn the_fixtures_of_every_dialect() {
             assert_eq!(read, (false, "tool_calls", 2, false), "{folder}");
             assert_eq!(answer.mean_logprob.is_some(), dialect == Gemini, "{folder}");
         }
-        assert_eq!(streamed(dialect, &stream[..stream.len() / 3]), None, "{folder}: cut");
-        assert_eq!(plain(dialect, b"{}"), None, "{folder}");
+        assert_eq!(streamed(codec(dialect), &stream[..stream.len() / 3]), None, "{folder}: cut");
+        assert_eq!(plain(codec(dialect), b"{}"), None, "{folder}");
     }
-    assert_eq!(plain(Anthropic, &fixture("anthropic", "error.json")), None);
-    assert_eq!(streamed(Bedrock, &fixture("bedrock", "stream-exception.bin")), None);
+    assert_eq!(plain(codec(Anthropic), &fixture("anthropic", "error.json")), None);
+    assert_eq!(streamed(codec(Bedrock), &fixture("bedrock", "stream-exception.bin")), None);
     assert_eq!(
-        streamed(OpenAiChat, b"data: {\"choices\":[]}\n\ndata: {\"error\":{\"message\":\"m\"}}\n\n"),
+        streamed(codec(OpenAiChat), b"data: {\"choices\":[]}\n\ndata: {\"error\":{\"message\":\"m\"}}\n\n"),
         None
     );
 }
@@ -57,7 +58,7 @@ fn chat(message: &serde_json::Value, finish: &str) -> Answer {
     let other =
         json!({ "index": 1, "message": { "role": "assistant", "content": "x" }, "finish_reason": "length" });
     let body = json!({ "id": "i", "model": "m", "choices": [choice, other] });
-    plain(OpenAiChat, body.to_string().as_bytes()).unwrap()
+    plain(codec(OpenAiChat), body.to_string().as_bytes()).unwrap()
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn logprobs_of_a_stream_are_averaged_over_all_of_it() {
     };
     let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]";
     let stream = format!("{}{}: a comment\n\n{end}", chunk("4", -0.25), chunk("2", -0.75));
-    let read = streamed(OpenAiChat, stream.as_bytes()).unwrap();
+    let read = streamed(codec(OpenAiChat), stream.as_bytes()).unwrap();
     assert_eq!((&*read.text, read.json_valid, read.finish), ("42", true, "length"));
     assert!((read.mean_logprob.unwrap() + 0.5).abs() < 1e-12);
 }
@@ -123,9 +124,9 @@ fn refusals() -> Vec<(D, serde_json::Value, bool)> {
 fn refusals_are_told_from_prompts_that_were_blocked() {
     for (dialect, body, blocked) in refusals() {
         let body = body.to_string();
-        let read = plain(dialect, body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
+        let read = plain(codec(dialect), body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
         assert!(read.refusal, "{body}");
-        let reply = dialect.codec().unwrap().decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+        let reply = codec(dialect).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(reply.blocked(), blocked, "{body}");
         assert_eq!(crate::chat_blocked(body.as_bytes()), blocked && dialect == OpenAiChat, "{body}");
     }
@@ -140,8 +141,7 @@ fn seen(mut tap: StreamPipe, stream: &str) -> StreamSummary {
 
 #[test]
 fn a_stream_that_is_blocked_before_content_says_so() {
-    let verbatim =
-        |dialect: D| StreamPipe::Verbatim(Verbatim::new(dialect.codec().unwrap().stream_decoder()));
+    let verbatim = |dialect: D| StreamPipe::Verbatim(Verbatim::new(codec(dialect).stream_decoder()));
     let chat = |delta: &str, reason: &str| {
         let stream = format!(
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"role\":\"assistant\",\"content\":\"{delta}\"}}}}]}}\n\ndata: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\n"

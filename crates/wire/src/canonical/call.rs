@@ -284,6 +284,14 @@ impl Effort {
 }
 
 impl Reasoning {
+    /// How hard the model is to think; `None`: not said.
+    pub(crate) fn asked_effort(&self) -> Option<Effort> {
+        match self.mode {
+            Some(ReasoningMode::Off) => Some(Effort::None),
+            _ => self.effort.or(self.budget.map(Effort::from_budget)),
+        }
+    }
+
     /// Whether thinking is asked for.
     #[must_use]
     pub fn wanted(&self) -> bool {

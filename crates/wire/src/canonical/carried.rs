@@ -2,7 +2,7 @@
 //! (DIALECTS §7.8).
 
 use super::{Family, Part, PartKind, Signature, Text, ToolCall, carry};
-use crate::{dialect::SignatureMac, openai::part::shortened};
+use crate::canonical::{SignatureMac, shortened};
 
 /// What a seal is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{Family, Signature};
-use crate::dialect::SignatureMac;
+use crate::canonical::SignatureMac;
 
 const MARK: &str = ".pc1";
 const ITEM: char = '\0';

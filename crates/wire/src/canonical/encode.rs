@@ -22,7 +22,7 @@ pub struct TargetFacts<'a> {
     /// Whether the model takes `temperature` and its like; `None`: nobody knows.
     pub sampling: Option<bool>,
     /// What is odd about the provider (DIALECTS §6).
-    pub quirks: &'a crate::provider::Quirks,
+    pub quirks: &'a crate::quirks::Quirks,
 }
 
 /// A field that the target cannot express: `unsupported_by_target`.

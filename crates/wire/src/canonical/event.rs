@@ -3,7 +3,7 @@
 use domain::Usage;
 
 use super::{Finish, Logprob, Part, Signature, Text};
-use crate::openai::error::ProviderError;
+use crate::error::ProviderError;
 
 /// One step of a streamed answer.
 ///

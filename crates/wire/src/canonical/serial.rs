@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Event, Events, Signature};
-use crate::openai::stream::MAX_EVENT;
+use crate::sse::MAX_EVENT;
 
 /// Puts the events of one answer into an order in which a call, once begun, ends before anything else comes.
 ///

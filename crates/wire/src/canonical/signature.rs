@@ -26,6 +26,12 @@ pub struct Signature<'a> {
     pub item: Option<Text<'a>>,
 }
 
+/// Authenticates what is carried through clients inside opaque ids, so that nobody can forge it.
+pub trait SignatureMac: Send + Sync {
+    /// A keyed digest of the bytes.
+    fn tag(&self, bytes: &[u8]) -> [u8; 16];
+}
+
 impl Family {
     /// The one-letter name in opaque ids.
     #[must_use]

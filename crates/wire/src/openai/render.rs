@@ -4,8 +4,7 @@ use domain::ErrorKind;
 use serde_json::{Value, json};
 
 /// The body of an error answer; `extra` goes under `error.portcullis`.
-#[must_use]
-pub fn error_body(
+pub(crate) fn error_body(
     message: &str,
     kind: ErrorKind,
     code: &str,
@@ -20,8 +19,7 @@ pub fn error_body(
 }
 
 /// An error inside a stream that has begun: one event, on which OpenAI's clients raise.
-#[must_use]
-pub fn error_event(
+pub(crate) fn error_event(
     message: &str,
     kind: ErrorKind,
     code: &str,

@@ -4,7 +4,10 @@ use std::{cmp::Reverse, time::Duration};
 
 use domain::Timestamp;
 
-use super::{MAX_COUNT, Tally, moment};
+use super::{
+    limits::{MAX_COUNT, Tally},
+    moment,
+};
 
 /// Most things that are told apart in one answer; no provider has half as many.
 const MAX_BUCKETS: usize = 16;

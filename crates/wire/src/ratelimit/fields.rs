@@ -3,28 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    MAX_WAIT,
     bucket::{Buckets, Unit, count, least},
+    limits::{MAX_WAIT, Tally},
 };
-
-/// What a header says about a thing that is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tally {
-    Limit,
-    Remaining,
-    Reset,
-}
-
-impl Tally {
-    fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "limit" => Some(Self::Limit),
-            "remaining" => Some(Self::Remaining),
-            "reset" => Some(Self::Reset),
-            _ => None,
-        }
-    }
-}
 
 /// What a header counts, by which name, and what it says of it; `None`: it is no limit header.
 pub(super) fn named(name: &str) -> Option<(Unit, &str, Tally)> {

@@ -8,7 +8,7 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::MAX_WAIT;
+use super::limits::MAX_WAIT;
 
 /// Bare numbers from here on are moments in seconds since 1970, and in milliseconds from there on: as waits they
 /// would be decades.

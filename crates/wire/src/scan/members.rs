@@ -3,10 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    Api, MAX_CHOICES, RequestFacts, ScanError, StreamOptions,
+    MAX_CHOICES, ScanError,
     shared::{Step, count, flag, limit, missing, model, objects, text, user},
 };
-use crate::json::{Reader, decode};
+use crate::{
+    api::Api,
+    facts::{RequestFacts, StreamOptions},
+    json::{Reader, decode},
+};
 
 /// Fields that both APIs read.
 const SHARED: [&str; 4] = ["model", "user", "safety_identifier", "metadata"];

@@ -2,10 +2,11 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use super::{MAX_OUTPUT, MAX_USER, RequestFacts, ScanError};
+use super::{MAX_OUTPUT, MAX_USER, ScanError};
 use crate::{
-    dialect::PathParamsRef,
+    facts::RequestFacts,
     json::{Fault, Reader, decode},
+    scan::PathParamsRef,
 };
 
 pub(crate) type Step = Result<(), ScanError>;

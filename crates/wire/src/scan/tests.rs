@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::input_bound;
 
 /// A chat body with more members.
 fn chat(more: &str) -> String {

@@ -134,9 +134,11 @@ fn a_large_prompt_is_looked_at_in_part() {
 
 #[test]
 fn real_files() {
-    for source in
-        [include_str!("line.rs"), include_str!("../scan/members.rs"), include_str!("../gemini/error.rs")]
-    {
+    for source in [
+        include_str!("line.rs"),
+        include_str!("../scan/members.rs"),
+        include_str!("../dialects/gemini/error.rs"),
+    ] {
         assert!(code_share(source) > 0.8, "{} of {}", code_share(source), &source[..60]);
     }
     for other in [

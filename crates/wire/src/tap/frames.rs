@@ -1,9 +1,9 @@
 //! Cutting a stream that arrives in pieces into whole events, server-sent or binary.
 
+use super::output::TapError;
 use crate::{
-    dialect::Framing,
-    openai::stream::{MAX_EVENT, TapError},
-    sse,
+    codec::Framing,
+    sse::{self, MAX_EVENT},
 };
 
 /// Cuts one stream; looks at every byte once.

@@ -1,9 +1,7 @@
 //! Noting what a decoded event says, for retries, timeouts and settlement.
 
-use crate::{
-    canonical::{Event, Finish, PartKind},
-    openai::stream::StreamSummary,
-};
+use super::summary::StreamSummary;
+use crate::canonical::{Event, Finish, PartKind};
 
 /// Notes one event.
 pub(super) fn note(seen: &mut StreamSummary, event: &Event<'_>) {

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 
+use super::output::{OutputChunk, TapError};
+use super::summary::StreamSummary;
 use super::{frames::Frames, note::note};
 use crate::{
     canonical::{Event, Finish},
-    dialect::{Framing, StreamDecoder, StreamEncoder},
-    openai::{
-        error::ProviderError,
-        stream::{OutputChunk, StreamSummary, TapError},
-    },
+    codec::{Framing, StreamDecoder, StreamEncoder},
+    error::ProviderError,
 };
 
 /// Translates one stream.

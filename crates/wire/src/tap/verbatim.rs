@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::output::{OutputChunk, TapError};
+use super::summary::StreamSummary;
 use super::{frames::Frames, note::note};
 use crate::{
     canonical::Event,
-    dialect::{Framing, StreamDecoder},
-    openai::stream::{OutputChunk, StreamSummary, TapError},
+    codec::{Framing, StreamDecoder},
 };
 
 /// Watches one stream.

@@ -7,9 +7,10 @@ use wire::{
         Call, Choice, Event, Family, Finish, LossReport, Part, PartKind, Reply, Role, Signature, TargetFacts,
         ToolCall, ToolResult, Turn,
     },
+    codec,
 };
 
-use super::{codec, envelope};
+use super::envelope;
 
 /// A call of the tool of this name.
 pub fn named_call(id: &'static str, name: &'static str, arguments: &'static str) -> Part<'static> {

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Dialect, OutputChunk, Quirks, StreamPipe, StreamSummary,
-    canonical::{Event, Finish, PartKind, Reply, Signature, TargetFacts},
-    dialect::{DialectCodec, Envelope, PathParamsRef, SignatureMac},
+    canonical::{Event, Finish, PartKind, Reply, Signature, SignatureMac, TargetFacts},
+    codec,
+    codec::Envelope,
     json::Json,
+    scan::PathParamsRef,
     tap::Translation,
 };
 
@@ -21,10 +23,6 @@ impl SignatureMac for Sum {
         let sum = bytes.iter().fold(7_u128, |sum, byte| sum.wrapping_mul(257).wrapping_add((*byte).into()));
         sum.to_be_bytes()
     }
-}
-
-pub fn codec(name: Dialect) -> &'static dyn DialectCodec {
-    name.codec().unwrap()
 }
 
 pub fn envelope() -> Envelope {

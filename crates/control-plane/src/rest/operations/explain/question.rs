@@ -3,7 +3,7 @@
 use admin_api::ExplainRequest;
 use axum::body::Bytes;
 use serde_json::{Map, Value, json};
-use wire::{Api, Dialect, RequestFacts, Shape, dialect::PathParamsRef};
+use wire::{Api, RequestFacts, Shape, scan::PathParamsRef};
 
 use crate::rest::error::ApiError;
 
@@ -31,7 +31,7 @@ impl Question {
         }
         let mut body = body(asked, api)?;
         let model = model(asked, &body)?;
-        let in_path = matches!(api.dialect(), Dialect::Gemini | Dialect::Bedrock);
+        let in_path = wire::codec(api.dialect()).has_model_in_path();
         if !in_path {
             body.entry("model").or_insert_with(|| model.clone().into());
         }
@@ -127,11 +127,7 @@ fn model(asked: &ExplainRequest, body: &Map<String, Value>) -> Result<String, Ap
 }
 
 fn scan(api: Api, model: Option<&str>, body: &Bytes) -> Result<RequestFacts, ApiError> {
-    let scanned = match api.dialect().codec() {
-        Some(dialect) if api.dialect() != Dialect::OpenAiChat => dialect.scan(path(model), body),
-        _ => wire::scan(api, body),
-    };
-    scanned.map_err(|error| {
+    wire::codec(api.dialect()).scan(api, path(model), body).map_err(|error| {
         let field = error.field.map_or_else(|| "body".to_owned(), |field| format!("body.{field}"));
         ApiError::invalid(&field, error.to_string())
     })

@@ -1,0 +1,191 @@
+//! Writing everything of a call but the conversation.
+
+use super::content;
+use crate::{
+    canonical::{
+        Call, Field, LossReport, OutputFormat, TargetFacts, Tool, ToolChoice, ToolMode, Unsupported,
+    },
+    claude::{
+        sampling::{none_of, one_of},
+        thinking::{Thinking, display, effort_name, plan, write_thinking},
+    },
+    dialect::Dialect,
+    json::{
+        Json,
+        out::{ArrayOut, ObjectOut},
+    },
+};
+
+/// Writes `tools` and `tool_choice`; a subset of allowed tools becomes the list itself.
+pub(super) fn tools(
+    call: &Call<'_>,
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    let allowed = call.tool_choice.as_ref().map_or(&[][..], |choice| &choice.allowed);
+    let mut offered = Vec::new();
+    for (at, tool) in call.tools.iter().enumerate() {
+        if !allowed.is_empty() && !allowed.contains(&tool.name) {
+            continue;
+        }
+        if tool.foreign.is_some() && losses.client() != Dialect::Anthropic {
+            losses.place(format!("tools[{at}]"))?;
+            continue;
+        }
+        offered.push(tool);
+    }
+    if !offered.is_empty() {
+        o.array("tools", |a| offered.iter().for_each(|tool| write_tool(tool, a)));
+    }
+    tool_choice(call, offered.is_empty(), o);
+    Ok(())
+}
+
+fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
+    if let Some(raw) = tool.foreign {
+        return a.raw(raw);
+    }
+    a.object(|o| {
+        o.text("name", &tool.name);
+        o.text_if("description", tool.description.as_deref());
+        match tool.schema {
+            Some(schema) => o.raw("input_schema", schema),
+            None => o.object("input_schema", |o| o.text("type", "object")),
+        }
+        if let Some(strict) = tool.strict {
+            o.bool("strict", strict);
+        }
+        content::cache(tool.cache, o);
+    });
+}
+
+fn tool_choice(call: &Call<'_>, no_tools: bool, o: &mut ObjectOut<'_>) {
+    let mode = call.tool_choice.as_ref().map(|ToolChoice { mode, .. }| mode);
+    let one_at_a_time = call.parallel_tools == Some(false);
+    if (no_tools && !matches!(mode, Some(ToolMode::Required | ToolMode::Named(_))))
+        || (mode.is_none() && call.parallel_tools.is_none())
+    {
+        return;
+    }
+    o.object("tool_choice", |o| {
+        let mode = mode.unwrap_or(&ToolMode::Auto);
+        match mode {
+            ToolMode::Auto => o.text("type", "auto"),
+            ToolMode::None => o.text("type", "none"),
+            ToolMode::Required => o.text("type", "any"),
+            ToolMode::Named(name) => {
+                o.text("type", "tool");
+                o.text("name", name);
+            }
+        }
+        if call.parallel_tools.is_some() && *mode != ToolMode::None {
+            o.bool("disable_parallel_tool_use", one_at_a_time);
+        }
+    });
+}
+
+/// Writes what shapes the answer's text; `taken`: the model takes temperature and its like.
+pub(super) fn sampling(
+    call: &Call<'_>,
+    taken: bool,
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    let sampling = &call.sampling;
+    // Temperature ends at 1 here, and 1 is the default of both: what says only that may be left out.
+    let above_one = |value: Json<'_>| value.f64().is_some_and(|value| value > 1.0);
+    let (key, temperature) = (Field::Temperature, sampling.temperature);
+    match temperature {
+        Some(value) if taken && above_one(value) => {
+            losses.field(key)?;
+            o.number("temperature", 1);
+        }
+        _ => one_of(("temperature", key), temperature, taken, losses, o)?,
+    }
+    one_of(("top_p", Field::TopP), sampling.top_p, taken, losses, o)?;
+    match sampling.top_k {
+        Some(value) if taken => o.raw("top_k", value),
+        Some(_) => losses.field(Field::TopK)?,
+        None => {}
+    }
+    if !sampling.stop.is_empty() {
+        o.array("stop_sequences", |a| sampling.stop.iter().for_each(|stop| a.text(stop)));
+    }
+    none_of(call, losses)
+}
+
+/// Writes `thinking` and `output_config` (DIALECTS §1.5).
+pub(super) fn reasoning(
+    call: &Call<'_>,
+    target: &TargetFacts<'_>,
+    (limit, goes_on): (u64, bool),
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    let plan = plan(&call.reasoning, target.sampling, limit, losses)?.that_goes_on(goes_on, losses);
+    if let Some(thinking) = plan.thinking {
+        o.object("thinking", |o| {
+            write_thinking(thinking, o);
+            if thinking != Thinking::Disabled {
+                o.text_if("display", call.reasoning.show.map(display));
+            }
+        });
+    } else if call.reasoning.show.is_some() {
+        losses.hint(Field::ShowReasoning.name_in(losses.client()));
+    }
+    let schema = match &call.format {
+        OutputFormat::Text => None,
+        OutputFormat::Json => {
+            losses.field(Field::Format)?;
+            None
+        }
+        OutputFormat::Schema(schema) => Some(schema.schema),
+    };
+    if plan.effort.is_some() || schema.is_some() {
+        o.object("output_config", |o| {
+            o.text_if("effort", plan.effort.map(effort_name));
+            if let Some(schema) = schema {
+                o.object("format", |o| {
+                    o.text("type", "json_schema");
+                    o.raw("schema", schema);
+                });
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Writes the rest.
+pub(super) fn others(
+    call: &Call<'_>,
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    if let Some(user) = &call.user {
+        o.object("metadata", |o| o.text("user_id", user));
+    }
+    if !call.metadata.is_empty() {
+        losses.field(Field::Metadata)?;
+    }
+    if call.store == Some(true) {
+        losses.hint(Field::Store.name_in(losses.client()));
+    }
+    match call.service_tier.as_ref().map(|tier| &*tier.0) {
+        None => {}
+        Some("auto") => o.text("service_tier", "auto"),
+        Some("standard_only" | "default" | "standard") => o.text("service_tier", "standard_only"),
+        Some(_) => losses.field(Field::ServiceTier)?,
+    }
+    content::cache(call.cache, o);
+    let own = losses.client() == Dialect::Anthropic;
+    for extra in &call.extra {
+        // A member deep inside the client's body has no place at the top of this one.
+        let top = !extra.name.contains(['.', '[']);
+        if top && (own || !extra.known) {
+            o.raw(&extra.name, extra.value);
+        } else {
+            losses.place(extra.name.clone().into_owned())?;
+        }
+    }
+    Ok(())
+}

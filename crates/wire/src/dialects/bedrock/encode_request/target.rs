@@ -1,0 +1,42 @@
+//! What the writers of a call have to know of Bedrock's model.
+
+use crate::canonical::{CacheTtl, Field, LossReport, TargetFacts};
+
+/// Whose model it is: what goes beside Bedrock's own fields differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ModelVendor {
+    Anthropic,
+    AmazonNova,
+    Other,
+}
+
+impl ModelVendor {
+    /// Names are `anthropic.…`, `us.anthropic.…`, or an ARN that holds one; an ARN of a profile may hold none.
+    pub(super) fn of(model: &str) -> Self {
+        if model.contains("anthropic.") {
+            Self::Anthropic
+        } else if model.contains("amazon.nova") {
+            Self::AmazonNova
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// What the writers of all parts share.
+pub(super) struct Target<'t> {
+    pub(super) maker: ModelVendor,
+    pub(super) facts: &'t TargetFacts<'t>,
+    /// Whether cache marks are written: models that know none refuse them, unless the client knows better.
+    pub(super) caches: bool,
+}
+
+impl Target<'_> {
+    /// The lifetime of a cache mark where it is written; else the loss is told.
+    pub(super) fn cache(&self, ttl: Option<CacheTtl>, losses: &mut LossReport) -> Option<CacheTtl> {
+        if ttl.is_some() && !self.caches {
+            losses.hint(Field::Cache.name_in(losses.client()));
+        }
+        ttl.filter(|_| self.caches)
+    }
+}

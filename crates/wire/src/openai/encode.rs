@@ -1,0 +1,93 @@
+//! What Chat Completions and Responses have in common where they are written.
+
+use crate::{
+    canonical::{Call, Effort, Field, Logprob, LossReport, Unsupported},
+    dialect::Dialect,
+    json::{
+        Json,
+        out::{ArrayOut, ObjectOut},
+    },
+    quirks::Efforts,
+};
+
+/// A number; one that cannot be said is a loss unless it is what is so anyway.
+pub(crate) fn number(
+    (field, key, usual): (Field, &str, f64),
+    value: Option<Json<'_>>,
+    taken: bool,
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
+    match value {
+        Some(value) if taken => o.raw(key, value),
+        Some(value) if value.f64() == Some(usual) => losses.hint(field.name_in(losses.client())),
+        Some(_) => losses.field(field)?,
+        None => {}
+    }
+    Ok(())
+}
+
+/// Writes `metadata`.
+pub(crate) fn metadata(call: &Call<'_>, o: &mut ObjectOut<'_>) {
+    if !call.metadata.is_empty() {
+        o.object("metadata", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
+    }
+}
+
+/// The effort that a provider knows and that is nearest to the one asked for.
+pub(crate) const fn nearest(effort: Effort, known: Efforts) -> Effort {
+    match (known, effort) {
+        (Efforts::ToXHigh, Effort::Max) => Effort::XHigh,
+        (Efforts::LowToHigh | Efforts::LowHighMax, Effort::Minimal) => Effort::Low,
+        (Efforts::LowToHigh, Effort::XHigh | Effort::Max)
+        | (Efforts::LowHighMax, Effort::Medium | Effort::XHigh) => Effort::High,
+        _ => effort,
+    }
+}
+
+/// A client's service tier in OpenAI's words; `None`: it has no such queue.
+pub(crate) fn service_tier(tier: &str, client: Dialect) -> Option<&str> {
+    match tier {
+        "auto" | "default" | "flex" | "priority" => Some(tier),
+        "scale" | "fast" | "ultrafast" if client.is_openai() => Some(tier),
+        "standard" | "standard_only" => Some("default"),
+        _ => None,
+    }
+}
+
+/// The tier that an answer was served from, in OpenAI's words.
+pub(crate) fn served_tier(tier: &str) -> &str {
+    if matches!(tier, "standard" | "on_demand") { "default" } else { tier }
+}
+
+/// Documented fields that both dialects have and the canonical call has not.
+const SHARED: [&str; 4] =
+    ["moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
+/// Whether a field outside the canonical call means the same in both of OpenAI's dialects.
+pub(crate) fn shared_extra(name: &str, client: Dialect) -> bool {
+    client.is_openai() && SHARED.contains(&name)
+}
+
+/// Writes tokens with their log-probabilities.
+pub(crate) fn logprobs(tokens: &[Logprob<'_>], a: &mut ArrayOut<'_>) {
+    for entry in tokens {
+        a.object(|o| {
+            o.text("token", &entry.token);
+            o.raw("logprob", entry.logprob);
+            match entry.bytes {
+                Some(bytes) => o.raw("bytes", bytes),
+                None => o.array("bytes", |a| entry.token.bytes().for_each(|byte| a.number(byte.into()))),
+            }
+            o.array("top_logprobs", |a| {
+                for (token, logprob) in &entry.top {
+                    a.object(|o| {
+                        o.text("token", token);
+                        o.raw("logprob", *logprob);
+                        o.array("bytes", |a| token.bytes().for_each(|byte| a.number(byte.into())));
+                    });
+                }
+            });
+        });
+    }
+}

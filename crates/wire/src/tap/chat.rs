@@ -1,0 +1,231 @@
+//! The tap of a chat stream: whole events pass through as they are, and what they say is noted.
+
+mod chunk;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use self::chunk::Chunk;
+use super::{
+    output::{OutputChunk, TapError},
+    summary::StreamSummary,
+};
+use crate::{
+    json::Reader,
+    sse::{BOM, Data, Framer, MAX_EVENT},
+};
+
+const DONE: &[u8] = b"[DONE]";
+
+/// What becomes of one event.
+enum Verdict<'a> {
+    Keep,
+    Drop,
+    Done,
+    /// Relay it without this part of its data.
+    Cut(Data<'a>, Range<usize>),
+}
+
+/// Watches one chat stream of OpenAI's dialect.
+#[derive(Debug)]
+pub struct ChatTap {
+    hide_usage: bool,
+    framer: Framer,
+    /// The incomplete event at the end of what came so far.
+    held: Vec<u8>,
+    /// Whether an event came already; only the first may carry a byte order mark.
+    begun: bool,
+    /// Whether the last event was dropped: then the rest of its line end is dropped as well.
+    dropped: bool,
+    seen: StreamSummary,
+}
+
+impl ChatTap {
+    /// A tap for a stream that has not begun.
+    ///
+    /// `hide_usage`: the client did not ask for usage, the gateway did. The closing chunk that holds nothing
+    /// else is dropped, and `"usage":null` is cut from the others.
+    #[must_use]
+    pub fn new(hide_usage: bool) -> Self {
+        Self {
+            hide_usage,
+            framer: Framer::new(),
+            held: Vec::new(),
+            begun: false,
+            dropped: false,
+            seen: StreamSummary::default(),
+        }
+    }
+
+    /// What the stream said so far.
+    #[must_use]
+    pub const fn seen(&self) -> &StreamSummary {
+        &self.seen
+    }
+
+    /// Takes the next bytes from the provider and appends what may go to the client.
+    ///
+    /// Only an incomplete last event is held back. Events that stay as they are share the memory of `chunk`.
+    ///
+    /// # Errors
+    /// An event exceeds [`MAX_EVENT`]; the stream must be given up. What was appended before is sound.
+    #[allow(clippy::needless_pass_by_value, reason = "the pieces keep the chunk's memory alive")]
+    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
+        let mut run = Run::new(&chunk);
+        if !self.held.is_empty() {
+            let Some(len) = self.framer.end(&chunk) else { return self.hold(&chunk) };
+            self.hold(&chunk[..len])?;
+            run.skip(len);
+            self.pass_held(out);
+        } else if self.framer.second_half(&chunk) {
+            if self.dropped { run.skip(1) } else { run.keep(1) }
+        }
+        while let Some(len) = self.framer.end(run.rest()) {
+            if len > MAX_EVENT {
+                run.flush(out);
+                return Err(TapError::EventTooLarge);
+            }
+            self.pass(&mut run, len, out);
+        }
+        run.flush(out);
+        self.hold(run.rest())
+    }
+
+    /// The body ended: passes on an event that lacks only its blank line, and adds that line, so that
+    /// whatever the caller appends stands apart. Half an event is dropped; no client could read it.
+    pub fn finish(&mut self, out: &mut Vec<OutputChunk>) {
+        let event = self.held.strip_prefix(BOM).unwrap_or(&self.held);
+        if !Data::of(event).is_some_and(|data| is_complete(&data.payload())) {
+            self.held.clear();
+            return;
+        }
+        let missing: &[u8] = if self.held.ends_with(b"\n") { b"\n" } else { b"\n\n" };
+        self.held.extend_from_slice(missing);
+        self.pass_held(out);
+    }
+
+    fn hold(&mut self, part: &[u8]) -> Result<(), TapError> {
+        if self.held.len() + part.len() > MAX_EVENT {
+            return Err(TapError::EventTooLarge);
+        }
+        self.held.extend_from_slice(part);
+        Ok(())
+    }
+
+    fn pass_held(&mut self, out: &mut Vec<OutputChunk>) {
+        let event = Bytes::from(std::mem::take(&mut self.held));
+        let mut run = Run::new(&event);
+        self.pass(&mut run, event.len(), out);
+        run.flush(out);
+    }
+
+    /// Passes on the next event of a run, `len` bytes long.
+    fn pass(&mut self, run: &mut Run<'_>, len: usize, out: &mut Vec<OutputChunk>) {
+        let verdict = self.judge(&run.rest()[..len]);
+        self.dropped = matches!(verdict, Verdict::Drop);
+        match verdict {
+            Verdict::Keep => run.keep(len),
+            Verdict::Cut(data, cut) => run.edit(len, |edited| data.write_without(&cut, edited)),
+            Verdict::Drop => {
+                run.flush(out);
+                run.skip(len);
+            }
+            Verdict::Done => {
+                run.flush(out);
+                run.keep(len);
+                out.push(OutputChunk::Done(run.take()));
+            }
+        }
+    }
+
+    /// Notes what an event says and decides what becomes of it.
+    fn judge<'a>(&mut self, event: &'a [u8]) -> Verdict<'a> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        let event = if first { event.strip_prefix(BOM).unwrap_or(event) } else { event };
+        let Some(data) = Data::of(event) else { return Verdict::Keep };
+        let payload = data.payload();
+        let text = payload.trim_ascii();
+        if text.is_empty() {
+            return Verdict::Keep;
+        }
+        self.seen.progress += 1;
+        if text == DONE {
+            return if std::mem::replace(&mut self.seen.done, true) { Verdict::Keep } else { Verdict::Done };
+        }
+        let mut chunk = Chunk::default();
+        let well_formed = chunk.read(&payload).is_ok();
+        let (hidden, cut) = (chunk.only_usage(), chunk.null_usage.take());
+        chunk.add_to(&mut self.seen);
+        match cut {
+            _ if !self.hide_usage || !well_formed => Verdict::Keep,
+            _ if hidden => Verdict::Drop,
+            Some(cut) => Verdict::Cut(data, cut),
+            None => Verdict::Keep,
+        }
+    }
+}
+
+/// Whether data is whole although its event was never closed.
+fn is_complete(payload: &[u8]) -> bool {
+    let mut reader = Reader::new(payload);
+    payload.trim_ascii() == DONE || reader.value().and_then(|_| reader.end()).is_ok()
+}
+
+/// Neighbouring events that leave as one piece: a slice of the chunk, or a copy once something was edited.
+struct Run<'a> {
+    source: &'a Bytes,
+    from: usize,
+    at: usize,
+    edited: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    const fn new(source: &'a Bytes) -> Self {
+        Self { source, from: 0, at: 0, edited: Vec::new() }
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        &self.source[self.at..]
+    }
+
+    const fn keep(&mut self, len: usize) {
+        self.at += len;
+    }
+
+    /// Leaves out the next bytes; what is in the run must have been flushed.
+    const fn skip(&mut self, len: usize) {
+        self.at += len;
+        self.from = self.at;
+    }
+
+    fn edit(&mut self, len: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.edited.is_empty() {
+            self.edited.reserve(self.source.len() - self.from);
+        }
+        self.edited.extend_from_slice(&self.source[self.from..self.at]);
+        write(&mut self.edited);
+        self.skip(len);
+    }
+
+    /// What is in the run; it is empty afterwards.
+    fn take(&mut self) -> Bytes {
+        let slice = self.from..self.at;
+        self.from = self.at;
+        if self.edited.is_empty() {
+            return self.source.slice(slice);
+        }
+        self.edited.extend_from_slice(&self.source[slice]);
+        Bytes::from(std::mem::take(&mut self.edited))
+    }
+
+    fn flush(&mut self, out: &mut Vec<OutputChunk>) {
+        let bytes = self.take();
+        if !bytes.is_empty() {
+            out.push(OutputChunk::Relay(bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
