@@ -1,4 +1,4 @@
-//! The shared limits a request meets before anything is sent, held until its last byte.
+//! The shared limits of a request, charged before anything is sent and held until its last byte.
 
 use std::time::Duration;
 
@@ -8,14 +8,17 @@ use domain::{
 };
 use policy::{Caller, Credential};
 
-use crate::{gateway::ProxyState, reply::GatewayError};
+use crate::{
+    error::{GatewayError, retry_after_seconds},
+    state::ProxyState,
+};
 
-/// How long a concurrency slot outlives a proxy that died with it (MONEY.md).
+/// How long a concurrency slot outlives a proxy that died with it.
 const SLOT_TTL: Duration = Duration::from_secs(60);
 
 /// Charges every limit of the tenant, all or none; a tenant without limits costs nothing.
 pub(crate) async fn reserve(
-    gateway: &ProxyState,
+    proxy: &ProxyState,
     caller: &Caller,
     request: RequestId,
     attribution: &Attribution,
@@ -26,15 +29,15 @@ pub(crate) async fn reserve(
     }
     let claims: Vec<Claim> =
         tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
-    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+    proxy.coordination.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
 }
 
-/// Charges what the operator wrote that a provider grants a key; a key without limits costs nothing.
+/// Charges the limits that the operator set for a credential; one without limits costs nothing.
 ///
 /// # Errors
-/// How long until it may be used.
-pub(crate) async fn of_key(
-    gateway: &ProxyState,
+/// How long until the credential may be used.
+pub(crate) async fn acquire_for_credential(
+    proxy: &ProxyState,
     credential: &Credential,
     request: RequestId,
     tokens: u64,
@@ -48,7 +51,7 @@ pub(crate) async fn of_key(
         period => Rule::Ring { n: count, period: Duration::from_secs(period.seconds()) },
     };
     let requests = limits.requests.map(|limit| (rate(limit.count, limit.period), Unit::Requests, 1));
-    // What is larger than the whole limit would wait for ever; the provider may know better.
+    // A request that is larger than the whole limit would never be admitted; the provider may know better.
     let tokens =
         limits.tokens.map(|limit| (rate(limit.count, limit.period), Unit::Tokens, tokens.min(limit.count)));
     let slots = limits.concurrent.map(|n| (Rule::Slots { n, ttl: SLOT_TTL }, Unit::Requests, 1));
@@ -59,11 +62,11 @@ pub(crate) async fn of_key(
         rule,
         unit,
         cost,
-        // The provider still says no by itself.
+        // The provider still enforces its own limit.
         on_loss: OnOutage::Bounded { per_replica: quarter(rule) },
     };
     let claims: Vec<Claim> = requests.into_iter().chain(tokens).chain(slots).map(claim).collect();
-    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
+    proxy.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
         Refusal::Denied(denied) => denied.retry_after,
         Refusal::StoreUnavailable { .. } => Duration::from_secs(1),
     })
@@ -86,7 +89,8 @@ fn claims(
         period => Rule::Ring { n: rate.count, period: Duration::from_secs(period.seconds()) },
     });
     let slots = spec.concurrent.map(|n| Rule::Slots { n, ttl: SLOT_TTL });
-    let (on_store_loss, per_replica) = (spec.on_store_loss, spec.per_replica);
+    let on_store_loss = spec.on_store_loss;
+    let per_replica = spec.per_replica;
     rate.into_iter().chain(slots).map(move |rule| {
         let on_loss = match on_store_loss {
             OnStoreLoss::Closed => OnOutage::Closed,
@@ -99,7 +103,7 @@ fn claims(
     })
 }
 
-/// What one proxy admits by itself where nobody said: right for four proxies, and never nothing.
+/// What one proxy admits by itself where the limit does not say: a quarter, which suits four proxies, and at least one.
 const fn quarter(rule: Rule) -> u64 {
     match rule {
         Rule::Ring { n, .. } | Rule::Slots { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
@@ -109,16 +113,16 @@ const fn quarter(rule: Rule) -> u64 {
 fn refused(caller: &Caller, refusal: &Refusal) -> GatewayError {
     match refusal {
         Refusal::Denied(Denied { limit, retry_after, kind }) => {
-            let of_it = |(id, _): &&(ResourceId, LimitSpec)| id == limit;
-            let what = caller.key.tenant.limits.iter().find(of_it).map(|(_, spec)| describe(spec, kind));
+            let mut limits = caller.key.tenant.limits.iter();
+            let what = limits.find(|(id, _)| id == limit).map(|(_, spec)| describe(spec, kind));
             let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
             GatewayError::new(ErrorKind::RateLimited, text)
-                .limited_by(kind)
-                .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1))
+                .with_limit(kind)
+                .retry_after(retry_after_seconds(*retry_after))
         }
         Refusal::StoreUnavailable { .. } => {
             let text =
-                "the store that shares this tenant's limits is away, and the limit is closed without it";
+                "the shared rate-limit store is unavailable, and this limit is configured to fail closed";
             GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(1)
         }
     }

@@ -1,15 +1,15 @@
 //! The data plane's settings: every one a flag, an environment variable and a line of `--help`.
 
+mod trace;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use coordination::{Clock, Coordinator};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
-use crate::{
-    config::{PeerTls, Session, SessionSettings},
-    trace::TraceSettings,
-};
+pub use self::trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
+use crate::config::{PeerTls, Session, SessionSettings};
 
 /// Settings of one proxy.
 #[derive(Args, Clone, Debug)]

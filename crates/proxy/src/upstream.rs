@@ -17,7 +17,7 @@ use hyper_util::{
 use runtime::outbound::{AllowPrivate, Filter};
 
 use self::connect::{FilteredConnector, Resolver};
-pub(crate) use self::outgoing::TrackedBody;
+pub(crate) use self::outgoing::{SentFlag, TrackedBody};
 
 type Pool = Client<HttpsConnector<FilteredConnector<HttpConnector<Resolver>>>, TrackedBody>;
 

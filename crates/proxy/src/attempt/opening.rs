@@ -20,9 +20,9 @@ use super::{
     failure::AttemptError,
 };
 use crate::{
+    codec::{self, DecodedResponse, ResponseCodec},
     meter::Meter,
-    pipeline::LlmRequest,
-    talk::{self, DecodedResponse, ResponseCodec},
+    request::LlmRequest,
     upstream::innermost,
 };
 
@@ -119,7 +119,7 @@ fn protocol(detail: &'static str) -> AttemptError {
 /// An error that came under the flag of success; what no other target or key would mend is told from the rest.
 pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> AttemptError {
     use AttemptOutcome as O;
-    let outcome = match talk::outcome(class) {
+    let outcome = match codec::outcome(class) {
         known @ (O::ClientFault
         | O::BadCredential
         | O::RateLimited
@@ -264,7 +264,7 @@ fn judge(
         };
     };
     let length = body.len() as u64;
-    let (kind, blocked) = match talk.hear(body) {
+    let (kind, blocked) = match talk.decode_response(body) {
         None => {
             judge_openai(body, api, meter)?;
             let blocked = sends_on.is_some() && wire::chat_blocked(body);
@@ -335,7 +335,7 @@ pub(super) async fn refusal(
             let error_type = error_type.as_deref();
             let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
             // Where the dialect's words say nothing else, the status does.
-            (if refined(status) { talk::outcome(class) } else { outcome }, said)
+            (if refined(status) { codec::outcome(class) } else { outcome }, said)
         }
         None => (outcome, wire::provider_error(&read)),
     };

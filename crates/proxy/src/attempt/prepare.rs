@@ -7,12 +7,11 @@ use policy::PlannedTarget;
 use wire::{Addressing, Destination, Dialect, upstream_path};
 
 use crate::{
-    ask::{ANTHROPIC_BETA, ANTHROPIC_VERSION},
-    gateway::ProxyState,
+    codec::{EncodeError, EncodedRequest, ResponseCodec, encode_request},
+    error::GatewayError,
     meter::Meter,
-    pipeline::LlmRequest,
-    reply::GatewayError,
-    talk::{self, EncodeError, EncodedRequest, ResponseCodec},
+    request::{ANTHROPIC_BETA, ANTHROPIC_VERSION, LlmRequest},
+    state::ProxyState,
 };
 
 /// A request that is ready to be sent, and how its answer is understood.
@@ -34,9 +33,9 @@ pub(super) fn prepare(
     let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
-    let EncodedRequest { body, talk, dropped, version } =
-        talk::speak(ask, planned, to, &gateway.keyring, meter.request())?;
-    meter.dropped(dropped);
+    let EncodedRequest { body, codec: talk, dropped, version } =
+        encode_request(ask, planned, to, &gateway.keyring, meter.request())?;
+    meter.set_dropped_fields(dropped);
     let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == Dialect::Anthropic;
     let body = if vertex { for_vertex(ask, &body, version) } else { body };
     let path = upstream_path(
@@ -48,7 +47,7 @@ pub(super) fn prepare(
             addressing: target.endpoint.row.addressing,
             model: &target.upstream,
             stream: ask.facts.stream,
-            version: ask.in_path.version,
+            version: ask.path.version,
         },
     );
     let mut request = Request::new(body);

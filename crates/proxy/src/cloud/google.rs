@@ -52,7 +52,7 @@ pub(super) async fn exchange(
     now: SystemTime,
 ) -> Result<Token, String> {
     let body = Bytes::from(form(account, now)?);
-    let mut request = Request::new(TrackedBody::new(body, crate::meter::SentFlag::default()));
+    let mut request = Request::new(TrackedBody::new(body, crate::upstream::SentFlag::default()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = account.token_uri.parse().map_err(|_| "token_uri is no address".to_owned())?;
     let form = HeaderValue::from_static("application/x-www-form-urlencoded");

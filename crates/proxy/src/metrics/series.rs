@@ -9,7 +9,7 @@ use domain::{Attempt, AttemptOutcome, Usage};
 use runtime::metrics::{Buckets, Histogram, Name, OTHER, SeriesKey};
 
 use super::add;
-use crate::admission::QueueRejection;
+use crate::context::QueueRejection;
 
 /// In µs. A reasoning model may think for minutes; 20 of them are the longest anybody waits.
 const DURATION: Buckets = &[

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use domain::Timestamp;
 use runtime::metrics::{Collect, Exposition};
 
-use crate::{config::ConfigStatus, gateway::ProxyState};
+use crate::{config::ConfigStatus, state::ProxyState};
 
 /// Where the answers are.
 pub(crate) struct State {
@@ -15,12 +15,12 @@ pub(crate) struct State {
 
 impl Collect for State {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (in_flight, most) = (self.gateway.in_flight(), self.gateway.edge.max_in_flight);
+        let (in_flight, most) = (self.gateway.activity.in_flight(), self.gateway.edge.max_in_flight);
         to.gauge("portcullis_requests_in_flight", "Requests that run.")?.put(&[], in_flight as f64)?;
         to.gauge("portcullis_requests_in_flight_limit", "Beyond it, requests are refused.")?
             .put(&[], most as f64)?;
         to.gauge("portcullis_active_streams", "Streams that run.")?
-            .put(&[], self.gateway.streams() as f64)?;
+            .put(&[], self.gateway.activity.streams() as f64)?;
         self.config(to)?;
         self.spool(to)?;
         self.limits(to)?;

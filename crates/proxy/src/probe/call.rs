@@ -1,9 +1,8 @@
-//! The call that a probe makes: something small, in the words of the target.
+//! The call that a probe makes: a small prompt in the dialect of the target.
 
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use coordination::Permit;
 use domain::{Attribution, PromptProbe, ResourceId};
 use policy::{Plan, PlannedTarget, RoutePolicy, SelectionReason, Target};
 use wire::{
@@ -12,19 +11,17 @@ use wire::{
 };
 
 use crate::{
-    ask::Options,
-    gateway::ProxyState,
+    context::RequestContext,
     meter::{Meter, MeterContext},
-    observe::RequestContext,
-    pipeline::LlmRequest,
-    talk::PathParams,
+    request::{LlmRequest, PathParams, RequestOptions},
+    state::ProxyState,
 };
 
 /// What records call the route and the feature of probes.
 const PROBE: &str = "probe";
 
-/// Writes the call; `None`: the target's dialect cannot say it.
-pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
+/// Writes the call, if the target's dialect can express it.
+pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
     let endpoint = &target.endpoint;
     let dialect = endpoint.dialect_for(endpoint.own_dialect(), &target.upstream).dialect;
     let codec = dialect.codec()?;
@@ -45,11 +42,11 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
     };
     let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
-    let in_path = in_path(dialect, &target.upstream);
+    let path = path_params(dialect, &target.upstream);
     let api = api(dialect);
     let facts = match dialect {
         Dialect::OpenAiChat => wire::scan(api, &body),
-        _ => codec.scan(in_path.borrowed(), &body),
+        _ => codec.scan(path.borrowed(), &body),
     };
     let planned = PlannedTarget {
         target: Arc::clone(target),
@@ -67,11 +64,11 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
         passed_over: Vec::new(),
         rules: Vec::new(),
     };
-    Some(LlmRequest { api, in_path, body, facts: facts.ok()?, plan, options: Options::default() })
+    Some(LlmRequest { api, path, body, facts: facts.ok()?, plan, options: RequestOptions::default() })
 }
 
-/// Its account: paid by whoever wrote the provider.
-pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<ResourceId>) -> Meter {
+/// Opens the account of a probe, which is paid by the owner of the provider.
+pub(super) fn meter(proxy: &Arc<ProxyState>, request: &LlmRequest, owner: Option<ResourceId>) -> Meter {
     let attribution = Attribution {
         tenant: owner.unwrap_or(ResourceId::OPERATOR),
         key: ResourceId::OPERATOR,
@@ -81,16 +78,16 @@ pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<R
     };
     let opening = MeterContext {
         attribution,
-        api: ask.api.name(),
-        stream: ask.facts.stream,
+        api: request.api.name(),
+        stream: request.facts.stream,
         route: PROBE.to_owned(),
         rule: None,
         pool: None,
         decided: None,
         upload: std::time::Duration::ZERO,
-        input_estimate: ask.input_estimate(),
+        input_estimate: request.input_estimate(),
     };
-    Meter::new(RequestContext::of_the_gateway(Arc::clone(gateway)), opening, Permit::default())
+    Meter::new(Arc::clone(proxy), RequestContext::internal(&proxy.propagation), opening)
 }
 
 /// The smallest output limit that a dialect takes.
@@ -98,8 +95,8 @@ const fn least(dialect: Dialect) -> u64 {
     if matches!(dialect, Dialect::OpenAiResponses) { 16 } else { 1 }
 }
 
-/// What dialects say in the request line.
-fn in_path(dialect: Dialect, model: &str) -> PathParams {
+/// What the request line says, in dialects that put it there.
+fn path_params(dialect: Dialect, model: &str) -> PathParams {
     match dialect {
         Dialect::Gemini | Dialect::Bedrock => {
             PathParams { model: Some(model.to_owned()), stream: Some(true), version: None }

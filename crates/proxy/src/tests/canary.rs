@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
 use super::harness::{Bench, Client, Plain, Plan, Raw, credential, plain_body, soon, stream_body};
-use crate::trace::{OtlpHeaders, OtlpProtocol, TraceSettings};
+use crate::settings::{OtlpHeaders, OtlpProtocol, TraceSettings};
 
 const PROMPT: &str = "the canary sings at midnight";
 /// Sent to the collector with every export.

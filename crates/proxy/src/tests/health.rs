@@ -19,7 +19,7 @@ use super::{
     harness::{Bench, Plan, count, credential, soon},
     sharing::{is_out, target, until},
 };
-use crate::{config::ConfigStatus, gateway::ProxyState, health, metrics::HealthStates};
+use crate::{config::ConfigStatus, health_tasks, metrics::HealthStates, state::ProxyState};
 
 const BRIEF: &str = r#"{"consecutive":2,"eject":"50ms","max_eject":"50ms","warm_up":"0ms"}"#;
 
@@ -109,7 +109,7 @@ impl Listener {
             async move { if old { Err(Status::unimplemented("what?")) } else { Ok(()) } }
         };
         let (gateway, seen, end) = (Arc::clone(gateway), Arc::clone(&status), stop.clone());
-        tokio::spawn(async move { health::report(gateway, "p1", seen, send, end).await });
+        tokio::spawn(async move { health_tasks::report(gateway, "p1", seen, send, end).await });
         Self { reports, status, old, stop }
     }
 

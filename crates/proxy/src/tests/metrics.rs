@@ -17,9 +17,9 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::harness::{Bench, Plan, count, plain_body, render, soon};
 use crate::{
-    gateway::ProxyState,
+    context::{CompletedRequest, Observer as _, RequestContext, RequestTimings},
     metrics::RequestMetrics,
-    observe::{CompletedRequest, Observer as _, RequestContext, RequestTimings},
+    state::ProxyState,
 };
 
 const REQUESTS: &str = "portcullis_requests_total";
@@ -96,7 +96,7 @@ async fn a_client_that_hangs_up_within_its_body_is_counted_once() {
     );
     half.write_all(head.as_bytes()).await.unwrap();
     soon(async {
-        while bench.gateway.in_flight() == 0 {
+        while bench.gateway.activity.in_flight() == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -116,10 +116,10 @@ async fn attempts_tokens_and_cost_are_those_of_the_usage_events() {
         assert_eq!(reply.status, 200);
         events.push(bench.event().await);
     }
-    assert_eq!(bench.gateway.streams(), 0);
+    assert_eq!(bench.gateway.activity.streams(), 0);
     let mut hung_up = bench.client.open_stream("hi").await;
     soon(hung_up.body_mut().frame()).await.unwrap().unwrap();
-    assert_eq!(bench.gateway.streams(), 1);
+    assert_eq!(bench.gateway.activity.streams(), 1);
     drop(hung_up);
     events.push(bench.event().await);
     let text = bench.metrics();
@@ -187,13 +187,14 @@ async fn specimen() -> (Bench, UsageEvent) {
 }
 
 fn settle(counts: &RequestMetrics, gateway: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
-    let mut passage = RequestContext::new(Arc::clone(gateway), &Request::new(()));
+    let observers = Arc::clone(&gateway.observers);
+    let mut context = RequestContext::new(observers, &gateway.propagation, &Request::new(()));
     let (id, name, limits) = (ResourceId::new(), tenant.to_owned(), Vec::new());
     let tenant = Tenant { id, name, spec: domain::TenantSpec::default(), limits, unusable: None };
     let (name, spec) = ("k".to_owned(), serde_json::from_str("{}").unwrap());
-    passage.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
+    context.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
     let times = RequestTimings { duration: Duration::from_secs(1), overhead: Duration::ZERO, ttft: None };
-    counts.settled(&CompletedRequest { passage: &passage, event, tried: &[], times });
+    counts.settled(&CompletedRequest { context: &context, event, tried: &[], times });
 }
 
 #[tokio::test]

@@ -3,14 +3,18 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::atomic::Ordering,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::meter::SentFlag;
+/// Whether a request was handed to a connection; what never was costs nothing.
+pub(crate) type SentFlag = Arc<AtomicBool>;
 
 /// The bytes for the provider. They are asked for once there is a connection that takes them; until then the
 /// provider knows nothing of the request.
