@@ -1,4 +1,13 @@
 //! The shared limits of a request, charged before anything is sent and held until its last byte.
+//!
+//! A tenant's limits are charged in two steps. [`admit`] charges all of those whose subject is known from the head of the
+//! request, before its body is read: the limits per tenant and per key, and those per user where the key or a header
+//! names the user. [`reserve`] charges the rest once the body is known: the limits per user where only the body can name
+//! the user. Each step is one round trip to the shared store, all or nothing, and a step with nothing to charge is none:
+//! two round trips are made only for a tenant that has limits of both kinds, and only where no header names the user.
+//! A limit that depends on what is in the body, such as one of tokens, belongs into [`reserve`].
+//!
+//! What was charged stays charged when the request is refused later; slots are given back.
 
 use std::time::Duration;
 
@@ -16,20 +25,89 @@ use crate::{
 /// How long a concurrency slot outlives a proxy that died with it.
 const SLOT_TTL: Duration = Duration::from_secs(60);
 
-/// Charges every limit of the tenant, all or none; a tenant without limits costs nothing.
+/// What a tenant's limits admitted before the body was read.
+pub(crate) struct Admission {
+    permit: Permit,
+    per_user: PerUserLimits,
+}
+
+/// How far the limits per user are.
+#[derive(Clone, Copy)]
+enum PerUserLimits {
+    /// They are charged.
+    Charged,
+    /// They are to be charged when the body is known, which may name the user.
+    AwaitBody,
+}
+
+/// A request's slots under its tenant's limits; dropping them gives them back.
+#[must_use = "dropping the slots gives them back"]
+pub(crate) struct HeldLimits {
+    _admitted: Permit,
+    _reserved: Permit,
+}
+
+/// Charges the tenant's limits as far as the head of the request tells their subject, all or none. A tenant without
+/// limits costs nothing.
+///
+/// # Errors
+/// A limit that is reached, or one that fails closed while the shared store is unavailable.
+pub(crate) async fn admit(
+    proxy: &ProxyState,
+    caller: &Caller,
+    request: RequestId,
+    attribution: &Attribution,
+) -> Result<Admission, GatewayError> {
+    let tenant = &caller.key.tenant;
+    let user = attribution.user.as_deref();
+    let mut due = Vec::new();
+    for (id, spec) in &tenant.limits {
+        match (spec.per, user) {
+            (Per::Tenant, _) => due.extend(claims(*id, spec, tenant.id, "")),
+            (Per::Key, _) => due.extend(claims(*id, spec, tenant.id, &attribution.key.to_string())),
+            (Per::User, Some(user)) => due.extend(claims(*id, spec, tenant.id, user)),
+            (Per::User, None) => {}
+        }
+    }
+    let per_user = if user.is_some() { PerUserLimits::Charged } else { PerUserLimits::AwaitBody };
+    Ok(Admission { permit: charge(proxy, caller, request, &due).await?, per_user })
+}
+
+/// Charges the tenant's limits that could not be charged before the body was known, all or none.
+///
+/// # Errors
+/// As [`admit`]; the slots of the admission are given back.
 pub(crate) async fn reserve(
     proxy: &ProxyState,
     caller: &Caller,
     request: RequestId,
     attribution: &Attribution,
-) -> Result<Permit, GatewayError> {
+    admission: Admission,
+) -> Result<HeldLimits, GatewayError> {
     let tenant = &caller.key.tenant;
-    if tenant.limits.is_empty() {
+    let mut due = Vec::new();
+    if matches!(admission.per_user, PerUserLimits::AwaitBody) {
+        // Requests that name no user are counted together.
+        let user = attribution.user.as_deref().unwrap_or_default();
+        for (id, spec) in tenant.limits.iter().filter(|(_, spec)| spec.per == Per::User) {
+            due.extend(claims(*id, spec, tenant.id, user));
+        }
+    }
+    let reserved = charge(proxy, caller, request, &due).await?;
+    Ok(HeldLimits { _admitted: admission.permit, _reserved: reserved })
+}
+
+/// Charges claims in one round trip, all or none.
+async fn charge(
+    proxy: &ProxyState,
+    caller: &Caller,
+    request: RequestId,
+    claims: &[Claim],
+) -> Result<Permit, GatewayError> {
+    if claims.is_empty() {
         return Ok(Permit::default());
     }
-    let claims: Vec<Claim> =
-        tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
-    proxy.coordination.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+    proxy.coordination.acquire(request, claims).await.map_err(|refusal| refused(caller, &refusal))
 }
 
 /// Charges the limits that the operator set for a credential; one without limits costs nothing.
@@ -77,13 +155,8 @@ fn claims(
     limit: ResourceId,
     spec: &LimitSpec,
     tenant: ResourceId,
-    attribution: &Attribution,
+    subject: &str,
 ) -> impl Iterator<Item = Claim> {
-    let subject = match spec.per {
-        Per::Tenant => String::new(),
-        Per::User => attribution.user.clone().unwrap_or_default(),
-        Per::Key => attribution.key.to_string(),
-    };
     let rate = spec.requests.map(|rate| match rate.period {
         Period::Second => Rule::Gcra { per_second: rate.count, burst: rate.count },
         period => Rule::Ring { n: rate.count, period: Duration::from_secs(period.seconds()) },
@@ -99,7 +172,7 @@ fn claims(
                 OnOutage::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
-        Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_loss }
+        Claim { limit, subject: subject.to_owned(), tenant, rule, unit: Unit::Requests, cost: 1, on_loss }
     })
 }
 

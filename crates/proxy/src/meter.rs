@@ -7,7 +7,6 @@ mod summary;
 
 use std::{sync::Arc, time::Duration};
 
-use coordination::Permit;
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, Priority, RequestId,
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
@@ -25,6 +24,7 @@ use crate::{
     context::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
     error::GatewayError,
     health::OutcomeReporter,
+    limits::HeldLimits,
     response::{Refusal, RoutingTrace},
     spool::SpoolError,
     state::ProxyState,
@@ -73,7 +73,7 @@ pub(crate) struct Meter {
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
     /// Slots under the shared limits; free again when the request is settled.
-    permit: Option<Permit>,
+    limits: Option<HeldLimits>,
     /// The attempt whose answer the client gets although it was not the last one, by its index.
     fallen_back: Option<usize>,
 }
@@ -110,14 +110,14 @@ impl Meter {
             ttft: None,
             settled: false,
             dropped: Vec::new(),
-            permit: None,
+            limits: None,
             fallen_back: None,
         }
     }
 
     /// Holds slots under the shared limits until the request is settled.
-    pub(crate) fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
+    pub(crate) fn hold(&mut self, limits: HeldLimits) {
+        self.limits = Some(limits);
     }
 
     /// For whom the request is.
@@ -262,7 +262,7 @@ impl Meter {
     pub(crate) fn settle(&mut self, outcome: RequestOutcome, status: u32) -> Totals {
         self.settled = true;
         // A client that saw its response end may send the next request before this one's connection is idle again.
-        self.permit = None;
+        self.limits = None;
         if self.attempts.is_empty() {
             return Totals::default();
         }

@@ -1,28 +1,45 @@
 //! The life of a call of a model, from its head to its response; read this file first.
 //!
-//! The stages, in order: authenticate, read the headers, parse the body, attribute, route, open the account, reserve
-//! limits, send, respond. A cache of responses would be looked up between routing and the account: behind everything
-//! that may refuse a request, before anything is reserved or sent. Each stage is a function over [`Call`] that either
-//! returns what it found out or refuses the request; a refusal becomes a response in one place, at the edge.
+//! | stage | finds out | refuses |
+//! |---|---|---|
+//! | `authenticate` | the API key, and the configuration to serve by | unknown keys, a full proxy |
+//! | `read_headers` | the client's options, and for whom the request runs | headers it cannot read |
+//! | `admit` | charges the limits that the head tells | requests over a limit, before a byte of the body is read |
+//! | `parse_request` | the body, and what one scan finds in it | bodies that are too large, too slow or wrong |
+//! | `attribute` | the user, where only the body names one | |
+//! | `route_request` | the targets to try, in order | unknown models, routes without a usable target |
+//! | *(cache)* | the place to look up a response: all that refuses without a provider is behind, nothing is sent | |
+//! | `open_account` | the meter, which from here on reports how the request ends | |
+//! | `reserve` | charges the limits that need the body | requests over such a limit |
+//! | `first_success` | the response of the first target that answers | requests that no target answers |
+//! | `respond` | the response to the client, and the end of the account | |
+//!
+//! A stage is a function over [`Call`]. It returns what it found out or refuses the request with an error, and what it
+//! holds is given back when it is dropped. An error becomes a response in one place, at the edge.
 
 mod account;
+mod admit;
+mod attribute;
 mod parse;
+mod reserve;
 mod route;
 
 use std::{sync::Arc, time::Duration};
 
 use http::Response;
 
-use self::{account::open_account, parse::parse_request, route::route_request};
+use self::{
+    account::open_account, admit::admit, attribute::attribute, parse::parse_request, reserve::reserve,
+    route::route_request,
+};
 use crate::{
-    attempt,
-    attempt::UpstreamResponse,
+    attempt::{UpstreamResponse, first_success},
     auth::{Authenticated, authenticate},
     context::IncomingRequest,
     error::GatewayError,
-    limits,
+    limits::Admission,
     meter::Meter,
-    relay,
+    relay::respond,
     request::{ApiCall, LlmRequest, read_headers},
     response::{Refusal, ResponseBody},
     state::ProxyState,
@@ -48,24 +65,24 @@ pub(crate) async fn handle(
     let client = authenticate(proxy, incoming)?;
     let mut call = Call { proxy, incoming, client, upload: Duration::ZERO };
     let headers = read_headers(call.incoming.request.headers(), &call.client.caller)?;
+    let admission = admit(&mut call, &headers.attribution).await?;
     let request = parse_request(&mut call, target, headers.options).await?;
-    let attribution = headers.attribution.complete(&call.client.caller, &request.facts);
+    let attribution = attribute(headers.attribution, &request.facts);
     let request = route_request(&call, request, &attribution)?;
     let mut meter = open_account(&mut call, &request, attribution);
-    match reserve_and_send(&call, &request, &mut meter).await {
-        Ok(answer) => Ok(relay::respond(answer, &request, meter)),
+    match reserve_and_send(&call, &request, admission, &mut meter).await {
+        Ok(answer) => Ok(respond(answer, &request, meter)),
         Err(error) => Err(meter.fail(error)),
     }
 }
 
-/// The stages that are accounted for.
+/// The stages that a request's account tells of.
 async fn reserve_and_send(
     call: &Call<'_>,
     request: &LlmRequest,
+    admission: Admission,
     meter: &mut Meter,
 ) -> Result<UpstreamResponse, GatewayError> {
-    let permit =
-        limits::reserve(call.proxy, &call.client.caller, meter.request(), meter.attribution()).await?;
-    meter.hold(permit);
-    attempt::first_success(call.proxy, request, meter).await
+    reserve(call, admission, meter).await?;
+    first_success(call.proxy, request, meter).await
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use domain::{Attribution, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use policy::Caller;
-use wire::RequestFacts;
 
 use crate::error::GatewayError;
 
@@ -85,29 +84,8 @@ pub(crate) struct RequestOptions {
 /// What the headers of a call say.
 pub(crate) struct ParsedHeaders {
     pub(crate) options: RequestOptions,
-    pub(crate) attribution: HeaderAttribution,
-}
-
-/// For whom the request runs, as far as the key and the headers say.
-pub(crate) struct HeaderAttribution {
-    /// The end user: the one that the key pins, else the header's.
-    pub(crate) user: Option<String>,
-    /// The feature of the application: the one that the key pins, else the header's.
-    feature: Option<String>,
-    tags: Vec<(String, String)>,
-}
-
-impl HeaderAttribution {
-    /// The attribution of the request, once its body is known: the body names the user where nothing before it does.
-    pub(crate) fn complete(self, caller: &Caller, facts: &RequestFacts) -> Attribution {
-        Attribution {
-            tenant: caller.key.tenant.id,
-            key: caller.key.id,
-            user: self.user.or_else(|| facts.user.clone()),
-            feature: self.feature,
-            tags: self.tags,
-        }
-    }
+    /// For whom the request runs, as far as the key and the headers say; the body may yet name the user.
+    pub(crate) attribution: Attribution,
 }
 
 /// Reads the headers of a call.
@@ -146,16 +124,22 @@ fn is_form(value: &HeaderValue) -> bool {
     value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
 }
 
-/// What the key pins counts before what the client says.
-fn attribution(own: &GatewayHeaders<'_>, caller: &Caller) -> Result<HeaderAttribution, GatewayError> {
-    let spec = &caller.key.spec;
+/// What the key pins takes precedence over what the client says.
+fn attribution(own: &GatewayHeaders<'_>, caller: &Caller) -> Result<Attribution, GatewayError> {
+    let key = &caller.key;
     // The header is checked also where the key pins a user.
-    let said = name(own.user, "x-portcullis-user")?;
-    let feature = match &spec.feature {
+    let user = name(own.user, "x-portcullis-user")?;
+    let feature = match &key.spec.feature {
         Some(pinned) => Some(pinned.clone()),
         None => name(own.feature, "x-portcullis-feature")?,
     };
-    Ok(HeaderAttribution { user: spec.user.clone().or(said), feature, tags: tags(own.tags)? })
+    Ok(Attribution {
+        tenant: key.tenant.id,
+        key: key.id,
+        user: key.spec.user.clone().or(user),
+        feature,
+        tags: tags(own.tags)?,
+    })
 }
 
 fn switch(value: Option<&HeaderValue>, header: &str) -> Result<bool, GatewayError> {

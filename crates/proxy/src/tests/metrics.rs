@@ -76,13 +76,20 @@ async fn a_refused_request_is_counted_once_with_its_reason() {
 
 #[tokio::test]
 async fn a_limit_that_refuses_is_counted_by_its_kind_and_on_its_route() {
-    let mut bench = Bench::start(Plan { limits: &[r#"{"requests":"1/min"}"#], ..Plan::default() }).await;
+    let limits: &[&str] = &[r#"{"requests":"2/min"}"#, r#"{"requests":"1/min","per":"user"}"#];
+    let mut bench = Bench::start(Plan { limits, ..Plan::default() }).await;
     assert_eq!(bench.client.say("hi").await.status, 200);
     bench.event().await;
+    // The limit per user waits for the body, and the route is known by then.
     assert_eq!(bench.client.say("hi").await.status, 429);
     one_more(&bench, 1.0, &[r#"route="chat""#, r#"provider="""#, r#"outcome="client_error""#]).await;
     let text = bench.metrics();
     assert_eq!(count(&text, "portcullis_limit_rejections_total", &[r#"kind="requests""#]), 1.0, "{text}");
+    // The limit of the tenant does not wait.
+    assert_eq!(bench.client.say("hi").await.status, 429);
+    one_more(&bench, 2.0, &[r#"route="""#, r#"provider="""#, r#"outcome="client_error""#]).await;
+    let text = bench.metrics();
+    assert_eq!(count(&text, "portcullis_limit_rejections_total", &[r#"kind="requests""#]), 2.0, "{text}");
     bench.finish().await;
 }
 
