@@ -11,17 +11,17 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use usage_spool::{Reporter, Spool, SpoolLimits};
 
+
 use crate::{
-    gateway::ProxyState,
-    health,
+    context::Observer,
+    edge, health_tasks,
     ledger::LedgerSink,
-    listener,
     metrics::{HealthStates, RequestMetrics, State},
-    observe::Observers,
+    otel::{self, Tracing},
     probe,
     request_log::RequestLog,
     settings::Settings,
-    trace::{self, Tracing},
+    state::ProxyState,
 };
 
 /// How often readiness looks at the age of the configuration and the room in the spool.
@@ -31,7 +31,7 @@ const LAST_REPORT: Duration = Duration::from_secs(5);
 
 /// A proxy whose listeners are bound and whose directory is locked.
 pub struct App {
-    gateway: Arc<ProxyState>,
+    proxy: Arc<ProxyState>,
     config: ConfigClient,
     session: Session,
     data_plane: TcpListener,
@@ -55,7 +55,8 @@ impl App {
     /// [`ConfigError`] for what the operator has to change.
     pub async fn build(settings: Settings, keyring: Arc<Keyring>) -> anyhow::Result<Self> {
         settings.edge.check()?;
-        let (head, tracing) = trace::start(&settings.trace, &settings.link.name, &settings.link.region)?;
+        let (propagation, tracing) =
+            otel::start(&settings.trace, &settings.link.name, &settings.link.region)?;
         let session = settings.link.session()?;
         let data_plane = listen::bind(settings.listen, "--listen").await?;
         let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
@@ -63,37 +64,37 @@ impl App {
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
         let (metrics, counts) = (Metrics::default(), Arc::new(RequestMetrics::default()));
-        let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
+        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
             observers.extend(tracing.observers.iter().map(Arc::clone));
             metrics.register(Arc::clone(&tracing.counters) as _);
         }
-        let gateway =
+        let proxy =
             ProxyState::new(Arc::clone(&keyring), spool, coordination, incarnation, settings.edge, observers);
         let link = settings.link;
-        let gateway = Arc::new(gateway.traced_by(head).in_region(&link.region));
+        let proxy = Arc::new(proxy.with_propagation(propagation).in_region(&link.region));
         let max_age = link.max_snapshot_age.std();
         let config = ConfigSettings::new(link.region, settings.data_dir, max_age);
-        let install = Arc::clone(&gateway);
+        let install = Arc::clone(&proxy);
         let install = Arc::new(move |rows: &_| install.install(rows));
         let mut config = ConfigClient::new(config, session.clone(), keyring, install);
         let status = config.status();
-        gateway.judge_staleness(Box::new(move || status.is_stale(Timestamp::now())));
+        proxy.set_staleness_check(Box::new(move || status.is_stale(Timestamp::now())));
         if let Some(version) = config.start_from_disk() {
             tracing::info!(%version, "serving by the last good snapshot until the control plane answers");
         }
         metrics.register(counts);
-        metrics.register(Arc::clone(&gateway.health.probes) as _);
-        metrics.register(Arc::clone(&gateway.health.alerts) as _);
-        metrics.register(Arc::new(HealthStates(Arc::clone(&gateway))));
-        metrics.register(Arc::new(State { gateway: Arc::clone(&gateway), config: config.status() }));
+        metrics.register(Arc::clone(&proxy.health.probes) as _);
+        metrics.register(Arc::clone(&proxy.health.alerts) as _);
+        metrics.register(Arc::new(HealthStates(Arc::clone(&proxy))));
+        metrics.register(Arc::new(State { gateway: Arc::clone(&proxy), config: config.status() }));
         let readiness = Readiness::new();
         let latches = Latches {
             snapshot: readiness.latch("configuration"),
             spool: readiness.latch("usage spool"),
             serving: readiness.latch("serving"),
         };
-        Ok(Self { gateway, config, session, data_plane, ops, readiness, metrics, tracing, latches })
+        Ok(Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, latches })
     }
 
     /// Where applications connect.
@@ -115,7 +116,7 @@ impl App {
     /// Tells of every configuration that is installed.
     #[must_use]
     pub fn installed(&self) -> watch::Receiver<Option<Version>> {
-        self.gateway.installed()
+        self.proxy.installed()
     }
 
     /// Where others may add their say in readiness.
@@ -136,11 +137,11 @@ impl App {
     /// # Errors
     /// When a part of the process died.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { gateway, config, session, data_plane, ops, readiness, metrics, tracing, latches } = self;
+        let Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, latches } = self;
         // The parts that running requests need stop after them.
         let after = CancellationToken::new();
         let stop = shutdown.child_token();
-        let looking = tokio::spawn(look(Arc::clone(&gateway), config.status(), latches, stop.clone()));
+        let looking = tokio::spawn(look(Arc::clone(&proxy), config.status(), latches, stop.clone()));
         let mut parts = JoinSet::new();
         let (exporting, sampling) = tracing.map(|tracing| (tracing.exporting, tracing.sampling)).unzip();
         let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
@@ -151,7 +152,7 @@ impl App {
             running.await;
             ("configuration", Ok(()))
         });
-        let reporter = Reporter::new(gateway.spool.clone(), LedgerSink::new(session))?;
+        let reporter = Reporter::new(proxy.spool.clone(), LedgerSink::new(session))?;
         let reporting = report(reporter, after.clone());
         parts.spawn(async {
             reporting.await;
@@ -164,21 +165,21 @@ impl App {
                 ("OTLP", Ok(()))
             });
         }
-        let (sharing, unneeded) = (Arc::clone(&gateway), after.clone());
+        let (sharing, unneeded) = (Arc::clone(&proxy), after.clone());
         parts.spawn(async move {
             sharing.coordination.run(unneeded).await;
             ("shared limits", Ok(()))
         });
         let (watching, probing, telling) = (
-            health::run(Arc::clone(&gateway), after.clone()),
-            probe::run(Arc::clone(&gateway), after.clone()),
-            tell(Arc::clone(&gateway), session_of_health, status, after.clone()),
+            health_tasks::run(Arc::clone(&proxy), after.clone()),
+            probe::run(Arc::clone(&proxy), after.clone()),
+            tell(Arc::clone(&proxy), session_of_health, status, after.clone()),
         );
         parts.spawn(async {
             tokio::join!(watching, probing, telling);
             ("health", Ok(()))
         });
-        let serving = listener::run(gateway, data_plane, stop.clone());
+        let serving = edge::run(proxy, data_plane, stop.clone());
         let ended = serve_with(&mut parts, serving, &stop).await;
         after.cancel();
         let stopped = stop_all(parts).await;
@@ -223,14 +224,9 @@ async fn stop_all(mut parts: JoinSet<Part>) -> anyhow::Result<()> {
 }
 
 /// Tells the control plane how targets and keys are.
-async fn tell(
-    gateway: Arc<ProxyState>,
-    session: Session,
-    status: Arc<ConfigStatus>,
-    stop: CancellationToken,
-) {
+async fn tell(proxy: Arc<ProxyState>, session: Session, status: Arc<ConfigStatus>, stop: CancellationToken) {
     let send = |report| session.report_health(report);
-    health::report(gateway, session.proxy(), status, send, stop).await;
+    health_tasks::report(proxy, session.proxy(), status, send, stop).await;
 }
 
 /// Reports usage while the process runs, and what is left when it stops.
@@ -258,15 +254,15 @@ fn create_private(dir: &Path) -> Result<(), ConfigError> {
 
 /// Keeps readiness true to what requests would meet.
 async fn look(
-    gateway: Arc<ProxyState>,
+    proxy: Arc<ProxyState>,
     status: Arc<ConfigStatus>,
     latches: Latches,
     shutdown: CancellationToken,
 ) {
-    let mut installed = gateway.installed();
+    let mut installed = proxy.installed();
     loop {
         latches.snapshot.set(installed.borrow_and_update().is_some() && !status.is_stale(Timestamp::now()));
-        latches.spool.set(!gateway.spool.is_full());
+        latches.spool.set(!proxy.spool.is_full());
         latches.serving.set(!shutdown.is_cancelled());
         if shutdown.is_cancelled() {
             return;

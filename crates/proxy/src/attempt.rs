@@ -7,8 +7,8 @@ mod opening;
 mod prepare;
 mod probing;
 mod send;
+mod slot;
 mod walk;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +20,7 @@ use self::{
     failure::AttemptError,
     keys::{CredentialSelector, Selection},
     send::try_once,
+    slot::acquire_slot,
     walk::FailoverState,
 };
 pub(crate) use self::{
@@ -27,9 +28,14 @@ pub(crate) use self::{
     opening::{UpstreamBody, has_ended, output_estimate},
     probing::probe,
     send::UpstreamResponse,
-    watch::{AttemptPermit, ClientDeadline, CredentialLease, HalfOpenPermit, OutcomeReporter, verdict},
 };
-use crate::{admission, gateway::ProxyState, meter::Meter, pipeline::LlmRequest, reply::GatewayError};
+use crate::{
+    error::GatewayError,
+    health::{AttemptPermit, ClientDeadline, CredentialLease, HalfOpenPermit, OutcomeReporter},
+    meter::Meter,
+    request::LlmRequest,
+    state::ProxyState,
+};
 
 /// Most attempts of one request: each one costs, and takes room in the spool, whatever the route lists.
 const MAX_ATTEMPTS: usize = 32;
@@ -169,7 +175,7 @@ async fn try_target(
     let mut last: Option<AttemptError> = None;
     loop {
         // The place first: who waits for one must not keep a key from others.
-        let in_flight = match admission::enter(gateway, ask, meter, &mut turn).await {
+        let in_flight = match acquire_slot(gateway, ask, meter, &mut turn).await {
             Ok(in_flight) => in_flight,
             Err(why) => return Ok(TargetOutcome::not(why, last)),
         };

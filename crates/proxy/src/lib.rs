@@ -1,37 +1,39 @@
 //! The data plane: a disposable process that serves requests by one immutable snapshot and spools what they used.
 
+mod activity;
 mod admission;
 mod app;
-mod ask;
 mod attempt;
-mod body;
-mod explain;
-mod gateway;
+mod auth;
+mod clock;
+mod codec;
+mod context;
+mod edge;
+mod error;
 mod health;
-mod http;
+mod health_tasks;
 mod ledger;
 mod limits;
-mod listener;
-mod main_loop;
 mod meter;
 mod metrics;
 mod models;
-mod observe;
+mod otel;
 mod pipeline;
 mod probe;
 mod redact;
 mod relay;
-mod reply;
+mod request;
 mod request_log;
-mod router;
+mod response;
+mod run;
 mod settings;
-mod talk;
+mod state;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 pub use app::App;
-pub use main_loop::{KeySettings, Output, run};
 pub use metrics::table::METRICS;
-pub use settings::{EdgeSettings, LinkSettings, Settings};
-pub use trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
+pub use run::{KeySettings, Output, run};
+pub use settings::{
+    ContextIn, ContextOut, EdgeSettings, LinkSettings, OtlpHeaders, OtlpProtocol, Settings, TraceSettings,
+};

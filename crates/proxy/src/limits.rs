@@ -1,4 +1,13 @@
-//! The shared limits a request meets before anything is sent, held until its last byte.
+//! The shared limits of a request, charged before anything is sent and held until its last byte.
+//!
+//! A tenant's limits are charged in two steps. [`admit`] charges all of those whose subject is known from the head of the
+//! request, before its body is read: the limits per tenant and per key, and those per user where the key or a header
+//! names the user. [`reserve`] charges the rest once the body is known: the limits per user where only the body can name
+//! the user. Each step is one round trip to the shared store, all or nothing, and a step with nothing to charge is none:
+//! two round trips are made only for a tenant that has limits of both kinds, and only where no header names the user.
+//! A limit that depends on what is in the body, such as one of tokens, belongs into [`reserve`].
+//!
+//! What was charged stays charged when the request is refused later; slots are given back.
 
 use std::time::Duration;
 
@@ -8,33 +17,105 @@ use domain::{
 };
 use policy::{Caller, Credential};
 
-use crate::{gateway::ProxyState, reply::GatewayError};
+use crate::{
+    error::{GatewayError, retry_after_seconds},
+    state::ProxyState,
+};
 
-/// How long a concurrency slot outlives a proxy that died with it (MONEY.md).
+/// How long a concurrency slot outlives a proxy that died with it.
 const SLOT_TTL: Duration = Duration::from_secs(60);
 
-/// Charges every limit of the tenant, all or none; a tenant without limits costs nothing.
-pub(crate) async fn reserve(
-    gateway: &ProxyState,
+/// What a tenant's limits admitted before the body was read.
+pub(crate) struct Admission {
+    permit: Permit,
+    per_user: PerUserLimits,
+}
+
+/// How far the limits per user are.
+#[derive(Clone, Copy)]
+enum PerUserLimits {
+    /// They are charged.
+    Charged,
+    /// They are to be charged when the body is known, which may name the user.
+    AwaitBody,
+}
+
+/// A request's slots under its tenant's limits; dropping them gives them back.
+#[must_use = "dropping the slots gives them back"]
+pub(crate) struct HeldLimits {
+    _admitted: Permit,
+    _reserved: Permit,
+}
+
+/// Charges the tenant's limits as far as the head of the request tells their subject, all or none. A tenant without
+/// limits costs nothing.
+///
+/// # Errors
+/// A limit that is reached, or one that fails closed while the shared store is unavailable.
+pub(crate) async fn admit(
+    proxy: &ProxyState,
     caller: &Caller,
     request: RequestId,
     attribution: &Attribution,
-) -> Result<Permit, GatewayError> {
+) -> Result<Admission, GatewayError> {
     let tenant = &caller.key.tenant;
-    if tenant.limits.is_empty() {
-        return Ok(Permit::default());
+    let user = attribution.user.as_deref();
+    let mut due = Vec::new();
+    for (id, spec) in &tenant.limits {
+        match (spec.per, user) {
+            (Per::Tenant, _) => due.extend(claims(*id, spec, tenant.id, "")),
+            (Per::Key, _) => due.extend(claims(*id, spec, tenant.id, &attribution.key.to_string())),
+            (Per::User, Some(user)) => due.extend(claims(*id, spec, tenant.id, user)),
+            (Per::User, None) => {}
+        }
     }
-    let claims: Vec<Claim> =
-        tenant.limits.iter().flat_map(|(id, spec)| claims(*id, spec, tenant.id, attribution)).collect();
-    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| refused(caller, &refusal))
+    let per_user = if user.is_some() { PerUserLimits::Charged } else { PerUserLimits::AwaitBody };
+    Ok(Admission { permit: charge(proxy, caller, request, &due).await?, per_user })
 }
 
-/// Charges what the operator wrote that a provider grants a key; a key without limits costs nothing.
+/// Charges the tenant's limits that could not be charged before the body was known, all or none.
 ///
 /// # Errors
-/// How long until it may be used.
-pub(crate) async fn of_key(
-    gateway: &ProxyState,
+/// As [`admit`]; the slots of the admission are given back.
+pub(crate) async fn reserve(
+    proxy: &ProxyState,
+    caller: &Caller,
+    request: RequestId,
+    attribution: &Attribution,
+    admission: Admission,
+) -> Result<HeldLimits, GatewayError> {
+    let tenant = &caller.key.tenant;
+    let mut due = Vec::new();
+    if matches!(admission.per_user, PerUserLimits::AwaitBody) {
+        // Requests that name no user are counted together.
+        let user = attribution.user.as_deref().unwrap_or_default();
+        for (id, spec) in tenant.limits.iter().filter(|(_, spec)| spec.per == Per::User) {
+            due.extend(claims(*id, spec, tenant.id, user));
+        }
+    }
+    let reserved = charge(proxy, caller, request, &due).await?;
+    Ok(HeldLimits { _admitted: admission.permit, _reserved: reserved })
+}
+
+/// Charges claims in one round trip, all or none.
+async fn charge(
+    proxy: &ProxyState,
+    caller: &Caller,
+    request: RequestId,
+    claims: &[Claim],
+) -> Result<Permit, GatewayError> {
+    if claims.is_empty() {
+        return Ok(Permit::default());
+    }
+    proxy.coordination.acquire(request, claims).await.map_err(|refusal| refused(caller, &refusal))
+}
+
+/// Charges the limits that the operator set for a credential; one without limits costs nothing.
+///
+/// # Errors
+/// How long until the credential may be used.
+pub(crate) async fn acquire_for_credential(
+    proxy: &ProxyState,
     credential: &Credential,
     request: RequestId,
     tokens: u64,
@@ -48,7 +129,7 @@ pub(crate) async fn of_key(
         period => Rule::SlidingWindow { n: count, period: Duration::from_secs(period.seconds()) },
     };
     let requests = limits.requests.map(|limit| (rate(limit.count, limit.period), Unit::Requests, 1));
-    // What is larger than the whole limit would wait for ever; the provider may know better.
+    // A request that is larger than the whole limit would never be admitted; the provider may know better.
     let tokens =
         limits.tokens.map(|limit| (rate(limit.count, limit.period), Unit::Tokens, tokens.min(limit.count)));
     let slots = limits.concurrent.map(|n| (Rule::Concurrency { n, ttl: SLOT_TTL }, Unit::Requests, 1));
@@ -59,11 +140,11 @@ pub(crate) async fn of_key(
         rule,
         unit,
         cost,
-        // The provider still says no by itself.
+        // The provider still enforces its own limit.
         on_outage: OnOutage::Bounded { per_replica: quarter(rule) },
     };
     let claims: Vec<Claim> = requests.into_iter().chain(tokens).chain(slots).map(claim).collect();
-    gateway.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
+    proxy.coordination.acquire(request, &claims).await.map_err(|refusal| match refusal {
         Refusal::Denied(denied) => denied.retry_after,
         Refusal::StoreUnavailable { .. } => Duration::from_secs(1),
     })
@@ -74,19 +155,15 @@ fn claims(
     limit: ResourceId,
     spec: &LimitSpec,
     tenant: ResourceId,
-    attribution: &Attribution,
+    subject: &str,
 ) -> impl Iterator<Item = Claim> {
-    let subject = match spec.per {
-        Per::Tenant => String::new(),
-        Per::User => attribution.user.clone().unwrap_or_default(),
-        Per::Key => attribution.key.to_string(),
-    };
     let rate = spec.requests.map(|rate| match rate.period {
         Period::Second => Rule::Gcra { per_second: rate.count, burst: rate.count },
         period => Rule::SlidingWindow { n: rate.count, period: Duration::from_secs(period.seconds()) },
     });
     let slots = spec.concurrent.map(|n| Rule::Concurrency { n, ttl: SLOT_TTL });
-    let (on_store_loss, per_replica) = (spec.on_store_loss, spec.per_replica);
+    let on_store_loss = spec.on_store_loss;
+    let per_replica = spec.per_replica;
     rate.into_iter().chain(slots).map(move |rule| {
         let on_outage = match on_store_loss {
             OnStoreLoss::Closed => OnOutage::Closed,
@@ -95,11 +172,11 @@ fn claims(
                 OnOutage::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
-        Claim { limit, subject: subject.clone(), tenant, rule, unit: Unit::Requests, cost: 1, on_outage }
+        Claim { limit, subject: subject.to_owned(), tenant, rule, unit: Unit::Requests, cost: 1, on_outage }
     })
 }
 
-/// What one proxy admits by itself where nobody said: right for four proxies, and never nothing.
+/// What one proxy admits by itself where the limit does not say: a quarter, which suits four proxies, and at least one.
 const fn quarter(rule: Rule) -> u64 {
     match rule {
         Rule::SlidingWindow { n, .. } | Rule::Concurrency { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
@@ -109,16 +186,16 @@ const fn quarter(rule: Rule) -> u64 {
 fn refused(caller: &Caller, refusal: &Refusal) -> GatewayError {
     match refusal {
         Refusal::Denied(Denied { limit, retry_after, kind }) => {
-            let of_it = |(id, _): &&(ResourceId, LimitSpec)| id == limit;
-            let what = caller.key.tenant.limits.iter().find(of_it).map(|(_, spec)| describe(spec, kind));
+            let mut limits = caller.key.tenant.limits.iter();
+            let what = limits.find(|(id, _)| id == limit).map(|(_, spec)| describe(spec, kind));
             let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
             GatewayError::new(ErrorKind::RateLimited, text)
-                .limited_by(kind)
-                .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1))
+                .with_limit(kind)
+                .retry_after(retry_after_seconds(*retry_after))
         }
         Refusal::StoreUnavailable { .. } => {
             let text =
-                "the store that shares this tenant's limits is away, and the limit is closed without it";
+                "the shared rate-limit store is unavailable, and this limit is configured to fail closed";
             GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(1)
         }
     }

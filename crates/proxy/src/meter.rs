@@ -1,12 +1,12 @@
 //! The account of one request: an intent before each attempt is sent, one usage event at the end, whatever ends it.
 
-mod judged;
-mod notes;
+mod attempt_ref;
+mod cascade;
 mod running;
+mod summary;
 
 use std::{sync::Arc, time::Duration};
 
-use coordination::Permit;
 use domain::{
     Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, Priority, RequestId,
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
@@ -16,20 +16,22 @@ use policy::{Bound, PlannedTarget, SkipReason, SkippedTarget};
 use tokio::time::Instant;
 use wire::{Dialect, StreamSummary};
 
-pub(crate) use self::judged::AttemptRef;
-use upstream::SentFlag;
-use usage_spool::SpoolError;
-
+pub(crate) use self::attempt_ref::AttemptRef;
 use self::running::ActiveAttempt;
+use usage_spool::SpoolError;
+use upstream::SentFlag;
 use crate::{
-    attempt::OutcomeReporter,
-    explain::RoutingTrace,
-    gateway::ActiveStreamGuard,
-    observe::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
-    reply::GatewayError,
+    activity::ActiveStreamGuard,
+    clock::micros,
+    context::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
+    error::GatewayError,
+    health::OutcomeReporter,
+    limits::HeldLimits,
+    response::{Refusal, RoutingTrace},
+    state::ProxyState,
 };
 
-/// Most tokens that a request can have cost; a provider that says more is mistaken, and its word is no account.
+/// Most tokens that a request can have cost; a provider that reports more is mistaken, and the report is ignored.
 const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// What is known of a request before its first attempt.
@@ -40,7 +42,7 @@ pub(crate) struct MeterContext {
     pub(crate) route: String,
     /// The rule that chose the pool.
     pub(crate) rule: Option<String>,
-    /// The pool; `None`: nothing was chosen.
+    /// The pool, where one was chosen.
     pub(crate) pool: Option<Arc<str>>,
     /// What led to its attempts, where the client asks for it.
     pub(crate) decided: Option<Box<RoutingTrace>>,
@@ -53,7 +55,8 @@ pub(crate) struct MeterContext {
 /// Meters one request. Dropped unsettled, it books a client that hung up, or a process that stops, and does
 /// no more than that.
 pub(crate) struct Meter {
-    passage: RequestContext,
+    proxy: Arc<ProxyState>,
+    context: RequestContext,
     opening: MeterContext,
     attempts: Vec<Attempt>,
     /// Where each attempt went, the running one included.
@@ -61,7 +64,7 @@ pub(crate) struct Meter {
     running: Option<ActiveAttempt>,
     /// Time spent waiting for the client and for providers.
     waited: Duration,
-    /// The gateway's own share, once the answer's head went out; what comes after it is others' pace.
+    /// The gateway's own share, once the response's head went out; after that the provider and the client set the pace.
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     settled: bool,
@@ -69,8 +72,8 @@ pub(crate) struct Meter {
     passed_over: Vec<SkippedTarget>,
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
-    /// Places under the shared limits; free again when the request is settled.
-    hold: Option<Permit>,
+    /// Slots under the shared limits; free again when the request is settled.
+    limits: Option<HeldLimits>,
     /// The attempt whose answer the client gets although it was not the last one, by its index.
     fallen_back: Option<usize>,
 }
@@ -85,10 +88,18 @@ pub(crate) struct Totals {
     pub(crate) estimated: bool,
 }
 
+/// The queueing class of a request: tenants take turns, and higher priorities go first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueClass {
+    pub(crate) tenant: ResourceId,
+    pub(crate) priority: Priority,
+}
+
 impl Meter {
-    pub(crate) fn new(passage: RequestContext, opening: MeterContext, hold: Permit) -> Self {
+    pub(crate) fn new(proxy: Arc<ProxyState>, context: RequestContext, opening: MeterContext) -> Self {
         Self {
-            passage,
+            proxy,
+            context,
             waited: opening.upload,
             opening,
             attempts: Vec::new(),
@@ -99,24 +110,34 @@ impl Meter {
             ttft: None,
             settled: false,
             dropped: Vec::new(),
-            hold: Some(hold),
+            limits: None,
             fallen_back: None,
         }
     }
 
-    /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is.
+    /// Holds slots under the shared limits until the request is settled.
+    pub(crate) fn hold(&mut self, limits: HeldLimits) {
+        self.limits = Some(limits);
+    }
+
+    /// For whom the request is.
+    pub(crate) const fn attribution(&self) -> &Attribution {
+        &self.opening.attribution
+    }
+
+    /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is sent.
     pub(crate) fn begin(
         &mut self,
         tried: AttemptTarget,
         bound: Bound,
-        watch: OutcomeReporter,
+        reporter: OutcomeReporter,
     ) -> Result<SentFlag, GatewayError> {
         let target = &tried.target;
         let number = self.next_number();
         let at = Timestamp::now();
-        let price = target.price_at(self.passage.at).map(|priced| (priced.id, Arc::clone(priced.price)));
+        let price = target.price_at(self.context.at).map(|priced| (priced.id, Arc::clone(priced.price)));
         let intent = Intent {
-            request: self.passage.id,
+            request: self.context.id,
             attempt: number,
             at,
             attribution: self.opening.attribution.clone(),
@@ -129,7 +150,7 @@ impl Meter {
             reserve: bound.cost,
             bound: bound.usage,
         };
-        self.passage.gateway.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
+        self.proxy.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
         let (provider, model) = (intent.provider, intent.model);
         self.tried.push(tried);
         let sent = SentFlag::default();
@@ -146,34 +167,34 @@ impl Meter {
             reported: None,
             status: 0,
             sent: Arc::clone(&sent),
-            watch,
+            reporter,
         });
         Ok(sent)
     }
 
     /// The moment by which prices are chosen.
     pub(crate) const fn priced_at(&self) -> Timestamp {
-        self.passage.at
+        self.context.at
     }
 
     /// The head of the provider's answer arrived.
     pub(crate) fn head(&mut self, status: StatusCode, headers: &HeaderMap) {
         if let Some(running) = &mut self.running {
             running.status = u32::from(status.as_u16());
-            running.watch.head(headers, &self.passage.gateway);
+            running.reporter.head(headers, &self.proxy.health);
         }
     }
 
     /// The first content arrived.
     pub(crate) fn first_content(&mut self) {
-        self.ttft.get_or_insert_with(|| self.passage.started.elapsed());
+        self.ttft.get_or_insert_with(|| self.context.started.elapsed());
         self.target_shows_content();
     }
 
     /// The first content arrived of an answer that the client may never see.
     pub(crate) fn target_shows_content(&mut self) {
         if let Some(running) = &mut self.running {
-            running.watch.first_content(&self.passage.gateway);
+            running.reporter.first_content(&self.proxy.health);
         }
     }
 
@@ -198,18 +219,18 @@ impl Meter {
         }
     }
 
-    /// Counts time spent waiting for somebody else.
+    /// Counts time spent waiting for the client, a provider or a slot.
     pub(crate) const fn wait(&mut self, waited: Duration) {
         self.waited = self.waited.saturating_add(waited);
     }
 
-    /// The answer's head goes out now; what it said of the overhead is what is recorded.
+    /// The response's head goes out now; the overhead that it states is the one that is recorded.
     pub(crate) const fn head_goes_out(&mut self, overhead: Duration) {
         self.overhead = Some(overhead);
     }
 
     fn overhead(&self) -> Duration {
-        self.overhead.unwrap_or_else(|| self.passage.started.elapsed().saturating_sub(self.waited))
+        self.overhead.unwrap_or_else(|| self.context.started.elapsed().saturating_sub(self.waited))
     }
 
     /// Ends the running attempt.
@@ -218,9 +239,9 @@ impl Meter {
         let (usage, estimated) = running.charged_usage(outcome, self.opening.input_estimate);
         let price = running.price.as_ref().map(|(_, price)| price);
         let cost = price.map_or(Money::ZERO, |price| price.cost(&usage));
-        // A cost that leaves something out for want of a price is no exact one.
+        // A cost that leaves out usage without a price is not exact.
         let estimated = estimated || price.is_some_and(|price| !price.covers(&usage));
-        running.watch.end(outcome, &self.passage.gateway);
+        running.reporter.end(outcome, &self.proxy.health);
         self.attempts.push(Attempt {
             number: running.number,
             provider: running.provider,
@@ -240,15 +261,17 @@ impl Meter {
     /// Writes the event; the last byte goes to the client only after this.
     pub(crate) fn settle(&mut self, outcome: RequestOutcome, status: u32) -> Totals {
         self.settled = true;
-        // A client that saw its answer end may send the next request before this one's connection has come to rest.
-        self.hold = None;
+        // A client that saw its response end may send the next request before this one's connection is idle again.
+        self.limits = None;
         if self.attempts.is_empty() {
             return Totals::default();
         }
-        let (duration, overhead, ttft) = (self.passage.started.elapsed(), self.overhead(), self.ttft);
+        let duration = self.context.started.elapsed();
+        let overhead = self.overhead();
+        let ttft = self.ttft;
         let event = UsageEvent {
-            request: self.passage.id,
-            incarnation: self.passage.gateway.incarnation,
+            request: self.context.id,
+            incarnation: self.proxy.incarnation,
             at: Timestamp::now(),
             attribution: self.opening.attribution.clone(),
             api: self.opening.api.to_owned(),
@@ -264,26 +287,28 @@ impl Meter {
             ttft_us: ttft.map(micros),
             attempts: std::mem::take(&mut self.attempts),
         };
-        if let Err(error) = self.passage.gateway.spool.event(&event) {
+        if let Err(error) = self.proxy.spool.event(&event) {
             // The intent stays in the spool: a successor books it as an estimate, so it is not lost.
             tracing::error!(request = %event.request, %error, "cannot spool a usage event");
         }
-        self.passage.settled(&event, &self.tried, RequestTimings { duration, overhead, ttft });
+        self.context.settled(&event, &self.tried, RequestTimings { duration, overhead, ttft });
         self.attempts = event.attempts;
         totals(&self.attempts, self.fallen_back)
     }
 
-    /// Ends a request that nothing answered.
-    pub(crate) fn fail(&mut self, trouble: &GatewayError) {
-        self.settle(RequestOutcome::Error, u32::from(trouble.http_status().as_u16()));
+    /// Ends a request that no provider answered.
+    pub(crate) fn fail(mut self, error: GatewayError) -> Refusal {
+        self.settle(RequestOutcome::Error, u32::from(error.http_status().as_u16()));
         // Without an attempt there was nothing to settle.
-        self.passage.whose = Some(self.opening.attribution.clone());
-        self.passage.refused(trouble, Some(&self.opening.route));
+        self.context.attribution = Some(self.opening.attribution.clone());
+        self.context.refused(&error, Some(&self.opening.route));
+        let error = error.with_explanation(self.explain());
+        Refusal::Accounted { error, metadata: Box::new(self.metadata()) }
     }
 
     /// Counts a stream until the guard is dropped.
     pub(crate) fn streaming(&self) -> ActiveStreamGuard {
-        ActiveStreamGuard::new(Arc::clone(&self.passage.gateway))
+        self.proxy.activity.begin_stream()
     }
 
     /// The attempts so far.
@@ -301,31 +326,30 @@ impl Meter {
         &self.passed_over
     }
 
-    /// What the target of the next attempt cannot express and the client let go.
-    pub(crate) fn dropped(&mut self, dropped: Vec<String>) {
+    /// Notes the fields that the target of the next attempt cannot express and the client let go.
+    pub(crate) fn set_dropped_fields(&mut self, dropped: Vec<String>) {
         self.dropped = dropped;
     }
 
-    /// Whose words the client speaks.
+    /// The dialect of the client.
     pub(crate) const fn dialect(&self) -> Dialect {
-        self.passage.dialect
+        self.context.dialect
     }
 
     /// The request.
     pub(crate) const fn request(&self) -> RequestId {
-        self.passage.id
+        self.context.id
     }
 
-    /// With whom the request takes turns, and whom it goes before.
-    pub(crate) fn class(&self) -> (ResourceId, Priority) {
-        let priority = self.passage.key.as_ref().map(|key| key.priority());
-        (self.opening.attribution.tenant, priority.unwrap_or_default())
+    /// The class in which the request waits for slots.
+    pub(crate) fn queue_class(&self) -> QueueClass {
+        let priority = self.context.key.as_ref().map(|key| key.priority());
+        QueueClass { tenant: self.opening.attribution.tenant, priority: priority.unwrap_or_default() }
     }
 
-    /// What the provider of the next attempt is told of the trace.
+    /// The trace context to send with the next attempt.
     pub(crate) fn trace_out(&self) -> Option<HeaderValue> {
-        let RequestContext { gateway, trace, id, .. } = &self.passage;
-        gateway.head.outbound(trace, *id, self.next_number())
+        self.proxy.propagation.outbound(&self.context.trace, self.context.id, self.next_number())
     }
 
     fn next_number(&self) -> u32 {
@@ -337,7 +361,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         if !self.settled {
             self.end(AttemptOutcome::Cancelled);
-            match (self.passage.gateway.is_cutting(), self.overhead) {
+            match (self.proxy.activity.is_aborting(), self.overhead) {
                 (false, _) => self.settle(RequestOutcome::Cancelled, u32::from(CLIENT_CLOSED)),
                 // The process stops and did not wait for the end; the client may have its head already.
                 (true, Some(_)) => self.settle(RequestOutcome::Cut, 200),
@@ -347,7 +371,7 @@ impl Drop for Meter {
     }
 }
 
-/// `answered`: the attempt whose tokens the client is told, where it is not the last one.
+/// The sums; `answered`: the attempt of which the client is told the tokens, where it is not the last one.
 fn totals(attempts: &[Attempt], answered: Option<usize>) -> Totals {
     let mut totals = Totals { priced: true, ..Totals::default() };
     for attempt in attempts.iter().filter(|attempt| attempt.usage != Usage::default()) {
@@ -368,8 +392,4 @@ fn unspoolable(error: &SpoolError) -> GatewayError {
         }
         _ => GatewayError::new(ErrorKind::StoreUnavailable, "usage cannot be recorded").retry_after(5),
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -13,7 +13,7 @@ use runtime::metrics::{Family, Histogram, Names};
 
 use self::series::{CostLabels, Request, Target, TargetMetrics, add};
 pub(crate) use self::{health::HealthStates, state::State};
-use crate::observe::{AttemptTarget, CompletedRequest, Observer, QueueWait, UnattemptedRequest};
+use crate::context::{AttemptTarget, CompletedRequest, Observer, QueueWait, UnattemptedRequest};
 
 /// Everything that requests count: one for the process, so that no two workers can disagree.
 pub(crate) struct RequestMetrics {
@@ -58,7 +58,7 @@ impl RequestMetrics {
 impl Observer for RequestMetrics {
     fn settled(&self, settled: &CompletedRequest<'_>) {
         let (event, times) = (settled.event, settled.times);
-        let tenant = self.tenants.of(settled.passage.tenant().unwrap_or_default());
+        let tenant = self.tenants.of(settled.context.tenant().unwrap_or_default());
         let answering = event.answering().map(|attempt| attempt.number);
         let mut answerer = self.target("", "");
         for (position, attempt) in event.attempts.iter().enumerate() {
@@ -85,7 +85,7 @@ impl Observer for RequestMetrics {
         let request = Request {
             route: self.routes.of(&event.route),
             target: answerer,
-            api: settled.passage.api.unwrap_or_default(),
+            api: settled.context.api.unwrap_or_default(),
             outcome: outcome(event),
             fallback: event.fallback().map_or("none", AttemptOutcome::as_str),
             cache: event.cache.as_str(),
@@ -98,7 +98,7 @@ impl Observer for RequestMetrics {
         let request = Request {
             route: self.routes.of(unmetered.route.unwrap_or_default()),
             target,
-            api: unmetered.passage.api.unwrap_or_default(),
+            api: unmetered.context.api.unwrap_or_default(),
             outcome: match unmetered.outcome {
                 RequestOutcome::Error if unmetered.status < 500 => CLIENT_ERROR,
                 outcome => outcome.as_str(),
@@ -117,10 +117,10 @@ impl Observer for RequestMetrics {
     }
 
     fn waited(&self, wait: &QueueWait<'_>) {
-        if let Some(lasted) = wait.lasted {
+        if let Some(lasted) = wait.outcome.waited() {
             self.queue_waits.observe(lasted);
         }
-        if let Some(why) = wait.turned_away {
+        if let Some(why) = wait.outcome.rejection() {
             let model = &wait.target.model;
             let target = self.target(&model.provider, &model.model);
             self.targets.record(target, |counts| counts.turned_away(why));

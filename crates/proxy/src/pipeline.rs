@@ -1,176 +1,88 @@
-//! A request's walk from its arrival to its answer; read this file first.
+//! The life of a call of a model, from its head to its response; read this file first.
+//!
+//! | stage | finds out | refuses |
+//! |---|---|---|
+//! | `authenticate` | the API key, and the configuration to serve by | unknown keys, a full proxy |
+//! | `read_headers` | the client's options, and for whom the request runs | headers it cannot read |
+//! | `admit` | charges the limits that the head tells | requests over a limit, before a byte of the body is read |
+//! | `parse_request` | the body, and what one scan finds in it | bodies that are too large, too slow or wrong |
+//! | `attribute` | the user, where only the body names one | |
+//! | `route_request` | the targets to try, in order | unknown models, routes without a usable target |
+//! | *(cache)* | the place to look up a response: all that refuses without a provider is behind, nothing is sent | |
+//! | `open_account` | the meter, which from here on reports how the request ends | |
+//! | `reserve` | charges the limits that need the body | requests over such a limit |
+//! | `first_success` | the response of the first target that answers | requests that no target answers |
+//! | `respond` | the response to the client, and the end of the account | |
+//!
+//! A stage is a function over [`Call`]. It returns what it found out or refuses the request with an error, and what it
+//! holds is given back when it is dropped. An error becomes a response in one place, at the edge.
 
-use std::{cell::OnceCell, sync::Arc, time::Duration};
+mod account;
+mod admit;
+mod attribute;
+mod parse;
+mod reserve;
+mod route;
 
-use bytes::Bytes;
-use domain::{Attribution, ErrorKind, Timestamp, Usage};
-use http::{HeaderValue, Response};
-use policy::{Caller, Plan, RoutingContext, RoutingError, Snapshot};
-use tokio::time::Instant;
-use wire::{Api, RequestFacts};
+use std::{sync::Arc, time::Duration};
 
+use http::Response;
+
+use self::{
+    account::open_account, admit::admit, attribute::attribute, parse::parse_request, reserve::reserve,
+    route::route_request,
+};
 use crate::{
-    ask, attempt, body,
-    explain::RoutingTrace,
-    gateway::ProxyState,
-    http::IncomingRequest,
-    limits,
-    meter::{Meter, MeterContext},
-    models::sign_in,
-    relay::{self, ResponseBody},
-    reply::GatewayError,
-    talk::PathParams,
+    attempt::{UpstreamResponse, first_success},
+    auth::{Authenticated, authenticate},
+    context::IncomingRequest,
+    error::GatewayError,
+    limits::Admission,
+    meter::Meter,
+    relay::respond,
+    request::{ApiCall, LlmRequest, read_headers},
+    response::{Refusal, ResponseBody},
+    state::ProxyState,
 };
 
-/// What the attempts work from: the request as understood, the plan, and the client's options.
-pub(crate) struct LlmRequest {
-    pub(crate) api: Api,
-    /// What the request line said.
-    pub(crate) in_path: PathParams,
-    pub(crate) body: Bytes,
-    pub(crate) facts: RequestFacts,
-    pub(crate) plan: Plan,
-    pub(crate) options: ask::Options,
-}
-
-impl LlmRequest {
-    /// Input tokens, estimated.
-    pub(crate) fn input_estimate(&self) -> u64 {
-        input_estimate(self.api, &self.facts, &self.body)
-    }
-
-    /// What the call uses where the answer does not say it.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.api.usage_of_request(&self.facts)
-    }
+/// What the stages of one call share.
+struct Call<'a> {
+    proxy: &'a Arc<ProxyState>,
+    incoming: &'a mut IncomingRequest,
+    client: Authenticated,
+    /// Time spent waiting for the client to send its body.
+    upload: Duration,
 }
 
 /// Serves one call of a model.
 pub(crate) async fn handle(
-    gateway: &Arc<ProxyState>,
-    api: Api,
-    in_path: PathParams,
-    arrival: &mut IncomingRequest,
-) -> Result<Response<ResponseBody>, GatewayError> {
-    arrival.passage.api = Some(api.name());
-    arrival.passage.dialect = api.dialect();
-    let (snapshot, caller) = sign_in(gateway, arrival)?;
-    let options = ask::options(arrival.request.headers())?;
-    let reading = Instant::now();
-    let body = body::read(&mut arrival.request, &gateway.edge).await?;
-    let upload = reading.elapsed();
-    let facts = decode((api, &in_path, options.upload.as_ref()), &body)?;
-    let attribution = ask::attribution(arrival.request.headers(), &caller, &facts)?;
-    let plan = plan(gateway, (&snapshot, &caller), &attribution, (api, &in_path, &body, &facts, &options))?;
-    let ask = LlmRequest { api, in_path, body, facts, plan, options };
-    let opening = open(attribution, &ask, upload);
-    let hold = match limits::reserve(gateway, &caller, arrival.passage.id, &opening.attribution).await {
-        Ok(hold) => hold,
-        Err(trouble) => {
-            arrival.passage.whose = Some(opening.attribution);
-            let trouble = trouble.on_route(&ask.plan.route);
-            return Err(trouble.explained(opening.decided.map(|decided| decided.object(Vec::new(), &[]))));
-        }
-    };
-    let mut meter = Meter::new(arrival.passage.hand_over(), opening, hold);
-    match attempt::first_success(gateway, &ask, &mut meter).await {
-        Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
-        Err(trouble) => {
-            meter.fail(&trouble);
-            Ok(trouble.explained(meter.explain()).response(meter.notes()))
-        }
+    proxy: &Arc<ProxyState>,
+    target: ApiCall,
+    incoming: &mut IncomingRequest,
+) -> Result<Response<ResponseBody>, Refusal> {
+    incoming.context.api = Some(target.api.name());
+    incoming.context.dialect = target.api.dialect();
+    let client = authenticate(proxy, incoming)?;
+    let mut call = Call { proxy, incoming, client, upload: Duration::ZERO };
+    let headers = read_headers(call.incoming.request.headers(), &call.client.caller)?;
+    let admission = admit(&mut call, &headers.attribution).await?;
+    let request = parse_request(&mut call, target, headers.options).await?;
+    let attribution = attribute(headers.attribution, &request.facts);
+    let request = route_request(&call, request, &attribution)?;
+    let mut meter = open_account(&mut call, &request, attribution);
+    match reserve_and_send(&call, &request, admission, &mut meter).await {
+        Ok(answer) => Ok(respond(answer, &request, meter)),
+        Err(error) => Err(meter.fail(error)),
     }
 }
 
-/// Longest `model`, in bytes; what is longer names nothing, and errors would echo it.
-const MAX_MODEL: usize = 512;
-
-/// One validating scan of the body.
-fn decode(
-    (api, in_path, upload): (Api, &PathParams, Option<&HeaderValue>),
-    body: &[u8],
-) -> Result<RequestFacts, GatewayError> {
-    let scanned = match api.is_upload() {
-        true => {
-            let boundary = upload.and_then(|value| wire::multipart::boundary(value.to_str().ok()?));
-            let text = "content-type must be multipart/form-data with its boundary";
-            let boundary = boundary.ok_or_else(|| GatewayError::new(ErrorKind::InvalidRequest, text))?;
-            wire::multipart::scan(boundary, body)
-        }
-        false => wire::codec(api.dialect()).scan(api, in_path.borrowed(), body),
-    };
-    let facts = scanned.map_err(|error| {
-        GatewayError::new(ErrorKind::InvalidRequest, error.to_string()).param(error.field)
-    })?;
-    if api == Api::Images && facts.stream {
-        let text = "images are not streamed by this gateway; leave `stream` out";
-        return Err(GatewayError::new(ErrorKind::InvalidRequest, text).param(Some("stream")));
-    }
-    if facts.model.len() > MAX_MODEL {
-        let text = format!("model is longer than {MAX_MODEL} bytes");
-        return Err(GatewayError::new(ErrorKind::InvalidRequest, text).param(Some("model")));
-    }
-    Ok(facts)
-}
-
-/// What the meter records of the request before anything is sent.
-fn open(attribution: Attribution, ask: &LlmRequest, upload: Duration) -> MeterContext {
-    MeterContext {
-        attribution,
-        api: ask.api.name(),
-        stream: ask.facts.stream,
-        route: ask.plan.route.clone(),
-        rule: ask.plan.rule.clone(),
-        pool: Some(Arc::clone(&ask.plan.pool)),
-        decided: ask.options.explain.then(|| Box::new(RoutingTrace::plan(&ask.plan))),
-        upload,
-        input_estimate: ask.input_estimate(),
-    }
-}
-
-/// A request as it was understood.
-type Understood<'a> = (Api, &'a PathParams, &'a Bytes, &'a RequestFacts, &'a ask::Options);
-
-/// Which targets are tried, in which order, and why.
-fn plan(
-    gateway: &ProxyState,
-    (snapshot, caller): (&Snapshot, &Caller),
-    attribution: &Attribution,
-    (api, in_path, body, facts, options): Understood<'_>,
-) -> Result<Plan, GatewayError> {
-    let shape = || wire::shape(api, in_path.borrowed(), body);
-    let asking = RoutingContext {
-        api: api.name(),
-        facts,
-        input_tokens: input_estimate(api, facts, body),
-        tags: &attribution.tags,
-        user: attribution.user.as_deref(),
-        feature: attribution.feature.as_deref(),
-        session: options.session.as_deref(),
-        region: gateway.region.as_deref(),
-        shape: &shape,
-        seen: OnceCell::new(),
-        now: gateway.now(),
-        at: Timestamp::now(),
-        draw: gateway.live.draw(),
-        explain: options.explain,
-    };
-    policy::plan(snapshot, &gateway.live, caller, &asking).map_err(|refusal| {
-        let decided = options.explain.then(|| RoutingTrace::refusal(&refusal, &facts.model));
-        let explained = decided.map(|decided| decided.object(Vec::new(), &[]));
-        let trouble = GatewayError::new(refusal.kind(), refusal.to_string()).explained(explained);
-        match &refusal {
-            RoutingError::NoAvailableTarget { route, retry_after, .. } => {
-                let seconds = retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(1);
-                trouble.on_route(route).retry_after(seconds)
-            }
-            _ => trouble.param(Some("model")),
-        }
-    })
-}
-
-/// Four bytes a token is the usual rule of thumb. It only chooses targets, and values attempts that report no usage.
-fn input_estimate(api: Api, facts: &RequestFacts, body: &Bytes) -> u64 {
-    // What is billed by piece has no tokens to estimate.
-    if api.usage_of_request(facts).is_some() { 0 } else { (body.len() as u64).div_ceil(4) }
+/// The stages that a request's account tells of.
+async fn reserve_and_send(
+    call: &Call<'_>,
+    request: &LlmRequest,
+    admission: Admission,
+    meter: &mut Meter,
+) -> Result<UpstreamResponse, GatewayError> {
+    reserve(call, admission, meter).await?;
+    first_success(call.proxy, request, meter).await
 }

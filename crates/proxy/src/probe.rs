@@ -1,7 +1,7 @@
 //! Active probes: requests of the gateway's own that find out whether providers answer, before users do.
 //!
-//! One replica of a region sends each probe, and tells the others what it found. A proxy without a store, or one
-//! whose store is away, probes for itself.
+//! One replica of a region sends each probe, and tells the others what it found. A proxy without a shared store, or with
+//! one that is unavailable, probes for itself.
 
 mod call;
 mod list;
@@ -11,15 +11,15 @@ use std::{sync::Arc, time::Duration};
 
 use coordination::Record;
 use domain::{AttemptOutcome, ProbeSpec, PromptProbe, ResourceId};
-use policy::health::Micros;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::schedule::{Job, Schedule, Subject};
 use crate::{
     attempt,
-    gateway::ProxyState,
-    health::{ConfiguredTargets, ProbeFinding, probe_key, probed},
+    clock::micros,
+    health::{ConfiguredTargets, EndpointHealth, ProbeFinding, endpoint_health, probe_key},
+    state::ProxyState,
 };
 
 /// Most probes that run at once.
@@ -28,21 +28,22 @@ const AT_ONCE: usize = 8;
 const REMEMBERED: u32 = 2;
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// Sends probes until `stop`; what runs then is broken off.
-pub(crate) async fn run(gateway: Arc<ProxyState>, stop: CancellationToken) {
-    let mut installed = gateway.installed();
-    let (mut roster, mut schedule) = (ConfiguredTargets::default(), Schedule::default());
+/// Sends probes until `stop`; probes that run then are aborted.
+pub(crate) async fn run(proxy: Arc<ProxyState>, stop: CancellationToken) {
+    let mut installed = proxy.installed();
+    let mut targets = ConfiguredTargets::default();
+    let mut schedule = Schedule::default();
     let mut running: JoinSet<Subject> = JoinSet::new();
     while !stop.is_cancelled() {
-        if roster.follow(&gateway) {
-            schedule.follow(&roster, || gateway.live.draw());
+        if targets.follow(proxy.current()) {
+            schedule.follow(&targets, || proxy.live.draw());
         }
         while running.len() < AT_ONCE
             && let Some((subject, job)) = schedule.begin(Instant::now())
         {
-            let gateway = Arc::clone(&gateway);
+            let proxy = Arc::clone(&proxy);
             running.spawn(async move {
-                once(&gateway, &job, subject.1.as_deref()).await;
+                once(&proxy, &job, subject.1.as_deref()).await;
                 subject
             });
         }
@@ -53,7 +54,7 @@ pub(crate) async fn run(gateway: Arc<ProxyState>, stop: CancellationToken) {
             Ok(()) = installed.changed() => {}
             Some(ended) = running.join_next() => {
                 if let Ok(subject) = ended {
-                    schedule.end(&subject, gateway.live.draw());
+                    schedule.end(&subject, proxy.live.draw());
                 }
             }
             () = wait(next) => {}
@@ -62,7 +63,7 @@ pub(crate) async fn run(gateway: Arc<ProxyState>, stop: CancellationToken) {
     running.shutdown().await;
 }
 
-/// Until then, or for ever.
+/// Waits until then, or for ever.
 async fn wait(until: Option<Instant>) {
     match until {
         Some(until) => tokio::time::sleep_until(until).await,
@@ -70,66 +71,82 @@ async fn wait(until: Option<Instant>) {
     }
 }
 
-/// Sends one probe, if it is this replica's to send, and tells everybody what it found.
-async fn once(gateway: &Arc<ProxyState>, job: &Job, upstream: Option<&str>) {
+/// Sends one probe, if this replica gets the lease on it, and publishes what it found.
+async fn once(proxy: &Arc<ProxyState>, job: &Job, upstream: Option<&str>) {
     let Some(target) = job.targets.first() else { return };
-    let key = probe_key(gateway.region.as_deref().unwrap_or_default(), job.endpoint.id, upstream);
+    let key = probe_key(proxy.region.as_deref().unwrap_or_default(), job.endpoint.id, upstream);
     let every = job.times.every.std();
-    if !gateway.coordination.lease(&key, every).await {
+    if !proxy.coordination.lease(&key, every).await {
         return;
     }
-    let (began, owner) = (gateway.now(), job.endpoint.owner);
-    let (outcome, verdict, ttft) = match &job.endpoint.probe {
+    let began = proxy.now();
+    let probed = match &job.endpoint.probe {
         ProbeSpec::Off => return,
-        ProbeSpec::Free(times) => {
-            let listed = list::ask(gateway, &job.endpoint, times.timeout.std()).await;
-            let outcome = listed.as_ref().map_or(AttemptOutcome::NotSent, |listed| listed.outcome);
-            (outcome, listed.and_then(|listed| listed.verdict), None)
-        }
-        ProbeSpec::Prompt(probe) => prompt(gateway, (target, owner), probe).await,
+        ProbeSpec::Free(times) => list::request_list(proxy, &job.endpoint, times.timeout.std()).await,
+        ProbeSpec::Prompt(probe) => prompt(proxy, target, job.endpoint.owner, probe).await,
     };
     let model = upstream.map_or("", |_| target.model.model.as_str());
-    gateway.health.probes.count(&job.endpoint.name, model, outcome);
-    tracing::debug!(provider = job.endpoint.name, model, outcome = outcome.as_str(), "probed");
-    let Some(ok) = verdict else { return };
+    proxy.health.probes.count(&job.endpoint.name, model, probed.outcome);
+    tracing::debug!(provider = job.endpoint.name, model, outcome = probed.outcome.as_str(), "probed");
+    let ok = match probed.health {
+        EndpointHealth::Healthy => true,
+        EndpointHealth::Faulty => false,
+        EndpointHealth::Unknown => return,
+    };
     let holds = remembered(every);
     let finding = ProbeFinding {
         ok,
-        ttft: ttft.map(micros),
-        took: gateway.now().saturating_sub(began),
+        ttft: probed.ttft.map(micros),
+        took: proxy.now().saturating_sub(began),
         holds: micros(holds),
-        number: gateway.live.draw(),
+        number: proxy.live.draw(),
     };
     for target in &job.targets {
-        probed(gateway, target, &finding, began);
+        proxy.health.on_probe(target, &finding, began);
     }
     if let Ok(value) = serde_json::to_vec(&finding) {
-        gateway.coordination.publish(&[Record { key, value, ttl: holds }]).await;
+        proxy.coordination.publish(&[Record { key, value, ttl: holds }]).await;
     }
 }
 
-/// How long the record of a finding holds: its age is told by what is left of that.
+/// How long the record of a finding holds; the time that is left of it tells the finding's age.
 fn remembered(every: Duration) -> Duration {
     every.saturating_mul(REMEMBERED).min(LONGEST)
 }
 
-/// A small prompt, metered as any call is.
-async fn prompt(
-    gateway: &Arc<ProxyState>,
-    (target, owner): (&Arc<policy::Target>, Option<ResourceId>),
-    probe: &PromptProbe,
-) -> (AttemptOutcome, Option<bool>, Option<Duration>) {
-    let Some(ask) = call::ask(target, probe) else { return (AttemptOutcome::NotSent, None, None) };
-    let meter = call::meter(gateway, &ask, owner);
-    let deadline = Instant::now() + probe.timeout.std();
-    match attempt::probe(gateway, &ask, meter, deadline).await {
-        None => (AttemptOutcome::NotSent, None, None),
-        Some(ended) => (ended.outcome, attempt::verdict(ended.outcome), ended.ttft),
-    }
+/// What one probe found.
+struct Probed {
+    outcome: AttemptOutcome,
+    /// What that says of the endpoint.
+    health: EndpointHealth,
+    /// Time to the first content, where the probe is a prompt.
+    ttft: Option<Duration>,
 }
 
-fn micros(duration: Duration) -> Micros {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+impl Probed {
+    /// A probe that says of the endpoint what an attempt would that ended so.
+    const fn new(outcome: AttemptOutcome) -> Self {
+        Self { outcome, health: endpoint_health(outcome), ttft: None }
+    }
+
+    /// A probe that could not be sent.
+    const NOT_SENT: Self = Self::new(AttemptOutcome::NotSent);
+}
+
+/// Sends a small prompt, metered as any call is.
+async fn prompt(
+    proxy: &Arc<ProxyState>,
+    target: &Arc<policy::Target>,
+    owner: Option<ResourceId>,
+    probe: &PromptProbe,
+) -> Probed {
+    let Some(request) = call::request(target, probe) else { return Probed::NOT_SENT };
+    let meter = call::meter(proxy, &request, owner);
+    let deadline = Instant::now() + probe.timeout.std();
+    match attempt::probe(proxy, &request, meter, deadline).await {
+        None => Probed::NOT_SENT,
+        Some(ended) => Probed { ttft: ended.ttft, ..Probed::new(ended.outcome) },
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use domain::{Attempt, UsageEvent};
 
-use crate::{
-    observe::{CompletedRequest, Observer, UnattemptedRequest},
-    trace::to_hex,
-};
+use crate::context::{CompletedRequest, Observer, UnattemptedRequest, to_hex};
 
 const TARGET: &str = "portcullis::request";
 
@@ -19,14 +16,17 @@ impl Observer for RequestLog {
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;
         }
-        let (event, passage) = (settled.event, settled.passage);
-        let (key, last) = (passage.key.as_deref(), event.answering());
-        let (usage, cost) = (last.map(|last| last.usage).unwrap_or_default(), event.cost());
-        // Texts of clients go in as strings, which both formats escape; what is shown as it is, is ours.
+        let event = settled.event;
+        let context = settled.context;
+        let key = context.key.as_deref();
+        let last = event.answering();
+        let usage = last.map(|last| last.usage).unwrap_or_default();
+        let cost = event.cost();
+        // Texts of clients are recorded as strings, which both formats escape.
         tracing::info!(
             target: TARGET,
             request = %event.request,
-            trace = to_hex(&passage.trace.trace_id),
+            trace = to_hex(&context.trace.trace_id),
             tenant = key.map(|key| key.tenant.name.as_str()),
             key = key.map(|key| key.name.as_str()),
             user = event.attribution.user,
@@ -61,17 +61,18 @@ impl Observer for RequestLog {
         if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return;
         }
-        let passage = unmetered.passage;
-        let (key, whose) = (passage.key.as_deref(), passage.whose.as_ref());
+        let context = unmetered.context;
+        let key = context.key.as_deref();
+        let attribution = context.attribution.as_ref();
         tracing::info!(
             target: TARGET,
-            request = %passage.id,
-            trace = to_hex(&passage.trace.trace_id),
+            request = %context.id,
+            trace = to_hex(&context.trace.trace_id),
             tenant = key.map(|key| key.tenant.name.as_str()),
             key = key.map(|key| key.name.as_str()),
-            user = whose.and_then(|whose| whose.user.as_deref()),
-            feature = whose.and_then(|whose| whose.feature.as_deref()),
-            api = passage.api,
+            user = attribution.and_then(|attribution| attribution.user.as_deref()),
+            feature = attribution.and_then(|attribution| attribution.feature.as_deref()),
+            api = context.api,
             route = unmetered.route,
             outcome = unmetered.outcome.as_str(),
             status = unmetered.status,

@@ -1,5 +1,7 @@
 //! The data plane's settings: every one a flag, an environment variable and a line of `--help`.
 
+mod trace;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
@@ -7,7 +9,7 @@ use config_client::{PeerTls, Session, SessionSettings};
 use coordination::{Clock, Coordinator};
 use runtime::{ConfigError, outbound::AllowPrivate};
 
-use crate::trace::TraceSettings;
+pub use self::trace::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings};
 
 /// Settings of one proxy.
 #[derive(Args, Clone, Debug)]

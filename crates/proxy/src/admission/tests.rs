@@ -41,7 +41,7 @@ impl Scene {
         let until = Instant::now() + patience;
         let tenant = ResourceId(Uuid::from_u128(tenant.into()));
         let who = WaitRequest { tenant, priority, deadline: micros(until) };
-        wait(&self.state, (who, until), bounds, || Arc::new(move || micros(Instant::now()))).await
+        wait(&self.state, who, until, bounds, || Arc::new(move || micros(Instant::now()))).await
     }
 
     /// One that waits by the time this returns.

@@ -16,7 +16,8 @@ use super::{
     failure::AttemptError,
     opening::{self, MAX_HELD, UpstreamBody, ValidatedResponse},
 };
-use crate::{meter::Meter, pipeline::LlmRequest, talk::ResponseCodec};
+
+use crate::{codec::ResponseCodec, meter::Meter, request::LlmRequest};
 
 /// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
 pub(super) const AFTERWARDS: Duration = Duration::from_millis(500);
@@ -207,6 +208,6 @@ fn verdict(
 
 /// Whether a text obeys the schema that the request asks for, if it does.
 fn obeys_schema(ask: &LlmRequest, text: &str) -> bool {
-    let shape = wire::shape(ask.api, ask.in_path.borrowed(), &ask.body);
+    let shape = wire::shape(ask.api, ask.path.borrowed(), &ask.body);
     shape.schema.is_none_or(|schema| wire::answer::obeys(&schema, text))
 }

@@ -7,7 +7,7 @@ use policy::{SkipReason, SkippedTarget};
 use wire::{ProviderError, canonical::Unsupported};
 
 use super::UpstreamResponse;
-use crate::{meter::AttemptRef, reply::GatewayError};
+use crate::{error::GatewayError, meter::AttemptRef};
 
 /// Why an attempt failed.
 pub(crate) struct AttemptError {
@@ -98,10 +98,10 @@ impl AttemptError {
         match self.said {
             Some(said) => {
                 let ProviderError { message, param, code, .. } = *said;
-                GatewayError::new(kind, message).param(param.as_deref()).said_by_provider(status, code)
+                GatewayError::new(kind, message).param(param.as_deref()).with_provider_error(status, code)
             }
             None => {
-                GatewayError::new(kind, "the provider refused the request").said_by_provider(status, None)
+                GatewayError::new(kind, "the provider refused the request").with_provider_error(status, None)
             }
         }
     }

@@ -6,7 +6,7 @@ use domain::{AttemptOutcome, RequestId, ResourceId};
 use policy::{Credential, NextKey, PlannedTarget, SkipReason, next_key};
 
 use super::{CredentialLease, failure::AttemptError};
-use crate::{gateway::ProxyState, limits, pipeline::LlmRequest};
+use crate::{limits, request::LlmRequest, state::ProxyState};
 
 /// The keys of one target's turn.
 pub(super) struct CredentialSelector<'a> {
@@ -46,7 +46,7 @@ impl<'a> CredentialSelector<'a> {
                 NextKey::NoneLeft => return Selection::NoneLeft(self.why_none()),
                 NextKey::Use(credential) => credential,
             };
-            match limits::of_key(gateway, &credential, request, self.tokens).await {
+            match limits::acquire_for_credential(gateway, &credential, request, self.tokens).await {
                 Ok(grant) => {
                     self.current = Some(Arc::clone(&credential));
                     return Selection::Sign(Some(CredentialLease::new(credential, self.tokens, grant)));

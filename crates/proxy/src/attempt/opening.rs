@@ -20,10 +20,11 @@ use super::{
     cascade::{AFTERWARDS, BufferedBody},
     failure::AttemptError,
 };
+
 use crate::{
+    codec::{self, DecodedResponse, ResponseCodec},
     meter::Meter,
-    pipeline::LlmRequest,
-    talk::{self, DecodedResponse, ResponseCodec},
+    request::LlmRequest,
 };
 
 /// Largest plain answer that is held to put its cost into the headers, in bytes.
@@ -119,7 +120,7 @@ fn protocol(detail: &'static str) -> AttemptError {
 /// An error that came under the flag of success; what no other target or key would mend is told from the rest.
 pub(super) fn error_inside(class: ErrorClass, said: ProviderError) -> AttemptError {
     use AttemptOutcome as O;
-    let outcome = match talk::outcome(class) {
+    let outcome = match codec::outcome(class) {
         known @ (O::ClientFault
         | O::BadCredential
         | O::RateLimited
@@ -263,7 +264,7 @@ fn judge(
         };
     };
     let length = body.len() as u64;
-    let (kind, blocked) = match talk.hear(body) {
+    let (kind, blocked) = match talk.decode_response(body) {
         None => {
             judge_openai(body, api, meter)?;
             let blocked = sends_on.is_some() && wire::chat_blocked(body);
@@ -327,11 +328,16 @@ pub(super) async fn refusal(
     // What came in time may still be readable.
     let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
     // AWS answers for itself, whatever dialect the model behind it speaks.
-    let codec = if error_type.is_some() { wire::codec(Dialect::Bedrock) } else { talk.provider() };
-    let error_type = error_type.as_deref();
-    let (class, said) = codec.decode_error(&ErrorAnswer { status, error_type, body: &read });
-    // Where the dialect's words say nothing else, the status does.
-    let outcome = if refined(status) { talk::outcome(class) } else { outcome };
+    let dialect = if error_type.is_some() { Dialect::Bedrock.codec() } else { talk.provider() };
+    let (outcome, said) = match dialect {
+        Some(dialect) => {
+            let error_type = error_type.as_deref();
+            let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
+            // Where the dialect's words say nothing else, the status does.
+            (if refined(status) { codec::outcome(class) } else { outcome }, said)
+        }
+        None => (outcome, wire::provider_error(&read)),
+    };
     let said = said.map(Box::new);
     let retry_after = retry_after.or_else(|| wire::dialects::gemini::retry_delay(&read));
     let detail = format!("HTTP {status}");

@@ -7,12 +7,11 @@ use policy::PlannedTarget;
 use wire::{Addressing, Destination, upstream_path};
 
 use crate::{
-    ask::ANTHROPIC_BETA,
-    gateway::ProxyState,
+    codec::{EncodeError, EncodedRequest, ResponseCodec, encode_request},
+    error::GatewayError,
     meter::Meter,
-    pipeline::LlmRequest,
-    reply::GatewayError,
-    talk::{self, EncodeError, EncodedRequest, ResponseCodec},
+    request::{ANTHROPIC_BETA, ANTHROPIC_VERSION, LlmRequest},
+    state::ProxyState,
 };
 
 /// A request that is ready to be sent, and how its answer is understood.
@@ -31,17 +30,11 @@ pub(super) fn prepare(
     let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
-    let EncodedRequest { body, talk, dropped, version } =
-        talk::speak(ask, planned, to, &gateway.keyring, meter.request())?;
-    meter.dropped(dropped);
-    let codec = wire::codec(to);
-    let body = match target.endpoint.row.addressing {
-        Addressing::Vertex => {
-            let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
-            codec.vertex_body(&body, version.or(said))
-        }
-        _ => body,
-    };
+    let EncodedRequest { body, codec: talk, dropped, version } =
+        encode_request(ask, planned, to, &gateway.keyring, meter.request())?;
+    meter.set_dropped_fields(dropped);
+    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == Dialect::Anthropic;
+    let body = if vertex { for_vertex(ask, &body, version) } else { body };
     let path = upstream_path(
         &target.endpoint.prefix,
         speaks.root,
@@ -51,7 +44,7 @@ pub(super) fn prepare(
             addressing: target.endpoint.row.addressing,
             model: &target.upstream,
             stream: ask.facts.stream,
-            version: ask.in_path.version,
+            version: ask.path.version,
         },
     );
     let mut request = Request::new(body);

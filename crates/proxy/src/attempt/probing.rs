@@ -12,7 +12,7 @@ use super::{
     send::try_once,
     was_stale,
 };
-use crate::{gateway::ProxyState, meter::Meter, pipeline::LlmRequest};
+use crate::{meter::Meter, request::LlmRequest, state::ProxyState};
 
 /// Longest answer that is read to its end, in bytes: a few tokens were asked for.
 const MOST: usize = 1 << 20;

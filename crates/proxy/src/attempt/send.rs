@@ -17,15 +17,15 @@ use super::{
     prepare::{UpstreamRequest, prepare},
     walk::sends_on,
 };
+
 use crate::{
-    gateway::ProxyState,
+    codec::{EncodeError, ResponseCodec},
+    context::{AttemptTarget, TRACEPARENT},
+    error::GatewayError,
     meter::Meter,
-    observe::AttemptTarget,
-    pipeline::LlmRequest,
     redact::redact,
-    reply::GatewayError,
-    talk::{EncodeError, ResponseCodec},
-    trace::TRACEPARENT,
+    request::LlmRequest,
+    state::ProxyState,
 };
 
 /// A provider's answer, believed.
@@ -54,7 +54,7 @@ pub(crate) async fn try_once(
     let UpstreamRequest { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
         Ok(prepared) => prepared,
         Err(unspeakable) => {
-            watch.end(AttemptOutcome::NotSent, gateway);
+            watch.end(AttemptOutcome::NotSent, &gateway.health);
             return match unspeakable {
                 EncodeError::GatewayError(trouble) => Err(trouble),
                 EncodeError::Field(field) => Ok(Err(AttemptError::unsupported(field))),
@@ -65,7 +65,7 @@ pub(crate) async fn try_once(
         let region = target.endpoint.region.as_deref();
         let signed = gateway.tokens.sign(&mut request, credential, region, turn.first_content).await;
         if let Err(why) = signed {
-            watch.end(AttemptOutcome::NotSent, gateway);
+            watch.end(AttemptOutcome::NotSent, &gateway.health);
             return Ok(Err(AttemptError::new(AttemptOutcome::NotSent, why)));
         }
     }
@@ -104,12 +104,12 @@ fn conclude(
     let (mut failure, blocked) = match got {
         Ok((answer, Verdict::Unjudged)) => return Ok(answer),
         Ok((answer, Verdict::Accepted)) => {
-            meter.judged(None);
+            meter.record_verdict(None);
             return Ok(answer);
         }
         Ok((answer, Verdict::Rejected(why))) => {
             tracing::debug!(request = %meter.request(), %target, why, "an answer is not accepted");
-            meter.judged(Some(why));
+            meter.record_verdict(Some(why));
             return Ok(UpstreamResponse { rejected: true, ..answer });
         }
         Ok((answer, Verdict::Blocked)) => {
@@ -120,7 +120,7 @@ fn conclude(
     };
     meter.end(failure.outcome);
     tracing::debug!(request = %meter.request(), %target, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
-    failure.answer = blocked.map(|answer| Box::new((answer, meter.kept())));
+    failure.answer = blocked.map(|answer| Box::new((answer, meter.last_attempt())));
     Err(failure)
 }
 

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::{HalfOpenPermit, TargetTurn, UpstreamResponse, failure::AttemptError, pause};
 use crate::{
-    gateway::ProxyState,
+    error::GatewayError,
     meter::{AttemptRef, Meter},
-    pipeline::LlmRequest,
-    reply::GatewayError,
+    request::LlmRequest,
+    state::ProxyState,
 };
 
 /// The first wait before a repeat; each further one is twice as long, drawn between half and all of it.
@@ -60,7 +60,7 @@ impl FailoverState {
 
     /// A target answered, and that was not good enough.
     pub(super) fn rejected(&mut self, answer: Box<UpstreamResponse>, meter: &Meter) {
-        self.rejected = Some(Box::new((*answer, meter.kept())));
+        self.rejected = Some(Box::new((*answer, meter.last_attempt())));
     }
 
     /// Whether there is an answer for want of a better one.
@@ -78,7 +78,7 @@ impl FailoverState {
         let blocked = self.last.as_mut().and_then(|failure| failure.answer.take());
         if let Some(answer) = self.rejected.or(blocked) {
             let (answer, kept) = *answer;
-            meter.fall_back(kept);
+            meter.answer_with(kept);
             return Ok(answer);
         }
         let none = || AttemptError::passed_over(meter.passed_over());

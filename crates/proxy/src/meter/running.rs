@@ -6,7 +6,8 @@ use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
 use upstream::SentFlag;
 
-use crate::attempt::OutcomeReporter;
+
+use crate::{health::OutcomeReporter};
 
 /// The attempt that runs now.
 pub(super) struct ActiveAttempt {
@@ -27,11 +28,12 @@ pub(super) struct ActiveAttempt {
     pub(super) status: u32,
     /// Set once the request's body was handed to a connection.
     pub(super) sent: SentFlag,
-    pub(super) watch: OutcomeReporter,
+    pub(super) reporter: OutcomeReporter,
 }
 
 impl ActiveAttempt {
-    /// What an attempt is charged for: what was reported; else, if the provider may have worked, an estimate.
+    /// The usage that an attempt is charged for, and whether it is an estimate: what was reported; else, if the provider
+    /// may have worked, an estimate.
     ///
     /// Never sent or refused costs nothing; cancelled or cut costs its input and the output observed.
     pub(super) fn charged_usage(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
@@ -40,7 +42,7 @@ impl ActiveAttempt {
         match outcome {
             O::Connect | O::Tls | O::NotSent => (Usage::default(), false),
             _ if refused || !self.sent.load(Ordering::Relaxed) => (Usage::default(), false),
-            // Inside an answer of status 200: behind content it is an answer that broke off, whatever the error says.
+            // Inside a response of status 200. After content it is a response that broke off, whatever the error says.
             O::RateLimited | O::ServerError | O::BadCredential | O::ClientFault | O::ContextTooLong
                 if self.output_seen == 0 =>
             {
@@ -64,17 +66,17 @@ impl ActiveAttempt {
             | O::Cancelled
             | O::Orphaned => {
                 let (usage, raised) = self.at_least_seen(outcome, input_estimate);
-                // An answer that was cut may have reported its usage up to then; more may have followed. Behind a
-                // refusal nothing does.
+                // A response that was cut off may have reported its usage up to then, and more may have followed. Nothing
+                // follows a refusal.
                 (usage, raised || !matches!(outcome, O::Ok | O::Rejected | O::ContentFilter))
             }
         }
     }
 
-    /// What was reported, where that is less than what is known raised to it; and whether it had to be.
+    /// The reported usage, raised to what was seen where it reports less; and whether it was raised.
     ///
-    /// Some providers report a usage before the answer, or zeros throughout. One that follows the last piece
-    /// is believed: text is a poor measure of tokens.
+    /// Some providers report usage before the answer, or zeros throughout. A report that follows the last piece is
+    /// believed: text is a poor measure of tokens.
     fn at_least_seen(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
         let Some(mut usage) = self.reported else {
             let (input_uncached, output_visible) = (input_estimate, self.output_seen);

@@ -30,7 +30,7 @@ impl HealthStates {
     /// Of every target that a route names.
     fn targets(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let (gateway, mut roster) = (&self.0, ConfiguredTargets::default());
-        roster.follow(gateway);
+        roster.follow(gateway.current());
         let now = gateway.now();
         // Targets of one name, of several owners, are one to Prometheus: well if all of them are.
         let mut named: BTreeMap<(&str, &str), TargetGauges> = BTreeMap::new();
@@ -69,7 +69,7 @@ impl HealthStates {
             let known = room || by_provider.contains_key(endpoint.name.as_str());
             let name = if known { endpoint.name.as_str() } else { OTHER.0 };
             for credential in &endpoint.credentials {
-                let state = key_state(&credential.state, now);
+                let state = credential.state.view(now).state();
                 let place =
                     KEY_STATES.iter().position(|known| *known == state).unwrap_or(KEY_STATES.len() - 1);
                 if let Some(count) = by_provider.entry(name).or_default().get_mut(place) {

@@ -1,9 +1,8 @@
-//! The call that a probe makes: something small, in the words of the target.
+//! The call that a probe makes: a small prompt in the dialect of the target.
 
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use coordination::Permit;
 use domain::{Attribution, PromptProbe, ResourceId};
 use policy::{Plan, PlannedTarget, RoutePolicy, SelectionReason, Target};
 use wire::{
@@ -13,19 +12,17 @@ use wire::{
 };
 
 use crate::{
-    ask::Options,
-    gateway::ProxyState,
+    context::RequestContext,
     meter::{Meter, MeterContext},
-    observe::RequestContext,
-    pipeline::LlmRequest,
-    talk::PathParams,
+    request::{LlmRequest, PathParams, RequestOptions},
+    state::ProxyState,
 };
 
 /// What records call the route and the feature of probes.
 const PROBE: &str = "probe";
 
-/// Writes the call; `None`: the target's dialect cannot say it.
-pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
+/// Writes the call, if the target's dialect can express it.
+pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRequest> {
     let endpoint = &target.endpoint;
     let dialect = endpoint.dialect_for(endpoint.own_dialect(), &target.upstream).dialect;
     let codec = wire::codec(dialect);
@@ -46,9 +43,9 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
     };
     let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
-    let in_path = in_path(codec, &target.upstream);
+    let path = path_params(codec, &target.upstream);
     let api = Api::of(dialect);
-    let facts = codec.scan(api, in_path.borrowed(), &body);
+    let facts = codec.scan(api, path.borrowed(), &body);
     let planned = PlannedTarget {
         target: Arc::clone(target),
         reason: SelectionReason::First,
@@ -65,11 +62,11 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
         passed_over: Vec::new(),
         rules: Vec::new(),
     };
-    Some(LlmRequest { api, in_path, body, facts: facts.ok()?, plan, options: Options::default() })
+    Some(LlmRequest { api, path, body, facts: facts.ok()?, plan, options: RequestOptions::default() })
 }
 
-/// Its account: paid by whoever wrote the provider.
-pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<ResourceId>) -> Meter {
+/// Opens the account of a probe, which is paid by the owner of the provider.
+pub(super) fn meter(proxy: &Arc<ProxyState>, request: &LlmRequest, owner: Option<ResourceId>) -> Meter {
     let attribution = Attribution {
         tenant: owner.unwrap_or(ResourceId::OPERATOR),
         key: ResourceId::OPERATOR,
@@ -79,20 +76,20 @@ pub(super) fn meter(gateway: &Arc<ProxyState>, ask: &LlmRequest, owner: Option<R
     };
     let opening = MeterContext {
         attribution,
-        api: ask.api.name(),
-        stream: ask.facts.stream,
+        api: request.api.name(),
+        stream: request.facts.stream,
         route: PROBE.to_owned(),
         rule: None,
         pool: None,
         decided: None,
         upload: std::time::Duration::ZERO,
-        input_estimate: ask.input_estimate(),
+        input_estimate: request.input_estimate(),
     };
-    Meter::new(RequestContext::of_the_gateway(Arc::clone(gateway)), opening, Permit::default())
+    Meter::new(Arc::clone(proxy), RequestContext::internal(&proxy.propagation), opening)
 }
 
-/// What dialects say in the request line.
-fn in_path(codec: &dyn DialectCodec, model: &str) -> PathParams {
+/// What the request line says, in dialects that put it there.
+fn path_params(codec: &dyn DialectCodec, model: &str) -> PathParams {
     match codec.has_model_in_path() {
         true => PathParams { model: Some(model.to_owned()), stream: Some(true), version: None },
         false => PathParams::default(),

@@ -11,50 +11,51 @@ use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
 
-use crate::{attempt::by_status, gateway::ProxyState};
+use super::Probed;
+
+use crate::{attempt::by_status, health::EndpointHealth, state::ProxyState};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
 const MOST: usize = 4 << 20;
 
-/// How it ended, and whether that says something of the endpoint.
-pub(super) struct Listed {
-    pub(super) outcome: AttemptOutcome,
-    pub(super) verdict: Option<bool>,
-}
-
-impl Listed {
-    const fn of(outcome: AttemptOutcome) -> Self {
-        Self { outcome, verdict: crate::attempt::verdict(outcome) }
-    }
-}
-
-/// The path of the list; `None`: the provider has none that is of use here.
+/// The path of the list, if the provider has one that is of use here.
 pub(super) fn path(endpoint: &Endpoint) -> Option<String> {
     let speaks = endpoint.dialect_for(endpoint.own_dialect(), "");
     wire::models::path(&endpoint.prefix, speaks.root, speaks.dialect, endpoint.row.addressing)
 }
 
-/// Asks; `None`: nothing was sent, because no key may be used.
-pub(super) async fn ask(gateway: &ProxyState, endpoint: &Endpoint, timeout: Duration) -> Option<Listed> {
+/// Requests the list; nothing is sent where no credential may be used.
+pub(super) async fn request_list(proxy: &ProxyState, endpoint: &Endpoint, timeout: Duration) -> Probed {
     let deadline = Instant::now() + timeout;
+    let Some(request) = signed_request(proxy, endpoint, deadline).await else { return Probed::NOT_SENT };
+    let probed = timeout_at(deadline, exchange(proxy, request)).await;
+    probed.unwrap_or(Probed::new(AttemptOutcome::Timeout))
+}
+
+/// The request with its credential, if it can be signed.
+async fn signed_request(
+    proxy: &ProxyState,
+    endpoint: &Endpoint,
+    deadline: Instant,
+) -> Option<Request<Bytes>> {
     let credential = match endpoint.credentials.as_slice() {
         [] => None,
-        all => Some(usable(gateway, all)?),
+        all => Some(usable(proxy, all)?),
     };
     let mut request = request(endpoint)?;
     if let Some(credential) = credential {
-        let signed = gateway.tokens.sign(&mut request, credential, endpoint.region.as_deref(), deadline);
+        let signed = proxy.tokens.sign(&mut request, credential, endpoint.region.as_deref(), deadline);
         signed.await.ok()?;
     }
-    let listed = timeout_at(deadline, exchange(gateway, request)).await;
-    Some(listed.unwrap_or(Listed::of(AttemptOutcome::Timeout)))
+    Some(request)
 }
 
-/// One of the keys that may be used. None of them is tried out here: what may list models may yet not call them.
-fn usable<'a>(gateway: &ProxyState, all: &'a [Arc<Credential>]) -> Option<&'a Arc<Credential>> {
-    let now = gateway.now();
+/// One of the credentials that may be used. Disabled ones are not tried here: a credential that may list models may yet
+/// not call them.
+fn usable<'a>(proxy: &ProxyState, all: &'a [Arc<Credential>]) -> Option<&'a Arc<Credential>> {
+    let now = proxy.now();
     let usable: Vec<_> = all.iter().filter(|key| key.state.usable(0, now).is_ok()).collect();
-    let drawn = gateway.live.draw().checked_rem(usable.len() as u64)?;
+    let drawn = proxy.live.draw().checked_rem(usable.len() as u64)?;
     usable.get(usize::try_from(drawn).ok()?).copied()
 }
 
@@ -66,7 +67,8 @@ fn request(endpoint: &Endpoint) -> Option<Request<Bytes>> {
         .build()
         .ok()?;
     let mut request = Request::new(Bytes::new());
-    (*request.method_mut(), *request.uri_mut()) = (Method::GET, uri);
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = uri;
     let agent = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(header::USER_AGENT, agent);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -77,20 +79,22 @@ fn request(endpoint: &Endpoint) -> Option<Request<Bytes>> {
     Some(request)
 }
 
-async fn exchange(gateway: &ProxyState, request: Request<Bytes>) -> Listed {
+async fn exchange(proxy: &ProxyState, request: Request<Bytes>) -> Probed {
     let request = request.map(|body| TrackedBody::new(body, Arc::default()));
     // The route's usual bound, so that probes share connections with requests.
     let connect = Timeouts::default().connect.std();
-    let response = match gateway.upstream.send(connect, request).await {
+    let response = match proxy.upstream.send(connect, request).await {
         Ok(response) => response,
-        Err(error) => return Listed::of(error.outcome),
+        Err(error) => return Probed::new(error.outcome),
     };
     let status = response.status().as_u16();
     match by_status(status) {
-        None => Listed::of(read(response.into_body()).await),
-        // It answers, and says that it has no such list: that is no fault.
-        Some(outcome) if matches!(status, 404 | 405 | 410 | 501) => Listed { outcome, verdict: None },
-        Some(outcome) => Listed::of(outcome),
+        None => Probed::new(read(response.into_body()).await),
+        // It answers that it has no such list, which is no fault of the endpoint.
+        Some(outcome) if matches!(status, 404 | 405 | 410 | 501) => {
+            Probed { health: EndpointHealth::Unknown, ..Probed::new(outcome) }
+        }
+        Some(outcome) => Probed::new(outcome),
     }
 }
 

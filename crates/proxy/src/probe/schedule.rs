@@ -20,7 +20,7 @@ pub(super) type Subject = (ResourceId, Option<String>);
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) endpoint: Arc<Endpoint>,
-    /// Whom it says something of; never empty.
+    /// The targets that its finding is about; never empty.
     pub(super) targets: Vec<Arc<Target>>,
     pub(super) times: ProbeTimes,
 }
@@ -36,19 +36,19 @@ struct Planned {
 #[derive(Default)]
 pub(super) struct Schedule {
     planned: HashMap<Subject, Planned>,
-    /// Whose free probe cannot be; said once.
-    said: HashSet<ResourceId>,
+    /// Endpoints that have no list of models, which the log says once.
+    warned: HashSet<ResourceId>,
 }
 
 impl Schedule {
     /// Takes over what a new snapshot wants. What is new begins at any moment of its first interval: thousands of
     /// probes must not go out at once.
-    pub(super) fn follow(&mut self, roster: &ConfiguredTargets, mut draw: impl FnMut() -> u64) {
+    pub(super) fn follow(&mut self, targets: &ConfiguredTargets, mut draw: impl FnMut() -> u64) {
         let mut before = std::mem::take(&mut self.planned);
         let now = Instant::now();
-        for target in roster.all() {
+        for target in targets.all() {
             let Some(subject) = subject(target) else {
-                self.say(&target.endpoint);
+                self.warn(&target.endpoint);
                 continue;
             };
             let Some(times) = target.endpoint.probe.times() else { continue };
@@ -66,9 +66,9 @@ impl Schedule {
         }
     }
 
-    /// Says that an endpoint has no list of models.
-    fn say(&mut self, endpoint: &Endpoint) {
-        if matches!(endpoint.probe, ProbeSpec::Free(_)) && self.said.insert(endpoint.id) {
+    /// Logs that an endpoint has no list of models.
+    fn warn(&mut self, endpoint: &Endpoint) {
+        if matches!(endpoint.probe, ProbeSpec::Free(_)) && self.warned.insert(endpoint.id) {
             tracing::warn!(
                 provider = endpoint.name,
                 "this kind of provider lists its models elsewhere: its free probe is never sent; write a prompt"
@@ -106,7 +106,7 @@ fn share(time: Duration, draw: u64, least: u64, range: u64) -> Duration {
     Duration::from_nanos(u64::try_from(time.as_nanos() * u128::from(parts) / 1_000_000).unwrap_or(u64::MAX))
 }
 
-/// Which probe looks at a target; `None`: none can.
+/// The probe of a target, if one is configured and possible.
 fn subject(target: &Target) -> Option<Subject> {
     let endpoint = &target.endpoint;
     match &endpoint.probe {

@@ -1,4 +1,4 @@
-//! A stream on its way to the client: whole events pass as they come, usage is observed, the end is booked.
+//! A stream on its way to the client: whole events pass as they come, usage is observed, and the end is accounted for.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{AttemptOutcome, ErrorKind, RequestOutcome};
-use http_body::Body as _;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -18,19 +18,20 @@ use wire::{OutputChunk, StreamPipe};
 use zeroize::Zeroizing;
 
 use crate::{
-    gateway::ActiveStreamGuard,
+    activity::ActiveStreamGuard,
+    error::GatewayError,
     meter::{Meter, Totals},
-    pipeline::LlmRequest,
     redact::redact,
-    reply::GatewayError,
+    request::LlmRequest,
+    response::{UpstreamAborted, error_event},
 };
 
-/// How long is waited behind the terminal event: for usage that a provider sends only then, and for the end of
+/// How long to wait after the terminal event: for usage that a provider sends only then, and for the end of
 /// the body, without which the connection could not be used again.
 const AFTERWARDS: Duration = Duration::from_millis(500);
 
 /// Where the stream comes from.
-pub(super) struct Source {
+pub(super) struct StreamSource {
     pub(super) tap: Box<StreamPipe>,
     pub(super) rest: Incoming,
     pub(super) deadline: Instant,
@@ -39,7 +40,7 @@ pub(super) struct Source {
 
 /// The body of a streamed answer.
 pub(super) struct StreamBody {
-    source: Source,
+    source: StreamSource,
     meter: Meter,
     /// Ready for the client.
     queue: VecDeque<Bytes>,
@@ -51,38 +52,40 @@ pub(super) struct StreamBody {
     alarm: Pin<Box<Sleep>>,
     between: Duration,
     progress: u64,
-    /// What is in the queue is the last for the client.
-    booked: bool,
+    /// The account is settled: what is in the queue is the last for the client.
+    settled: bool,
     ended: bool,
-    _running: ActiveStreamGuard,
+    _active: ActiveStreamGuard,
 }
 
 impl StreamBody {
-    pub(super) fn new(source: Source, pieces: Vec<OutputChunk>, ask: &LlmRequest, meter: Meter) -> Self {
-        let between = ask.plan.terms.timeouts.between_tokens.std();
+    pub(super) fn new(
+        source: StreamSource,
+        pieces: Vec<OutputChunk>,
+        request: &LlmRequest,
+        meter: Meter,
+    ) -> Self {
+        let between = request.plan.terms.timeouts.between_tokens.std();
         let alarm = Box::pin(sleep_until(source.deadline.min(Instant::now() + between)));
-        let (queue, terminal) = (VecDeque::new(), None);
-        let progress = source.tap.seen().progress;
-        let (booked, ended, _running) = (false, false, meter.streaming());
         let mut body = Self {
+            progress: source.tap.seen().progress,
             source,
-            meter,
-            queue,
+            queue: VecDeque::new(),
             pieces,
-            terminal,
+            terminal: None,
             alarm,
             between,
-            progress,
-            booked,
-            ended,
-            _running,
+            settled: false,
+            ended: false,
+            _active: meter.streaming(),
+            meter,
         };
-        body.take_pieces();
+        body.drain_tap();
         body
     }
 
-    /// The next bytes for the client; `None` after the last.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// The next bytes for the client, until the last were handed out.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(bytes) = self.queue.pop_front() {
                 return Poll::Ready(Some(bytes));
@@ -91,8 +94,8 @@ impl StreamBody {
                 return Poll::Ready(None);
             }
             match Pin::new(&mut self.source.rest).poll_frame(cx) {
-                Poll::Ready(Some(Ok(_))) if self.booked => {}
-                Poll::Ready(Some(Err(_)) | None) if self.booked => self.ended = true,
+                Poll::Ready(Some(Ok(_))) if self.settled => {}
+                Poll::Ready(Some(Err(_)) | None) if self.settled => self.ended = true,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         self.feed(data);
@@ -104,7 +107,7 @@ impl StreamBody {
                 Poll::Ready(None) => self.end_of_body(),
                 Poll::Pending => {
                     ready!(self.alarm.as_mut().poll(cx));
-                    self.alarm_rang();
+                    self.on_timeout();
                 }
             }
         }
@@ -119,32 +122,32 @@ impl StreamBody {
             self.progress = seen.progress;
             self.wait(self.between);
         }
-        self.take_pieces();
-        if let (Err(error), false) = (fed, self.booked) {
+        self.drain_tap();
+        if let (Err(error), false) = (fed, self.settled) {
             self.cut(AttemptOutcome::Protocol, &error.to_string());
         }
     }
 
     /// Sets the alarm.
-    fn wait(&mut self, patience: Duration) {
-        self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + patience));
+    fn wait(&mut self, timeout: Duration) {
+        self.alarm.as_mut().reset(self.source.deadline.min(Instant::now() + timeout));
     }
 
-    /// Queues what the tap let through, and looks at what it learned.
-    fn take_pieces(&mut self) {
+    /// Queues what the tap let through, and acts on what it learned.
+    fn drain_tap(&mut self) {
         let failed = self.source.tap.seen().error.is_some();
         let binary = !self.source.tap.comments();
         let had_terminal = self.terminal.is_some();
-        // The provider's own words about an error are not the client's, where two dialects meet.
-        let mut retold = matches!(*self.source.tap, StreamPipe::Translation(_));
+        // Where two dialects meet, the client cannot read the provider's own error event.
+        let mut replaced = matches!(*self.source.tap, StreamPipe::Translation(_));
         for piece in self.pieces.drain(..) {
             match piece {
                 OutputChunk::Relay(bytes) if failed && !binary => {
-                    self.queue.push_back(blotted(bytes, self.source.secret.as_deref()));
+                    self.queue.push_back(redacted(bytes, self.source.secret.as_deref()));
                 }
                 // A frame cannot be changed without its checksums; the gateway's own takes its place.
                 OutputChunk::Relay(bytes) if failed && quotes(&bytes, self.source.secret.as_deref()) => {
-                    retold = true;
+                    replaced = true;
                 }
                 OutputChunk::Relay(bytes) => self.queue.push_back(bytes),
                 OutputChunk::Done(bytes) => self.terminal = Some(bytes),
@@ -152,10 +155,10 @@ impl StreamBody {
         }
         if failed {
             self.ended = true;
-            self.book_cut(AttemptOutcome::StreamError);
-            // Else the provider's own error event is in the queue and ends the stream.
-            if retold {
-                self.retell();
+            self.settle_cut(AttemptOutcome::StreamError);
+            // Otherwise the provider's own error event is in the queue and ends the stream.
+            if replaced {
+                self.translate_error();
             }
         } else if self.terminal.is_some() && self.source.tap.seen().usage.is_some() {
             self.complete();
@@ -164,20 +167,19 @@ impl StreamBody {
         }
     }
 
-    /// Tells the provider's error in the client's dialect.
-    fn retell(&mut self) {
+    /// Queues the provider's error in the client's dialect.
+    fn translate_error(&mut self) {
         let said = self.source.tap.seen().error.as_ref().map_or("", |error| error.message.as_str());
         let said = match &self.source.secret {
             Some(secret) => redact(said, secret),
             None => said.to_owned(),
         };
-        let trouble = GatewayError::new(ErrorKind::AllTargetsFailed, said).attempts(self.meter.attempts());
-        self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
+        self.push_error(ErrorKind::AllTargetsFailed, said);
     }
 
-    fn alarm_rang(&mut self) {
+    fn on_timeout(&mut self) {
         match self.terminal {
-            _ if self.booked => self.ended = true,
+            _ if self.settled => self.ended = true,
             Some(_) => self.complete(),
             None => self.cut(AttemptOutcome::Timeout, "the provider stopped sending"),
         }
@@ -186,11 +188,11 @@ impl StreamBody {
     fn end_of_body(&mut self) {
         self.source.tap.finish(&mut self.pieces);
         self.meter.observe_stream(self.source.tap.seen());
-        self.take_pieces();
-        if self.booked {
+        self.drain_tap();
+        if self.settled {
             self.ended = true;
         } else if self.terminal.is_some() || self.source.tap.seen().finish {
-            // Some vendors leave the terminal event out; a finish reason says as much.
+            // Some vendors leave the terminal event out; a finish reason is as good.
             self.complete();
             self.ended = true;
         } else {
@@ -198,9 +200,9 @@ impl StreamBody {
         }
     }
 
-    /// Books a whole stream, then lets the comment and the terminal event out.
+    /// Settles a whole stream, then lets the comment and the terminal event out.
     fn complete(&mut self) {
-        let totals = self.book(AttemptOutcome::Ok, RequestOutcome::Ok);
+        let totals = self.settle(AttemptOutcome::Ok, RequestOutcome::Ok);
         self.comment(&totals);
         let missing = Bytes::from_static(wire::codec(self.meter.dialect()).terminal_event());
         self.queue.push_back(self.terminal.take().unwrap_or(missing));
@@ -209,7 +211,7 @@ impl StreamBody {
 
     /// The account, where the client's dialect has a place for it.
     fn comment(&mut self, totals: &Totals) {
-        if !comments(&self.source.tap, &self.meter) {
+        if !has_comments(&self.source.tap, &self.meter) {
             return;
         }
         let mut account = json!({
@@ -220,42 +222,60 @@ impl StreamBody {
             "tokens_out": totals.usage.output(),
             "estimated": totals.estimated,
         });
-        if let (Some(explained), Some(account)) = (self.meter.explain(), account.as_object_mut()) {
-            account.extend(explained);
+        if let Some(explanation) = self.meter.explain()
+            && let Some(account) = account.as_object_mut()
+        {
+            account.extend(explanation);
         }
         self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
     }
 
     /// Ends a stream that failed after content: an error event, and no terminal event that would feign success.
     fn cut(&mut self, outcome: AttemptOutcome, why: &str) {
-        self.book_cut(outcome);
+        self.settle_cut(outcome);
         self.ended = true;
         let kind = match outcome {
             AttemptOutcome::Timeout => ErrorKind::UpstreamTimeout,
             _ => ErrorKind::AllTargetsFailed,
         };
-        let trouble = GatewayError::new(kind, why).attempts(self.meter.attempts());
-        self.queue.push_back(trouble.event(self.meter.request(), self.meter.dialect()));
+        self.push_error(kind, why);
     }
 
-    /// Books a stream that failed. Only who asked is told its account: what a client sees of the end is the error.
-    fn book_cut(&mut self, outcome: AttemptOutcome) {
-        let totals = self.book(outcome, RequestOutcome::Cut);
+    /// Settles a stream that failed. Only a client that asked for an explanation is sent the account, before the error.
+    fn settle_cut(&mut self, outcome: AttemptOutcome) {
+        let totals = self.settle(outcome, RequestOutcome::Cut);
         if self.meter.explains() {
             self.comment(&totals);
         }
     }
 
-    fn book(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> Totals {
-        self.booked = true;
+    fn push_error(&mut self, kind: ErrorKind, message: impl Into<String>) {
+        let error = GatewayError::new(kind, message).attempts(self.meter.attempts());
+        self.queue.push_back(error_event(&error, self.meter.request(), self.meter.dialect()));
+    }
+
+    fn settle(&mut self, attempt: AttemptOutcome, request: RequestOutcome) -> Totals {
+        self.settled = true;
         self.meter.end(attempt);
         self.meter.settle(request, 200)
     }
 }
 
-/// Whether a stream's account can be written into it: a binary one has no comments, and Google's clients take one for
-/// data. There it is asked for by request id.
-pub(super) fn comments(tap: &StreamPipe, meter: &Meter) -> bool {
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = UpstreamAborted;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamAborted>>> {
+        self.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+/// Whether a stream's account can be written into it as a comment: a binary stream has none, and Google's clients take a
+/// comment for data. Such clients ask for the account by request id.
+pub(super) fn has_comments(tap: &StreamPipe, meter: &Meter) -> bool {
     tap.comments() && wire::codec(meter.dialect()).accepts_comments()
 }
 
@@ -265,8 +285,8 @@ fn quotes(bytes: &[u8], secret: Option<&Zeroizing<String>>) -> bool {
     secret.is_some_and(|secret| redact(&text, secret) != text)
 }
 
-/// Events that came with an error may quote the credential.
-fn blotted(bytes: Bytes, secret: Option<&Zeroizing<String>>) -> Bytes {
+/// Redacts events that came with an error: they may quote the credential.
+fn redacted(bytes: Bytes, secret: Option<&Zeroizing<String>>) -> Bytes {
     match (std::str::from_utf8(&bytes), secret) {
         (Ok(text), Some(secret)) => Bytes::from(redact(text, secret)),
         _ => bytes,

@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
 use super::harness::{Bench, Client, Plain, Plan, Raw, credential, plain_body, soon, stream_body};
-use crate::trace::{OtlpHeaders, OtlpProtocol, TraceSettings};
+use crate::settings::{OtlpHeaders, OtlpProtocol, TraceSettings};
 
 const PROMPT: &str = "the canary sings at midnight";
 /// Sent to the collector with every export.
@@ -197,21 +197,35 @@ async fn whom_a_limit_refused_is_in_line_and_span() {
     let mut bench = Bench::start(Plan { limits, trace, ..Plan::default() }).await;
     let whose =
         [("x-portcullis-user", "ada"), ("x-portcullis-feature", "search"), ("x-portcullis-tags", "k=v")];
-    let ask = || bench.client.plain.send(bench.client.asking(&plain_body("hi"), &whose));
-    assert_eq!((ask().await.status, ask().await.status), (200, 429));
+    let body = plain_body("hi").replacen('{', r#"{"user":"ada","#, 1);
+    let ask = |headers| bench.client.plain.send(bench.client.asking(&body, headers));
+    // The body names the user, then a header.
+    let [_, in_body @ ..] = &whose;
+    assert_eq!(
+        (ask(in_body).await.status, ask(in_body).await.status, ask(&whose).await.status),
+        (200, 429, 429)
+    );
     bench.event().await;
     bench.stop_exporting().await;
     bench.finish().await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let refused = log.lines().find(|line| line.contains("status=429")).unwrap();
-    for field in [r#"user="ada""#, r#"feature="search""#, r#"limit="requests""#, r#"route="chat""#] {
-        assert!(refused.contains(field), "no {field} in {refused}");
+    let refused: Vec<&str> = log.lines().filter(|line| line.contains("status=429")).collect();
+    assert_eq!(refused.len(), 2, "{log}");
+    for (field, line) in [r#"user="ada""#, r#"feature="search""#, r#"limit="requests""#]
+        .into_iter()
+        .flat_map(|field| refused.iter().map(move |line| (field, line)))
+    {
+        assert!(line.contains(field), "no {field} in {line}");
     }
+    // Before the body is read no route is known.
+    assert_eq!([0, 1].map(|n| refused[n].contains(r#"route="chat""#)), [true, false], "{refused:?}");
     let spans = collector.spans();
-    let [refused] = spans.as_slice() else { panic!("{spans:#?}") };
-    for (name, value) in [("user", "ada"), ("feature", "search"), ("limit", "requests")] {
-        let said = attribute(&refused.attributes, &format!("portcullis.{name}"));
-        assert_eq!(said.as_deref(), Some(value), "{name}");
+    assert_eq!(spans.len(), 2, "{spans:#?}");
+    for refused in &spans {
+        for (name, value) in [("user", "ada"), ("feature", "search"), ("limit", "requests")] {
+            let said = attribute(&refused.attributes, &format!("portcullis.{name}"));
+            assert_eq!(said.as_deref(), Some(value), "{name}");
+        }
     }
 }
 

@@ -149,20 +149,24 @@ async fn errors_tell_who_was_passed_over_and_why() {
 
 #[tokio::test]
 async fn refusals_tell_it_too_and_name_no_key_of_the_operators() {
-    let limits: &[&str] = &[r#"{"requests":"1/min"}"#];
+    let limits: &[&str] = &[r#"{"requests":"3/min"}"#];
     let mut bench = Bench::start(Plan { limits, ..Plan::default() }).await;
+    // What is refused after its admission was charged.
     let unknown = ask(&bench, r#"{"model":"grüße","messages":[]}"#).await;
     assert_eq!((unknown.status, &explained(&unknown)["route"]), (404, &json!("grüße")));
     bench.sim().script(r#"{"status":401}"#).await;
     ask(&bench, &plain_body("hi")).await;
     bench.event().await;
-    let limited = ask(&bench, &plain_body("hi")).await;
-    let record = explained(&limited);
-    // The plan comes first, and has nobody to ask: its only key was refused.
-    assert_eq!((limited.status, &record["attempts"]), (503, &json!([])), "{record}");
+    let unserved = ask(&bench, &plain_body("hi")).await;
+    let record = explained(&unserved);
+    // The plan has no target left: the only credential was refused.
+    assert_eq!((unserved.status, &record["attempts"]), (503, &json!([])), "{record}");
     let why = record["passed_over"][0]["why"].as_str().unwrap();
     assert!(why.starts_with("no usable key for"), "{record}");
     let key = &bench.gateway.snapshot().unwrap().credentials().next().unwrap().name.clone();
-    assert!(!limited.header(WANTED.0).contains(key.as_str()), "{key}: {record}");
+    assert!(!unserved.header(WANTED.0).contains(key.as_str()), "{key}: {record}");
+    // Over its limit a request is refused before anything is decided.
+    let limited = ask(&bench, &plain_body("hi")).await;
+    assert_eq!((limited.status, limited.headers.contains_key(WANTED.0)), (429, false));
     bench.finish().await;
 }

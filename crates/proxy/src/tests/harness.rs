@@ -25,14 +25,15 @@ pub(super) use self::{
 };
 use usage_spool::{Reporter, Sink, SinkError, Spool, SpoolLimits};
 
+
 use crate::{
-    gateway::ProxyState,
-    listener,
+    context::Observer,
+    edge,
     metrics::RequestMetrics,
-    observe::Observers,
+    otel,
     request_log::RequestLog,
-    settings::EdgeSettings,
-    trace::{self, TraceSettings},
+    settings::{EdgeSettings, TraceSettings},
+    state::ProxyState,
 };
 
 /// No test waits longer for anything.
@@ -152,7 +153,7 @@ pub(super) struct Bench {
     reporting: JoinHandle<Reporter<ToTest>>,
     exporting: Option<JoinHandle<()>>,
     /// What became of spans, where they are exported.
-    pub(super) spans: Option<Arc<trace::Counters>>,
+    pub(super) spans: Option<Arc<otel::Counters>>,
     stop_reporting: CancellationToken,
     events: mpsc::UnboundedReceiver<UsageEvent>,
     /// Reported; as every ledger, the test ignores an event that comes again.
@@ -223,20 +224,20 @@ impl Bench {
             reporter
         });
         let counts = Arc::new(RequestMetrics::default());
-        let (head, tracing) = trace::start(&plan.trace, "proxy-1", "here").unwrap();
-        let mut observers: Observers = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
+        let (propagation, tracing) = otel::start(&plan.trace, "proxy-1", "here").unwrap();
+        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         let tracing = tracing.map(|tracing| {
             observers.extend(tracing.observers);
             (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
         let gateway = ProxyState::new(keyring, spool, plan.coordination, incarnation, plan.edge, observers);
-        let gateway = Arc::new(gateway.traced_by(head));
+        let gateway = Arc::new(gateway.with_propagation(propagation));
         gateway.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let listening = tokio::spawn(listener::run(Arc::clone(&gateway), socket, stop.clone()));
+        let listening = tokio::spawn(edge::run(Arc::clone(&gateway), socket, stop.clone()));
         let client = Client::new(address, keys);
         let stop_background = CancellationToken::new();
         let background = plan.background.then(|| {
@@ -244,7 +245,7 @@ impl Bench {
                 [(); 3].map(|()| (Arc::clone(&gateway), stop_background.clone()));
             tokio::spawn(async move {
                 let sharing = coordination.0.coordination.run(coordination.1);
-                let watching = crate::health::run(watching.0, watching.1);
+                let watching = crate::health_tasks::run(watching.0, watching.1);
                 tokio::join!(sharing, watching, crate::probe::run(probing.0, probing.1));
             })
         });
@@ -335,7 +336,7 @@ impl Bench {
     pub(super) async fn finish(mut self) {
         self.stop.cancel();
         soon(&mut self.listening).await.unwrap();
-        assert_eq!(self.gateway.in_flight(), 0, "places were not given back");
+        assert_eq!(self.gateway.activity.in_flight(), 0, "places were not given back");
         self.stop_background().await;
         self.stop_exporting().await;
         let reporter = soon(self.reporting).await.unwrap();

@@ -20,7 +20,8 @@ use super::{
     harness::{Bench, Plan, count, credential, soon},
     sharing::{is_out, target, until},
 };
-use crate::{gateway::ProxyState, health, metrics::HealthStates};
+
+use crate::{health_tasks, metrics::HealthStates, state::ProxyState};
 
 const BRIEF: &str = r#"{"consecutive":2,"eject":"50ms","max_eject":"50ms","warm_up":"0ms"}"#;
 
@@ -137,7 +138,7 @@ impl Listener {
             async move { if old { Err(Status::unimplemented("what?")) } else { Ok(()) } }
         };
         let (gateway, seen, end) = (Arc::clone(gateway), Arc::clone(&status), stop.clone());
-        tokio::spawn(async move { health::report(gateway, "p1", seen, send, end).await });
+        tokio::spawn(async move { health_tasks::report(gateway, "p1", seen, send, end).await });
         Self { reports, status, old, stop }
     }
 

@@ -1,6 +1,10 @@
-//! Shared limits: refused before anything is sent, held until a stream's end, counted for whom they are written.
+//! Shared limits: refused before the body is read or anything is sent, held until a stream's end, counted by subject.
 
 use http_body_util::BodyExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::harness::{Bench, Plan, plain_body, soon};
 
@@ -53,6 +57,92 @@ async fn users_are_counted_apart_and_every_limit_must_agree() {
     assert_eq!((ask("ann").await, ask("ann").await), (200, 429));
     // Ann's denied request did not use the tenant's second permit up.
     assert_eq!((ask("bob").await, ask("eve").await), (200, 429));
+    bench.event().await;
+    bench.event().await;
+    bench.finish().await;
+}
+
+/// A connection that announces a body of a thousand bytes, and has sent `start` of it.
+async fn uploading(bench: &Bench, start: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(bench.address).await.unwrap();
+    let key = &bench.client.keys.good;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: 1000\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{start}").as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn over_its_rate_a_request_is_refused_before_its_body() {
+    let mut bench = limited(&[r#"{"requests":"1/min"}"#]).await;
+    assert_eq!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    let mut stream = uploading(&bench, "").await;
+    let mut read = Vec::new();
+    while !read.windows(4).any(|end| end == b"\r\n\r\n") {
+        assert!(soon(stream.read_buf(&mut read)).await.unwrap() > 0, "closed without an answer");
+    }
+    let answer = String::from_utf8_lossy(&read);
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    assert!(answer.contains("retry-after: "), "{answer}");
+    drop(stream);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_later_keeps_its_charge() {
+    let bench = limited(&[r#"{"requests":"2/min"}"#]).await;
+    let wrong = bench.client.plain.send(bench.client.asking("no JSON", &[])).await;
+    assert_eq!(wrong.status, 400);
+    let unknown = bench.client.asking(r#"{"model":"unknown","messages":[]}"#, &[]);
+    assert_eq!(bench.client.plain.send(unknown).await.status, 404);
+    assert_eq!(bench.client.say("hi").await.status, 429);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_slot_is_held_from_the_head_and_given_back_by_a_refusal_and_by_a_hang_up() {
+    let mut bench = limited(&[r#"{"concurrent":1}"#]).await;
+    let wrong = bench.client.plain.send(bench.client.asking("no JSON", &[])).await;
+    assert_eq!(wrong.status, 400);
+    assert_eq!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    let upload = uploading(&bench, "{").await;
+    // Until the proxy has read the head, and after the client hung up, it takes a moment.
+    while bench.gateway.activity.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.client.say("hi").await.status, 429, "the upload holds the slot");
+    drop(upload);
+    while bench.gateway.activity.in_flight() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.client.say("hi").await.status, 200);
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_user_that_only_the_body_names_is_charged_behind_it() {
+    let mut bench =
+        limited(&[r#"{"per":"user","requests":"1/min"}"#, r#"{"per":"tenant","requests":"3/min"}"#]).await;
+    let ask = async |user: &str, headers: &[(&'static str, &str)]| {
+        let body = plain_body("hi").replacen('{', &format!(r#"{{"user":"{user}","#), 1);
+        bench.client.plain.send(bench.client.asking(&body, headers)).await
+    };
+    assert_eq!(ask("ann", &[]).await.status, 200);
+    let denied = ask("ann", &[("x-portcullis-explain", "1")]).await;
+    assert_eq!((denied.status, denied.header("x-portcullis-route")), (429, "chat"));
+    assert!(denied.text().contains("1/min requests per user"), "{}", denied.text());
+    // The plan was made by then.
+    assert!(denied.header("x-portcullis-explain").contains(r#""pool":"targets""#));
+    // A header names another user than the body, and counts.
+    assert_eq!(ask("ann", &[("x-portcullis-user", "bob")]).await.status, 200);
+    // Ann's denied request has used the tenant's third permit up.
+    let denied = ask("eve", &[]).await;
+    assert_eq!((denied.status, denied.header("x-portcullis-route")), (429, "none"));
+    assert!(denied.text().contains("3/min"), "{}", denied.text());
     bench.event().await;
     bench.event().await;
     bench.finish().await;

@@ -17,9 +17,9 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::harness::{Bench, Plan, count, plain_body, render, soon};
 use crate::{
-    gateway::ProxyState,
+    context::{CompletedRequest, Observer as _, RequestContext, RequestTimings},
     metrics::RequestMetrics,
-    observe::{CompletedRequest, Observer as _, RequestContext, RequestTimings},
+    state::ProxyState,
 };
 
 const REQUESTS: &str = "portcullis_requests_total";
@@ -76,13 +76,20 @@ async fn a_refused_request_is_counted_once_with_its_reason() {
 
 #[tokio::test]
 async fn a_limit_that_refuses_is_counted_by_its_kind_and_on_its_route() {
-    let mut bench = Bench::start(Plan { limits: &[r#"{"requests":"1/min"}"#], ..Plan::default() }).await;
+    let limits: &[&str] = &[r#"{"requests":"2/min"}"#, r#"{"requests":"1/min","per":"user"}"#];
+    let mut bench = Bench::start(Plan { limits, ..Plan::default() }).await;
     assert_eq!(bench.client.say("hi").await.status, 200);
     bench.event().await;
+    // The limit per user waits for the body, and the route is known by then.
     assert_eq!(bench.client.say("hi").await.status, 429);
     one_more(&bench, 1.0, &[r#"route="chat""#, r#"provider="""#, r#"outcome="client_error""#]).await;
     let text = bench.metrics();
     assert_eq!(count(&text, "portcullis_limit_rejections_total", &[r#"kind="requests""#]), 1.0, "{text}");
+    // The limit of the tenant does not wait.
+    assert_eq!(bench.client.say("hi").await.status, 429);
+    one_more(&bench, 2.0, &[r#"route="""#, r#"provider="""#, r#"outcome="client_error""#]).await;
+    let text = bench.metrics();
+    assert_eq!(count(&text, "portcullis_limit_rejections_total", &[r#"kind="requests""#]), 2.0, "{text}");
     bench.finish().await;
 }
 
@@ -96,7 +103,7 @@ async fn a_client_that_hangs_up_within_its_body_is_counted_once() {
     );
     half.write_all(head.as_bytes()).await.unwrap();
     soon(async {
-        while bench.gateway.in_flight() == 0 {
+        while bench.gateway.activity.in_flight() == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -116,10 +123,10 @@ async fn attempts_tokens_and_cost_are_those_of_the_usage_events() {
         assert_eq!(reply.status, 200);
         events.push(bench.event().await);
     }
-    assert_eq!(bench.gateway.streams(), 0);
+    assert_eq!(bench.gateway.activity.streams(), 0);
     let mut hung_up = bench.client.open_stream("hi").await;
     soon(hung_up.body_mut().frame()).await.unwrap().unwrap();
-    assert_eq!(bench.gateway.streams(), 1);
+    assert_eq!(bench.gateway.activity.streams(), 1);
     drop(hung_up);
     events.push(bench.event().await);
     let text = bench.metrics();
@@ -187,13 +194,14 @@ async fn specimen() -> (Bench, UsageEvent) {
 }
 
 fn settle(counts: &RequestMetrics, gateway: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
-    let mut passage = RequestContext::new(Arc::clone(gateway), &Request::new(()));
+    let observers = Arc::clone(&gateway.observers);
+    let mut context = RequestContext::new(observers, &gateway.propagation, &Request::new(()));
     let (id, name, limits) = (ResourceId::new(), tenant.to_owned(), Vec::new());
     let tenant = Tenant { id, name, spec: domain::TenantSpec::default(), limits, unusable: None };
     let (name, spec) = ("k".to_owned(), serde_json::from_str("{}").unwrap());
-    passage.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
+    context.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
     let times = RequestTimings { duration: Duration::from_secs(1), overhead: Duration::ZERO, ttft: None };
-    counts.settled(&CompletedRequest { passage: &passage, event, tried: &[], times });
+    counts.settled(&CompletedRequest { context: &context, event, tried: &[], times });
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn leave_that_no_request_takes_is_given_back_and_given_again() {
     }
     tokio::time::pause();
     let stop = tokio_util::sync::CancellationToken::new();
-    let watching = tokio::spawn(crate::health::run(Arc::clone(&bench.gateway), stop.clone()));
+    let watching = tokio::spawn(crate::health_tasks::run(Arc::clone(&bench.gateway), stop.clone()));
     let state = target(&bench, "a");
     let changes = async |wanted: bool| {
         let began = bench.gateway.now();

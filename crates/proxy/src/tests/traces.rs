@@ -13,8 +13,9 @@ use testkit::{Collector, FaultProxy, Refusal, attribute};
 
 use super::harness::{Bench, Plan, account, soon};
 use crate::{
-    observe::{RequestContext, RequestTimings},
-    trace::{ContextIn, ContextOut, Dropped, OtlpHeaders, OtlpProtocol, TraceSettings, span_id, to_hex},
+    context::{RequestContext, RequestTimings, span_id, to_hex},
+    otel::Dropped,
+    settings::{ContextIn, ContextOut, OtlpHeaders, OtlpProtocol, TraceSettings},
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -272,7 +273,7 @@ async fn a_collector_is_reached_over_tls_by_its_own_authority() {
         let ca = dir.path().join(name);
         std::fs::write(&ca, text).unwrap();
         let settings = TraceSettings { otlp_ca: Some(ca), ..to("https://c".to_owned(), 1.0) };
-        assert_eq!(crate::trace::start(&settings, "", "").err().unwrap().field, "--otlp-ca", "{name}");
+        assert_eq!(crate::otel::start(&settings, "", "").err().unwrap().field, "--otlp-ca", "{name}");
     }
 }
 
@@ -310,9 +311,10 @@ async fn a_collector_that_swallows_everything_costs_requests_nothing() {
     // More than the queue takes: what is too much is dropped at once and counted.
     let more = UsageEvent { attempts: Vec::new(), ..event };
     for _ in 0..5_000 {
-        let mut passage = RequestContext::new(Arc::clone(&bench.gateway), &http::Request::new(()));
+        let (observers, propagation) = (Arc::clone(&bench.gateway.observers), &bench.gateway.propagation);
+        let mut context = RequestContext::new(observers, propagation, &http::Request::new(()));
         let zero = Duration::ZERO;
-        passage.settled(&more, &[], RequestTimings { duration: zero, overhead: zero, ttft: None });
+        context.settled(&more, &[], RequestTimings { duration: zero, overhead: zero, ttft: None });
     }
     let spans = bench.spans.clone().unwrap();
     assert!(spans.dropped(Dropped::QueueFull) > 0);

@@ -1,0 +1,20 @@
+//! The stage that charges a request for being there, before its body is read.
+
+use domain::Attribution;
+
+use super::Call;
+use crate::{
+    error::GatewayError,
+    limits::{self, Admission},
+};
+
+/// Charges the tenant's limits whose subject the head of the request tells. A refusal costs the client no upload, and
+/// the proxy no memory.
+pub(super) async fn admit(call: &mut Call<'_>, attribution: &Attribution) -> Result<Admission, GatewayError> {
+    let context = &mut call.incoming.context;
+    let admitted = limits::admit(call.proxy, &call.client.caller, context.id, attribution).await;
+    if admitted.is_err() {
+        context.attribution = Some(attribution.clone());
+    }
+    admitted
+}
