@@ -9,6 +9,7 @@ mod in_flight;
 mod latency;
 mod leader;
 mod line;
+mod outcome;
 mod quota;
 mod registry;
 mod ring;
@@ -22,6 +23,7 @@ pub use credential::{CredentialState, CredentialView, Sent, Unavailable, Unavail
 pub use in_flight::ConcurrencyPermit;
 pub use leader::{Leader, Move};
 pub use line::{Clock, Handoff, QueueLimits, WaitGuard};
+pub use outcome::EndpointHealth;
 pub use quota::Quota;
 pub use registry::{CredentialKey, HealthRegistry, TargetKey};
 pub use shared::{HealthRecord, HealthRecordKind};
@@ -29,6 +31,18 @@ pub use target::{BreakerState, Observation, OutlierDetection, ProbeObservation, 
 
 /// Microseconds since an origin of the process's own; never goes back.
 pub type Micros = u64;
+
+/// The circumstances of a decision: the time and one random number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub now: Micros,
+    /// A number drawn evenly from all of `u64`.
+    pub draw: u64,
+}
+
+/// How long a half-open trial may run without reporting its outcome; after that another one may be taken.
+pub(crate) const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A target went out of service or came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +63,7 @@ pub enum Transition {
 /// What others say is believed for so long at most.
 const DAY: Micros = 86_400_000_000;
 
-fn micros(duration: Duration) -> Micros {
+pub(crate) fn micros(duration: Duration) -> Micros {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -87,6 +87,12 @@ impl Program {
         self.reads.contains(fact)
     }
 
+    /// Whether it reads the log-probabilities of the answer, for which the provider has to be asked.
+    #[must_use]
+    pub fn needs_logprobs(&self) -> bool {
+        self.reads("reply.mean_logprob")
+    }
+
     /// Whether it reads a fact that only decoding the whole request gives (`wire::Shape`).
     #[must_use]
     pub fn needs_shape(&self) -> bool {

@@ -1,5 +1,5 @@
 //! Thousands of requests over replicas and providers that fail by script, in virtual time and the same for a seed: the
-//! real decisions, driven by the proxy's loop of attempts without a network.
+//! real decisions, failover included, without a network.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 #![allow(

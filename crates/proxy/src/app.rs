@@ -11,7 +11,6 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use usage_spool::{Reporter, Spool, SpoolLimits};
 
-
 use crate::{
     context::Observer,
     edge, health_tasks,

@@ -232,7 +232,6 @@ fn wrong(text: String, field: &str) -> EncodeError {
     EncodeError::GatewayError(GatewayError::new(ErrorKind::InvalidRequest, text).param(field))
 }
 
-
 /// A buffered response in the client's dialect, with the usage that it reports.
 pub(crate) struct DecodedResponse {
     pub(crate) body: Bytes,

@@ -10,9 +10,6 @@ mod targets;
 pub(crate) use self::{
     finding::{ProbeFinding, probe_key},
     monitor::HealthMonitor,
-    outcome::{
-        AttemptPermit, ClientDeadline, CredentialLease, EndpointHealth, HalfOpenPermit, OutcomeReporter,
-        endpoint_health,
-    },
-    targets::ConfiguredTargets,
+    outcome::{AttemptPermit, CredentialLease, HalfOpenPermit, OutcomeReporter},
+    targets::{ConfiguredTargets, has_usable_credential},
 };

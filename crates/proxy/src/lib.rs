@@ -10,6 +10,7 @@ mod codec;
 mod context;
 mod edge;
 mod error;
+mod failover;
 mod health;
 mod health_tasks;
 mod ledger;

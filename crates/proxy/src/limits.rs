@@ -179,7 +179,9 @@ fn claims(
 /// What one proxy admits by itself where the limit does not say: a quarter, which suits four proxies, and at least one.
 const fn quarter(rule: Rule) -> u64 {
     match rule {
-        Rule::SlidingWindow { n, .. } | Rule::Concurrency { n, .. } | Rule::Gcra { per_second: n, .. } => n.div_ceil(4),
+        Rule::SlidingWindow { n, .. } | Rule::Concurrency { n, .. } | Rule::Gcra { per_second: n, .. } => {
+            n.div_ceil(4)
+        }
     }
 }
 

@@ -18,8 +18,6 @@ use wire::{Dialect, StreamSummary};
 
 pub(crate) use self::attempt_ref::AttemptRef;
 use self::running::ActiveAttempt;
-use usage_spool::SpoolError;
-use upstream::SentFlag;
 use crate::{
     activity::ActiveStreamGuard,
     clock::micros,
@@ -30,6 +28,8 @@ use crate::{
     response::{Refusal, RoutingTrace},
     state::ProxyState,
 };
+use upstream::SentFlag;
+use usage_spool::SpoolError;
 
 /// Most tokens that a request can have cost; a provider that reports more is mistaken, and the report is ignored.
 const MOST_TOKENS: u64 = 1_000_000_000;

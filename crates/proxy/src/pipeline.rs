@@ -11,7 +11,7 @@
 //! | *(cache)* | the place to look up a response: all that refuses without a provider is behind, nothing is sent | |
 //! | `open_account` | the meter, which from here on reports how the request ends | |
 //! | `reserve` | charges the limits that need the body | requests over such a limit |
-//! | `first_success` | the response of the first target that answers | requests that no target answers |
+//! | `failover::send` | the response of the first target that answers | requests that no target answers |
 //! | `respond` | the response to the client, and the end of the account | |
 //!
 //! A stage is a function over [`Call`]. It returns what it found out or refuses the request with an error, and what it
@@ -33,10 +33,11 @@ use self::{
     route::route_request,
 };
 use crate::{
-    attempt::{UpstreamResponse, first_success},
+    attempt::UpstreamResponse,
     auth::{Authenticated, authenticate},
     context::IncomingRequest,
     error::GatewayError,
+    failover,
     limits::Admission,
     meter::Meter,
     relay::respond,
@@ -84,5 +85,5 @@ async fn reserve_and_send(
     meter: &mut Meter,
 ) -> Result<UpstreamResponse, GatewayError> {
     reserve(call, admission, meter).await?;
-    first_success(call.proxy, request, meter).await
+    failover::send(call.proxy, request, meter).await
 }

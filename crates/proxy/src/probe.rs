@@ -5,20 +5,21 @@
 
 mod call;
 mod list;
+mod probe_attempt;
 mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
 use coordination::Record;
 use domain::{AttemptOutcome, ProbeSpec, PromptProbe, ResourceId};
+use policy::health::EndpointHealth;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::schedule::{Job, Schedule, Subject};
 use crate::{
-    attempt,
     clock::micros,
-    health::{ConfiguredTargets, EndpointHealth, ProbeFinding, endpoint_health, probe_key},
+    health::{ConfiguredTargets, ProbeFinding, probe_key},
     state::ProxyState,
 };
 
@@ -90,7 +91,7 @@ async fn once(proxy: &Arc<ProxyState>, job: &Job, upstream: Option<&str>) {
     tracing::debug!(provider = job.endpoint.name, model, outcome = probed.outcome.as_str(), "probed");
     let ok = match probed.health {
         EndpointHealth::Healthy => true,
-        EndpointHealth::Faulty => false,
+        EndpointHealth::Failing => false,
         EndpointHealth::Unknown => return,
     };
     let holds = remembered(every);
@@ -126,7 +127,7 @@ struct Probed {
 impl Probed {
     /// A probe that says of the endpoint what an attempt would that ended so.
     const fn new(outcome: AttemptOutcome) -> Self {
-        Self { outcome, health: endpoint_health(outcome), ttft: None }
+        Self { outcome, health: EndpointHealth::of(outcome), ttft: None }
     }
 
     /// A probe that could not be sent.
@@ -143,7 +144,7 @@ async fn prompt(
     let Some(request) = call::request(target, probe) else { return Probed::NOT_SENT };
     let meter = call::meter(proxy, &request, owner);
     let deadline = Instant::now() + probe.timeout.std();
-    match attempt::probe(proxy, &request, meter, deadline).await {
+    match probe_attempt::probe(proxy, &request, meter, deadline).await {
         None => Probed::NOT_SENT,
         Some(ended) => Probed { ttft: ended.ttft, ..Probed::new(ended.outcome) },
     }

@@ -32,7 +32,7 @@ pub(crate) fn respond(
     let status = answer.head.status;
     let deadline = answer.deadline;
     let body = match answer.kind {
-        UpstreamBody::Plain(body) => {
+        UpstreamBody::Buffered(body) => {
             // The event is on its way to disk before the client has a byte.
             meter.end(AttemptOutcome::Ok);
             let totals = meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()));
@@ -40,12 +40,12 @@ pub(crate) fn respond(
             explain(&meter, &mut headers);
             ResponseBody::buffered(body, deadline)
         }
-        UpstreamBody::Long(start, rest) => {
+        UpstreamBody::Passthrough(start, rest) => {
             explain(&meter, &mut headers);
             let body = PassthroughBody::new(start, rest, request, deadline, meter);
             ResponseBody::relayed(body, deadline)
         }
-        UpstreamBody::Stream(tap, pieces, rest) => {
+        UpstreamBody::Streaming(tap, pieces, rest) => {
             let media = match request.api {
                 Api::Converse => "application/vnd.amazon.eventstream",
                 _ => "text/event-stream",

@@ -14,8 +14,6 @@ use tokio::{sync::watch, time::Instant};
 use upstream::{TokenCache, Upstream};
 use usage_spool::Spool;
 
-use upstream::TokenCache;
-use upstream::Upstream;
 use crate::{
     activity::{InFlightPermit, ProcessActivity},
     clock::ProcessClock,

@@ -170,15 +170,15 @@ impl CredentialState {
         self.in_flight.count()
     }
 
-    /// The provider said 429: not before `lasts` is over, a day at most; a longer rest stays.
-    pub fn rest(&self, lasts: Duration, now: Micros) {
+    /// The provider said 429: the credential is not used before `lasts` is over, at most a day; a longer cool-down stays.
+    pub fn cool_down(&self, lasts: Duration, now: Micros) {
         let until = now.saturating_add(micros(lasts).min(DAY));
         self.own_rest.fetch_max(until, AcqRel);
         self.rest.fetch_max(until, AcqRel);
     }
 
-    /// The provider said 429 and not for how long: others come first for a second.
-    pub fn spare(&self, now: Micros) {
+    /// The provider said 429 and named no time: for a second other credentials come first.
+    pub fn throttle(&self, now: Micros) {
         self.spared.fetch_max(now.saturating_add(SPARED), AcqRel);
     }
 

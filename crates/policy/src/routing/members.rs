@@ -1,19 +1,16 @@
 //! Whether a target can be used for a request at this moment: its health, its keys, what it can do.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
 
 use super::{PlannedTarget, RoutingContext, SelectionReason, SkipReason, SkippedTarget};
 use crate::{
-    health::{BreakerState, Micros, TargetState},
-    keys,
+    credential_selection,
+    health::{BreakerState, Micros, TRIAL_TIMEOUT, TargetState},
     route::{Member, Tier},
     snapshot::Target,
 };
-
-/// How long a trial may go without telling its end; then the next may be taken.
-const TRIAL: Duration = Duration::from_secs(60);
 
 /// How a target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +99,8 @@ pub(super) fn panics<'a>(
     }
     let (mut all, mut used) = (0_u64, 0_u64);
     for (target, _) in pool.filter(|(target, require)| competent(&target.spec, require, asking).is_ok()) {
-        let has_key = || keys::any(&target.endpoint.credentials, asking.tokens(), asking.now).is_ok();
+        let has_key =
+            || credential_selection::any(&target.endpoint.credentials, asking.tokens(), asking.now).is_ok();
         all += 1;
         used += u64::from(is_open(target) && has_key());
     }
@@ -151,7 +149,7 @@ pub(super) fn standing(
         BreakerState::HalfOpen => return Err(SkipReason::OnTrial),
         BreakerState::Ejected { left, .. } => return Err(SkipReason::Ejected { left }),
     };
-    match keys::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
+    match credential_selection::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
         Err(SkipReason::NoUsableCredential { perhaps: true, .. }) if mood.desperate => {}
         usable => usable?,
     }
@@ -165,7 +163,7 @@ pub(super) fn still(state: &TargetState, reason: SelectionReason, now: Micros) -
     let panic = || reason == SelectionReason::Panic && !state.is_dead();
     match state.admission(now) {
         BreakerState::Open | BreakerState::Warming { .. } => Ok(false),
-        BreakerState::HalfOpen if state.take_trial(TRIAL, now) => Ok(true),
+        BreakerState::HalfOpen if state.take_trial(TRIAL_TIMEOUT, now) => Ok(true),
         BreakerState::Ejected { .. } | BreakerState::HalfOpen if panic() => Ok(false),
         BreakerState::HalfOpen => Err(SkipReason::OnTrial),
         BreakerState::Ejected { left, .. } => Err(SkipReason::Ejected { left }),

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::ResourceId;
 use policy::{
-    Credential, NextKey, SkipReason,
-    health::{CredentialState, Quota},
-    next_key,
+    Credential, CredentialChoice, CredentialQuery, SkipReason,
+    health::{CredentialState, Moment, Quota},
+    select_credential,
 };
 
 use crate::question::{Desk, MIDDLE, Question, SECOND, first, order, passed};
 
 const MINUTE: u64 = 60 * SECOND;
+const NEEDED: CredentialQuery = CredentialQuery { tokens: 100, allow_exhausted: false };
 
 fn desk(weights: &[u32]) -> (Desk, Vec<Arc<Credential>>) {
     let desk = Desk::new(|world, _| {
@@ -28,10 +29,10 @@ fn desk(weights: &[u32]) -> (Desk, Vec<Arc<Credential>>) {
 }
 
 fn next(keys: &[Arc<Credential>], tried: &[ResourceId], now: u64, draw: u64) -> Option<String> {
-    match next_key(keys, tried, (100, false), now, draw) {
-        NextKey::Use(key) => Some(key.name.clone()),
-        NextKey::NoneLeft => None,
-        NextKey::NotNeeded => panic!("there are keys"),
+    match select_credential(keys, tried, NEEDED, Moment { now, draw }) {
+        CredentialChoice::Use(key) => Some(key.name.clone()),
+        CredentialChoice::NoneLeft => None,
+        CredentialChoice::NotNeeded => panic!("there are keys"),
     }
 }
 
@@ -53,13 +54,16 @@ fn keys_share_by_weight_and_those_tried_are_left_out() {
     assert_eq!(heavy, 300);
     assert_eq!(next(&keys, &[keys[0].id], 0, 0).as_deref(), Some("a/1"));
     assert_eq!(next(&keys, &[keys[0].id, keys[1].id], 0, 0), None);
-    assert!(matches!(next_key(&[], &[], (0, false), 0, 0), NextKey::NotNeeded));
+    assert!(matches!(
+        select_credential(&[], &[], NEEDED, Moment { now: 0, draw: 0 }),
+        CredentialChoice::NotNeeded
+    ));
 }
 
 #[test]
 fn a_benched_key_is_left_out_and_its_share_goes_to_the_others() {
     let (_desk, keys) = desk(&[1, 1, 1]);
-    keys[0].state.rest(Duration::from_secs(20), 0);
+    keys[0].state.cool_down(Duration::from_secs(20), 0);
     let mut counts = BTreeMap::<String, u32>::new();
     for draw in 0..300 {
         *counts.entry(next(&keys, &[], SECOND, draw).unwrap()).or_default() += 1;
@@ -91,7 +95,9 @@ fn one_request_meets_one_refused_key_while_others_are_left() {
     let over = 7 * MINUTE;
     let mut tried = Vec::new();
     let mut names = Vec::new();
-    while let NextKey::Use(key) = next_key(&keys, &tried, (100, false), over, 0) {
+    while let CredentialChoice::Use(key) =
+        select_credential(&keys, &tried, NEEDED, Moment { now: over, draw: 0 })
+    {
         tried.push(key.id);
         names.push(key.name.clone());
     }
@@ -103,18 +109,26 @@ fn a_key_that_only_a_count_speaks_against_is_used_by_the_desperate() {
     let (desk, keys) = desk(&[1]);
     spend(&keys[0].state, 0);
     assert_eq!(next(&keys, &[], SECOND, 0), None);
-    assert!(matches!(next_key(&keys, &[], (100, true), SECOND, 0), NextKey::Use(_)));
+    assert!(matches!(
+        select_credential(
+            &keys,
+            &[],
+            CredentialQuery { allow_exhausted: true, ..NEEDED },
+            Moment { now: SECOND, draw: 0 }
+        ),
+        CredentialChoice::Use(_)
+    ));
     assert_eq!(order(&desk.at(SECOND, 0).unwrap()), ["b/m"], "others go before");
     desk.eject("b/m", true, SECOND);
     assert_eq!(order(&desk.at(SECOND, 0).unwrap()), ["a/m"], "and then there are none");
-    keys[0].state.rest(Duration::from_secs(9), SECOND);
+    keys[0].state.cool_down(Duration::from_secs(9), SECOND);
     assert!(desk.at(SECOND, 0).is_err(), "the provider itself said no");
 }
 
 #[test]
 fn a_target_without_a_usable_key_is_passed_over_until_one_is_back() {
     let (desk, keys) = desk(&[1, 1]);
-    keys[0].state.rest(Duration::from_secs(20), 0);
+    keys[0].state.cool_down(Duration::from_secs(20), 0);
     assert_eq!(first(&desk.at(0, 0).unwrap()), "a/m", "one is left");
     keys[1].state.disable(0, MIDDLE);
     let plan = desk.at(0, 0).unwrap();
@@ -124,7 +138,7 @@ fn a_target_without_a_usable_key_is_passed_over_until_one_is_back() {
     assert_eq!((target.as_str(), why.as_str(), spent), ("a/m", "1 resting, 1 refused", &false));
     assert_eq!(*left, Duration::from_secs(20));
     assert_eq!(first(&desk.at(20 * SECOND, 0).unwrap()), "a/m");
-    keys[0].state.rest(Duration::from_secs(3_600), 20 * SECOND);
+    keys[0].state.cool_down(Duration::from_secs(3_600), 20 * SECOND);
     assert_eq!(first(&desk.at(7 * MINUTE, 0).unwrap()), "a/m", "a trial of the refused one is due");
 }
 

@@ -12,7 +12,7 @@ fn a_target_without_a_usable_key_is_not_in_use() {
     let desk = Desk::chat("ab", r#"{"targets":["a/m","b/m"]}"#);
     desk.eject("a/m", false, 0);
     assert_eq!(order(&desk.at(SECOND, 0).unwrap()), ["b/m"], "one of two is in use");
-    desk.target("b/m").endpoint.credentials[0].state.rest(Duration::from_secs(60), 0);
+    desk.target("b/m").endpoint.credentials[0].state.cool_down(Duration::from_secs(60), 0);
     let plan = desk.at(SECOND, 0).unwrap();
     assert_eq!((order(&plan), reasons(&plan)), (vec!["a/m".to_owned()], vec![SelectionReason::Panic]));
 }
@@ -39,7 +39,7 @@ fn a_target_that_cannot_do_it_does_not_count() {
 fn a_threshold_of_nothing_is_no_panic_whatever_happens() {
     let desk = Desk::chat("ab", r#"{"panic_threshold":"0%","targets":["a/m","b/m"]}"#);
     desk.eject("a/m", false, 0);
-    desk.target("b/m").endpoint.credentials[0].state.rest(Duration::from_secs(60), 0);
+    desk.target("b/m").endpoint.credentials[0].state.cool_down(Duration::from_secs(60), 0);
     assert!(matches!(desk.at(SECOND, 0), Err(RoutingError::NoAvailableTarget { .. })));
 }
 

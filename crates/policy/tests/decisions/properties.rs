@@ -69,7 +69,7 @@ fn desk(tiers: &[(usize, Vec<State>)]) -> (Desk, Vec<Box<dyn std::any::Any>>) {
                 desk.eject(&name, true, 0);
                 recover(&target, NOW - SECOND);
             }
-            State::NoKey => target.endpoint.credentials[0].state.rest(Duration::from_secs(60), 0),
+            State::NoKey => target.endpoint.credentials[0].state.cool_down(Duration::from_secs(60), 0),
             State::Busy => held.push(Box::new(target.state.begin())),
         }
     }

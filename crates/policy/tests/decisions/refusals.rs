@@ -33,8 +33,8 @@ fn nobody_is_there_while_all_are_out_and_the_first_to_return_says_when_to_ask_ag
 fn keys_that_rest_are_a_limit_and_refused_ones_are_not() {
     let desk = Desk::chat("ab", PAIR);
     let key = |target: &str| desk.target(target).endpoint.credentials[0].clone();
-    key("a/m").state.rest(Duration::from_secs(30), 0);
-    key("b/m").state.rest(Duration::from_secs(10), 0);
+    key("a/m").state.cool_down(Duration::from_secs(30), 0);
+    key("b/m").state.cool_down(Duration::from_secs(10), 0);
     let refusal = desk.at(0, 0).unwrap_err();
     assert_eq!(refusal.kind(), ErrorKind::RateLimited);
     let RoutingError::NoAvailableTarget { retry_after, spent: true, .. } = refusal else {

@@ -1,17 +1,19 @@
-//! The clock that jumps from event to event, and the loop of attempts as the proxy runs it.
+//! The clock that jumps from event to event, and the driver of each request's failover, as the proxy is one.
 
 use std::{
     cell::OnceCell,
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
-use domain::{Action, AttemptOutcome, FailureClass, Timestamp};
+use domain::{AttemptOutcome, Timestamp};
 use policy::{
     Plan, PlannedTarget, RoutingContext, RoutingError,
-    health::{BreakerState, HealthRegistry, Micros, Observation},
-    plan, still,
+    failover::{self, Failover, FailoverRequest, Failure, Step},
+    health::{BreakerState, EndpointHealth, HealthRegistry, Micros, Moment, Observation},
+    plan,
 };
 use wire::{RequestFacts, Shape};
 
@@ -19,7 +21,7 @@ use crate::{
     journal::{Ending, Journal, Kind, Sending},
     provider::{Answer, Chance, MS, Provider, SECOND},
     replicas::Replicas,
-    request::{Attempt, Request, TOKENS, Turn},
+    request::{Attempt, Next, Request, TOKENS},
     world::World,
 };
 
@@ -147,20 +149,20 @@ impl Engine {
         let (began, deadline) = (self.now, self.now + TOTAL);
         match self.plan(replica) {
             Ok(plan) => {
-                let (turn, said) = (Turn::default(), String::new());
+                let asked = FailoverRequest { timeout: None, stream: true, generates: true, tokens: TOKENS };
                 let request = Request {
                     number,
                     replica,
-                    plan,
+                    failover: Failover::new(&plan, asked, began),
+                    plan: Arc::new(plan),
                     began,
                     deadline,
                     attempts: 0,
-                    trial: false,
-                    turn,
+                    next: Next::default(),
                     attempt: None,
-                    said,
+                    said: String::new(),
                 };
-                self.advance(request);
+                self.drive(request, failover::Event::Proceed);
             }
             Err(refusal) => {
                 let answer = Err(refusal.to_string());
@@ -195,37 +197,48 @@ impl Engine {
         &self.replicas.all[request.replica].live
     }
 
-    /// The next target of the plan that may be tried.
-    fn advance(&mut self, mut request: Request) {
-        while let Some(planned) = request.planned() {
-            match still(planned, self.now) {
-                Ok(trial) => {
-                    request.trial = trial;
-                    request.begin_turn(self.now);
-                    match self.send(request, Kind::First) {
-                        Ok(()) => return,
-                        Err(back) => request = *back,
-                    }
+    /// Carries out the steps of a request's failover until it waits for something.
+    fn drive(&mut self, mut request: Request, mut event: failover::Event) {
+        let plan = Arc::clone(&request.plan);
+        loop {
+            let moment = Moment { now: self.now, draw: self.live(&request).draw() };
+            event = match request.failover.on(&plan, event, moment) {
+                Step::Skip { planned, why } => {
+                    request.return_trial();
+                    request.said.push_str(&format!("{}: {why}; ", planned.target.model));
+                    failover::Event::Proceed
                 }
-                Err(why) => request.said.push_str(&format!("{}: {why}; ", planned.target.model)),
+                Step::AcquireSlot { planned, half_open, .. } => {
+                    request.approach(&planned.target, half_open);
+                    failover::Event::SlotAcquired { waited: Duration::ZERO }
+                }
+                Step::ReserveCredential(credential) => {
+                    request.next.credential = Some(credential);
+                    failover::Event::CredentialReserved
+                }
+                Step::CredentialChanged(..) => failover::Event::Proceed,
+                Step::Send(attempt) => return self.send(request, &attempt),
+                Step::Wait(wait) => {
+                    request.next.kind = Some(Kind::Repeat);
+                    let until = self.now + u64::try_from(wait.as_micros()).unwrap();
+                    self.at(until, Event::Again(request.number));
+                    self.under_way.insert(request.number, request);
+                    return;
+                }
+                Step::Finish(_) => {
+                    request.return_trial();
+                    return self.close(request, None);
+                }
             }
-            request.turn.position += 1;
         }
-        self.close(request, None);
     }
 
-    /// Sends; gives the request back where there is no key.
-    fn send(&mut self, mut request: Request, kind: Kind) -> Result<(), Box<Request>> {
-        let Ok(key) = request.key(self.now, self.live(&request)) else {
-            request.said.push_str("no key; ");
-            return Err(Box::new(request));
-        };
-        let PlannedTarget { target, reason, .. } = request.planned().unwrap().clone();
-        if kind == Kind::First {
-            target.state.first(self.now);
-        }
+    fn send(&mut self, mut request: Request, attempt: &failover::Attempt<'_>) {
+        let PlannedTarget { target, reason, .. } = attempt.planned;
+        let Next { kind, trial, credential, .. } = std::mem::take(&mut request.next);
+        request.next.target = Some(Arc::clone(target));
         let keys = &target.endpoint.credentials;
-        let place = key
+        let place = credential
             .as_ref()
             .and_then(|key| keys.iter().position(|known| Arc::ptr_eq(known, key)))
             .unwrap_or_default();
@@ -235,7 +248,6 @@ impl Engine {
         if self.scenario.cut_off.is_some_and(cut_off) {
             answer = Answer { after: 20 * MS, outcome: AttemptOutcome::Connect, ..answer };
         }
-        let trial = std::mem::take(&mut request.trial);
         let out =
             matches!(target.state.admission(self.now), BreakerState::Ejected { .. } | BreakerState::HalfOpen);
         let provider = target.model.provider.clone();
@@ -251,20 +263,26 @@ impl Engine {
             replica,
             provider,
             key: place,
-            kind,
+            kind: kind.unwrap(),
             leads: attempts == 0,
-            reason,
+            reason: *reason,
             trial,
             out,
         });
-        let _sent = key.as_ref().map(|key| key.state.begin(TOKENS));
-        let _in_flight = target.state.begin();
+        let attempt = Attempt {
+            target: Arc::clone(target),
+            began: self.now,
+            first_content: attempt.first_content,
+            trial,
+            answer,
+            _sent: credential.as_ref().map(|key| key.state.begin(TOKENS)),
+            credential,
+            _in_flight: target.state.begin(),
+        };
         request.attempts += 1;
-        request.attempt = Some(Attempt { began: self.now, trial, answer, key, _sent, _in_flight });
-        let (at, _) = request.content_at(&answer, self.now);
-        self.at(at, Event::Content(number));
+        self.at(attempt.content_at().0, Event::Content(number));
+        request.attempt = Some(attempt);
         self.under_way.insert(number, request);
-        Ok(())
     }
 
     /// The first token, or a failure. With the first token the endpoint did its part: were that told at the end, what
@@ -272,15 +290,18 @@ impl Engine {
     fn content(&mut self, number: usize) {
         let Some(mut request) = self.under_way.remove(&number) else { return };
         let Some(attempt) = request.attempt.take() else { return };
-        let (_, in_time) = request.content_at(&attempt.answer, attempt.began);
+        let (_, in_time) = attempt.content_at();
         let outcome = if in_time { attempt.answer.outcome } else { AttemptOutcome::Timeout };
+        self.told(&request, &attempt, outcome);
         if outcome != AttemptOutcome::Ok {
-            return self.failed(request, attempt, outcome);
+            let Answer { retry_after, .. } = attempt.answer;
+            request.said.push_str(&format!("{}: {}; ", attempt.target.model.provider, outcome.as_str()));
+            drop(attempt);
+            let failure = Failure { outcome, retry_after, before_head: false, has_answer: false };
+            return self.drive(request, failover::Event::Failed(failure));
         }
-        let target = &request.planned().unwrap().target;
-        target.state.observe_ttft(std::time::Duration::from_micros(self.now - attempt.began), self.now);
+        attempt.target.state.observe_ttft(Duration::from_micros(self.now - attempt.began), self.now);
         let ends = (self.now + attempt.answer.lasts).min(request.deadline);
-        self.told(&request, &attempt, AttemptOutcome::Ok);
         request.attempt = Some(attempt);
         self.under_way.insert(number, request);
         self.at(ends, Event::End(number));
@@ -288,9 +309,8 @@ impl Engine {
 
     fn end(&mut self, number: usize) {
         let Some(mut request) = self.under_way.remove(&number) else { return };
-        request.attempt = None;
-        let provider = request.planned().unwrap().target.model.provider.clone();
-        self.close(request, Some(provider));
+        let attempt = request.attempt.take().unwrap();
+        self.close(request, Some(attempt.target.model.provider.clone()));
     }
 
     fn close(&mut self, request: Request, provider: Option<String>) {
@@ -301,14 +321,16 @@ impl Engine {
 
     /// What an attempt says of its target and its key.
     fn told(&mut self, request: &Request, attempt: &Attempt, outcome: AttemptOutcome) {
-        let target = Arc::clone(&request.planned().unwrap().target);
+        let target = &attempt.target;
         if attempt.trial {
             self.journal.trials.get_mut(&target.model.provider).unwrap().0 -= 1;
         }
-        if let Some(key) = attempt.key.as_ref().filter(|_| outcome == AttemptOutcome::Ok) {
+        if let Some(key) = attempt.credential.as_ref().filter(|_| outcome == AttemptOutcome::Ok) {
             key.state.succeeded(self.now);
         }
-        let Some(ok) = verdict(outcome, attempt.trial) else { return };
+        let health =
+            if attempt.trial { EndpointHealth::of_trial(outcome) } else { EndpointHealth::of(outcome) };
+        let Some(ok) = health.is_ok() else { return };
         let seen = Observation { ok, began: attempt.began, trial: attempt.trial };
         let draw = self.live(request).draw();
         if let Some(change) = target.state.record(seen, &target.endpoint.outlier, self.now, draw) {
@@ -316,64 +338,8 @@ impl Engine {
         }
     }
 
-    fn failed(&mut self, mut request: Request, attempt: Attempt, outcome: AttemptOutcome) {
-        self.told(&request, &attempt, outcome);
-        request.key_failed(&attempt, self.now, &self.replicas.all[request.replica].live);
-        let answer = attempt.answer;
-        drop(attempt);
-        let provider = &request.planned().unwrap().target.model.provider;
-        request.said.push_str(&format!("{provider}: {}; ", outcome.as_str()));
-        let action = FailureClass::of(outcome).map(|class| request.plan.terms.action(class));
-        if action == Some(Action::Stop) || self.now >= request.deadline {
-            return self.close(request, None);
-        }
-        let in_time = self.now < request.turn.first_content;
-        match action {
-            Some(Action::NextKey) if in_time && request.has_more_keys(self.now) => {
-                match self.send(request, Kind::NextKey) {
-                    Ok(()) => return,
-                    Err(back) => request = *back,
-                }
-            }
-            Some(Action::NextKey | Action::Retry) if in_time && request.is_last() => {
-                let live = &self.replicas.all[request.replica].live;
-                if let Some(wait) = request.repeat(answer, self.now, live) {
-                    self.at(self.now + wait, Event::Again(request.number));
-                    self.under_way.insert(request.number, request);
-                    return;
-                }
-            }
-            _ => {}
-        }
-        request.turn.position += 1;
-        self.advance(request);
-    }
-
     fn again(&mut self, number: usize) {
-        let Some(mut request) = self.under_way.remove(&number) else { return };
-        let planned = request.planned().unwrap();
-        match still(planned, self.now) {
-            Ok(trial) => {
-                request.trial = trial;
-                match self.send(request, Kind::Repeat) {
-                    Ok(()) => return,
-                    Err(back) => request = *back,
-                }
-            }
-            Err(why) => request.said.push_str(&format!("{}: {why}; ", planned.target.model)),
-        }
-        request.turn.position += 1;
-        self.advance(request);
-    }
-}
-
-/// Whether the endpoint did its part; `None`: the outcome says nothing of it.
-const fn verdict(outcome: AttemptOutcome, trial: bool) -> Option<bool> {
-    use AttemptOutcome as O;
-    match outcome {
-        O::Ok => Some(true),
-        O::Connect | O::Timeout | O::ServerError => Some(false),
-        O::RateLimited | O::BadCredential if trial => Some(true),
-        _ => None,
+        let Some(request) = self.under_way.remove(&number) else { return };
+        self.drive(request, failover::Event::Proceed);
     }
 }

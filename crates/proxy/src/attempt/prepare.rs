@@ -10,7 +10,7 @@ use crate::{
     codec::{EncodeError, EncodedRequest, ResponseCodec, encode_request},
     error::GatewayError,
     meter::Meter,
-    request::{ANTHROPIC_BETA, ANTHROPIC_VERSION, LlmRequest},
+    request::{ANTHROPIC_BETA, LlmRequest},
     state::ProxyState,
 };
 
@@ -33,8 +33,14 @@ pub(super) fn prepare(
     let EncodedRequest { body, codec: talk, dropped, version } =
         encode_request(ask, planned, to, &gateway.keyring, meter.request())?;
     meter.set_dropped_fields(dropped);
-    let vertex = target.endpoint.row.addressing == Addressing::Vertex && to == Dialect::Anthropic;
-    let body = if vertex { for_vertex(ask, &body, version) } else { body };
+    let codec = wire::codec(to);
+    let body = match target.endpoint.row.addressing {
+        Addressing::Vertex => {
+            let said = ask.options.anthropic[0].as_ref().and_then(|value| value.to_str().ok());
+            codec.vertex_body(&body, version.or(said))
+        }
+        _ => body,
+    };
     let path = upstream_path(
         &target.endpoint.prefix,
         speaks.root,

@@ -7,7 +7,8 @@ use domain::AttemptOutcome;
 use http::HeaderMap;
 use policy::{
     Credential, Target,
-    health::{ConcurrencyPermit, Micros, Observation, Quota, Sent},
+    failover::ClientDeadline,
+    health::{ConcurrencyPermit, EndpointHealth, Micros, Observation, Quota, Sent},
 };
 use wire::RateLimitHeaders;
 
@@ -52,21 +53,12 @@ impl Drop for HalfOpenPermit {
     }
 }
 
-/// Where a client gives less time than the route, so that a time-out says nothing of the target.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct ClientDeadline {
-    /// Up to the first content.
-    pub(crate) start: bool,
-    /// Up to the end.
-    pub(crate) whole: bool,
-}
-
 /// The right to send one attempt to a target.
 pub(crate) struct AttemptPermit {
     pub(crate) in_flight: ConcurrencyPermit,
     /// The attempt finds out whether the target is back.
     pub(crate) trial: Option<HalfOpenPermit>,
-    pub(crate) haste: ClientDeadline,
+    pub(crate) client_deadline: ClientDeadline,
     /// The attempt is the gateway's own probe, whose sender reports what it found of the target.
     pub(crate) probe: bool,
 }
@@ -82,7 +74,7 @@ pub(crate) struct OutcomeReporter {
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
-    haste: ClientDeadline,
+    client_deadline: ClientDeadline,
     probe: bool,
     _in_flight: ConcurrencyPermit,
 }
@@ -94,7 +86,7 @@ impl OutcomeReporter {
         permit: AttemptPermit,
         began: Micros,
     ) -> Self {
-        let AttemptPermit { in_flight, trial: half_open, haste, probe } = permit;
+        let AttemptPermit { in_flight, trial: half_open, client_deadline, probe } = permit;
         Self {
             target: Arc::clone(target),
             trial: half_open.is_some(),
@@ -102,7 +94,7 @@ impl OutcomeReporter {
             signer,
             began,
             content: false,
-            haste,
+            client_deadline,
             probe,
             _in_flight: in_flight,
         }
@@ -160,7 +152,7 @@ impl OutcomeReporter {
             // Its success was reported with the first content.
             EndpointHealth::Healthy if self.content => self.target.state.finished(),
             EndpointHealth::Healthy => self.report(true, outcome, health, now),
-            EndpointHealth::Faulty => self.report(false, outcome, health, now),
+            EndpointHealth::Failing => self.report(false, outcome, health, now),
             EndpointHealth::Unknown => {}
         }
     }
@@ -187,51 +179,15 @@ impl OutcomeReporter {
 
     /// Whether a time-out is due to the client's own deadline.
     const fn is_hurried(&self) -> bool {
-        if self.content { self.haste.whole } else { self.haste.start }
+        if self.content { self.client_deadline.total } else { self.client_deadline.before_content }
     }
 
     /// What the outcome says of the endpoint, for this attempt.
     const fn endpoint_health(&self, outcome: AttemptOutcome) -> EndpointHealth {
-        use AttemptOutcome as O;
         match outcome {
-            O::Timeout if self.is_hurried() => EndpointHealth::Unknown,
-            // The endpoint is there and answers: a half-open target has to show no more.
-            O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
-                if self.trial =>
-            {
-                EndpointHealth::Healthy
-            }
-            _ => endpoint_health(outcome),
+            AttemptOutcome::Timeout if self.is_hurried() => EndpointHealth::Unknown,
+            outcome if self.trial => EndpointHealth::of_trial(outcome),
+            outcome => EndpointHealth::of(outcome),
         }
-    }
-}
-
-/// What an outcome says of the endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndpointHealth {
-    /// The endpoint did its part.
-    Healthy,
-    /// The endpoint failed.
-    Faulty,
-    /// The outcome is due to the credential, the request or the client, and says nothing of the endpoint.
-    Unknown,
-}
-
-/// What an outcome says of the endpoint, whatever the attempt was for.
-pub(crate) const fn endpoint_health(outcome: AttemptOutcome) -> EndpointHealth {
-    use AttemptOutcome as O;
-    match outcome {
-        O::Ok | O::Rejected => EndpointHealth::Healthy,
-        O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
-            EndpointHealth::Faulty
-        }
-        O::RateLimited
-        | O::BadCredential
-        | O::ClientFault
-        | O::ContentFilter
-        | O::ContextTooLong
-        | O::Cancelled
-        | O::NotSent
-        | O::Orphaned => EndpointHealth::Unknown,
     }
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use domain::{ResourceId, Timestamp};
-use policy::{Snapshot, Target, health::TargetKey};
+use policy::{
+    Credential, Endpoint, Snapshot, Target,
+    health::{Micros, TargetKey},
+};
 
 /// Most targets that are looked after by themselves.
 const MOST: usize = 8_192;
@@ -77,4 +80,14 @@ fn targets<'a>(
 fn replaced(named: &Target, now: Timestamp) -> Option<Timestamp> {
     let serves = named.in_place(now).map_or(named, AsRef::as_ref);
     serves.successor.as_ref().and(serves.spec.deprecation).filter(|end| *end > now)
+}
+
+/// Whether requests to an endpoint can be signed at this moment: it needs no credential, or one is usable or would be
+/// tried as a guess (`throttled`, `requests_spent`, `tokens_spent`).
+pub(crate) fn has_usable_credential(endpoint: &Endpoint, now: Micros) -> bool {
+    let may = |credential: &Arc<Credential>| match credential.state.usable(0, now) {
+        Ok(()) => true,
+        Err(unavailable) => unavailable.reason.is_guess(),
+    };
+    endpoint.credentials.is_empty() || endpoint.credentials.iter().any(may)
 }

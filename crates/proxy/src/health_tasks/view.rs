@@ -10,7 +10,11 @@ use policy::{
 use prost::Message as _;
 use proto::v1::{CredentialHealth, HealthReport, SharedState, TargetHealth};
 
-use crate::{clock::micros, health::ConfiguredTargets, state::ProxyState};
+use crate::{
+    clock::micros,
+    health::{ConfiguredTargets, has_usable_credential},
+    state::ProxyState,
+};
 
 /// Bytes that are left to the report's own fields.
 const ROOM: usize = 4 << 10;
@@ -54,10 +58,16 @@ pub(super) fn report(proxy: &ProxyState, targets: &ConfiguredTargets, name: &str
     report
 }
 
-/// Whether it may be used, in a word.
-const fn state(admission: BreakerState) -> &'static str {
-    match admission {
-        BreakerState::Open => "open",
+/// The state of a target, in the word shown to people. Without a credential that could be used, a target that is in
+/// use otherwise cannot be; one that is out of use stays `ejected` or `half_open`.
+fn target_state(target: &Target, breaker: BreakerState, now: Micros) -> &'static str {
+    match breaker {
+        BreakerState::Open | BreakerState::Warming { .. }
+            if !has_usable_credential(&target.endpoint, now) =>
+        {
+            "no_credential"
+        }
+        BreakerState::Open => HEALTHY,
         BreakerState::Warming { .. } => "warming",
         BreakerState::HalfOpen => "half_open",
         BreakerState::Ejected { .. } => "ejected",

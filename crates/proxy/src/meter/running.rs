@@ -6,8 +6,7 @@ use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
 use upstream::SentFlag;
 
-
-use crate::{health::OutcomeReporter};
+use crate::health::OutcomeReporter;
 
 /// The attempt that runs now.
 pub(super) struct ActiveAttempt {

@@ -7,8 +7,8 @@ use runtime::metrics::{Collect, Exposition};
 
 use super::table;
 use crate::{
-    gateway::ProxyState,
-    health::{ConfiguredTargets, has_usable_credential, key_state},
+    health::{ConfiguredTargets, has_usable_credential},
+    state::ProxyState,
 };
 
 /// Provider and model of the targets beyond those that are told apart.

@@ -9,7 +9,7 @@ use domain::{Attempt, AttemptOutcome, Usage};
 use runtime::metrics::{Histogram, Name, OTHER, SeriesKey};
 
 use super::table;
-use crate::admission::QueueRejection;
+use crate::context::QueueRejection;
 
 /// What a kind of token is called, and how many of them were used.
 type TokenKind = (&'static str, fn(&Usage) -> u64);

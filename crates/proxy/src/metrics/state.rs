@@ -7,7 +7,7 @@ use domain::Timestamp;
 use runtime::metrics::{Collect, Exposition};
 
 use super::table;
-use crate::gateway::ProxyState;
+use crate::state::ProxyState;
 
 /// Where the answers are.
 pub(crate) struct State {
@@ -17,10 +17,10 @@ pub(crate) struct State {
 
 impl Collect for State {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (in_flight, most) = (self.gateway.in_flight(), self.gateway.edge.max_in_flight);
+        let (in_flight, most) = (self.gateway.activity.in_flight(), self.gateway.edge.max_in_flight);
         to.gauge(&table::IN_FLIGHT)?.put([], in_flight as f64)?;
         to.gauge(&table::IN_FLIGHT_LIMIT)?.put([], most as f64)?;
-        to.gauge(&table::ACTIVE_STREAMS)?.put([], self.gateway.streams() as f64)?;
+        to.gauge(&table::ACTIVE_STREAMS)?.put([], self.gateway.activity.streams() as f64)?;
         self.config(to)?;
         self.spool(to)?;
         self.limits(to)?;

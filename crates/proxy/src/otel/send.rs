@@ -17,10 +17,7 @@ use runtime::ConfigError;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use upstream::{innermost, tls_config};
 
-
-use crate::{
-    settings::{OtlpProtocol, TraceSettings},
-};
+use crate::settings::{OtlpProtocol, TraceSettings};
 
 /// Longest wait for a connection to the collector.
 const CONNECT: Duration = Duration::from_secs(5);

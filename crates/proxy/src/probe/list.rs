@@ -7,13 +7,12 @@ use domain::{AttemptOutcome, Timeouts};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use policy::{Credential, Endpoint};
+use policy::{Credential, Endpoint, health::EndpointHealth};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
 
 use super::Probed;
-
-use crate::{attempt::by_status, health::EndpointHealth, state::ProxyState};
+use crate::{attempt::classify_status, state::ProxyState};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
 const MOST: usize = 4 << 20;
@@ -88,7 +87,7 @@ async fn exchange(proxy: &ProxyState, request: Request<Bytes>) -> Probed {
         Err(error) => return Probed::new(error.outcome),
     };
     let status = response.status().as_u16();
-    match by_status(status) {
+    match classify_status(status) {
         None => Probed::new(read(response.into_body()).await),
         // It answers that it has no such list, which is no fault of the endpoint.
         Some(outcome) if matches!(status, 404 | 405 | 410 | 501) => {

@@ -1,6 +1,6 @@
 //! Which client API is at a path, as the SDK of each dialect writes it.
 
-use wire::{Api, dialect::PathParamsRef};
+use wire::{Api, scan::PathParamsRef};
 
 /// What a path asks for.
 #[derive(Debug)]
@@ -102,8 +102,11 @@ fn with_model(path: &str, query: Option<&str>) -> Option<RouteMatch> {
         }
         _ => return Some(RouteMatch::Model(rest.to_owned())),
     }
-    let path =
-        PathParams { model: Some(wire::percent::decode(model)?), stream: Some(stream), version: Some(version) };
+    let path = PathParams {
+        model: Some(wire::percent::decode(model)?),
+        stream: Some(stream),
+        version: Some(version),
+    };
     Some(RouteMatch::Call(ApiCall { api, path }))
 }
 

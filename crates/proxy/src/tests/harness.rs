@@ -25,7 +25,6 @@ pub(super) use self::{
 };
 use usage_spool::{Reporter, Sink, SinkError, Spool, SpoolLimits};
 
-
 use crate::{
     context::Observer,
     edge,

@@ -20,11 +20,11 @@ fn quota(requests: u64, tokens: u64) -> Quota {
 #[test]
 fn a_rest_is_kept_to_and_never_shortened() {
     let key = CredentialState::default();
-    key.rest(Duration::from_secs(30), 0);
-    key.rest(Duration::from_secs(5), SECOND);
+    key.cool_down(Duration::from_secs(30), 0);
+    key.cool_down(Duration::from_secs(5), SECOND);
     assert_eq!(key.usable(0, 10 * SECOND), benched(UnavailableReason::Resting, 20));
     assert_eq!(key.usable(0, 30 * SECOND), Ok(()));
-    key.rest(Duration::MAX, 0);
+    key.cool_down(Duration::MAX, 0);
     assert_eq!(
         key.usable(0, 0),
         benched(UnavailableReason::Resting, 86_400),
@@ -35,11 +35,11 @@ fn a_rest_is_kept_to_and_never_shortened() {
 #[test]
 fn a_throttled_key_is_spared_for_a_second_and_a_rest_comes_first() {
     let key = CredentialState::default();
-    key.spare(0);
+    key.throttle(0);
     assert_eq!(key.usable(0, 0), benched(UnavailableReason::Throttled, 1));
     assert_eq!((key.usable(0, SECOND), key.shared(0)), (Ok(()), None), "a guess is not told on");
-    key.spare(SECOND);
-    key.rest(Duration::from_secs(3), SECOND);
+    key.throttle(SECOND);
+    key.cool_down(Duration::from_secs(3), SECOND);
     assert_eq!(key.usable(0, SECOND), benched(UnavailableReason::Resting, 3));
 }
 
@@ -125,7 +125,7 @@ fn what_the_provider_does_not_say_holds_nobody_back() {
 fn a_rest_and_a_refusal_are_shared_and_do_not_grow_with_the_telling() {
     let (a, b) = (CredentialState::default(), CredentialState::default());
     assert_eq!(a.shared(0), None);
-    a.rest(Duration::from_secs(30), 0);
+    a.cool_down(Duration::from_secs(30), 0);
     let told = a.shared(10 * SECOND).unwrap();
     assert!(!b.adopt(&told, 10 * SECOND));
     assert_eq!(

@@ -1,21 +1,18 @@
-//! Which of a provider's keys signs the next attempt: weighted by chance among those that may be used.
+//! Which of a provider's credentials signs the next attempt: drawn by weight among those that may be used.
 
 use std::{sync::Arc, time::Duration};
 
 use domain::ResourceId;
 
 use crate::{
-    health::{Micros, Unavailable, UnavailableReason},
+    health::{Micros, Moment, TRIAL_TIMEOUT, Unavailable, UnavailableReason},
     routing::SkipReason,
     snapshot::Credential,
 };
 
-/// How long a trial may go without telling its end; then the next may be taken.
-const TRIAL: Duration = Duration::from_secs(60);
-
-/// The key for the next attempt.
+/// The credential for the next attempt.
 #[derive(Debug)]
-pub enum NextKey {
+pub enum CredentialChoice {
     /// The endpoint needs none.
     NotNeeded,
     /// This one.
@@ -24,46 +21,61 @@ pub enum NextKey {
     NoneLeft,
 }
 
-/// Chooses a key that was not tried yet; `tokens` is what the attempt is expected to take of its allowance. With
-/// `desperate` one that might be served all the same will do as well ([`UnavailableReason::is_guess`]).
+/// What an attempt needs of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialQuery {
+    /// Tokens that the attempt may take of the credential's allowance.
+    pub tokens: u64,
+    /// Whether a credential that only seems to be exhausted will do as well ([`UnavailableReason::is_guess`]).
+    pub allow_exhausted: bool,
+}
+
+/// Selects a credential that was not tried yet, by weight.
 #[must_use]
-pub fn next_key(
+pub fn select_credential(
     credentials: &[Arc<Credential>],
     tried: &[ResourceId],
-    (tokens, desperate): (u64, bool),
-    now: Micros,
-    draw: u64,
-) -> NextKey {
+    query: CredentialQuery,
+    moment: Moment,
+) -> CredentialChoice {
     if credentials.is_empty() {
-        return NextKey::NotNeeded;
+        return CredentialChoice::NotNeeded;
     }
-    let due = |key: &&Arc<Credential>| !tried.contains(&key.id) && is_due(key, now);
-    let trial = || credentials.iter().find(|key| due(key) && key.state.take_trial(TRIAL, now));
-    // A refused key is tried again by one request when its time is over; that one has other keys to go on with. They
-    // come before another trial, or one request might meet every refused key there is.
-    if tried.is_empty()
-        && let Some(key) = trial()
-    {
-        return NextKey::Use(Arc::clone(key));
-    }
-    let may = |key: &Credential| match key.state.usable(tokens, now) {
-        Ok(()) => true,
-        Err(benched) => desperate && benched.reason.is_guess(),
+    let Moment { now, draw } = moment;
+    let is_due = |credential: &Credential| !tried.contains(&credential.id) && is_due(credential, now);
+    let trial = || {
+        credentials
+            .iter()
+            .find(|credential| is_due(credential) && credential.state.take_trial(TRIAL_TIMEOUT, now))
     };
-    let usable = || credentials.iter().filter(|key| !tried.contains(&key.id) && may(key));
-    let total: u64 = usable().map(|key| u64::from(key.weight)).sum();
+    // A refused credential is tried again by one request when its time is over. That comes first, while the request
+    // still has other credentials to go on with, and only once, so that no request meets every refused one there is.
+    if tried.is_empty()
+        && let Some(credential) = trial()
+    {
+        return CredentialChoice::Use(Arc::clone(credential));
+    }
+    let may_use = |credential: &Credential| match credential.state.usable(query.tokens, now) {
+        Ok(()) => true,
+        Err(unavailable) => query.allow_exhausted && unavailable.reason.is_guess(),
+    };
+    let usable =
+        || credentials.iter().filter(|credential| !tried.contains(&credential.id) && may_use(credential));
+    let total: u64 = usable().map(|credential| u64::from(credential.weight)).sum();
     let mut left = draw.checked_rem(total).unwrap_or_default();
-    let mut chosen = None;
-    // A key that is benched between the two looks leaves the last of the others.
-    for key in usable() {
-        chosen = Some(key);
-        let weight = u64::from(key.weight);
+    let mut selected = None;
+    // If a credential becomes unavailable between the two passes, the last of the others is taken.
+    for credential in usable() {
+        selected = Some(credential);
+        let weight = u64::from(credential.weight);
         if left < weight {
             break;
         }
         left -= weight;
     }
-    chosen.or_else(trial).map_or(NextKey::NoneLeft, |key| NextKey::Use(Arc::clone(key)))
+    selected
+        .or_else(trial)
+        .map_or(CredentialChoice::NoneLeft, |credential| CredentialChoice::Use(Arc::clone(credential)))
 }
 
 /// Whether a refused key may be tried again.
