@@ -57,7 +57,7 @@ pub enum SnapshotError {
 }
 
 impl SnapshotError {
-    /// Whether the file is of no use to anybody, whatever the settings and the version of the reader.
+    /// Whether the file is useless with any settings and to any version.
     fn is_damage(&self) -> bool {
         match self {
             Self::Io(_) | Self::Format(_) | Self::Open(OpenError::OtherKey) => false,
@@ -151,7 +151,7 @@ impl SnapshotFile {
         SavedSnapshot::decode(plain.as_slice()).map_err(|error| SnapshotError::Content(error.to_string()))
     }
 
-    /// Renames a damaged file into one of a few places, a free one or the oldest; says what was done.
+    /// Renames a damaged file into one of a few places, a free one or the oldest. Returns what was done, for the log.
     fn set_aside(&self, path: &Path, error: &SnapshotError) -> String {
         if !error.is_damage() {
             return error.to_string();

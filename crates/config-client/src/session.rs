@@ -30,10 +30,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How soon a renewal that failed is tried again while the old token is still good.
 const RENEW_AGAIN: Duration = Duration::from_secs(5);
 
-/// A client of the control plane whose calls carry the token.
+/// A client of the control plane that adds the token to its calls.
 pub type ControlPlane = ControlPlaneClient<InterceptedService<Channel, Bearer>>;
 
-/// Who the proxy is and where the other planes are.
+/// The identity of the proxy, and the addresses of the other planes.
 pub struct SessionSettings {
     /// The control plane's gRPC address, `http` or `https`.
     pub control_plane: Uri,
@@ -251,7 +251,7 @@ fn channel(flag: &str, uri: &Uri, tls: Option<&PeerTls>) -> Result<Channel, Conf
     Ok(endpoint.connect_lazy())
 }
 
-/// An error with its causes: tonic's own text says only that something failed.
+/// An error with its causes: tonic's own text names no cause.
 fn sources(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,4 +1,4 @@
-//! What the configuration client is told when it starts.
+//! The settings of the configuration client.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ pub type Install = Arc<dyn Fn(&ConfigRows) -> Result<(), String> + Send + Sync>;
 /// What the configuration client needs to know besides how to reach the control plane.
 #[derive(Clone, Debug)]
 pub struct ConfigSettings {
-    /// Where the proxy stands, in the operator's words; shown beside its name.
+    /// The proxy's region, as the operator named it; shown beside its name.
     pub region: String,
     /// Holds `snapshot/`; belongs to this proxy alone.
     pub data_dir: PathBuf,
-    /// How long a snapshot that nobody confirms any more may serve.
+    /// How long a snapshot may serve after a control plane last confirmed it.
     pub max_snapshot_age: Duration,
     /// Silence after which the control plane counts as dead; it speaks every 5 s.
     pub silence: Duration,

@@ -18,7 +18,7 @@ const NEVER: i64 = i64::MIN;
 pub struct Rejected {
     /// The version that does not serve.
     pub version: Version,
-    /// What the compiler said of it.
+    /// Why it was refused, as the compiler reported it.
     pub reason: String,
 }
 

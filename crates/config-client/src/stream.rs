@@ -136,7 +136,7 @@ impl Stream {
     }
 }
 
-/// A row whose bytes keep no part of a network buffer alive, however few of them stay.
+/// A copy of a row, so that its bytes keep no network buffer alive.
 fn detached(row: v1::Resource) -> v1::Resource {
     let own = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
     v1::Resource {

@@ -66,7 +66,7 @@ fn read(flag: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|error| ConfigError::new(flag, format!("{}: {error}", path.display())))
 }
 
-/// tonic takes a file without any certificate for an empty list, and then trusts nobody without saying why.
+/// tonic takes a file without any certificate for an empty list, and then refuses every server without naming the cause.
 fn check_certificates(flag: &str, pem: &[u8]) -> Result<(), ConfigError> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     match certificates {

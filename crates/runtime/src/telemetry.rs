@@ -1,30 +1,24 @@
 //! Logs: one line per event on stderr, as text for people or JSON for machines; the level changes while the process runs.
 
+mod control;
 mod lines;
 mod ops;
 
-use std::{
-    io::IsTerminal as _,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{io::IsTerminal as _, sync::Mutex, time::Duration};
 
 use clap::{Args, ValueEnum};
-use secrets::{check_token_strength, same};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
-};
+use secrets::check_token_strength;
+use tracing_subscriber::{fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _};
 
-use self::lines::LogWriter;
 pub use self::ops::{Sampling, routes};
+use self::{
+    control::{CONTROL, Control, parse},
+    lines::LogWriter,
+};
 use crate::ConfigError;
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Longest directives, in bytes.
-const MAX_DIRECTIVES: usize = 4 << 10;
-
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -47,16 +41,6 @@ pub struct LogSettings {
     /// Lets other hosts change log level and sampling at the ops port; without it only this host may.
     #[arg(long, env = "PORTCULLIS_OPS_TOKEN", hide_env_values = true, global = true)]
     pub ops_token: Option<String>,
-}
-
-/// The subscriber is the process's, and so is what changes it.
-static CONTROL: OnceLock<Control> = OnceLock::new();
-
-struct Control {
-    filter: reload::Handle<EnvFilter, Registry>,
-    directives: Mutex<Arc<str>>,
-    lines: LogWriter,
-    token: Option<String>,
 }
 
 /// Installs the process's subscriber.
@@ -94,58 +78,8 @@ pub fn flush() {
     }
 }
 
-/// Log lines dropped so far because nobody read stderr fast enough.
+/// Log lines dropped so far because stderr was not read fast enough.
 #[must_use]
 pub fn dropped_lines() -> u64 {
     CONTROL.get().map_or(0, |control| control.lines.dropped())
-}
-
-impl Control {
-    fn directives(&self) -> Arc<str> {
-        Arc::clone(&self.directives.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn apply(&self, directives: &str, filter: EnvFilter) -> Result<(), reload::Error> {
-        let mut current = self.directives.lock().unwrap_or_else(PoisonError::into_inner);
-        self.filter.reload(filter)?;
-        *current = directives.into();
-        Ok(())
-    }
-
-    fn is_token(&self, presented: &str) -> bool {
-        self.token.as_ref().is_some_and(|token| same(token.as_bytes(), presented.as_bytes()))
-    }
-}
-
-/// Reads directives. A bare word has to be a level: the filter would take `inof` for the name of a module.
-fn parse(directives: &str) -> Result<EnvFilter, String> {
-    if directives.len() > MAX_DIRECTIVES {
-        return Err(format!("is longer than {MAX_DIRECTIVES} bytes"));
-    }
-    let parts: Vec<&str> = directives.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        return Err("is empty; say a level, such as info".to_owned());
-    }
-    match parts.iter().find(|part| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err()) {
-        Some(word) => Err(format!("{word:?} is no level; they are off, error, warn, info, debug, trace")),
-        None => parts.join(",").parse::<EnvFilter>().map_err(|error| error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_level_is_refused() {
-        for good in
-            ["info", "WARN", "info,proxy=debug", " info , portcullis::request=off", "off,proxy[a]=info"]
-        {
-            assert!(parse(good).is_ok(), "{good}");
-        }
-        for bad in ["", " , ", "inof", "info,proxy", "proxy=loud", "a=b=c"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-        assert!(parse(&"a=info,".repeat(1_000)).is_err());
-    }
 }

@@ -1,4 +1,4 @@
-//! Credentials that have to be made into something for each request, or fetched ahead of it.
+//! Authentication of requests: a header as it is, an AWS signature for each request, or a token fetched ahead of it.
 
 mod aws;
 mod google;
@@ -27,7 +27,7 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 /// The tokens of all credentials that need one.
 #[derive(Default)]
 pub struct TokenCache {
-    held: ArcSwap<HashMap<ResourceId, CachedToken>>,
+    tokens: ArcSwap<HashMap<ResourceId, CachedToken>>,
 }
 
 /// The token of one credential.
@@ -35,7 +35,7 @@ pub struct TokenCache {
 struct CachedToken {
     account: Arc<ServiceAccount>,
     token: watch::Receiver<Option<HeaderValue>>,
-    /// Ends the task that renews it, once nobody holds it any more.
+    /// Ends the task that renews it when the last copy is dropped.
     _stop: Arc<DropGuard>,
 }
 
@@ -70,31 +70,33 @@ impl TokenCache {
 
     /// The token, waited for only where there has never been one.
     async fn token(&self, credential: ResourceId, deadline: Instant) -> Option<HeaderValue> {
-        let mut token = self.held.load().get(&credential)?.token.clone();
+        let mut token = self.tokens.load().get(&credential)?.token.clone();
         let ready = tokio::time::timeout_at(deadline, token.wait_for(Option::is_some)).await;
         ready.ok()?.ok()?.clone()
     }
 
     /// Keeps tokens for the accounts of a snapshot and for no others.
     pub fn keep(&self, snapshot: &Snapshot, upstream: &Arc<Upstream>) {
-        let before = self.held.load();
-        let mut held = HashMap::new();
+        let before = self.tokens.load();
+        let mut tokens = HashMap::new();
         for credential in snapshot.credentials() {
             let Sign::Google(account) = &credential.sign else { continue };
-            let same = before.get(&credential.id).filter(|held| held.account == *account);
+            let same = before.get(&credential.id).filter(|cached| cached.account == *account);
             let entry = same.cloned().unwrap_or_else(|| start(account, upstream));
-            held.insert(credential.id, entry);
+            tokens.insert(credential.id, entry);
         }
-        self.held.store(Arc::new(held));
+        self.tokens.store(Arc::new(tokens));
     }
 }
 
-/// Starts to keep one account's token; ends when nobody holds it any more.
+/// Starts the task that keeps one account's token fresh; it ends when the last copy of the token is dropped.
 fn start(account: &Arc<ServiceAccount>, upstream: &Arc<Upstream>) -> CachedToken {
     let (sender, token) = watch::channel(None);
     let stop = CancellationToken::new();
-    let (account, upstream, stopped) = (Arc::clone(account), Arc::clone(upstream), stop.clone());
-    let held = CachedToken { account: Arc::clone(&account), token, _stop: Arc::new(stop.drop_guard()) };
+    let stopped = stop.clone();
+    let account = Arc::clone(account);
+    let upstream = Arc::clone(upstream);
+    let cached = CachedToken { account: Arc::clone(&account), token, _stop: Arc::new(stop.drop_guard()) };
     tokio::spawn(async move {
         let renewing = renew(&account, &upstream, &sender);
         tokio::select! {
@@ -102,7 +104,7 @@ fn start(account: &Arc<ServiceAccount>, upstream: &Arc<Upstream>) -> CachedToken
             () = renewing => {}
         }
     });
-    held
+    cached
 }
 
 /// Exchanges an account for tokens, each ahead of the end of the one before.
@@ -117,7 +119,7 @@ async fn renew(account: &ServiceAccount, upstream: &Upstream, sender: &watch::Se
                 life.saturating_sub(AHEAD).max(life / 2)
             }
             Err(error) => {
-                // The token in use may still be good; a provider that refuses it says so.
+                // The token in use may still be good; if it is not, the provider refuses it.
                 tracing::warn!(
                     account = account.client_email,
                     error,

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Error;
 /// A request that brought no response head.
 #[derive(Debug)]
 pub struct SendError {
-    /// Which side of sending failed.
+    /// Which step of sending failed.
     pub outcome: AttemptOutcome,
     /// The text of the cause.
     pub detail: String,
@@ -20,7 +20,7 @@ impl SendError {
     }
 }
 
-/// Whose fault a failed send is.
+/// Which step of sending failed.
 fn classify(error: &Error) -> AttemptOutcome {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -38,7 +38,7 @@ fn classify(error: &Error) -> AttemptOutcome {
     if error.is_connect() { AttemptOutcome::Connect } else { AttemptOutcome::Cut }
 }
 
-/// The last error of the chain: the one that says what happened.
+/// The text of the last error of the chain, which is the cause.
 #[must_use]
 pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;

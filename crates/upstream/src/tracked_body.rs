@@ -1,4 +1,4 @@
-//! A request body that says when it was handed to a connection.
+//! A request body that records when it was handed to a connection.
 
 use std::{
     convert::Infallible,

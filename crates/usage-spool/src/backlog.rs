@@ -47,7 +47,7 @@ impl Backlog {
         self.events.load(Ordering::Acquire)
     }
 
-    /// How long the oldest has waited; `None`: nothing waits.
+    /// How long the oldest has waited; nothing where no event waits.
     pub(crate) fn age(&self, now_us: i64) -> Option<Duration> {
         match self.oldest_us.load(Ordering::Acquire) {
             0 => None,

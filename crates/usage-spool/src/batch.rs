@@ -40,7 +40,7 @@ impl Batch {
         self.events.len() >= BATCH_EVENTS || self.bytes >= BATCH_BYTES
     }
 
-    /// Adds an event and says which request it is of.
+    /// Adds an event and returns the id of its request.
     pub(crate) fn push(&mut self, payload: &[u8]) -> Result<Bytes, DecodeError> {
         let bytes = Bytes::copy_from_slice(payload);
         let Outline { request, at_us } = Outline::decode(bytes.clone())?;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outline_is_enough_until_somebody_asks() {
+    fn an_outline_is_enough_until_the_whole_event_is_needed() {
         let event = v1::UsageEvent {
             request: Bytes::from_static(b"r"),
             at_us: -5,

@@ -1,4 +1,4 @@
-//! Why the spool refuses: each line names the file or folder and says what to do.
+//! The errors of the spool: each text names the file or folder and tells the operator what to do.
 
 use std::{
     io,
@@ -26,9 +26,9 @@ pub enum SpoolError {
     Damaged {
         /// The segment.
         file: PathBuf,
-        /// Where, in bytes from its start.
+        /// Position of the damage, in bytes from the start of the file.
         offset: u64,
-        /// What is wrong there.
+        /// What is wrong at this position.
         what: &'static str,
     },
     /// A segment was written by a newer version. The caller exits (64); no file was changed.
@@ -64,7 +64,7 @@ pub enum SpoolError {
     /// A second reporter was asked for; two would send everything twice.
     #[error("the usage spool has a reporter already")]
     SecondReporter,
-    /// The file system said no. What was accepted before stays where it is.
+    /// The file system refused. What was accepted before is kept.
     #[error("usage spool: cannot {what} {}: {source}", path.display())]
     Io {
         /// What was tried.

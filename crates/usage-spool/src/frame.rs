@@ -10,7 +10,7 @@ pub(crate) const HEAD: usize = 13;
 /// Largest payload in bytes; far above any real record, and one fits a gRPC message with room to spare.
 pub(crate) const MAX_PAYLOAD: usize = 1 << 20;
 
-/// What a record says.
+/// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -47,7 +47,7 @@ pub(crate) enum Parsed<'a> {
     Bad,
 }
 
-/// What a place that holds no whole record turned out to be, once nobody writes to the segment any more.
+/// What a place without a whole record turned out to be, once no writer appends to the segment any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
     /// Nothing readable follows: a write cut by death, or what power loss left.
@@ -101,7 +101,7 @@ pub(crate) fn parse(bytes: &[u8], seed: u32) -> Parsed<'_> {
     Parsed::Record { kind, payload, size: HEAD + length }
 }
 
-/// Whether a record whose payload is damaged was an event, as far as its head still tells.
+/// Whether a record with a damaged payload was an event, as far as its head still tells.
 pub(crate) fn was_event(bytes: &[u8], seed: u32) -> bool {
     head(bytes, seed).is_some_and(|(kind, ..)| kind == Kind::Event)
 }

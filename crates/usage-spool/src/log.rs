@@ -100,7 +100,7 @@ impl Log {
         })
     }
 
-    /// Appends one record and says to which segment. When this returns, the record survives the death of the process.
+    /// Appends one record and returns the number of its segment. When this returns, the record survives the death of the process.
     pub(crate) fn append(&self, kind: Kind, payload: impl FnOnce(&mut Vec<u8>)) -> Result<u64, SpoolError> {
         BUFFER.with_borrow_mut(|buffer| {
             frame::start(buffer);
@@ -171,7 +171,7 @@ impl Log {
         self.rotation().live.iter().find(|segment| segment.header.number > number).cloned()
     }
 
-    /// Turns from the segment `from` to a fresh one, unless somebody did already.
+    /// Replaces the segment `from` by a fresh one as the one to write to, unless another thread already did.
     pub(crate) fn rotate(&self, from: u64) -> Result<(), SpoolError> {
         let mut rotation = self.rotation();
         if self.current() != from {

@@ -28,7 +28,7 @@ pub struct Recovery {
     pub rebooted: bool,
     /// Events that wait for the ledger, the booked orphans not included.
     pub events: u64,
-    /// Requests whose process died; booked as estimates.
+    /// Requests of processes that died before the requests ended; booked as estimates.
     pub orphans: u64,
     /// Records that were cut while they were written.
     pub torn: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Old {
     pub(crate) seed: u32,
 }
 
-/// Everything the folder says.
+/// Everything that the scan of the folder found.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) segments: Vec<Old>,
@@ -178,7 +178,8 @@ impl Found {
         Ok(())
     }
 
-    /// One event per request whose process died: what it reserved, because nobody can know what the provider billed.
+    /// One event per request that was open when its process died: what it reserved, because it is unknown what the
+    /// provider billed.
     pub(crate) fn orphans(&mut self, now_us: i64) -> Vec<v1::UsageEvent> {
         self.closed = HashSet::new();
         let mut orphans: Vec<_> =
@@ -188,7 +189,7 @@ impl Found {
     }
 }
 
-/// The highest offset that the segment itself says was on the disk.
+/// The highest offset that the segment itself notes as synced to the disk.
 fn synced(bytes: &[u8], seed: u32) -> u64 {
     let (mut at, mut highest) = (HEADER, 0);
     while at < bytes.len() {

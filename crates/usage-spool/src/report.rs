@@ -68,7 +68,7 @@ impl<S: Sink> Reporter<S> {
         Ok(Self { spool, tail: Arc::new(Mutex::new(tail)), sink })
     }
 
-    /// Reports until told to stop. May be stopped or dropped at any await: what was not acknowledged is sent again.
+    /// Reports until `shutdown` is cancelled. May be stopped or dropped at any await: what was not acknowledged is sent again.
     pub async fn run(&self, shutdown: &CancellationToken) {
         shutdown.run_until_cancelled(self.report_for_ever()).await;
     }
@@ -100,7 +100,7 @@ impl<S: Sink> Reporter<S> {
         }
     }
 
-    /// Until every event that was written is acknowledged, also one whose writer is not back from writing it.
+    /// Until every event that was written is acknowledged, also one that a writer is just about to finish writing.
     async fn report_rest(&self) {
         self.report_all().await;
         while self.spool.pending_events() > 0 {

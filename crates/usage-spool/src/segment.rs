@@ -150,7 +150,7 @@ impl Segment {
         }
     }
 
-    /// Whether a write was torn in it (or something unreadable seen): nobody should begin another one.
+    /// Whether a write was torn in it, or something unreadable was seen: no further write should go to it.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
     }

@@ -140,7 +140,7 @@ impl Spool {
         self.shared.backlog.events()
     }
 
-    /// How long the oldest of them has waited since its request ended; `None`: nothing waits.
+    /// How long the oldest of them has waited since its request ended; nothing where no event waits.
     #[must_use]
     pub fn oldest_pending(&self) -> Option<Duration> {
         self.shared.backlog.age(Timestamp::now().micros())
@@ -181,7 +181,7 @@ fn lock(dir: &Path) -> Result<File, SpoolError> {
     }
 }
 
-/// Segments whose creation was cut short hold nothing.
+/// Removes segments that were not created completely; they hold no records.
 fn remove_unfinished(dir: &Path) -> Result<(), SpoolError> {
     for entry in fs::read_dir(dir).map_err(SpoolError::io("list the folder", dir))? {
         let path = entry.map_err(SpoolError::io("list the folder", dir))?.path();

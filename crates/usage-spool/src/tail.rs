@@ -229,7 +229,7 @@ impl Tail {
         true
     }
 
-    /// Skips what is no record in a segment nobody writes to. Everything up to the next record, or to the end.
+    /// Skips what is no record in a segment that is no longer written to. Everything up to the next record, or to the end.
     fn skip_gap(&mut self) -> Result<bool, SpoolError> {
         let Some(item) = self.items.back_mut() else { return Ok(false) };
         let mut rest = Vec::new();
@@ -342,7 +342,8 @@ impl Tail {
         Ok(!self.open.pins(number))
     }
 
-    /// When nothing has happened for a while: turns from a segment whose work is all done, so that it can be deleted.
+    /// After a while without events: starts a fresh segment if all of the current one is acknowledged, so that it can
+    /// be deleted.
     pub(crate) fn retire_idle(&mut self) -> Result<(), SpoolError> {
         let at_rest = self.batch.is_empty() && self.shared.backlog.events() == 0;
         let used = self.read.offset > HEADER as u64 && self.read.segment == self.shared.log.current();

@@ -59,7 +59,8 @@ impl Names {
         })
     }
 
-    /// `None`: unknown, and there is room for it.
+    /// The number of a value that is known, or [`OTHER`] where there is no room for another; nothing for a new value
+    /// that there is room for.
     fn find(&self, text: &str) -> Option<Name> {
         let known = self.known.load();
         match known.by_text.get(text) {
@@ -115,7 +116,7 @@ impl SeriesKey for &'static str {
 }
 
 /// The series of one metric: the first so many, all others in those of [`OTHER`]. Recording takes no lock, so that a
-/// scrape, which reads for milliseconds, holds nobody up; a new series copies the table.
+/// scrape, which reads for milliseconds, delays no request; a new series copies the table.
 #[derive(Debug)]
 pub struct Family<K, V> {
     series: ArcSwap<HashMap<K, Arc<V>>>,

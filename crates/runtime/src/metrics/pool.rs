@@ -8,7 +8,7 @@ use super::{
     table::{CONNECTIONS, CONNECTIONS_LIMIT},
 };
 
-/// How a pool stands.
+/// The state of a connection pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
     /// Open connections that are not in use.

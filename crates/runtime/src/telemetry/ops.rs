@@ -19,9 +19,9 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CONTROL, Control, parse};
+use super::control::{CONTROL, Control, parse};
 
-/// The share of requests that are traced, 0 to 1; shared with whoever samples by it.
+/// The share of requests that are traced, 0 to 1; shared with the code that samples by it.
 #[derive(Clone, Debug)]
 pub struct Sampling(Arc<AtomicU64>);
 
