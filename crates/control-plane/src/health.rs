@@ -21,7 +21,7 @@ pub(crate) use self::{
     view::{keys, targets},
 };
 
-/// What nobody repeats for so long is not believed any more; a proxy reports every 10 s at least.
+/// Reports that are older than this are dropped; a proxy reports every 10 s at least.
 const HOLDS: Duration = Duration::from_secs(30);
 /// All reports together, in bytes of the wire.
 const MOST_BYTES: usize = 256 << 20;

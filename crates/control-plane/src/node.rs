@@ -167,7 +167,7 @@ const JOIN: TokenKind = TokenKind {
 pub struct Token {
     /// The secret itself.
     pub text: String,
-    /// Whether it may be shown, because nobody has seen it yet.
+    /// Whether it may be shown, because this start created it.
     pub new: bool,
     /// Whether the operator set it; else the data directory keeps it.
     pub configured: bool,
@@ -176,7 +176,7 @@ pub struct Token {
 /// Adds more services on the same store to the gRPC port, and starts what they do beside answering.
 pub type Mount = fn(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &Metrics, &CancellationToken);
 
-/// A control plane whose listeners are bound and whose store is open.
+/// A control plane with bound listeners and an open store.
 pub struct ControlNode {
     /// Opens and seals secrets.
     pub keyring: Arc<Keyring>,
@@ -186,7 +186,7 @@ pub struct ControlNode {
     pub admin_token: Token,
     /// The token that proxies join by.
     pub join_token: String,
-    /// Whether nobody had written any configuration before this start.
+    /// Whether the store held no configuration before this start.
     pub new: bool,
     /// The admin API, to be used from within.
     pub state: Arc<AdminState>,

@@ -3,7 +3,7 @@
 //! Nothing here does I/O: a dry run and the real one follow the same plan.
 
 mod check;
-mod world;
+mod graph;
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use runtime::outbound::Filter;
 use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring};
 use store::ResourceDraft;
 
-pub(crate) use world::ConfigGraph;
+pub(crate) use graph::ConfigGraph;
 
 /// Why a plan cannot be carried out.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
             let Desired { path, tenant, name, spec, secret } = wanted;
             let owner = tenant.map(|tenant| self.after.id(Kind::Tenant, None, &tenant));
             if owner == Some(None) {
-                self.errors.push(FieldError::new(path, "the tenant is not there"));
+                self.errors.push(FieldError::new(path, "the tenant does not exist"));
                 continue;
             }
             kept.insert(self.put(DesiredResource { path, tenant: owner.flatten(), name, spec, secret }));
@@ -189,7 +189,7 @@ impl<'a> Planner<'a> {
         if !self.plan.deletes.is_empty() {
             // Owners were taken before what they own; backwards is what is owned first.
             self.plan.deletes.reverse();
-            check::nothing_dangles(self.before, &self.after).map_err(PlanError::Conflict)?;
+            check::check_references(self.before, &self.after).map_err(PlanError::Conflict)?;
         }
         Ok(self.plan)
     }

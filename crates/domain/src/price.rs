@@ -46,7 +46,7 @@ with_fine_rates! {
         /// A million characters of text that is spoken.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub characters: Option<Rate>,
-        /// Rates of requests whose whole input is longer than a number of tokens.
+        /// Rates of requests with more input tokens than a number.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub long_context: Vec<LongContext>,
         /// Rates of other service tiers.
@@ -88,7 +88,7 @@ with_fine_rates! {
     }
 }
 
-/// What an attempt cost, or that nobody knows: an unknown price is never shown as $0.
+/// What an attempt cost, if that is known: an unknown price is never shown as $0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// The model has a price.

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(found(&[("a", &["x", "b"]), ("b", &["a"])]), ["pools.p1.route: a cycle: a → b → a"]);
         let (b, c) = ("pools.p0.route: a cycle: b → c → b", "pools.p0.route: a cycle: c → c");
         assert_eq!(found(&[("a", &["b"]), ("b", &["c"]), ("c", &["c", "b"])]), [c, b]);
-        // Two ways to one place are none, and neither is a name that nobody has.
+        // Two ways to one place are none, and neither is an unknown name.
         assert_eq!(found(&[("a", &["b", "c", "gone"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])]), [""; 0]);
     }
 

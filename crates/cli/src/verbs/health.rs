@@ -29,7 +29,7 @@ pub(super) fn run(connection: &Connection, output: Output, out: &mut impl Write)
     writeln!(out)?;
     render::table(out, &KEY_COLUMNS.map(str::to_owned), &keys)?;
     for proxy in answer["truncated"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        writeln!(out, "{} has more than it can tell", proxy.escape_debug())?;
+        writeln!(out, "{} has more targets and keys than fit into its report", proxy.escape_debug())?;
     }
     Ok(())
 }

@@ -26,11 +26,11 @@ pub(crate) struct Report {
     at: Instant,
 }
 
-/// What is seen of something, whose ids were read.
+/// The health of a target or a credential, with its ids decoded.
 pub(crate) struct Seen<T> {
     /// The provider's id, or the credential's.
     pub(crate) id: ResourceId,
-    /// Whose it is; `None`: the operator's.
+    /// The tenant that owns it; `None` for the operator.
     pub(crate) owner: Option<ResourceId>,
     pub(crate) health: T,
 }
@@ -105,7 +105,7 @@ fn short(text: &str) -> Result<(), Malformed> {
     }
 }
 
-/// `None`: in the words of a newer version.
+/// The record that a proxy shares; `None` when a newer version wrote numbers that this one cannot hold.
 fn shared(told: &SharedState) -> Option<HealthRecord> {
     let SharedState { ejected, epoch, left_us, warm_up_us, times, dead, rest_us } = *told;
     Some(HealthRecord {

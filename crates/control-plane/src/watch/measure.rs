@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use runtime::metrics::{Collect, Exposition};
 use tokio::sync::watch;
 
-use super::{newest::LatestVersion, proxies::Proxies};
+use super::{latest_version::LatestVersion, proxies::Proxies};
 
 /// Where the answers are.
 pub(super) struct Progress {

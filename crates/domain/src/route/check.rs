@@ -23,7 +23,7 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 pub type Problem = (String, String);
 
 impl RouteSpec {
-    /// What is wrong with it by itself; expressions and references are looked at by whoever knows more.
+    /// What is wrong with it by itself; expressions and references are checked where they can be resolved.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
@@ -260,7 +260,7 @@ impl<'a> TierView<'a> {
                 say(format!("targets[{index}].concurrent"), "must be at least 1".to_owned());
             }
             if !models.insert(&target.model) {
-                say(format!("targets[{index}].model"), "stands in this tier twice".to_owned());
+                say(format!("targets[{index}].model"), "is named twice in this tier".to_owned());
             }
         }
     }

@@ -52,7 +52,7 @@ async fn is_there(connection: &mut AnyConnection, day: i64) -> Result<bool> {
 }
 
 async fn make(connection: &mut AnyConnection, day: i64) -> Result<()> {
-    // Whoever else makes partitions waits here, and inserts of days without one.
+    // Other processes that make partitions wait here, and so do inserts of days without one.
     let lock = "LOCK TABLE usage_events_default IN ACCESS EXCLUSIVE MODE";
     connection.execute(sqlx::raw_sql(lock)).await?;
     if is_there(connection, day).await? {

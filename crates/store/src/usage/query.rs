@@ -135,7 +135,7 @@ pub struct Totals {
     pub requests: u64,
     /// Requests that ended in an error, a cut stream or the proxy's death.
     pub errors: u64,
-    /// Attempts whose usage is an estimate.
+    /// Attempts with estimated usage.
     pub estimated: u64,
     /// Attempts that used tokens of a model without a price: their cost is missing in `cost`, not zero.
     pub unpriced: u64,

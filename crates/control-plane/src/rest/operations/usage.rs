@@ -75,7 +75,7 @@ async fn usage(state: &AdminState, request: &AdminRequest) -> Result<Response, A
 /// Sums of one group.
 #[derive(Debug, Serialize, JsonSchema)]
 struct UsageItem {
-    /// One field per dimension that was asked for; `null`: nobody named a user or feature.
+    /// One field per dimension that was asked for; `null`: the requests named no user or feature.
     #[serde(flatten)]
     group: Map<String, Value>,
     /// Requests; each counts where its last attempt went.
@@ -84,7 +84,7 @@ struct UsageItem {
     attempts: u64,
     /// Requests that ended in an error, a cut stream or the proxy's death.
     errors: u64,
-    /// Attempts whose usage is an estimate.
+    /// Attempts with estimated usage.
     estimated: u64,
     /// Attempts at models without a price: their cost is missing in `cost_usd`, not zero.
     unpriced: u64,
