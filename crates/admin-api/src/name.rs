@@ -90,7 +90,9 @@ fn check_model(text: &str) -> Result<(), String> {
     let reference: ModelRef = text.parse()?;
     check_plain(&reference.provider, "")?;
     if reference.model.chars().any(|c| c.is_control() || c.is_whitespace() || "?#%".contains(c)) {
-        return Err(format!("{text:?} is not a model's name: no spaces, control characters, '?', '#' or '%'"));
+        return Err(format!(
+            "{text:?} is not a model's name: no spaces, control characters, '?', '#' or '%'"
+        ));
     }
     Ok(())
 }

@@ -282,7 +282,8 @@ impl ControlNode {
         for port in inside.into_iter().chain([self.port]) {
             tasks.spawn(port.serve(routes.clone(), shutdown.clone()));
         }
-        let (router, stop) = (rest::router(self.state), shutdown.clone());
+        let router = rest::router(self.state);
+        let stop = shutdown.clone();
         tasks.spawn(async move { rest::serve(self.listener, router, stop).await.context("the admin API") });
         Ok(tasks)
     }
@@ -319,7 +320,9 @@ pub async fn run(
         "admin_token": node.admin_token.new.then_some(&node.admin_token.text),
     });
     let text = format!("ready: admin http://{}, gRPC {}, ops http://{ops_addr}", node.admin, node.grpc_url());
-    let (readiness, store, closing) = (Readiness::new(), node.store(), node.store());
+    let readiness = Readiness::new();
+    let store = node.store();
+    let closing = node.store();
     let database = readiness.latch("database");
     database.set(true); // it was just opened
     let metrics = Metrics::default();

@@ -147,7 +147,8 @@ impl<'a> Planner<'a> {
         let stored = key.sealed.as_deref().and_then(ApiKeyDigests::decode);
         let previous = stored.zip(grace_ends).map(|(seal, until)| (seal.current, until));
         let sealed = ApiKeyDigests { current: self.keyring.digest(minted.reveal()), previous }.encode();
-        let (id, name) = (key.id, key.name.clone());
+        let id = key.id;
+        let name = key.name.clone();
         let fields = vec!["secret".to_owned()];
         let secret = minted.reveal().to_owned();
         self.plan.secrets.push(ShownSecret {
@@ -170,7 +171,9 @@ impl<'a> Planner<'a> {
     pub(crate) fn delete(&mut self, id: ResourceId) {
         let Some(row) = self.after.remove(id) else { return };
         let tenant = row.tenant.and_then(|id| self.before.get(id)).map(|tenant| tenant.name.clone());
-        let (kind, name, fields) = (row.kind(), row.name, Vec::new());
+        let kind = row.kind();
+        let name = row.name;
+        let fields = Vec::new();
         self.plan.changes.push(DiffEntry { kind, name, tenant, change: Change::Delete, fields });
         self.plan.deletes.push(id);
     }

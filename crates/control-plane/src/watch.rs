@@ -70,7 +70,8 @@ impl WatchService {
     /// How far the proxies have come.
     #[must_use]
     pub fn progress(&self) -> Arc<dyn Collect> {
-        let (newest, proxies) = (self.newest.clone(), Arc::clone(&self.shared.proxies));
+        let newest = self.newest.clone();
+        let proxies = Arc::clone(&self.shared.proxies);
         Arc::new(measure::Progress { newest, proxies })
     }
 

@@ -47,7 +47,8 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        let whole = self.0 / 10_000;
+        let rest = self.0 % 10_000;
         if rest == 0 {
             return write!(f, "{whole}%");
         }

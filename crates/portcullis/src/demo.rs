@@ -39,7 +39,9 @@ pub(crate) fn providers(simulator: SocketAddr) -> impl Iterator<Item = (String, 
 
 /// The demo's configuration.
 pub(crate) fn document(simulator: SocketAddr) -> String {
-    let (mut providers, mut prices, mut routes) = (String::new(), String::new(), String::new());
+    let mut providers = String::new();
+    let mut prices = String::new();
+    let mut routes = String::new();
     for (name, base_url) in self::providers(simulator) {
         let own = name.strip_prefix("demo-");
         let dialect = own.map_or(String::new(), |dialect| format!("dialect: {dialect}, "));

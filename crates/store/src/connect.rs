@@ -60,7 +60,9 @@ impl Store {
         let (committed, _) = watch::channel(revision);
         let mut listener = JoinSet::new();
         if let Dialect::Postgres(url) = &dialect {
-            let (url, committed, closed) = (url.clone(), committed.clone(), pool.close_event());
+            let url = url.clone();
+            let committed = committed.clone();
+            let closed = pool.close_event();
             listener.spawn(notices::follow(url, closed, move |revision| newest(&committed, revision)));
         }
         Ok(Self { inner: Arc::new(Inner { id, pool, dialect, writers, committed, _listener: listener }) })

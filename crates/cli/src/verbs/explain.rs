@@ -14,7 +14,8 @@ pub(super) fn run(arguments: ExplainArgs, out: &mut impl Write) -> Result<(), Cl
     if tags.len() < tag.len() {
         return Err(CliError::Config("--tag: a name is given twice".to_owned()));
     }
-    let (client, output) = (Client::new(connection)?, *output);
+    let client = Client::new(connection)?;
+    let output = *output;
     let ExplainArgs { tenant, key, model, api, region, user, feature, session, prompt, .. } = arguments;
     let asked =
         ExplainRequest { tenant, key, model, api, region, user, feature, session, tags, body, prompt };

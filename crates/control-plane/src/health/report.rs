@@ -53,7 +53,8 @@ impl Report {
             health.state = proto::state_from(&health.state).to_owned();
             seen(&health.id.clone(), &health.owner.clone(), health)
         });
-        let (targets, keys) = (targets.collect::<Result<_, _>>()?, keys.collect::<Result<_, _>>()?);
+        let targets = targets.collect::<Result<_, _>>()?;
+        let keys = keys.collect::<Result<_, _>>()?;
         Ok(Self { proxy, region, targets, keys, truncated, bytes, at })
     }
 

@@ -60,7 +60,8 @@ impl AdminState {
             {
                 let spec =
                     Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
-                let (path, name) = (String::new(), name.to_owned());
+                let path = String::new();
+                let name = name.to_owned();
                 planner.put(DesiredResource { path, tenant: None, name, spec, secret: None });
             }
             Ok(())

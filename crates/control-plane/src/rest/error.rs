@@ -96,7 +96,8 @@ impl ApiError {
     }
 
     pub(super) fn stale(revision: u64) -> Self {
-        let detail = format!("the resource was changed after it was read; its current revision is {revision}");
+        let detail =
+            format!("the resource was changed after it was read; its current revision is {revision}");
         Self::new(412, "stale", "Changed in the meantime", detail)
     }
 }

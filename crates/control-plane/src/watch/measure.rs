@@ -15,7 +15,8 @@ pub(super) struct Progress {
 
 impl Collect for Progress {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (newest, proxies) = (*self.newest.borrow(), self.proxies.list());
+        let newest = *self.newest.borrow();
+        let proxies = self.proxies.list();
         let count = |of_them: usize| of_them as f64;
         if let Some(newest) = newest {
             to.gauge("portcullis_control_revision", "Newest revision of the configuration.")?

@@ -107,7 +107,10 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     let one = api.send(200, "GET", &format!("/requests?request_id={second}"), None);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
     let none = api.send(400, "GET", "/requests?request_id=abc", None);
-    assert_eq!(none["detail"], "request_id: is not a request id; each response has its own in the header x-portcullis-request-id");
+    assert_eq!(
+        none["detail"],
+        "request_id: is not a request id; each response has its own in the header x-portcullis-request-id"
+    );
 }
 
 #[test]

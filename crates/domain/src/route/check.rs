@@ -199,20 +199,29 @@ struct TierView<'a> {
 
 impl<'a> TierView<'a> {
     fn of_route(spec: &'a RouteSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 
     fn of_pool(spec: &'a PoolSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 
     fn of_tier(spec: &'a TierSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 

@@ -59,7 +59,8 @@ async fn make(connection: &mut AnyConnection, day: i64) -> Result<()> {
         return Ok(());
     }
     // Attached rather than made in place: that would lock the whole table against readers and writers.
-    let (table, next) = (name(day), day + 1);
+    let table = name(day);
+    let next = day + 1;
     let statements = format!(
         "CREATE TABLE {table} (LIKE usage_events INCLUDING ALL); \
          WITH moved AS (DELETE FROM usage_events_default WHERE day = {day} RETURNING *) \

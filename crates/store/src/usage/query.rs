@@ -235,6 +235,7 @@ fn read(query: &UsageQuery, found: &AnyRow) -> Result<UsageRow> {
         *into = sum(column)?;
     }
     let [attempts, requests, errors, estimated, unpriced, cost] = own;
-    let (usage, cost) = (Usage::from_counts(counts), Money::from_nanos(bigint(cost)));
+    let usage = Usage::from_counts(counts);
+    let cost = Money::from_nanos(bigint(cost));
     Ok(UsageRow { group, totals: Totals { attempts, requests, errors, estimated, unpriced, usage, cost } })
 }

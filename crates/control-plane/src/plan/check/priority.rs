@@ -28,7 +28,8 @@ fn above(graph: &ConfigGraph, row: &Resource) -> Option<(Priority, ResourceId, P
     let Spec::Key(key) = &row.spec else { return None };
     let tenant = graph.get(row.tenant?)?;
     let Spec::Tenant(spec) = &tenant.spec else { return None };
-    let (key, most) = (key.priority?, spec.priority.unwrap_or_default());
+    let key = key.priority?;
+    let most = spec.priority.unwrap_or_default();
     (key > most).then_some((key, tenant.id, most))
 }
 

@@ -41,7 +41,8 @@ async fn create(state: &AdminState, request: &AdminRequest, kind: Kind) -> Resul
         if graph.id(kind, tenant, &name).is_some() {
             return Err(ApiError::conflict("name", format!("the {kind} {name:?} already exists")));
         }
-        let (spec, secret) = (written.spec, written.secret);
+        let spec = written.spec;
+        let secret = written.secret;
         Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     let item = write.await?;

@@ -76,7 +76,8 @@ async fn replace(
         if tenant.is_some() && owner(graph, kind, tenant.as_deref())? != row.tenant {
             return Err(ApiError::invalid("tenant", "cannot change; create another and delete this one"));
         }
-        let (tenant, name) = (row.tenant, row.name.clone());
+        let tenant = row.tenant;
+        let name = row.name.clone();
         Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     Ok(item_response(StatusCode::OK, &write.await?))

@@ -32,8 +32,12 @@ pub(super) fn operation() -> Operation {
 }
 
 async fn requests(state: &AdminState, request: &AdminRequest) -> Result<Response, ApiError> {
-    let none =
-        |_| ApiError::invalid("request_id", "is not a request id; each response has its own in the header x-portcullis-request-id");
+    let none = |_| {
+        ApiError::invalid(
+            "request_id",
+            "is not a request id; each response has its own in the header x-portcullis-request-id",
+        )
+    };
     let query = RequestQuery {
         after: request.parameter("cursor").map(str::to_owned),
         limit: request.limit()?,

@@ -102,7 +102,8 @@ struct UsageItem {
 impl UsageItem {
     fn new(group: Map<String, Value>, totals: &Totals) -> Self {
         let Totals { attempts, requests, errors, estimated, unpriced, usage, cost } = *totals;
-        let (tokens_in, tokens_out) = (usage.input(), usage.output());
+        let tokens_in = usage.input();
+        let tokens_out = usage.output();
         // A sum of unknown costs is unknown, not zero.
         let cost_usd = Some(cost).filter(|cost| *cost != Money::ZERO || unpriced == 0);
         Self {

@@ -23,7 +23,9 @@ pub(super) fn fill(
         Ok(plan) => plan,
         Err(RoutingError::NotFound(model)) => {
             let tenant = &reply.tenant;
-            let message = format!("tenant {tenant} has no route {model:?}, and there is no provider of a model by that name");
+            let message = format!(
+                "tenant {tenant} has no route {model:?}, and there is no provider of a model by that name"
+            );
             return Err(ApiError::invalid("model", message));
         }
         Err(refused) => return Ok(refused_by(reply, &refused)),
