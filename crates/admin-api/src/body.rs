@@ -75,7 +75,8 @@ pub fn read_item(kind: Kind, body: Value, addressed: Option<&str>) -> Result<Wri
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Invalid::new(field, "expected a text")),
     };
-    let (name, tenant) = (text("name")?, text("tenant")?);
+    let name = text("name")?;
+    let tenant = text("tenant")?;
     let read_only = READ_ONLY
         .iter()
         .filter_map(|field| fields.shift_remove(*field).map(|value| ((*field).to_owned(), value)))

@@ -119,7 +119,7 @@ pub struct TenantEntry {
     /// Refuses every request of the tenant while true.
     #[serde(skip_serializing_if = "is_false")]
     pub disabled: bool,
-    /// Whose requests go first, and whose are refused first, where there is too much.
+    /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// Keys that its applications sign in with.
@@ -168,14 +168,14 @@ pub struct KeyEntry {
     pub priority: Option<Priority>,
 }
 
-/// A limit; without a name it is called by whose requests it counts (`tenant`, `user`, `key`).
+/// A limit; without a name it is called by what it counts per (`tenant`, `user`, `key`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a limit, such as { requests: 600/min, concurrent: 50 }")]
 pub struct LimitEntry {
     /// Unique within the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Whose requests are counted together.
+    /// The requests that are counted together.
     #[serde(default)]
     pub per: Per,
     /// Requests in any interval of a length: `600/min`; `20/s` is smoothed instead of counted.

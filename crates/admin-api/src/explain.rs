@@ -13,7 +13,7 @@ use crate::{Invalid, field::typed};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object, such as { tenant: acme, model: chat }")]
 pub struct ExplainRequest {
-    /// Whose request, by the tenant's name or id.
+    /// The tenant that sends the request, by name or id.
     pub tenant: String,
     /// The key it signs in with, by name or id; not given: one that may use every route and pins nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,10 +103,10 @@ pub struct RuleVerdict {
     pub route: String,
     /// The rule.
     pub rule: String,
-    /// Whether it matches; not written: it cannot be asked.
+    /// Whether it matches; not written: it cannot be evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<bool>,
-    /// Why it cannot be asked, which counts as no match.
+    /// Why it cannot be evaluated, which counts as no match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -74,13 +74,13 @@ fn check_plain(text: &str, extra: &str) -> Result<(), String> {
     if text.len() > LONGEST || !starts_well || !text.chars().all(allowed) {
         let shown: String = text.chars().take(40).collect();
         return Err(format!(
-            "{shown:?} is no name: 1 to {LONGEST} letters, digits, '.', '_', '-'{}, a letter or digit first",
+            "{shown:?} is not a name: 1 to {LONGEST} letters, digits, '.', '_', '-'{}, a letter or digit first",
             if extra.is_empty() { "" } else { " and ':'" }
         ));
     }
     // REST paths take a name or an id; a name that reads as an id would shadow somebody's row.
     if text.parse::<domain::ResourceId>().is_ok() {
-        return Err(format!("{text:?} is no name: it reads as an id"));
+        return Err(format!("{text:?} is not a name: it reads as an id"));
     }
     Ok(())
 }
@@ -90,12 +90,14 @@ fn check_model(text: &str) -> Result<(), String> {
     let reference: ModelRef = text.parse()?;
     check_plain(&reference.provider, "")?;
     if reference.model.chars().any(|c| c.is_control() || c.is_whitespace() || "?#%".contains(c)) {
-        return Err(format!("{text:?} is no model's name: no spaces, control characters, '?', '#' or '%'"));
+        return Err(format!(
+            "{text:?} is not a model's name: no spaces, control characters, '?', '#' or '%'"
+        ));
     }
     Ok(())
 }
 
-/// What reports call the operator, whose own requests (probes) no tenant pays.
+/// What reports call the operator, which pays for the gateway's own requests (probes).
 pub const OPERATOR: &str = "operator";
 
 /// Checks the full name of a resource, as in `domain::Resource::name`.
@@ -111,7 +113,7 @@ pub fn check_name(kind: Kind, name: &str) -> Result<(), String> {
         Kind::Route => check_plain(name, ":"),
         Kind::Credential => match name.split_once('/') {
             Some((provider, own)) => check_plain(provider, "").and_then(|()| check_plain(own, "")),
-            None => Err(format!("{name:?} is no credential's name; write provider/name")),
+            None => Err(format!("{name:?} is not a credential's name; write provider/name")),
         },
         Kind::Model => check_model(name),
         Kind::Price => check_model(name.rsplit_once('@').map_or(name, |(model, _)| model)),

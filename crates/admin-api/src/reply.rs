@@ -25,7 +25,7 @@ pub struct ApplyReply {
     pub version: Version,
     /// What changed, or would change; resources that stay as they are included.
     pub changes: Vec<DiffEntry>,
-    /// The secrets of keys that were made: shown once, kept by nobody else.
+    /// The secrets of keys that were made: shown once and not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<ShownSecret>,
 }

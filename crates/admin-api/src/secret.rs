@@ -51,7 +51,7 @@ impl fmt::Debug for SecretText {
 
 /// Written as `{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`.
 ///
-/// Whoever reads a document locally resolves `env` and `file`; the REST API takes `value` alone, because a
+/// The command line resolves `env` and `file`; the REST API takes `value` alone, because a
 /// remote editor must not read the server's environment or files.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]

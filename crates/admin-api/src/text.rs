@@ -77,7 +77,7 @@ fn yaml_options() -> serde_saphyr::Options {
     }
 }
 
-/// JSON whose objects name no field twice: the last one would win in silence.
+/// JSON without duplicate fields: the last one would win in silence.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

@@ -170,7 +170,7 @@ pub enum AdminCommand {
 /// A request that is only imagined.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// Whose request, by the tenant's name.
+    /// The tenant that sends the request, by name.
     #[arg(short, long)]
     pub tenant: String,
     /// What the client puts into `model`; may be left out where the body says it.

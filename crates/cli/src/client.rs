@@ -12,6 +12,8 @@ use ureq::{
 
 use crate::{CliError, Connection};
 
+/// Most rows that one listing asks for at once.
+const PAGE: &str = "500";
 const PATIENCE: Duration = Duration::from_secs(60);
 const LARGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
@@ -28,7 +30,7 @@ impl Client {
             CliError::Config("--token: is required (or set PORTCULLIS_ADMIN_TOKEN)".to_owned())
         })?;
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(CliError::Config("--token: holds characters that no token has".to_owned()));
+            return Err(CliError::Config("--token: contains characters that a token cannot have".to_owned()));
         }
         let base = connection.server.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
@@ -74,6 +76,24 @@ impl Client {
         self.answer(request.call())
     }
 
+    /// All pages of a listing.
+    pub(crate) fn pages(&self, path: &str, only: &[(&str, Option<&str>)]) -> Result<Vec<Value>, CliError> {
+        let mut rows: Vec<Value> = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let query = query(&[&[("limit", Some(PAGE))], only, &[("cursor", cursor.as_deref())]].concat());
+            let mut page = self.get(&format!("/{path}{query}"))?;
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                rows.extend(items);
+            }
+            let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if next.is_none() || next == cursor {
+                return Ok(rows);
+            }
+            cursor = next;
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1{path}", self.base)
     }
@@ -93,7 +113,7 @@ impl Client {
                 return Ok(Value::Null);
             }
             let foreign =
-                |_| CliError::Failed(format!("{} is no admin API: its answer is not JSON", self.base));
+                |_| CliError::Failed(format!("{} is not an admin API: its answer is not JSON", self.base));
             return serde_json::from_slice(&body).map_err(foreign);
         }
         let message = match serde_json::from_slice::<Problem>(&body) {

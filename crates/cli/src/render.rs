@@ -21,6 +21,26 @@ pub(crate) fn structured(out: &mut impl Write, value: &Value, output: Output) ->
     }
 }
 
+/// One item: as a table of one row, JSON or YAML.
+pub(crate) fn item(out: &mut impl Write, item: &Value, output: Output) -> io::Result<()> {
+    match output {
+        Output::Table => {
+            let rows = std::slice::from_ref(item);
+            table(out, &columns(rows), rows)
+        }
+        _ => structured(out, item, output),
+    }
+}
+
+/// A listing: as a table, JSON or YAML.
+pub(crate) fn rows(out: &mut impl Write, rows: Vec<Value>, output: Output) -> io::Result<()> {
+    match output {
+        Output::Table if rows.is_empty() => writeln!(out, "nothing found"),
+        Output::Table => table(out, &columns(&rows), &rows),
+        _ => structured(out, &Value::Array(rows), output),
+    }
+}
+
 /// Rows as columns, as wide as their widest cell; columns that are empty in every row are left out.
 pub(crate) fn table(out: &mut impl Write, columns: &[String], rows: &[Value]) -> io::Result<()> {
     let cells: Vec<Vec<String>> =

@@ -16,9 +16,6 @@ use crate::{
     local, render,
 };
 
-/// Most rows that one listing asks for at once.
-const PAGE: &str = "500";
-
 pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), CliError> {
     match command {
         AdminCommand::Apply { file, dry_run, prune, output, connection } => {
@@ -35,7 +32,8 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             match name {
                 _ if kind == "all" => all(&client, output, out),
                 name if kind == "requests" || kind == "request" => {
-                    requests::run(&client, (name.as_deref(), tenant.as_deref()), output, out)
+                    let only = requests::Selection { id: name.as_deref(), tenant: tenant.as_deref() };
+                    requests::run(&client, only, output, out)
                 }
                 Some(name) => one(&client, &item_path(&kind, &name, tenant.as_deref(), &[])?, output, out),
                 None => list(&client, &kind, tenant.as_deref(), output, out),
@@ -51,7 +49,7 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
         AdminCommand::Rotate { key, tenant, grace, output, connection } => {
             let query = query(&[("tenant", tenant.as_deref()), ("grace", Some(&grace))]);
             let path = format!("/keys/{}/rotate{query}", encode(&key));
-            show(&Client::new(&connection)?.post(&path, None)?, output, out)
+            Ok(render::item(out, &Client::new(&connection)?.post(&path, None)?, output)?)
         }
         AdminCommand::Validate { file } => {
             let count = local::validate(&file)?;
@@ -106,18 +104,7 @@ fn all(client: &Client, output: Output, out: &mut impl Write) -> Result<(), CliE
 }
 
 fn one(client: &Client, path: &str, output: Output, out: &mut impl Write) -> Result<(), CliError> {
-    show(&client.get(path)?, output, out)
-}
-
-fn show(item: &Value, output: Output, out: &mut impl Write) -> Result<(), CliError> {
-    match output {
-        Output::Table => {
-            let rows = std::slice::from_ref(item);
-            render::table(out, &render::columns(rows), rows)?;
-        }
-        _ => render::structured(out, item, output)?,
-    }
-    Ok(())
+    Ok(render::item(out, &client.get(path)?, output)?)
 }
 
 fn list(
@@ -128,25 +115,8 @@ fn list(
     out: &mut impl Write,
 ) -> Result<(), CliError> {
     let (kind, _) = plural(kind)?;
-    rendered(pages(client, kind, &[("tenant", tenant)])?, output, out)
-}
-
-/// All pages of a listing.
-fn pages(client: &Client, path: &str, only: &[(&str, Option<&str>)]) -> Result<Vec<Value>, CliError> {
-    let mut rows: Vec<Value> = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let query = query(&[&[("limit", Some(PAGE))], only, &[("cursor", cursor.as_deref())]].concat());
-        let mut page = client.get(&format!("/{path}{query}"))?;
-        if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-            rows.extend(items);
-        }
-        let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if next.is_none() || next == cursor {
-            return Ok(rows);
-        }
-        cursor = next;
-    }
+    let rows = client.pages(kind, &[("tenant", tenant)])?;
+    Ok(render::rows(out, rows, output)?)
 }
 
 fn usage(client: &Client, path: &str, output: Output, out: &mut impl Write) -> Result<(), CliError> {
@@ -155,7 +125,7 @@ fn usage(client: &Client, path: &str, output: Output, out: &mut impl Write) -> R
             if output == Output::Table {
                 rows.iter_mut().for_each(blank_zeros);
             }
-            rendered(rows, output, out)
+            Ok(render::rows(out, rows, output)?)
         }
         _ => Err(CliError::Failed("unexpected answer: no items".to_owned())),
     }
@@ -168,15 +138,6 @@ fn blank_zeros(row: &mut Value) {
             row[name] = Value::Null;
         }
     }
-}
-
-fn rendered(rows: Vec<Value>, output: Output, out: &mut impl Write) -> Result<(), CliError> {
-    match output {
-        Output::Table if rows.is_empty() => writeln!(out, "nothing found")?,
-        Output::Table => render::table(out, &render::columns(&rows), &rows)?,
-        _ => render::structured(out, &Value::Array(rows), output)?,
-    }
-    Ok(())
 }
 
 /// Plural and singular of a kind.

@@ -21,7 +21,7 @@ pub(crate) use self::{
     view::{keys, targets},
 };
 
-/// What nobody repeats for so long is not believed any more; a proxy reports every 10 s at least.
+/// Reports that are older than this are dropped; a proxy reports every 10 s at least.
 const HOLDS: Duration = Duration::from_secs(30);
 /// All reports together, in bytes of the wire.
 const MOST_BYTES: usize = 256 << 20;
@@ -67,7 +67,8 @@ impl HealthReports {
     /// `policy::plan` in a dry run. `seed` is what it draws by.
     #[must_use]
     pub fn live_view(&self, region: Option<&str>, seed: u64, now: Micros) -> (HealthRegistry, usize) {
-        let (live, at) = (HealthRegistry::new(seed), Instant::now());
+        let live = HealthRegistry::new(seed);
+        let at = Instant::now();
         let reports = self.newest(at);
         let near = || reports.iter().filter(|report| region.is_none_or(|region| region == report.region));
         near().for_each(|report| report.adopt_into(&live, at, now));

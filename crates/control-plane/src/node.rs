@@ -167,7 +167,7 @@ const JOIN: TokenKind = TokenKind {
 pub struct Token {
     /// The secret itself.
     pub text: String,
-    /// Whether it may be shown, because nobody has seen it yet.
+    /// Whether it may be shown, because this start created it.
     pub new: bool,
     /// Whether the operator set it; else the data directory keeps it.
     pub configured: bool,
@@ -176,7 +176,7 @@ pub struct Token {
 /// Adds more services on the same store to the gRPC port, and starts what they do beside answering.
 pub type Mount = fn(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &Metrics, &CancellationToken);
 
-/// A control plane whose listeners are bound and whose store is open.
+/// A control plane with bound listeners and an open store.
 pub struct ControlNode {
     /// Opens and seals secrets.
     pub keyring: Arc<Keyring>,
@@ -186,7 +186,7 @@ pub struct ControlNode {
     pub admin_token: Token,
     /// The token that proxies join by.
     pub join_token: String,
-    /// Whether nobody had written any configuration before this start.
+    /// Whether the store held no configuration before this start.
     pub new: bool,
     /// The admin API, to be used from within.
     pub state: Arc<AdminState>,
@@ -282,7 +282,8 @@ impl ControlNode {
         for port in inside.into_iter().chain([self.port]) {
             tasks.spawn(port.serve(routes.clone(), shutdown.clone()));
         }
-        let (router, stop) = (rest::router(self.state), shutdown.clone());
+        let router = rest::router(self.state);
+        let stop = shutdown.clone();
         tasks.spawn(async move { rest::serve(self.listener, router, stop).await.context("the admin API") });
         Ok(tasks)
     }
@@ -319,7 +320,9 @@ pub async fn run(
         "admin_token": node.admin_token.new.then_some(&node.admin_token.text),
     });
     let text = format!("ready: admin http://{}, gRPC {}, ops http://{ops_addr}", node.admin, node.grpc_url());
-    let (readiness, store, closing) = (Readiness::new(), node.store(), node.store());
+    let readiness = Readiness::new();
+    let store = node.store();
+    let closing = node.store();
     let database = readiness.latch("database");
     database.set(true); // it was just opened
     let metrics = Metrics::default();

@@ -3,7 +3,7 @@
 //! Nothing here does I/O: a dry run and the real one follow the same plan.
 
 mod check;
-mod world;
+mod graph;
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use runtime::outbound::Filter;
 use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring};
 use store::ResourceDraft;
 
-pub(crate) use world::ConfigGraph;
+pub(crate) use graph::ConfigGraph;
 
 /// Why a plan cannot be carried out.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
             let Desired { path, tenant, name, spec, secret } = wanted;
             let owner = tenant.map(|tenant| self.after.id(Kind::Tenant, None, &tenant));
             if owner == Some(None) {
-                self.errors.push(FieldError::new(path, "the tenant is not there"));
+                self.errors.push(FieldError::new(path, "the tenant does not exist"));
                 continue;
             }
             kept.insert(self.put(DesiredResource { path, tenant: owner.flatten(), name, spec, secret }));
@@ -147,7 +147,8 @@ impl<'a> Planner<'a> {
         let stored = key.sealed.as_deref().and_then(ApiKeyDigests::decode);
         let previous = stored.zip(grace_ends).map(|(seal, until)| (seal.current, until));
         let sealed = ApiKeyDigests { current: self.keyring.digest(minted.reveal()), previous }.encode();
-        let (id, name) = (key.id, key.name.clone());
+        let id = key.id;
+        let name = key.name.clone();
         let fields = vec!["secret".to_owned()];
         let secret = minted.reveal().to_owned();
         self.plan.secrets.push(ShownSecret {
@@ -170,7 +171,9 @@ impl<'a> Planner<'a> {
     pub(crate) fn delete(&mut self, id: ResourceId) {
         let Some(row) = self.after.remove(id) else { return };
         let tenant = row.tenant.and_then(|id| self.before.get(id)).map(|tenant| tenant.name.clone());
-        let (kind, name, fields) = (row.kind(), row.name, Vec::new());
+        let kind = row.kind();
+        let name = row.name;
+        let fields = Vec::new();
         self.plan.changes.push(DiffEntry { kind, name, tenant, change: Change::Delete, fields });
         self.plan.deletes.push(id);
     }
@@ -189,7 +192,7 @@ impl<'a> Planner<'a> {
         if !self.plan.deletes.is_empty() {
             // Owners were taken before what they own; backwards is what is owned first.
             self.plan.deletes.reverse();
-            check::nothing_dangles(self.before, &self.after).map_err(PlanError::Conflict)?;
+            check::check_references(self.before, &self.after).map_err(PlanError::Conflict)?;
         }
         Ok(self.plan)
     }

@@ -6,12 +6,13 @@
 
 mod feed;
 mod join;
+mod latest_version;
 mod measure;
-mod newest;
 mod pack;
 mod proxies;
+mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use domain::Timestamp;
 use proto::v1::{
@@ -28,8 +29,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use shared::Shared;
+
 pub use join::JoinToken;
 pub use proxies::{Proxies, ProxyStatus, Refused};
+pub use shared::WatchSettings;
 
 /// Largest message a proxy sends: what it sees of its targets.
 const MAX_REQUEST: usize = proto::MAX_HEALTH_REPORT;
@@ -38,48 +42,11 @@ const REPLIES: usize = 2;
 /// Snapshots that are read and sent at the same time: a fleet that reconnects must not need a fleet's memory.
 const SNAPSHOTS: usize = 8;
 
-/// The bounds of every wait.
-#[derive(Clone, Copy, Debug)]
-pub struct WatchSettings {
-    /// How often every proxy hears which version is the newest.
-    pub heartbeat: Duration,
-    /// How often commits of other control planes are looked for: within a second a revoked key must be known.
-    pub poll: Duration,
-    /// How long a connected proxy may take to say hello.
-    pub hello: Duration,
-    /// How long a proxy may take to compile a version and answer.
-    pub answer: Duration,
-    /// How long a message may wait for a slow network.
-    pub send: Duration,
-}
-
-impl Default for WatchSettings {
-    fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_secs(5),
-            poll: Duration::from_millis(500),
-            hello: Duration::from_secs(10),
-            answer: Duration::from_secs(60),
-            send: Duration::from_secs(30),
-        }
-    }
-}
-
 /// The `ControlPlane` gRPC service.
 pub struct WatchService {
     shared: Arc<Shared>,
-    newest: watch::Receiver<newest::LatestVersion>,
+    newest: watch::Receiver<latest_version::LatestVersion>,
     join: Option<JoinToken>,
-}
-
-/// What the streams have in common.
-struct Shared {
-    store: Store,
-    tokens: Arc<PeerTokens>,
-    proxies: Arc<Proxies>,
-    settings: WatchSettings,
-    snapshots: Semaphore,
-    shutdown: CancellationToken,
 }
 
 impl WatchService {
@@ -94,7 +61,7 @@ impl WatchService {
         settings: WatchSettings,
         shutdown: CancellationToken,
     ) -> Self {
-        let newest = newest::follow(store.clone(), settings.poll, shutdown.clone());
+        let newest = latest_version::follow(store.clone(), settings.poll, shutdown.clone());
         let snapshots = Semaphore::new(SNAPSHOTS);
         let shared = Arc::new(Shared { store, tokens, proxies, settings, snapshots, shutdown });
         Self { shared, newest, join }
@@ -103,7 +70,8 @@ impl WatchService {
     /// How far the proxies have come.
     #[must_use]
     pub fn progress(&self) -> Arc<dyn Collect> {
-        let (newest, proxies) = (self.newest.clone(), Arc::clone(&self.shared.proxies));
+        let newest = self.newest.clone();
+        let proxies = Arc::clone(&self.shared.proxies);
         Arc::new(measure::Progress { newest, proxies })
     }
 

@@ -5,6 +5,8 @@
 mod certificates;
 #[path = "fleet/fixture.rs"]
 mod fixture;
+#[path = "support/proxies.rs"]
+mod proxies;
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,8 @@ mod catalogue;
 mod fixture;
 #[path = "watch/health.rs"]
 mod health;
+#[path = "support/proxies.rs"]
+mod proxies;
 #[path = "watch/refusals.rs"]
 mod refusals;
 
@@ -72,7 +74,7 @@ async fn a_proxy_that_returns_gets_only_what_changed() {
     assert_eq!(names(&stream.delta().await.upserts), ["c"]);
     drop(stream);
 
-    // Nobody acked the last one, so it comes again.
+    // The last one was not acked, so it comes again.
     let mut stream = plane.watch("p1", Some(first)).await;
     let delta = stream.delta().await;
     assert_eq!((delta.from, delta.to, names(&delta.upserts)), (first, second, vec!["c".to_owned()]));

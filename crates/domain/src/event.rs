@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{IncarnationId, Money, RequestId, ResourceId, Timestamp, Usage};
 
-/// On whose behalf a request ran.
+/// The tenant, key and labels that a request is attributed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
     /// The tenant.
@@ -29,7 +29,7 @@ impl Attribution {
 /// Written before the first byte of an attempt goes upstream.
 ///
 /// A proxy that dies afterwards leaves it behind without an event; its successor books the reservation
-/// as an estimate, because nobody can know whether the provider billed.
+/// as an estimate, because it cannot be known whether the provider billed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The request.
@@ -38,7 +38,7 @@ pub struct Intent {
     pub attempt: u32,
     /// When.
     pub at: Timestamp,
-    /// For whom.
+    /// The tenant, key and labels it is attributed to.
     pub attribution: Attribution,
     /// The client API, `chat`, `embeddings`.
     pub api: String,
@@ -262,7 +262,7 @@ pub struct UsageEvent {
     pub incarnation: IncarnationId,
     /// When it ended.
     pub at: Timestamp,
-    /// For whom.
+    /// The tenant, key and labels it is attributed to.
     pub attribution: Attribution,
     /// The client API, `chat`, `embeddings`.
     pub api: String,
@@ -291,7 +291,7 @@ pub struct UsageEvent {
 }
 
 impl Attempt {
-    /// Whether its cost is known: of what was used without a price nobody knows it.
+    /// Whether its cost is known: usage without a price has an unknown cost.
     #[must_use]
     pub fn is_priced(&self) -> bool {
         self.price.is_some() || self.usage.is_nothing()

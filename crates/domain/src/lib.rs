@@ -14,6 +14,8 @@ mod route;
 mod schema;
 mod share;
 mod spec;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 mod time;
 mod usage;
 

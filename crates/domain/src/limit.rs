@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSpec {
-    /// Whose requests are counted together.
+    /// The requests that are counted together.
     #[serde(default, skip_serializing_if = "Per::is_tenant")]
     pub per: Per,
     /// Requests in any interval of a length: `600/min`, `10000/day`; `20/s` is smoothed instead of counted.
@@ -26,7 +26,7 @@ pub struct LimitSpec {
     pub per_replica: Option<u64>,
 }
 
-/// Whose requests are counted together.
+/// The requests that are counted together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
@@ -164,7 +164,7 @@ impl FromStr for TokenRate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no rate of tokens; write 2M/min or 500k/hour");
+        let bad = || format!("{text:?} is not a rate of tokens; write 2M/min or 500k/hour");
         let (count, unit) = text.split_once('/').ok_or_else(bad)?;
         let (digits, scale) = match count.as_bytes().last() {
             Some(b'M') => (&count[..count.len() - 1], 1_000_000),

@@ -79,13 +79,15 @@ fn parse_nanos(text: &str) -> Result<i64, MoneyError> {
 
 fn write_nanos(nanos: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sign = if nanos < 0 { "-" } else { "" };
-    let (whole, fraction) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+    let whole = nanos.unsigned_abs() / 1_000_000_000;
+    let fraction = nanos.unsigned_abs() % 1_000_000_000;
     if fraction == 0 {
         return write!(f, "{sign}{whole}");
     }
     // Shortened as a number: this is written once a request at least, and text would be allocated.
-    let (mut digits, mut width) = (fraction, 9);
-    while digits % 10 == 0 {
+    let mut digits = fraction;
+    let mut width = 9;
+    while digits.is_multiple_of(10) {
         (digits, width) = (digits / 10, width - 1);
     }
     write!(f, "{sign}{whole}.{digits:0width$}")

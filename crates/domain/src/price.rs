@@ -46,7 +46,7 @@ with_fine_rates! {
         /// A million characters of text that is spoken.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub characters: Option<Rate>,
-        /// Rates of requests whose whole input is longer than a number of tokens.
+        /// Rates of requests with more input tokens than a number.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub long_context: Vec<LongContext>,
         /// Rates of other service tiers.
@@ -88,7 +88,7 @@ with_fine_rates! {
     }
 }
 
-/// What an attempt cost, or that nobody knows: an unknown price is never shown as $0.
+/// What an attempt cost, if that is known: an unknown price is never shown as $0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// The model has a price.
@@ -120,7 +120,8 @@ impl PriceSpec {
     /// `within`, whatever sorts of tokens they turn out to be and at whatever service tier it is served.
     #[must_use]
     pub fn bound(&self, within: &Usage) -> Money {
-        let (input, output) = (within.input(), within.output());
+        let input = within.input();
+        let output = within.output();
         // A tier that has no rates of its own is charged by the standard ones.
         let tiers =
             if self.service_tiers.is_empty() { &ServiceTier::ALL[..1] } else { &ServiceTier::ALL[..] };
@@ -152,7 +153,9 @@ impl PriceSpec {
     /// Whether both say the same of what things cost, wherever and from whenever they say it.
     #[must_use]
     pub fn same_rates(&self, other: &Self) -> bool {
-        let (model, effective_from, source) = (self.model.clone(), self.effective_from, self.source.clone());
+        let model = self.model.clone();
+        let effective_from = self.effective_from;
+        let source = self.source.clone();
         *self == Self { model, effective_from, source, ..other.clone() }
     }
 

@@ -203,7 +203,7 @@ impl Resource {
 }
 
 impl fmt::Debug for Resource {
-    /// Leaves the sealed material out: not a secret by itself, but nobody's business in a log.
+    /// Leaves the sealed material out: not a secret by itself, but it does not belong in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource")
             .field("id", &self.id)

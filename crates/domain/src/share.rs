@@ -47,7 +47,8 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        let whole = self.0 / 10_000;
+        let rest = self.0 % 10_000;
         if rest == 0 {
             return write!(f, "{whole}%");
         }
@@ -59,7 +60,7 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no share; write 20% or 2.5%, at most 100%");
+        let bad = || format!("{text:?} is not a share; write 20% or 2.5%, at most 100%");
         let number = text.strip_suffix('%').ok_or_else(bad)?;
         let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

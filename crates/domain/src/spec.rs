@@ -19,12 +19,12 @@ pub struct TenantSpec {
     /// Refuses every request of the tenant while true.
     #[serde(skip_serializing_if = "is_false")]
     pub disabled: bool,
-    /// Whose requests go first, and whose are refused first, where there is too much.
+    /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
 }
 
-/// Whose requests go first, and whose are refused first, where there is too much.
+/// The order in which requests are served, and refused, under load.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -32,7 +32,7 @@ pub struct TenantSpec {
 pub enum Priority {
     /// Refused first.
     Low,
-    /// What nobody wrote a priority for.
+    /// The priority of what has none written.
     #[default]
     Normal,
     /// Refused last.

@@ -78,7 +78,8 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     let store = opened.map_err(|error| ConfigError::new("--database-url", error))?;
     let tokens = Arc::new(PeerTokens::new(keyring.token_key()));
     let mut routes = RoutesBuilder::default();
-    let (metrics, pool) = (Metrics::default(), store.clone());
+    let metrics = Metrics::default();
+    let pool = store.clone();
     metrics.register(Arc::new(Pool(move || {
         let [idle, open, most] = pool.connections();
         Connections { idle, open, most }

@@ -7,10 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Money, RequestId, RequestOutcome,
-    ResourceId, Timestamp, Usage, UsageEvent,
-};
+use domain::{Attempt, AttemptOutcome, Money, ResourceId, Usage, test_support};
 use ledger::LedgerService;
 use proto::v1::{self, ReportRequest, ledger_client::LedgerClient};
 use runtime::peer::PeerTokens;
@@ -68,43 +65,14 @@ impl Running {
     }
 }
 
-fn attempt(number: u32) -> Attempt {
-    Attempt {
-        number,
-        provider: "openai".to_owned(),
-        model: "gpt-4o-mini".to_owned(),
-        outcome: AttemptOutcome::Ok,
-        status: 200,
-        at: Timestamp::now(),
-        duration_us: 5,
+fn event() -> v1::UsageEvent {
+    let attempt = |number| Attempt {
         usage: Usage { input_uncached: 3, output_visible: 4, ..Usage::default() },
         cost: Money::from_nanos(11),
         price: Some(ResourceId::new()),
-        estimated: false,
-        reason: None,
-    }
-}
-
-fn event() -> v1::UsageEvent {
-    let tenant = ResourceId::new();
-    proto::event_to(&UsageEvent {
-        request: RequestId::new(),
-        incarnation: IncarnationId::new(),
-        at: Timestamp::now(),
-        attribution: Attribution { tenant, key: tenant, user: None, feature: None, tags: Vec::new() },
-        api: "chat".to_owned(),
-        stream: false,
-        route: "chat".to_owned(),
-        rule: None,
-        pool: None,
-        outcome: RequestOutcome::Ok,
-        status: 200,
-        cache: CacheHit::Off,
-        duration_us: 9,
-        overhead_us: 1,
-        ttft_us: None,
-        attempts: vec![attempt(1), attempt(2)],
-    })
+        ..test_support::attempt(number, AttemptOutcome::Ok)
+    };
+    proto::event_to(&test_support::usage_event(vec![attempt(1), attempt(2)]))
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub(crate) fn keep(data: &DataDir, secrets: &Secrets) -> anyhow::Result<()> {
 /// The demo's dialects besides OpenAI Chat: each has a provider `demo-DIALECT` and a route of its own name.
 const DIALECTS: [&str; 5] = ["responses", "messages", "gemini", "cohere", "converse"];
 
-/// The demo's providers, by name, and where they are: one simulator, whose port differs from start to start.
+/// The demo's providers, by name, and where they are: one simulator on a port that differs from start to start.
 pub(crate) fn providers(simulator: SocketAddr) -> impl Iterator<Item = (String, String)> {
     let openai = format!("http://{simulator}/v1");
     let others = DIALECTS.into_iter().map(move |dialect| {
@@ -39,7 +39,9 @@ pub(crate) fn providers(simulator: SocketAddr) -> impl Iterator<Item = (String, 
 
 /// The demo's configuration.
 pub(crate) fn document(simulator: SocketAddr) -> String {
-    let (mut providers, mut prices, mut routes) = (String::new(), String::new(), String::new());
+    let mut providers = String::new();
+    let mut prices = String::new();
+    let mut routes = String::new();
     for (name, base_url) in self::providers(simulator) {
         let own = name.strip_prefix("demo-");
         let dialect = own.map_or(String::new(), |dialect| format!("dialect: {dialect}, "));

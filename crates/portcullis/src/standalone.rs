@@ -86,10 +86,12 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
     let inside = GrpcPort::inside().await?;
     let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
-    let (mut installed, newest) = (app.installed(), node.version().await?);
+    let mut installed = app.installed();
+    let newest = node.version().await?;
     let store = node.store();
     let tasks = node.spawn(Some(LEDGER), Some(inside), &app.metrics(), &after)?;
-    let (ready, announced) = (app.readiness(), shutdown.clone());
+    let ready = app.readiness();
+    let announced = shutdown.clone();
     let announcing = tokio::spawn(async move {
         // A proxy that started by its own snapshot may not know the key yet that is about to be shown.
         let current = installed.wait_for(|at| at.is_some_and(|at| at.revision >= newest.revision));
@@ -99,7 +101,8 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
         }
     });
     // A control plane that dies takes the process down in order instead of leaving half of it.
-    let (stop, watched) = (shutdown.clone(), after.clone());
+    let stop = shutdown.clone();
+    let watched = after.clone();
     let control = tokio::spawn(async move {
         let joined = join_all(tasks, &watched).await;
         stop.cancel();
@@ -142,7 +145,9 @@ async fn build_proxy(
         grpc_cert: None,
         grpc_key: None,
     };
-    let (listen, ops_listen, data_dir) = (settings.listen, settings.ops_listen, data.join("proxy"));
+    let listen = settings.listen;
+    let ops_listen = settings.ops_listen;
+    let data_dir = data.join("proxy");
     let trace = settings.trace.clone();
     let settings = proxy::Settings { listen, ops_listen, data_dir, edge, link, trace };
     App::build(settings, Arc::clone(&node.keyring)).await
@@ -211,7 +216,8 @@ fn describe(
     shown: &Shown,
     settings: &Settings,
 ) -> anyhow::Result<(serde_json::Value, String)> {
-    let (data_plane, ops) = (app.data_plane()?, app.ops()?);
+    let data_plane = app.data_plane()?;
+    let ops = app.ops()?;
     let json = json!({
         "data_plane": format!("http://{data_plane}"),
         "admin": format!("http://{}", node.admin),

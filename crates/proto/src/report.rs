@@ -1,4 +1,4 @@
-//! A report whose events are passed on as they were written, without being taken apart on the way.
+//! A report with events that are passed on as they were written, without being decoded on the way.
 
 use bytes::Bytes;
 use prost::Message;

@@ -208,17 +208,12 @@ pub fn event_from(from: v1::UsageEvent) -> Result<UsageEvent, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use domain::ServiceTier;
+    use domain::{ServiceTier, test_support};
 
     use super::*;
 
     fn event() -> UsageEvent {
         let attempt = Attempt {
-            number: 1,
-            provider: "p".into(),
-            model: "m".into(),
-            outcome: AttemptOutcome::Ok,
-            status: 200,
             at: Timestamp::from_micros(5),
             duration_us: 6,
             usage: Usage {
@@ -229,30 +224,23 @@ mod tests {
             price: Some(ResourceId::new()),
             estimated: true,
             reason: Some("first of the list".into()),
+            ..test_support::attempt(1, AttemptOutcome::Ok)
         };
         UsageEvent {
-            request: RequestId::new(),
-            incarnation: IncarnationId::new(),
             at: Timestamp::from_micros(1),
             attribution: Attribution {
-                tenant: ResourceId::new(),
-                key: ResourceId::new(),
                 user: Some("u".into()),
-                feature: None,
                 tags: vec![("a".into(), "b".into())],
+                ..test_support::attribution()
             },
-            api: "chat".into(),
             stream: true,
-            route: "r".into(),
             rule: Some("small".into()),
             pool: Some("cheap".into()),
             outcome: RequestOutcome::Cut,
-            status: 200,
-            cache: CacheHit::Off,
             duration_us: 2,
             overhead_us: 3,
             ttft_us: Some(4),
-            attempts: vec![attempt],
+            ..test_support::usage_event(vec![attempt])
         }
     }
 

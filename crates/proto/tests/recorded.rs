@@ -7,8 +7,8 @@
 use std::{fs, path::PathBuf};
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
-    Resource, ResourceId, ServiceTier, Spec, StoreId, Timestamp, Usage, UsageEvent, Version,
+    Attempt, AttemptOutcome, Attribution, IncarnationId, Kind, Money, RequestId, RequestOutcome, Resource,
+    ResourceId, ServiceTier, Spec, StoreId, Timestamp, Usage, UsageEvent, Version, test_support,
 };
 use prost::Message as _;
 use proto::v1;
@@ -78,11 +78,8 @@ fn replies() -> Vec<v1::WatchReply> {
 
 fn report() -> v1::ReportRequest {
     let attempt = |number, outcome| Attempt {
-        number,
         provider: "sim".into(),
         model: "m".into(),
-        outcome,
-        status: 200,
         at: Timestamp::from_micros(1_763_800_000_000_000),
         duration_us: 1_000,
         usage: Usage {
@@ -93,7 +90,9 @@ fn report() -> v1::ReportRequest {
         price: Some(id(4)),
         estimated: number == 2,
         reason: Some("next of the list".into()),
+        ..test_support::attempt(number, outcome)
     };
+    let attempts = vec![attempt(1, AttemptOutcome::Timeout), attempt(2, AttemptOutcome::Cut)];
     let event = UsageEvent {
         request: RequestId(Uuid::from_u128(0x019a_0000_0000_7000_8000_0000_0000_0abc)),
         incarnation: IncarnationId(id(99).0),
@@ -105,18 +104,14 @@ fn report() -> v1::ReportRequest {
             feature: None,
             tags: vec![("k".into(), "v".into())],
         },
-        api: "chat".into(),
         stream: true,
-        route: "chat".into(),
         rule: Some("small".into()),
         pool: Some("cheap".into()),
         outcome: RequestOutcome::Cut,
-        status: 200,
-        cache: CacheHit::Off,
         duration_us: 2_000,
         overhead_us: 30,
         ttft_us: Some(400),
-        attempts: vec![attempt(1, AttemptOutcome::Timeout), attempt(2, AttemptOutcome::Cut)],
+        ..test_support::usage_event(attempts)
     };
     v1::ReportRequest { proxy: "p".into(), events: vec![proto::event_to(&event)] }
 }

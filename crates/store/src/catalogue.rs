@@ -246,7 +246,7 @@ fn read(found: &AnyRow) -> Result<CatalogueRow> {
     })
 }
 
-/// Leaves out prices that a later one has replaced by now; nobody will be charged by them again.
+/// Leaves out prices that a later one has replaced by now; they will not be charged again.
 fn drop_replaced(rows: &mut Vec<CatalogueRow>, now: Timestamp) {
     let mut in_force: BTreeMap<ModelRef, Timestamp> = BTreeMap::new();
     for row in rows.iter() {

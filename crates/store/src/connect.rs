@@ -60,7 +60,9 @@ impl Store {
         let (committed, _) = watch::channel(revision);
         let mut listener = JoinSet::new();
         if let Dialect::Postgres(url) = &dialect {
-            let (url, committed, closed) = (url.clone(), committed.clone(), pool.close_event());
+            let url = url.clone();
+            let committed = committed.clone();
+            let closed = pool.close_event();
             listener.spawn(notices::follow(url, closed, move |revision| newest(&committed, revision)));
         }
         Ok(Self { inner: Arc::new(Inner { id, pool, dialect, writers, committed, _listener: listener }) })
@@ -198,7 +200,7 @@ async fn bring_up(dialect: &Dialect, options: &AnyConnectOptions) -> Result<(Sto
 
 /// Makes no tables among those of another application.
 async fn refuse_strangers(dialect: &Dialect, connection: &mut AnyConnection) -> Result<()> {
-    let found = sqlx::query(dialect.whose()).fetch_one(connection).await?;
+    let found = sqlx::query(dialect.count_tables()).fetch_one(connection).await?;
     if row::count(&found, "tables")? > 0 && row::count(&found, "ours")? == 0 {
         let what = "it holds tables of another application; give Portcullis a database of its own";
         return Err(StoreError::Schema(what.to_owned()));
@@ -225,7 +227,7 @@ async fn meta(connection: &mut AnyConnection) -> Result<(StoreId, u64)> {
 
 /// Makes the file, or refuses one that is no whole database, before anything could write to it.
 ///
-/// A file that is there is opened by nobody but SQLite: closing it by another way would drop the locks that
+/// An existing file is opened by SQLite alone: closing it another way would drop the locks that
 /// this process may hold on it.
 async fn prepare_file(path: &Path, dialect: &Dialect) -> Result<()> {
     let named = |error: std::io::Error| StoreError::Unreachable(format!("{}: {error}", path.display()));
@@ -241,7 +243,7 @@ async fn prepare_file(path: &Path, dialect: &Dialect) -> Result<()> {
     }
     let found = tokio::fs::metadata(path).await.map_err(named)?;
     if !found.is_file() {
-        return Err(StoreError::Unreachable(format!("{} is no file", path.display())));
+        return Err(StoreError::Unreachable(format!("{} is not a file", path.display())));
     }
     if found.len() == 0 {
         return Ok(());
@@ -269,7 +271,7 @@ async fn quick_check(dialect: &Dialect) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Whoever opens a store may do so in a task of its own.
+    /// A store may be opened in a spawned task.
     #[test]
     fn opening_can_be_spawned() {
         const fn spawnable<F: Future + Send + 'static>(_: fn(String) -> F) {}

@@ -49,7 +49,7 @@ impl Dialect {
     pub(crate) fn connect_options(&self, mode: &str) -> Result<AnyConnectOptions> {
         let url = match self {
             Self::Sqlite(path) => {
-                let path = path.to_str().ok_or_else(|| bad_address("the path is no UTF-8"))?;
+                let path = path.to_str().ok_or_else(|| bad_address("the path is not UTF-8"))?;
                 format!("sqlite:{}?mode={mode}", percent_encoded(path))
             }
             Self::Postgres(url) => url.clone(),
@@ -106,7 +106,7 @@ impl Dialect {
     /// what is there already is no news.
     pub(crate) const fn before_migrating(&self) -> &'static str {
         match self {
-            // Whoever comes second waits for the whole migration of the first, as on PostgreSQL.
+            // A second process waits for the whole migration of the first, as on PostgreSQL.
             Self::Sqlite(_) => {
                 "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
             }
@@ -116,7 +116,7 @@ impl Dialect {
 
     /// Counts the tables in the database, and those among them that are there only if it is ours. The migrations'
     /// own table does not count: it is there before anything else.
-    pub(crate) const fn whose(&self) -> &'static str {
+    pub(crate) const fn count_tables(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => {
                 "SELECT COUNT(*) AS tables, COUNT(*) FILTER (WHERE name = 'store_meta') AS ours \

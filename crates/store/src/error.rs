@@ -39,7 +39,7 @@ pub enum StoreError {
     #[error("the schema of the database does not fit this binary: {0}")]
     Schema(String),
     /// A live resource of that kind and owner has the name already.
-    #[error("{kind} {name:?} exists already")]
+    #[error("{kind} {name:?} already exists")]
     Taken {
         /// Its kind.
         kind: Kind,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
-    ResourceId, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
+    Attempt, AttemptOutcome, Kind, Money, RequestId, ResourceId, Spec, TenantSpec, Usage, UsageEvent,
+    test_support::{attempt, usage_event},
 };
 use store::{Actor, RequestQuery, ResourceDraft, Store, UsageQuery};
 
@@ -18,39 +18,11 @@ const URL: &str = "STORE_TEST_URL";
 const WRITES: usize = 40;
 
 fn event() -> UsageEvent {
-    let tenant = ResourceId::new();
-    let attempt = Attempt {
-        number: 1,
-        provider: "p".to_owned(),
-        model: "m".to_owned(),
-        outcome: AttemptOutcome::Ok,
-        status: 200,
-        at: Timestamp::now(),
-        duration_us: 1,
+    usage_event(vec![Attempt {
         usage: Usage { output_visible: 3, ..Usage::default() },
         cost: Money::from_nanos(1),
-        price: None,
-        estimated: false,
-        reason: None,
-    };
-    UsageEvent {
-        request: RequestId::new(),
-        incarnation: IncarnationId::new(),
-        at: Timestamp::now(),
-        attribution: Attribution { tenant, key: tenant, user: None, feature: None, tags: Vec::new() },
-        api: "chat".to_owned(),
-        stream: false,
-        route: "r".to_owned(),
-        rule: None,
-        pool: None,
-        outcome: RequestOutcome::Ok,
-        status: 200,
-        cache: CacheHit::Off,
-        duration_us: 1,
-        overhead_us: 1,
-        ttft_us: None,
-        attempts: vec![attempt],
-    }
+        ..attempt(1, AttemptOutcome::Ok)
+    }])
 }
 
 /// The child: writes for ever and tells what was acknowledged. Without the address in its environment it is

@@ -5,6 +5,7 @@
 mod collector;
 mod fault;
 mod http;
+mod port;
 mod postgres;
 mod process;
 mod prometheus;

@@ -13,8 +13,8 @@ use std::{
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::eventually;
-use find::{Account, free_port, server_binaries};
+use crate::{eventually, port::free_port};
+use find::{Account, server_binaries};
 
 /// How long a server may take to start, recovery after a kill included, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! A Redis server of a test's own: on a temporary directory and a free port, to kill, pause and bring back.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::eventually;
+use crate::{eventually, port::free_port};
 
 /// How long a server may take to its first answer, on a busy machine.
 const READY: Duration = Duration::from_secs(30);
@@ -186,10 +186,6 @@ impl Drop for Redis {
         // Fails only when it is gone, which is what is wanted.
         let _ = self.kill();
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 #[cfg(test)]

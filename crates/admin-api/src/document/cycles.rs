@@ -37,7 +37,8 @@ struct Step<'a> {
 /// operator's. Every edge is followed once, so a route that closes several cycles shows at least one of them.
 #[must_use]
 pub fn cycles<'a>(routes: &BTreeMap<&'a str, &'a RouteSpec>) -> Vec<Cycle<'a>> {
-    let (mut found, mut done) = (Vec::new(), HashSet::new());
+    let mut found = Vec::new();
+    let mut done = HashSet::new();
     for start in routes.keys().copied() {
         // By hand, not by recursion: a chain may be as long as a document.
         let (mut trail, mut places): (Vec<Step<'a>>, HashMap<&str, usize>) = (Vec::new(), HashMap::new());
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(found(&[("a", &["x", "b"]), ("b", &["a"])]), ["pools.p1.route: a cycle: a → b → a"]);
         let (b, c) = ("pools.p0.route: a cycle: b → c → b", "pools.p0.route: a cycle: c → c");
         assert_eq!(found(&[("a", &["b"]), ("b", &["c"]), ("c", &["c", "b"])]), [c, b]);
-        // Two ways to one place are none, and neither is a name that nobody has.
+        // Two ways to one place are none, and neither is an unknown name.
         assert_eq!(found(&[("a", &["b", "c", "gone"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])]), [""; 0]);
     }
 

@@ -8,7 +8,7 @@ use super::{CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, Tena
 use crate::{Name, RouteName};
 
 impl Document {
-    /// The document whose application would change nothing; rows that no document can name are left out.
+    /// The document that would change nothing when applied; rows that a document cannot name are left out.
     #[must_use]
     pub fn from_resources(resources: &[Resource]) -> Self {
         let mut document = Self::default();

@@ -5,11 +5,10 @@ use std::io::Write;
 use admin_api::CatalogueReply;
 use serde_json::{Map, Value};
 
-use super::{pages, rendered, show};
 use crate::{
     CatalogueCommand, CliError, Output,
     client::{Client, encode},
-    local,
+    local, render,
 };
 
 /// What a table shows of a price; the rest is for `show`.
@@ -33,20 +32,20 @@ pub(super) fn run(command: CatalogueCommand, out: &mut impl Write) -> Result<(),
         }
         CatalogueCommand::List { kind, output, connection } => {
             let client = Client::new(&connection)?;
-            let mut rows = pages(&client, "catalogue", &[("kind", kind.as_deref())])?;
+            let mut rows = client.pages("catalogue", &[("kind", kind.as_deref())])?;
             if output == Output::Table {
                 rows = rows.iter().map(line).collect();
             }
-            rendered(rows, output, out)
+            Ok(render::rows(out, rows, output)?)
         }
         CatalogueCommand::Show { model, output, connection } => {
             let path = format!("/catalogue/{}", encode(&model));
-            show(&Client::new(&connection)?.get(&path)?, output, out)
+            Ok(render::item(out, &Client::new(&connection)?.get(&path)?, output)?)
         }
     }
 }
 
-/// The columns of a model; a price that nobody knows is said.
+/// The columns of a model; a model without a known price says so.
 fn line(item: &Value) -> Value {
     let mut line = Map::new();
     line.insert("model".to_owned(), item["model"].clone());

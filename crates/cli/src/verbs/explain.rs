@@ -12,9 +12,10 @@ pub(super) fn run(arguments: ExplainArgs, out: &mut impl Write) -> Result<(), Cl
     let body = body.as_deref().map(local::read_body).transpose()?;
     let tags: BTreeMap<String, String> = tag.iter().cloned().collect();
     if tags.len() < tag.len() {
-        return Err(CliError::Config("--tag: the same name twice".to_owned()));
+        return Err(CliError::Config("--tag: a name is given twice".to_owned()));
     }
-    let (client, output) = (Client::new(connection)?, *output);
+    let client = Client::new(connection)?;
+    let output = *output;
     let ExplainArgs { tenant, key, model, api, region, user, feature, session, prompt, .. } = arguments;
     let asked =
         ExplainRequest { tenant, key, model, api, region, user, feature, session, tags, body, prompt };
@@ -45,7 +46,8 @@ fn story(out: &mut impl Write, reply: &ExplainReply) -> std::io::Result<()> {
         }
     }
     section(out, &["rule", "of_route", "matches"], &verdicts(&reply.rules))?;
-    let order: Vec<Value> = reply.attempts.iter().enumerate().map(attempt).collect();
+    let order: Vec<Value> =
+        (1..).zip(&reply.attempts).map(|(number, planned)| attempt(number, planned)).collect();
     section(out, &["try", "target", "tier", "strategy", "because"], &order)?;
     let passed =
         |passed: &admin_api::PassedTarget| json!({ "passed_over": passed.target, "because": passed.why });
@@ -88,7 +90,7 @@ fn verdicts(rules: &[RuleVerdict]) -> Vec<Value> {
                 decided.push(route);
                 "yes, decides".to_owned()
             }
-            (_, Some(error)) => format!("cannot be asked: {error}"),
+            (_, Some(error)) => format!("cannot be evaluated: {error}"),
             _ => "no".to_owned(),
         };
         rows.push(json!({ "rule": rule, "of_route": route, "matches": matches }));
@@ -96,7 +98,7 @@ fn verdicts(rules: &[RuleVerdict]) -> Vec<Value> {
     rows
 }
 
-fn attempt((number, planned): (usize, &PlannedTarget)) -> Value {
+fn attempt(number: usize, planned: &PlannedTarget) -> Value {
     let PlannedTarget { target, reason, tier, strategy } = planned;
-    json!({ "try": number + 1, "target": target, "tier": tier, "strategy": strategy, "because": reason })
+    json!({ "try": number, "target": target, "tier": tier, "strategy": strategy, "because": reason })
 }

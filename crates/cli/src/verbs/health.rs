@@ -20,7 +20,8 @@ pub(super) fn run(connection: &Connection, output: Output, out: &mut impl Write)
         let rows = answer[field].as_array().map(|rows| rows.iter().map(line).collect::<Vec<_>>());
         rows.ok_or_else(|| CliError::Failed(format!("unexpected answer: no {field}")))
     };
-    let (targets, keys) = (rows("items", target)?, rows("keys", key)?);
+    let targets = rows("items", target)?;
+    let keys = rows("keys", key)?;
     if targets.is_empty() && keys.is_empty() {
         writeln!(out, "no proxy is connected, or there are no routes and no keys")?;
         return Ok(());
@@ -29,7 +30,7 @@ pub(super) fn run(connection: &Connection, output: Output, out: &mut impl Write)
     writeln!(out)?;
     render::table(out, &KEY_COLUMNS.map(str::to_owned), &keys)?;
     for proxy in answer["truncated"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        writeln!(out, "{} has more than it can tell", proxy.escape_debug())?;
+        writeln!(out, "{} has more targets and keys than fit into its report", proxy.escape_debug())?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use serde_json::{Map, Value};
 
-use super::rendered;
 use crate::{
     CliError, Output,
     client::{Client, query},
@@ -43,9 +42,17 @@ const ATTEMPT: [&str; 11] = [
     "estimated",
 ];
 
+/// Which requests are shown.
+pub(super) struct Selection<'a> {
+    /// One request, with its attempts; without it the newest are listed.
+    pub(super) id: Option<&'a str>,
+    /// Only requests of this tenant.
+    pub(super) tenant: Option<&'a str>,
+}
+
 pub(super) fn run(
     client: &Client,
-    (id, tenant): (Option<&str>, Option<&str>),
+    Selection { id, tenant }: Selection<'_>,
     output: Output,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
@@ -58,7 +65,7 @@ pub(super) fn run(
         if output == Output::Table && !items.is_empty() {
             return Ok(render::table(out, &COLUMNS.map(str::to_owned), &items)?);
         }
-        return rendered(items, output, out);
+        return Ok(render::rows(out, items, output)?);
     };
     // What is in no record yet may come: proxies report what has ended, every second or so.
     let item = items.pop().ok_or_else(|| CliError::Failed(format!("there is no finished request {id}")))?;

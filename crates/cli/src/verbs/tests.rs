@@ -261,7 +261,7 @@ fn explain_asks_with_all_that_is_said_and_tells_a_story() {
          \n\
          RULE     OF-ROUTE    MATCHES\n\
          vision   assistant   no\n\
-         lang     assistant   cannot be asked: no such key: lang\n\
+         lang     assistant   cannot be evaluated: no such key: lang\n\
          code     assistant   yes, decides\n\
          all      assistant   yes, too late\n\
          \n\
@@ -338,7 +338,7 @@ fn health_shows_targets_above_keys() {
          \n\
          KEY           REGION   STATE     LEFT   IN-FLIGHT   REQUESTS-LEFT   PROXIES\n\
          openai/main   eu       resting   30s    1           0               2\n\
-         p\\u{1b}1 has more than it can tell\n"
+         p\\u{1b}1 has more targets and keys than fit into its report\n"
     );
     let structured = ask(&["health", "-o", "json"], vec![(200, answer.clone())]).1;
     assert_eq!(serde_json::from_str::<Value>(&structured).unwrap(), answer);

@@ -26,11 +26,11 @@ pub(crate) struct Report {
     at: Instant,
 }
 
-/// What is seen of something, whose ids were read.
+/// The health of a target or a credential, with its ids decoded.
 pub(crate) struct Seen<T> {
     /// The provider's id, or the credential's.
     pub(crate) id: ResourceId,
-    /// Whose it is; `None`: the operator's.
+    /// The tenant that owns it; `None` for the operator.
     pub(crate) owner: Option<ResourceId>,
     pub(crate) health: T,
 }
@@ -53,7 +53,8 @@ impl Report {
             health.state = proto::state_from(&health.state).to_owned();
             seen(&health.id.clone(), &health.owner.clone(), health)
         });
-        let (targets, keys) = (targets.collect::<Result<_, _>>()?, keys.collect::<Result<_, _>>()?);
+        let targets = targets.collect::<Result<_, _>>()?;
+        let keys = keys.collect::<Result<_, _>>()?;
         Ok(Self { proxy, region, targets, keys, truncated, bytes, at })
     }
 
@@ -105,7 +106,7 @@ fn short(text: &str) -> Result<(), Malformed> {
     }
 }
 
-/// `None`: in the words of a newer version.
+/// The record that a proxy shares; `None` when a newer version wrote numbers that this one cannot hold.
 fn shared(told: &SharedState) -> Option<HealthRecord> {
     let SharedState { ejected, epoch, left_us, warm_up_us, times, dead, rest_us } = *told;
     Some(HealthRecord {

@@ -24,7 +24,7 @@ pub struct TargetItem {
     pub model: String,
     /// What the provider calls the model.
     pub upstream: String,
-    /// Whose provider it is; `null`: the operator's.
+    /// The tenant that owns the provider; `null`: the operator.
     pub tenant: Option<String>,
     /// Where the proxies stand; `null`: they were not told.
     pub region: Option<String>,
@@ -84,7 +84,7 @@ pub struct TargetFacts {
 pub struct KeyItem {
     /// `provider/name` of the credential.
     pub credential: String,
-    /// Whose it is; `null`: the operator's.
+    /// The tenant that owns it; `null`: the operator.
     pub tenant: Option<String>,
     /// Where the proxies stand; `null`: they were not told.
     pub region: Option<String>,

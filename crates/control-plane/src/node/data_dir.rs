@@ -103,7 +103,8 @@ impl DataDir {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let (path, half) = (self.join(name), self.join(&format!("{name}.new")));
+        let path = self.join(name);
+        let half = self.join(&format!("{name}.new"));
         let write = || {
             let mut file = private(half.clone())?;
             file.set_len(0)?;

@@ -14,22 +14,22 @@ use super::ConfigGraph;
 
 /// What is wrong with the rows that were written, each with where errors shall point to.
 pub(super) fn written(
-    world: &ConfigGraph,
+    graph: &ConfigGraph,
     rows: &[(ResourceId, String)],
     filter: &Filter,
 ) -> Vec<FieldError> {
-    let each = rows.iter().filter_map(|(id, path)| Some((world.get(*id)?, path)));
+    let each = rows.iter().filter_map(|(id, path)| Some((graph.get(*id)?, path)));
     let alone = each.flat_map(|(row, path)| {
-        row_errors(world, row, filter).into_iter().map(move |error| error.within(path))
+        row_errors(graph, row, filter).into_iter().map(move |error| error.within(path))
     });
     let mut errors: Vec<FieldError> = alone.collect();
-    errors.extend(chains::written(world, rows));
-    errors.extend(priority::written(world, rows));
+    errors.extend(chains::written(graph, rows));
+    errors.extend(priority::written(graph, rows));
     errors
 }
 
 /// What is wrong with a row that was written; fields are relative to it.
-fn row_errors(world: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<FieldError> {
+fn row_errors(graph: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<FieldError> {
     let mut errors = Vec::new();
     match &row.spec {
         Spec::Provider(spec) => errors.extend(provider::provider(spec, filter)),
@@ -43,7 +43,7 @@ fn row_errors(world: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<Field
         errors.push(FieldError::new("tenant", format!("is required: a {} belongs to a tenant", row.kind())));
     }
     for reference in references(row) {
-        if !resolves(world, row, &reference) {
+        if !resolves(graph, row, &reference) {
             let Reference { field, kind, name, own } = reference;
             let whose = if own { " of this owner" } else { "" };
             errors.push(FieldError::new(field, format!("there is no {kind} {name:?}{whose}")));
@@ -53,7 +53,7 @@ fn row_errors(world: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<Field
 }
 
 /// That no row lost what it needs by a deletion; says who still needs what.
-pub(super) fn nothing_dangles(before: &ConfigGraph, after: &ConfigGraph) -> Result<(), String> {
+pub(super) fn check_references(before: &ConfigGraph, after: &ConfigGraph) -> Result<(), String> {
     const SHOWN: usize = 10;
     let mut found = Vec::new();
     for row in after.rows() {

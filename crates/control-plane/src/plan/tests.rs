@@ -19,24 +19,24 @@ fn keyring() -> Keyring {
     Keyring::new(&MasterKey::generate(), &[])
 }
 
-fn apply(world: &ConfigGraph, ring: &Keyring, text: &str, prune: bool) -> Result<Plan, PlanError> {
+fn apply(graph: &ConfigGraph, ring: &Keyring, text: &str, prune: bool) -> Result<Plan, PlanError> {
     let desired = Document::read(text, Format::Yaml).unwrap().desired().unwrap();
-    let mut planner = Planner::new(world, ring);
+    let mut planner = Planner::new(graph, ring);
     planner.apply(desired, prune);
     planner.finish(&Filter::default())
 }
 
-/// The world after a plan was carried out.
-fn carried_out(mut world: ConfigGraph, plan: Plan) -> ConfigGraph {
+/// The graph after a plan was carried out.
+fn carried_out(mut graph: ConfigGraph, plan: Plan) -> ConfigGraph {
     for draft in plan.drafts {
-        let sealed = draft.sealed.or_else(|| world.get(draft.id).and_then(|row| row.sealed.clone()));
+        let sealed = draft.sealed.or_else(|| graph.get(draft.id).and_then(|row| row.sealed.clone()));
         let ResourceDraft { id, tenant, name, spec, .. } = draft;
-        world.insert(Resource { id, tenant, name, spec, revision: 1, sealed });
+        graph.insert(Resource { id, tenant, name, spec, revision: 1, sealed });
     }
     for id in plan.deletes {
-        world.remove(id).unwrap();
+        graph.remove(id).unwrap();
     }
-    world
+    graph
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -59,26 +59,26 @@ fn applying_twice_changes_nothing_and_keeps_every_secret() {
     let ring = keyring();
     let plan = apply(&ConfigGraph::default(), &ring, TEXT, true).ok().unwrap();
     assert_eq!((plan.drafts.len(), plan.secrets.len()), (8, 1));
-    let world = carried_out(ConfigGraph::default(), plan);
-    let again = apply(&world, &ring, TEXT, true).unwrap();
+    let graph = carried_out(ConfigGraph::default(), plan);
+    let again = apply(&graph, &ring, TEXT, true).unwrap();
     assert!(again.drafts.is_empty() && again.deletes.is_empty() && again.secrets.is_empty());
     assert!(again.changes.iter().all(|entry| entry.change == Change::Unchanged));
-    let exported = Document::from_resources(&world.rows().cloned().collect::<Vec<_>>());
+    let exported = Document::from_resources(&graph.rows().cloned().collect::<Vec<_>>());
     let exported = serde_json::to_string(&exported).unwrap();
     assert!(!exported.contains("hush"));
-    assert!(lines(&apply(&world, &ring, &exported, true).unwrap()).is_empty());
+    assert!(lines(&apply(&graph, &ring, &exported, true).unwrap()).is_empty());
     let changed = TEXT.replace("hush", "other").replace("a/y", "a/w");
     assert_eq!(
-        lines(&apply(&world, &ring, &changed, false).unwrap()),
+        lines(&apply(&graph, &ring, &changed, false).unwrap()),
         ["Update credential a/m secret", "Update route chat targets"]
     );
 }
 
 #[test]
 fn a_lost_master_key_does_not_lock_the_operator_out() {
-    let world =
+    let graph =
         carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &keyring(), TEXT, false).unwrap());
-    let plan = apply(&world, &keyring(), TEXT, false).unwrap();
+    let plan = apply(&graph, &keyring(), TEXT, false).unwrap();
     assert_eq!(lines(&plan), ["Update credential a/m secret"]);
 }
 
@@ -106,10 +106,10 @@ fn references_must_resolve_and_errors_name_the_field() {
 #[test]
 fn a_tenants_provider_never_gets_the_operators_credential() {
     let ring = keyring();
-    let world =
+    let graph =
         carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap());
-    let acme = world.id(Kind::Tenant, None, "acme");
-    let mut planner = Planner::new(&world, &ring);
+    let acme = graph.id(Kind::Tenant, None, "acme");
+    let mut planner = Planner::new(&graph, &ring);
     let spec = Spec::Credential(domain::CredentialSpec {
         provider: "a".into(),
         weight: 1,
@@ -127,11 +127,11 @@ fn a_tenants_provider_never_gets_the_operators_credential() {
 #[test]
 fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
     let ring = keyring();
-    let world =
+    let graph =
         carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap());
     let delete = |kind, name, cascade| {
-        let mut planner = Planner::new(&world, &ring);
-        let id = world.id(kind, None, name).unwrap();
+        let mut planner = Planner::new(&graph, &ring);
+        let id = graph.id(kind, None, name).unwrap();
         if cascade {
             planner.delete_cascading(id)
         } else {
@@ -149,8 +149,8 @@ fn what_is_needed_cannot_be_deleted_and_belongings_go_along() {
     assert!(why.contains("key \"k\" belongs to tenant \"acme\""), "{why}");
     let plan = delete(Kind::Tenant, "acme", true).unwrap();
     assert_eq!(plan.deletes.len(), 3);
-    let pruned = apply(&world, &ring, "apiVersion: portcullis/v1", true).unwrap();
-    assert_eq!(carried_out(world.clone(), pruned).rows().count(), 0);
+    let pruned = apply(&graph, &ring, "apiVersion: portcullis/v1", true).unwrap();
+    assert_eq!(carried_out(graph.clone(), pruned).rows().count(), 0);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn rotation_keeps_the_old_secret_for_the_grace_period() {
     let ring = keyring();
     let plan = apply(&ConfigGraph::default(), &ring, TEXT, false).unwrap();
     let first = ring.digest(&plan.secrets[0].secret);
-    let world = carried_out(ConfigGraph::default(), plan);
-    let key = world.rows().find(|row| row.kind() == Kind::Key).unwrap();
-    let mut planner = Planner::new(&world, &ring);
+    let graph = carried_out(ConfigGraph::default(), plan);
+    let key = graph.rows().find(|row| row.kind() == Kind::Key).unwrap();
+    let mut planner = Planner::new(&graph, &ring);
     planner.rotate(key, Some(77));
     let plan = planner.finish(&Filter::default()).unwrap();
     let seal = ApiKeyDigests::decode(plan.drafts[0].sealed.as_ref().unwrap()).unwrap();

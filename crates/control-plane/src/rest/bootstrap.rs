@@ -9,7 +9,7 @@ use super::{error::ApiError, state::AdminState};
 use crate::plan::DesiredResource;
 
 impl AdminState {
-    /// Applies a document whose secrets are resolved; `actor` goes into the audit log.
+    /// Applies a document with resolved secrets; `actor` goes into the audit log.
     ///
     /// # Errors
     /// The problem that `POST /api/v1/apply` would answer with.
@@ -53,14 +53,15 @@ impl AdminState {
         actor: &str,
     ) -> Result<(), Problem> {
         let actor = Actor { name: actor.to_owned() };
-        let moved = self.write(&actor, |world, planner| {
-            let Some(row) = world.find(Kind::Provider, None, name) else { return Ok(()) };
+        let moved = self.write(&actor, |graph, planner| {
+            let Some(row) = graph.find(Kind::Provider, None, name) else { return Ok(()) };
             if let Spec::Provider(spec) = &row.spec
                 && spec.kind == kind
             {
                 let spec =
                     Spec::Provider(ProviderSpec { base_url: Some(base_url.to_owned()), ..spec.clone() });
-                let (path, name) = (String::new(), name.to_owned());
+                let path = String::new();
+                let name = name.to_owned();
                 planner.put(DesiredResource { path, tenant: None, name, spec, secret: None });
             }
             Ok(())

@@ -61,7 +61,7 @@ impl ApiError {
     }
 
     pub(super) fn too_slow() -> Self {
-        Self::new(503, "timeout", "Took too long", "the request was not done in time; try again")
+        Self::new(503, "timeout", "Took too long", "the request was not completed in time; try again")
             .with_header(header::RETRY_AFTER, "1")
     }
 
@@ -74,7 +74,7 @@ impl ApiError {
     }
 
     pub(super) fn conflict(field: &str, detail: impl Into<String>) -> Self {
-        let mut error = Self::new(409, "conflict", "In conflict with what is there", detail);
+        let mut error = Self::new(409, "conflict", "Conflict with the current configuration", detail);
         if !field.is_empty() {
             let named = vec![FieldError::new(field, error.problem.detail.clone())];
             error.problem = Box::new(error.problem.with_errors(named));
@@ -92,12 +92,13 @@ impl ApiError {
 
     pub(super) fn internal(error: impl std::fmt::Display) -> Self {
         tracing::error!(%error, "an admin request failed");
-        Self::new(500, "internal", "Internal error", "the server's log says more")
+        Self::new(500, "internal", "Internal error", "see the server's log for details")
     }
 
     pub(super) fn stale(revision: u64) -> Self {
-        let detail = format!("the resource was written since then; its revision is {revision}");
-        Self::new(412, "stale", "Written meanwhile", detail)
+        let detail =
+            format!("the resource was changed after it was read; its current revision is {revision}");
+        Self::new(412, "stale", "Changed in the meantime", detail)
     }
 }
 
@@ -126,14 +127,14 @@ impl From<StoreError> for ApiError {
                 Self::new(
                     503,
                     "store_unavailable",
-                    "The database is away",
-                    "whether a write took effect is not known: read it back, then try again",
+                    "The database is unavailable",
+                    "it is not known whether a write took effect: read the resource, then try again",
                 )
                 .with_header(header::RETRY_AFTER, "1")
             }
             _ => {
                 tracing::error!(%error, "the store failed an admin request");
-                Self::new(500, "internal", "Internal error", "the server's log says more")
+                Self::new(500, "internal", "Internal error", "see the server's log for details")
             }
         }
     }

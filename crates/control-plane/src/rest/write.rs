@@ -111,7 +111,7 @@ fn item(stored: Stored, tenant: Option<String>) -> Item {
 
 /// The owner that `tenant` names, within a configuration.
 pub(super) fn owner(
-    world: &ConfigGraph,
+    graph: &ConfigGraph,
     kind: Kind,
     tenant: Option<&str>,
 ) -> Result<Option<ResourceId>, ApiError> {
@@ -122,9 +122,9 @@ pub(super) fn owner(
         }
         (_, None) => Ok(None),
         (_, Some(name)) => {
-            let by_id = || name.parse().ok().and_then(|id| world.get(id));
+            let by_id = || name.parse().ok().and_then(|id| graph.get(id));
             let by_id = || by_id().filter(|row| row.kind() == Kind::Tenant).map(|row| row.id);
-            let id = world.id(Kind::Tenant, None, name).or_else(by_id);
+            let id = graph.id(Kind::Tenant, None, name).or_else(by_id);
             id.map(Some).ok_or_else(|| no_tenant(name))
         }
     }
@@ -132,14 +132,14 @@ pub(super) fn owner(
 
 /// The row that a path names: by id, or by name and owner.
 pub(super) fn addressed<'w>(
-    world: &'w ConfigGraph,
+    graph: &'w ConfigGraph,
     kind: Kind,
     tenant: Option<&str>,
     name: &str,
 ) -> Result<&'w Resource, ApiError> {
     let found = match name.parse() {
-        Ok(id) => world.get(id).filter(|row| row.kind() == kind),
-        Err(_) => world.find(kind, owner(world, kind, tenant)?, &as_stored(kind, name)),
+        Ok(id) => graph.get(id).filter(|row| row.kind() == kind),
+        Err(_) => graph.find(kind, owner(graph, kind, tenant)?, &as_stored(kind, name)),
     };
     found.ok_or_else(|| missing(kind, tenant, name))
 }

@@ -13,10 +13,10 @@ use tokio::{
 use tonic::{Code, Status, Streaming};
 
 use super::{
-    Shared,
-    newest::LatestVersion,
+    latest_version::LatestVersion,
     pack,
     proxies::{ProxyRegistration, ProxyStatus},
+    shared::Shared,
 };
 
 /// Longest text a proxy may say of itself, in bytes.
@@ -31,7 +31,7 @@ struct Feed {
     newest: watch::Receiver<LatestVersion>,
     requests: Streaming<WatchRequest>,
     replies: mpsc::Sender<Result<WatchReply, Status>>,
-    seat: ProxyRegistration,
+    registration: ProxyRegistration,
     proxy: String,
     beat: Interval,
     /// What the proxy holds: the last version it acked, or said hello with. Deltas start here.
@@ -52,7 +52,7 @@ pub(super) async fn run(
 ) {
     let shutdown = shared.shutdown.clone();
     let serving = async {
-        let mut feed = Feed::greet(shared, newest, peer, requests, replies.clone()).await?;
+        let mut feed = Feed::handshake(shared, newest, peer, requests, replies.clone()).await?;
         let ended = feed.serve().await;
         match &ended {
             Ok(()) => tracing::info!(proxy = %feed.proxy, "proxy left"),
@@ -62,14 +62,14 @@ pub(super) async fn run(
         }
         ended
     };
-    // A shutdown ends the stream in good order: the proxy connects again at once, to whoever is there.
+    // A shutdown closes the stream with a status, so that the proxy reconnects at once, to another control plane.
     if let Some(Err(status)) = shutdown.run_until_cancelled(serving).await {
         let _ = replies.try_send(Err(status));
     }
 }
 
 impl Feed {
-    async fn greet(
+    async fn handshake(
         shared: Arc<Shared>,
         newest: watch::Receiver<LatestVersion>,
         peer: Peer,
@@ -100,12 +100,23 @@ impl Feed {
             refused: None,
         };
         let full = || Status::resource_exhausted("too many proxies are connected");
-        let seat = shared.proxies.seat(status).ok_or_else(full)?;
+        let registration = shared.proxies.register(status).ok_or_else(full)?;
         let period = shared.settings.heartbeat;
         let mut beat = tokio::time::interval_at(Instant::now() + period, period);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let proxy = hello.proxy;
-        Ok(Self { shared, newest, requests, replies, seat, proxy, beat, held, settled: held, asked: None })
+        Ok(Self {
+            shared,
+            newest,
+            requests,
+            replies,
+            registration,
+            proxy,
+            beat,
+            held,
+            settled: held,
+            asked: None,
+        })
     }
 
     async fn serve(&mut self) -> Result<(), Status> {
@@ -208,7 +219,7 @@ impl Feed {
         match refusal {
             None => {
                 self.held = Some(version);
-                self.seat.acked(version);
+                self.registration.acked(version);
                 tracing::debug!(proxy = %self.proxy, %version, "acked");
             }
             Some(reason) => {
@@ -217,7 +228,7 @@ impl Feed {
                     proxy = %self.proxy, %version, serving = ?self.held, reason = ?reason,
                     "a proxy refused the configuration and serves the one before"
                 );
-                self.seat.refused(version, reason);
+                self.registration.refused(version, reason);
             }
         }
         Ok(())
@@ -233,7 +244,7 @@ impl Feed {
     }
 
     fn newest(&self) -> Result<Version, Status> {
-        (*self.newest.borrow()).ok_or_else(|| Status::unavailable("the configuration store is away"))
+        (*self.newest.borrow()).ok_or_else(|| Status::unavailable("the configuration store is unavailable"))
     }
 
     async fn send(&self, message: watch_reply::Message) -> Result<(), Status> {
@@ -246,7 +257,7 @@ impl Feed {
 fn check_hello(hello: &Hello, peer: &Peer) -> Result<(), Status> {
     check_name(&hello.proxy, peer)?;
     if hello.region.len().max(hello.build.len()) > MAX_TEXT || hello.kinds.len() > 1_000 {
-        return Err(Status::invalid_argument("hello says too much"));
+        return Err(Status::invalid_argument("a field of the hello is too long"));
     }
     let lacks: Vec<_> = Kind::ALL
         .iter()
@@ -288,7 +299,7 @@ fn malformed(error: proto::Malformed) -> Status {
 /// The proxy needs to know no more than that it must come again; what happened is for the operator's log.
 fn unavailable(error: &StoreError) -> Status {
     tracing::error!("cannot read the configuration for a proxy: {error}");
-    Status::unavailable("the configuration store is away")
+    Status::unavailable("the configuration store is unavailable")
 }
 
 /// Never, when there is no deadline.

@@ -39,7 +39,7 @@ impl JoinToken {
         Ok(Self { keyring, digest, failures: Mutex::new((Instant::now(), 0)) })
     }
 
-    /// The right token always joins, so that nobody can lock the fleet out by failing; what is bounded is the noise
+    /// The right token always joins, so that failed attempts cannot lock the fleet out; what is bounded is the noise
     /// of failures. No rate of guessing gets anywhere with 24 random characters.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
     pub(super) fn check(&self, presented: &str) -> Result<(), Status> {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use runtime::metrics::{Collect, Exposition};
 use tokio::sync::watch;
 
-use super::{newest::LatestVersion, proxies::Proxies};
+use super::{latest_version::LatestVersion, proxies::Proxies};
 use crate::metrics;
 
 /// Where the answers are.
@@ -16,7 +16,8 @@ pub(super) struct Progress {
 
 impl Collect for Progress {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (newest, proxies) = (*self.newest.borrow(), self.proxies.list());
+        let newest = *self.newest.borrow();
+        let proxies = self.proxies.list();
         let count = |of_them: usize| of_them as f64;
         if let Some(newest) = newest {
             to.gauge(&metrics::CONTROL_REVISION)?.put([], newest.revision as f64)?;

@@ -47,12 +47,12 @@ pub struct ProxyStatus {
 /// All connected proxies, by connection: one that reconnects may be here twice for a moment.
 #[derive(Debug, Default)]
 pub struct Proxies {
-    seats: Mutex<(u64, BTreeMap<u64, ProxyStatus>)>,
+    registered: Mutex<(u64, BTreeMap<u64, ProxyStatus>)>,
     /// What each sees of targets and keys.
     pub health: HealthReports,
 }
 
-/// One stream's place; the proxy is gone from the list when it is dropped.
+/// One stream's registration; the proxy is gone from the list when it is dropped.
 #[derive(Debug)]
 pub(super) struct ProxyRegistration {
     proxies: Arc<Proxies>,
@@ -68,8 +68,8 @@ impl Proxies {
         list
     }
 
-    /// A place for one more, unless all are taken.
-    pub(super) fn seat(self: &Arc<Self>, status: ProxyStatus) -> Option<ProxyRegistration> {
+    /// Registers a stream; `None` when there are too many.
+    pub(super) fn register(self: &Arc<Self>, status: ProxyStatus) -> Option<ProxyRegistration> {
         let mut inner = self.lock();
         if inner.1.len() >= MAX {
             return None;
@@ -81,7 +81,7 @@ impl Proxies {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (u64, BTreeMap<u64, ProxyStatus>)> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,11 +131,12 @@ mod tests {
             acked_at: None,
             refused: None,
         };
-        let mut seats: Vec<_> = (0..MAX).map(|n| proxies.seat(status(format!("{n}"))).unwrap()).collect();
-        assert!(proxies.seat(status("one more".into())).is_none());
-        seats.pop();
-        assert!(proxies.seat(status("one more".into())).is_some());
-        drop(seats);
+        let mut registered: Vec<_> =
+            (0..MAX).map(|n| proxies.register(status(format!("{n}"))).unwrap()).collect();
+        assert!(proxies.register(status("one more".into())).is_none());
+        registered.pop();
+        assert!(proxies.register(status("one more".into())).is_some());
+        drop(registered);
         assert_eq!(proxies.list(), []);
     }
 }

@@ -17,10 +17,10 @@ use tonic::{
     transport::{Certificate, Identity, Server, ServerTlsConfig},
 };
 
-use crate::certificates::Authority;
-
-/// No test waits longer for anything.
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::{
+    certificates::Authority,
+    proxies::{LIMIT, until},
+};
 
 /// The server's certificate, and whose clients it trusts.
 pub(crate) struct Tls {
@@ -161,15 +161,9 @@ impl Fleet {
         Proxy { status, installed, shutdown, task }
     }
 
-    /// Asks again and again until the list of proxies is as it should be.
+    /// Waits until the list of proxies is as it should be.
     pub(crate) async fn until(&self, is_so: impl Fn(&[ProxyStatus]) -> bool) {
-        let poll = async {
-            while !is_so(&self.proxies.list()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        let reached = tokio::time::timeout(LIMIT, poll).await;
-        assert!(reached.is_ok(), "{:?}", self.proxies.list());
+        until(&self.proxies, is_so).await;
     }
 }
 

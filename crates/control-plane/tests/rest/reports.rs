@@ -1,8 +1,7 @@
 //! Usage, requests, audit and proxies, from rows that the ledger would write.
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Money, RequestId, RequestOutcome,
-    ResourceId, Timestamp, Usage, UsageEvent,
+    Attempt, AttemptOutcome, Attribution, Money, RequestId, ResourceId, Usage, UsageEvent, test_support,
 };
 use serde_json::json;
 
@@ -15,18 +14,14 @@ fn attempt(number: u32, outcome: AttemptOutcome, price: Option<ResourceId>) -> A
         Usage::default()
     };
     Attempt {
-        number,
         provider: "a".into(),
         model: "x".into(),
-        outcome,
-        status: 200,
-        at: Timestamp::now(),
         duration_us: 1_000,
         usage,
         cost: price.map_or(Money::ZERO, |_| Money::from_nanos(125_000)),
         price,
-        estimated: false,
         reason: Some("first of the list".to_owned()),
+        ..test_support::attempt(number, outcome)
     }
 }
 
@@ -47,22 +42,14 @@ fn booked(api: &Api, attempts: Vec<Attempt>) -> RequestId {
 
 fn booked_for(api: &Api, attribution: Attribution, attempts: Vec<Attempt>) -> RequestId {
     let event = UsageEvent {
-        request: RequestId::new(),
-        incarnation: IncarnationId::new(),
-        at: Timestamp::now(),
         attribution,
-        api: "chat".into(),
         stream: true,
-        route: "chat".into(),
         rule: Some("small".to_owned()),
         pool: Some("cheap".to_owned()),
-        outcome: RequestOutcome::Ok,
-        status: 200,
-        cache: CacheHit::Off,
         duration_us: 2_000,
         overhead_us: 50,
         ttft_us: Some(700),
-        attempts,
+        ..test_support::usage_event(attempts)
     };
     assert!(api.runtime.block_on(api.store.insert_usage(std::slice::from_ref(&event))).unwrap() > 0);
     event.request
@@ -120,7 +107,10 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
     let one = api.send(200, "GET", &format!("/requests?request_id={second}"), None);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
     let none = api.send(400, "GET", "/requests?request_id=abc", None);
-    assert_eq!(none["detail"], "request_id: is none; an answer's header x-portcullis-request-id has it");
+    assert_eq!(
+        none["detail"],
+        "request_id: is not a request id; each response has its own in the header x-portcullis-request-id"
+    );
 }
 
 #[test]

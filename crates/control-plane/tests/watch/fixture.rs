@@ -1,6 +1,6 @@
 //! A control plane on a socket with a store on disk, and a proxy that is nothing but its messages.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use control_plane::watch::{JoinToken, Proxies, ProxyStatus, WatchService, WatchSettings};
 use domain::{CredentialSpec, ResourceId, Spec, TenantSpec, Version};
@@ -19,8 +19,7 @@ use tonic::{
     transport::{Channel, Server},
 };
 
-/// No test waits longer for anything.
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::proxies::{LIMIT, until};
 
 pub(crate) struct Plane {
     pub(crate) store: Store,
@@ -146,15 +145,9 @@ impl Plane {
         Ok(Stream { requests, replies: replies.into_inner() })
     }
 
-    /// Asks again and again until the list of proxies is as it should be.
+    /// Waits until the list of proxies is as it should be.
     pub(crate) async fn until(&self, is_so: impl Fn(&[ProxyStatus]) -> bool) {
-        let poll = async {
-            while !is_so(&self.proxies.list()) {
-                tokio::task::yield_now().await;
-            }
-        };
-        let reached = tokio::time::timeout(LIMIT, poll).await;
-        assert!(reached.is_ok(), "{:?}", self.proxies.list());
+        until(&self.proxies, is_so).await;
     }
 }
 

@@ -23,7 +23,7 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 pub type Problem = (String, String);
 
 impl RouteSpec {
-    /// What is wrong with it by itself; expressions and references are looked at by whoever knows more.
+    /// What is wrong with it by itself; expressions and references are checked where they can be resolved.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
@@ -199,20 +199,29 @@ struct TierView<'a> {
 
 impl<'a> TierView<'a> {
     fn of_route(spec: &'a RouteSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 
     fn of_pool(spec: &'a PoolSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 
     fn of_tier(spec: &'a TierSpec) -> Self {
-        let (by, require) = (spec.by.is_some(), spec.require.is_some());
-        let (strategy, interval, distances) = (spec.strategy, spec.interval, !spec.distances.is_empty());
+        let by = spec.by.is_some();
+        let require = spec.require.is_some();
+        let strategy = spec.strategy;
+        let interval = spec.interval;
+        let distances = !spec.distances.is_empty();
         Self { targets: &spec.targets, strategy, by, require, interval, distances }
     }
 
@@ -260,7 +269,7 @@ impl<'a> TierView<'a> {
                 say(format!("targets[{index}].concurrent"), "must be at least 1".to_owned());
             }
             if !models.insert(&target.model) {
-                say(format!("targets[{index}].model"), "stands in this tier twice".to_owned());
+                say(format!("targets[{index}].model"), "is named twice in this tier".to_owned());
             }
         }
     }

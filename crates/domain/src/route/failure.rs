@@ -22,9 +22,10 @@ pub struct RetrySpec {
     pub on: BTreeMap<FailureClass, Action>,
 }
 
-/// A map whose keys are the classes, which derived schemas of maps leave out.
+/// A map with the classes as keys, which derived schemas of maps leave out.
 fn by_class(generator: &mut SchemaGenerator) -> Schema {
-    let (class, action) = (generator.subschema_for::<FailureClass>(), generator.subschema_for::<Action>());
+    let class = generator.subschema_for::<FailureClass>();
+    let action = generator.subschema_for::<Action>();
     json_schema!({ "type": "object", "propertyNames": class, "additionalProperties": action })
 }
 

@@ -32,7 +32,7 @@ pub struct PoolSpec {
     /// With `nearest`: distances from regions of proxies to regions of providers, in any one unit.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub distances: BTreeMap<String, BTreeMap<String, u32>>,
-    /// Several tiers: the next is used when the one before has nobody healthy, or all of it failed.
+    /// Several tiers: the next is used when no target of the one before is healthy, or all of them failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub tiers: Vec<TierSpec>,

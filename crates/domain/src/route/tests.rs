@@ -52,7 +52,7 @@ fn every_mistake_names_its_path() {
         ("{}", "targets: must hold at least one target"),
         (r#"{"strategy":"weighted","targets":[{"model":"a/b","weight":0}]}"#, "targets[0].weight: must be 1"),
         (r#"{"targets":[{"model":"a/b","weight":5}]}"#, "targets[0].weight: belongs to strategy"),
-        (r#"{"targets":["a/b","a/b"]}"#, "targets[1].model: stands in this tier twice"),
+        (r#"{"targets":["a/b","a/b"]}"#, "targets[1].model: is named twice in this tier"),
         (r#"{"targets":["a/b"],"by":"user"}"#, "by: belongs to strategy `sticky`"),
         (r#"{"targets":["a/b"],"default":"x"}"#, "default: names a pool"),
         (r#"{"targets":["a/b"],"retry":{"attempts":0}}"#, "retry.attempts: must be 1 to 10"),

@@ -1,6 +1,6 @@
 //! Small configurations written as rows, compiled, and asked about.
 
-use domain::{Kind, Resource, ResourceId, Spec, StoreId, Timestamp, Version};
+use domain::{Kind, ResourceId, StoreId, Timestamp, Version, test_support::resource};
 use policy::{AuthError, Caller, ConfigRows, Snapshot, compile, health::HealthRegistry, identify};
 use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring, MasterKey};
 
@@ -32,12 +32,12 @@ impl World {
         name: &str,
         json: &str,
     ) -> ResourceId {
-        let id = ResourceId::new();
-        let spec = Spec::from_json(kind, json.as_bytes()).unwrap();
+        let mut row = resource(tenant, kind, name, json).unwrap();
+        let id = row.id;
         let owner = tenant.map_or(uuid::Uuid::nil(), |tenant| tenant.0);
-        let sealed = (kind == Kind::Credential)
+        row.sealed = (kind == Kind::Credential)
             .then(|| self.keyring.seal(format!("secret-{name}").as_bytes(), Binding { owner, row: id.0 }));
-        self.rows.known.push(Resource { id, tenant, name: name.into(), spec, revision: 1, sealed });
+        self.rows.known.push(row);
         id
     }
 

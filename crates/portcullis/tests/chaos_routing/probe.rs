@@ -1,4 +1,4 @@
-//! A provider fails while nobody uses it; probes see it, and the first user request goes elsewhere.
+//! A provider fails while it serves no requests; probes see it, and the first user request goes elsewhere.
 
 use std::time::Duration;
 

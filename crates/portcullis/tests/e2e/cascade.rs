@@ -1,4 +1,4 @@
-//! A document whose rules lead to a cascade: cheap answers are kept or replaced, and both are in the ledger.
+//! A document with rules that lead to a cascade: cheap answers are kept or replaced, and both are in the ledger.
 
 use domain::Money;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ fn a_dead_first_target_is_nobodys_problem() {
     let world = World::new();
     let control = world.control_plane(None);
     let mut document = world.document();
-    // A port that was free a moment ago and that nobody listens on.
+    // A port that was free a moment ago, on which nothing listens.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     document["providers"]["dead"] = json!({
         "kind": "custom",
@@ -32,7 +32,7 @@ fn a_dead_first_target_is_nobodys_problem() {
                 assert_eq!(reply.header("x-portcullis-attempts"), Some("2"));
                 fell_back += 1;
             }
-            // After five failures in a row nobody asks it any more, but for a trial.
+            // After five failures in a row it gets no more requests, but for a trial.
             fallback => {
                 assert_eq!((fallback, fell_back >= 5), (Some("none"), true));
                 assert_eq!(reply.header("x-portcullis-attempts"), Some("1"));

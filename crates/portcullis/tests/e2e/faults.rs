@@ -49,7 +49,7 @@ fn a_swallowed_link_to_the_control_plane_stops_no_request_and_is_noticed() {
         assert_eq!(status(&http), 200, "the proxy needs its control plane");
     }
     link.pass();
-    // What carried the news was swallowed with it: the proxy has to find out by itself that nobody speaks any more.
+    // What carried the news was swallowed with it: the proxy has to find out by itself that the connection is dead.
     let back = Instant::now();
     assert!(eventually(DEAD_PEER, || status(&http) == 401), "the revoked key still works");
     println!("the revoked key was refused {:?} after the link was back", back.elapsed());

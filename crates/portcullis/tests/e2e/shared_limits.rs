@@ -66,7 +66,7 @@ fn without_the_store_each_limit_does_what_it_says() {
     assert!(eventually(SOON, || status(&closed) == 503), "a closed limit stays open without its store");
     let refused = closed.post("/v1/chat/completions", &chat("hi")).unwrap();
     assert_eq!(refused.json().unwrap()["error"]["code"], json!("store_unavailable"));
-    // The time-out was paid by then; nobody pays it again.
+    // The time-out was paid by then; it is not paid again.
     let before = std::time::Instant::now();
     assert_eq!([status(&open), status(&open), status(&open)], [200; 3]);
     assert_eq!([status(&bounded), status(&bounded), status(&bounded)], [200, 200, 429]);

@@ -33,7 +33,7 @@ impl Fleet {
         let world = World::new();
         let postgres = Postgres::start().unwrap();
         let url = postgres.url();
-        // All at once: whoever comes first makes the schema, the others wait for it.
+        // All at once: the first process makes the schema, the others wait for it.
         let (controls, ledgers) = std::thread::scope(|scope| {
             let controls = [0, 1].map(|_| scope.spawn(|| control_plane(&url, None)));
             let ledgers = [0, 1].map(|_| scope.spawn(|| ledger(&url, None)));

@@ -66,7 +66,7 @@ fn facts_of(known: &mut Known, model: &ModelRef, facts: Option<&ModelSpec>, writ
 }
 
 fn price_of(known: &mut Known, price: &PriceSpec, now: Timestamp, writes: &mut Vec<Write>) {
-    // The first price of a model may have begun before: nobody was charged by another one.
+    // The first price of a model may have begun before: no other price was charged.
     let from = match known.prices.is_empty() {
         true => price.effective_from,
         false => price.effective_from.max(now),

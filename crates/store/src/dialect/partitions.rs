@@ -52,14 +52,15 @@ async fn is_there(connection: &mut AnyConnection, day: i64) -> Result<bool> {
 }
 
 async fn make(connection: &mut AnyConnection, day: i64) -> Result<()> {
-    // Whoever else makes partitions waits here, and inserts of days without one.
+    // Other processes that make partitions wait here, and so do inserts of days without one.
     let lock = "LOCK TABLE usage_events_default IN ACCESS EXCLUSIVE MODE";
     connection.execute(sqlx::raw_sql(lock)).await?;
     if is_there(connection, day).await? {
         return Ok(());
     }
     // Attached rather than made in place: that would lock the whole table against readers and writers.
-    let (table, next) = (name(day), day + 1);
+    let table = name(day);
+    let next = day + 1;
     let statements = format!(
         "CREATE TABLE {table} (LIKE usage_events INCLUDING ALL); \
          WITH moved AS (DELETE FROM usage_events_default WHERE day = {day} RETURNING *) \

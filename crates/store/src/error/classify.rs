@@ -16,7 +16,7 @@ impl From<sqlx::Error> for StoreError {
                 Self::Bad(format!("the database address cannot be used: {why}"))
             }
             sqlx::Error::Protocol(_) => {
-                Self::Unreachable(format!("whoever answers is no PostgreSQL: {}", Self::line(&error)))
+                Self::Unreachable(format!("the server is not PostgreSQL: {}", Self::line(&error)))
             }
             sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Failed(Self::line(&error)),
             _ => Self::Failed(Self::line(&error)),

@@ -29,11 +29,11 @@ const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RET
 /// Why an event is one that no correct proxy sends.
 ///
 /// # Errors
-/// When its request id is no UUIDv7, its attempts are none, too many or out of order, or a cost is negative.
+/// When its request id is not a UUIDv7, its attempts are none, too many or out of order, or a cost is negative.
 pub fn check_event(event: &UsageEvent) -> Result<(), String> {
     let numbers = event.attempts.iter().map(|attempt| attempt.number);
     if event.request.0.get_version_num() != 7 {
-        Err("the request id is no UUIDv7".to_owned())
+        Err("the request id is not a UUIDv7".to_owned())
     } else if event.attempts.is_empty() || event.attempts.len() > MAX_ATTEMPTS {
         Err(format!("{} attempts; 1 to {MAX_ATTEMPTS} are possible", event.attempts.len()))
     } else if event.attempts[0].number == 0 || !numbers.is_sorted_by(|one, next| one < next) {

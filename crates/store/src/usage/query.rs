@@ -135,7 +135,7 @@ pub struct Totals {
     pub requests: u64,
     /// Requests that ended in an error, a cut stream or the proxy's death.
     pub errors: u64,
-    /// Attempts whose usage is an estimate.
+    /// Attempts with estimated usage.
     pub estimated: u64,
     /// Attempts that used tokens of a model without a price: their cost is missing in `cost`, not zero.
     pub unpriced: u64,
@@ -235,6 +235,7 @@ fn read(query: &UsageQuery, found: &AnyRow) -> Result<UsageRow> {
         *into = sum(column)?;
     }
     let [attempts, requests, errors, estimated, unpriced, cost] = own;
-    let (usage, cost) = (Usage::from_counts(counts), Money::from_nanos(bigint(cost)));
+    let usage = Usage::from_counts(counts);
+    let cost = Money::from_nanos(bigint(cost));
     Ok(UsageRow { group, totals: Totals { attempts, requests, errors, estimated, unpriced, usage, cost } })
 }

@@ -41,7 +41,8 @@ pub(super) struct Rollup {
 impl Rollup {
     /// Counts one new attempt, in the hour in which its request was accepted.
     pub(super) fn add(&mut self, line: &AttemptRow<'_>) {
-        let (event, attempt) = (line.event, &line.attempt);
+        let event = line.event;
+        let attempt = &line.attempt;
         let who = &event.attribution;
         let optional = |value: &Option<String>| text(value.as_deref().unwrap_or_default()).into_owned();
         let texts = [

@@ -1,8 +1,8 @@
 //! A fresh database per test, and rows to fill it with.
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, KeySpec, Money, RequestId, RequestOutcome,
-    ResourceId, ServiceTier, Spec, TenantSpec, Timestamp, Usage, UsageEvent,
+    Attempt, AttemptOutcome, Attribution, CacheHit, KeySpec, Money, RequestId, ResourceId, ServiceTier, Spec,
+    TenantSpec, Timestamp, Usage, UsageEvent, test_support,
 };
 use store::{Actor, PutOutcome, ResourceDraft, Store};
 
@@ -70,12 +70,10 @@ pub(crate) fn request_at(micros: i64) -> RequestId {
 
 pub(crate) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
     Attempt {
-        number,
-        provider: "openai".to_owned(),
-        model: "gpt-4o-mini".to_owned(),
-        outcome,
         status: 200 + number,
         at: Timestamp::from_micros(1_000_000 + i64::from(number)),
+        provider: "openai".to_owned(),
+        model: "gpt-4o-mini".to_owned(),
         duration_us: 7,
         usage: Usage {
             service_tier: ServiceTier::Flex,
@@ -83,15 +81,14 @@ pub(crate) fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
         },
         cost: Money::from_nanos(12_345),
         price: Some(ResourceId::new()),
-        estimated: false,
         reason: Some("first of the list".to_owned()),
+        ..test_support::attempt(number, outcome)
     }
 }
 
 pub(crate) fn event(tenant: ResourceId, at: i64, attempts: Vec<Attempt>) -> UsageEvent {
     UsageEvent {
         request: request_at(at),
-        incarnation: IncarnationId::new(),
         at: Timestamp::from_micros(at + 5),
         attribution: Attribution {
             tenant,
@@ -100,17 +97,13 @@ pub(crate) fn event(tenant: ResourceId, at: i64, attempts: Vec<Attempt>) -> Usag
             feature: None,
             tags: vec![("team".to_owned(), "red\"'".to_owned())],
         },
-        api: "chat".to_owned(),
         stream: true,
-        route: "chat".to_owned(),
         rule: Some("small".to_owned()),
         pool: Some("cheap".to_owned()),
-        outcome: RequestOutcome::Ok,
-        status: 200,
         cache: CacheHit::None,
         duration_us: 900,
         overhead_us: 30,
         ttft_us: Some(400),
-        attempts,
+        ..test_support::usage_event(attempts)
     }
 }

@@ -1,6 +1,6 @@
 //! A SQLite file per test.
 
-/// Where a database of its own is to be, which nobody has opened yet.
+/// The address of a database of its own that does not exist yet.
 pub(crate) async fn address() -> (String, Option<tempfile::TempDir>) {
     let directory = tempfile::tempdir().unwrap();
     (format!("sqlite:{}/store.db", directory.path().display()), Some(directory))

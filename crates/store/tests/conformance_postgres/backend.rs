@@ -10,7 +10,7 @@ fn server() -> &'static Postgres {
     SERVER.get_or_init(|| Postgres::start().unwrap())
 }
 
-/// A database of its own, which nobody has opened yet.
+/// A database of its own that has not been opened yet.
 pub(crate) async fn address() -> (String, Option<tempfile::TempDir>) {
     (new_database(server()).await, None)
 }

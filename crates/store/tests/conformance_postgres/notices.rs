@@ -22,7 +22,7 @@ async fn a_commit_elsewhere_is_heard_of() {
         write(&here, &[tenant(&format!("t{round}"), "pro")]).await;
         heard(&mut subscriber, round).await;
     }
-    // A transaction that is taken back tells nobody.
+    // A transaction that is rolled back sends no notice.
     let mut tx = here.begin(&crate::fixture::ada()).await.unwrap();
     tx.put(tenant("never", "pro")).await.unwrap();
     tx.rollback().await.unwrap();

@@ -2,17 +2,11 @@
 
 use std::{
     fs,
-    hash::{BuildHasher, Hasher, RandomState},
-    net::TcpListener,
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-
-/// Below the range that systems take the ports of outgoing connections from: a server that restarts must find its
-/// port free.
-const PORTS: std::ops::Range<u64> = 15_000..32_000;
 
 /// The account that a server runs as when the test runs as root, which PostgreSQL refuses.
 pub(super) struct Account {
@@ -67,14 +61,6 @@ pub(super) fn server_binaries() -> anyhow::Result<PathBuf> {
             "PostgreSQL's initdb and postgres are not installed (on Debian: apt-get install postgresql)"
         ),
     }
-}
-
-/// A port that nobody listens on.
-pub(super) fn free_port() -> anyhow::Result<u16> {
-    let random = || RandomState::new().build_hasher().finish() % (PORTS.end - PORTS.start) + PORTS.start;
-    let ports = std::iter::repeat_with(random).take(100).filter_map(|port| u16::try_from(port).ok());
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.into_iter().find(free).context("100 ports tried, none is free")
 }
 
 /// The living children of a process.

@@ -15,24 +15,24 @@ type Link = (ResourceId, String);
 
 /// What is wrong with the chains that the rows take part in, each at the first written row that could mend it.
 ///
-/// All chains are looked at: a route that nobody touched is in a new cycle, or too deep, when another one that it
+/// All chains are looked at: a route that was not written is in a new cycle, or too deep, when another one that it
 /// leads to was written, or shadows the one it led to before.
-pub(super) fn written(world: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
-    if !rows.iter().any(|(id, _)| world.get(*id).is_some_and(|row| row.kind() == Kind::Route)) {
+pub(super) fn written(graph: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
+    if !rows.iter().any(|(id, _)| graph.get(*id).is_some_and(|row| row.kind() == Kind::Route)) {
         return Vec::new();
     }
     let mut paths = HashMap::new();
     for (place, (id, path)) in rows.iter().enumerate() {
         paths.entry(*id).or_insert((place, path.as_str()));
     }
-    let mut errors = cyclic(world, &paths);
+    let mut errors = cyclic(graph, &paths);
     if errors.is_empty() {
         let mut fields = BTreeSet::new();
-        for chain in too_long(world) {
+        for chain in too_long(graph) {
             if let Some((id, field)) = chain.iter().find(|(id, _)| paths.contains_key(id))
                 && fields.insert((*id, field.clone()))
             {
-                errors.push(FieldError::new(field, told(world, &chain)).within(paths[id].1));
+                errors.push(FieldError::new(field, told(graph, &chain)).within(paths[id].1));
             }
         }
     }
@@ -48,15 +48,15 @@ pub(super) fn too_long_since(before: &ConfigGraph, after: &ConfigGraph) -> Vec<S
     new.map(|chain| told(after, &chain)).collect()
 }
 
-fn cyclic(world: &ConfigGraph, paths: &HashMap<ResourceId, (usize, &str)>) -> Vec<FieldError> {
+fn cyclic(graph: &ConfigGraph, paths: &HashMap<ResourceId, (usize, &str)>) -> Vec<FieldError> {
     let mut by_owner: BTreeMap<Option<ResourceId>, BTreeMap<&str, &RouteSpec>> = BTreeMap::new();
-    for (row, spec) in routes(world) {
+    for (row, spec) in routes(graph) {
         by_owner.entry(row.tenant).or_default().insert(&row.name, spec);
     }
     let mut errors = Vec::new();
     for (owner, routes) in by_owner {
         for cycle in cycles(&routes) {
-            let place = |name| world.id(Kind::Route, owner, name).and_then(|id| paths.get(&id));
+            let place = |name| graph.id(Kind::Route, owner, name).and_then(|id| paths.get(&id));
             let places = cycle.0.iter().enumerate().filter_map(|(at, (name, _))| Some((place(name)?, at)));
             if let Some(((_, path), at)) = places.min() {
                 errors.push(FieldError::new(&cycle.0[at].1, cycle.told(at)).within(path));
@@ -67,12 +67,12 @@ fn cyclic(world: &ConfigGraph, paths: &HashMap<ResourceId, (usize, &str)>) -> Ve
 }
 
 /// Chains of more than [`MOST_ROUTES`], cut after one too many.
-fn too_long(world: &ConfigGraph) -> Vec<Vec<Link>> {
-    let links: HashMap<ResourceId, Vec<Link>> = routes(world)
+fn too_long(graph: &ConfigGraph) -> Vec<Vec<Link>> {
+    let links: HashMap<ResourceId, Vec<Link>> = routes(graph)
         .map(|(row, spec)| {
             let named = spec.routes().into_iter();
             let to =
-                named.filter_map(|(field, name)| Some((world.seen(Kind::Route, row.tenant, name)?, field)));
+                named.filter_map(|(field, name)| Some((graph.seen(Kind::Route, row.tenant, name)?, field)));
             (row.id, to.collect())
         })
         .collect();
@@ -82,7 +82,7 @@ fn too_long(world: &ConfigGraph) -> Vec<Vec<Link>> {
         let length = |to: &Vec<Link>| 1 + to.iter().map(|(next, _)| lengths[next]).max().unwrap_or_default();
         lengths = links.iter().map(|(id, to)| (*id, length(to))).collect();
     }
-    let from = routes(world).map(|(row, _)| row.id).filter(|id| lengths[id] > MOST_ROUTES);
+    let from = routes(graph).map(|(row, _)| row.id).filter(|id| lengths[id] > MOST_ROUTES);
     from.map(|id| longest(id, &links, &lengths)).collect()
 }
 
@@ -101,14 +101,14 @@ fn longest(
     chain
 }
 
-fn told(world: &ConfigGraph, chain: &[Link]) -> String {
-    let names = chain.iter().filter_map(|(id, _)| Some(world.get(*id)?.name.as_str()));
+fn told(graph: &ConfigGraph, chain: &[Link]) -> String {
+    let names = chain.iter().filter_map(|(id, _)| Some(graph.get(*id)?.name.as_str()));
     let names = names.collect::<Vec<_>>().join(" → ");
     format!("leads through more than {MOST_ROUTES} routes: {names}")
 }
 
-fn routes(world: &ConfigGraph) -> impl Iterator<Item = (&Resource, &RouteSpec)> {
-    world.rows().filter_map(|row| match &row.spec {
+fn routes(graph: &ConfigGraph) -> impl Iterator<Item = (&Resource, &RouteSpec)> {
+    graph.rows().filter_map(|row| match &row.spec {
         Spec::Route(spec) => Some((row, spec)),
         _ => None,
     })

@@ -7,11 +7,11 @@ use domain::{Priority, Resource, ResourceId, Spec};
 
 use crate::plan::ConfigGraph;
 
-pub(super) fn written(world: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
+pub(super) fn written(graph: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec<FieldError> {
     let paths: HashMap<ResourceId, &str> = rows.iter().map(|(id, path)| (*id, path.as_str())).collect();
     let mut errors = Vec::new();
-    for row in world.rows() {
-        let Some((key, tenant, most)) = above(world, row) else { continue };
+    for row in graph.rows() {
+        let Some((key, tenant, most)) = above(graph, row) else { continue };
         if let Some(path) = paths.get(&row.id) {
             let message = format!("is above the tenant's, which is {}", word(most));
             errors.push(FieldError::new("priority", message).within(path));
@@ -24,11 +24,12 @@ pub(super) fn written(world: &ConfigGraph, rows: &[(ResourceId, String)]) -> Vec
 }
 
 /// A key above its tenant: its priority, the tenant and that one's priority.
-fn above(world: &ConfigGraph, row: &Resource) -> Option<(Priority, ResourceId, Priority)> {
+fn above(graph: &ConfigGraph, row: &Resource) -> Option<(Priority, ResourceId, Priority)> {
     let Spec::Key(key) = &row.spec else { return None };
-    let tenant = world.get(row.tenant?)?;
+    let tenant = graph.get(row.tenant?)?;
     let Spec::Tenant(spec) = &tenant.spec else { return None };
-    let (key, most) = (key.priority?, spec.priority.unwrap_or_default());
+    let key = key.priority?;
+    let most = spec.priority.unwrap_or_default();
     (key > most).then_some((key, tenant.id, most))
 }
 

@@ -14,11 +14,11 @@ pub(super) struct Reference {
     pub(super) own: bool,
 }
 
-pub(super) fn resolves(world: &ConfigGraph, row: &Resource, reference: &Reference) -> bool {
+pub(super) fn resolves(graph: &ConfigGraph, row: &Resource, reference: &Reference) -> bool {
     if reference.own {
-        world.id(reference.kind, row.tenant, &reference.name).is_some()
+        graph.id(reference.kind, row.tenant, &reference.name).is_some()
     } else {
-        world.seen(reference.kind, row.tenant, &reference.name).is_some()
+        graph.seen(reference.kind, row.tenant, &reference.name).is_some()
     }
 }
 

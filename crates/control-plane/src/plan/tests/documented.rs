@@ -31,17 +31,17 @@ fn documents() -> Vec<String> {
 fn every_example_can_be_applied_and_comes_back_as_it_was() {
     let ring = keyring();
     let demo = DEMO.replace("PROVIDER", PROVIDER);
-    let world =
+    let graph =
         carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, &demo, false).unwrap());
     let documents = documents();
     assert!(documents.len() > 12, "{}", documents.len());
     for text in documents {
         let text = text.replace("$SIM", "https://sim.example");
-        let plan = apply(&world, &ring, &text, false).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
+        let plan = apply(&graph, &ring, &text, false).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
         assert!(plan.changes.iter().any(|entry| entry.change != Change::Unchanged), "{text}");
-        let world = carried_out(world.clone(), plan);
-        let export = Document::from_resources(&world.rows().cloned().collect::<Vec<_>>());
+        let graph = carried_out(graph.clone(), plan);
+        let export = Document::from_resources(&graph.rows().cloned().collect::<Vec<_>>());
         let export = serde_json::to_string(&export).unwrap();
-        assert!(lines(&apply(&world, &ring, &export, true).unwrap()).is_empty(), "{text}");
+        assert!(lines(&apply(&graph, &ring, &export, true).unwrap()).is_empty(), "{text}");
     }
 }

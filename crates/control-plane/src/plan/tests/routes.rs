@@ -1,4 +1,4 @@
-//! Routes that lead to routes, conditions, and priorities: every mistake with its field, whoever's write makes it.
+//! Routes that lead to routes, conditions, and priorities: every mistake names its field, whichever write makes it.
 
 use domain::{KeySpec, PoolSpec, Priority, RouteSpec, TenantSpec};
 
@@ -19,20 +19,20 @@ fn world_of(ring: &Keyring, rest: &str) -> ConfigGraph {
     carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), ring, &document(rest), false).unwrap())
 }
 
-fn refused(world: &ConfigGraph, ring: &Keyring, rest: &str) -> String {
-    invalid(apply(world, ring, &document(rest), false))
+fn refused(graph: &ConfigGraph, ring: &Keyring, rest: &str) -> String {
+    invalid(apply(graph, ring, &document(rest), false))
 }
 
 /// One resource, as `PUT` writes it.
 fn put(
-    world: &ConfigGraph,
+    graph: &ConfigGraph,
     ring: &Keyring,
     tenant: Option<&str>,
     name: &str,
     spec: Spec,
 ) -> Result<Plan, PlanError> {
-    let tenant = tenant.map(|tenant| world.id(Kind::Tenant, None, tenant).unwrap());
-    let mut planner = Planner::new(world, ring);
+    let tenant = tenant.map(|tenant| graph.id(Kind::Tenant, None, tenant).unwrap());
+    let mut planner = Planner::new(graph, ring);
     planner.put(DesiredResource { path: String::new(), tenant, name: name.to_owned(), spec, secret: None });
     planner.finish(&Filter::default())
 }
@@ -51,14 +51,14 @@ fn a_pools_route_is_the_owners_or_the_operators_and_never_another_tenants() {
         to("chat"),
         to("c")
     );
-    let world = world_of(&ring, &own);
-    let missing = refused(&world, &ring, &format!("routes: {{ chat: {} }}", to("c")));
+    let graph = world_of(&ring, &own);
+    let missing = refused(&graph, &ring, &format!("routes: {{ chat: {} }}", to("c")));
     assert_eq!(missing, "routes.chat.pools.main.route: there is no route \"c\"");
     let missing =
-        refused(&world, &ring, &format!("tenants: {{ other: {{ routes: {{ x: {} }} }} }}", to("b")));
+        refused(&graph, &ring, &format!("tenants: {{ other: {{ routes: {{ x: {} }} }} }}", to("b")));
     assert_eq!(missing, "tenants.other.routes.x.pools.main.route: there is no route \"b\"");
-    let mut planner = Planner::new(&world, &ring);
-    planner.delete(world.id(Kind::Route, None, "chat").unwrap());
+    let mut planner = Planner::new(&graph, &ring);
+    planner.delete(graph.id(Kind::Route, None, "chat").unwrap());
     let Err(PlanError::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
     assert_eq!(why, "route \"a\" refers to route \"chat\" (pools.main.route)");
 }
@@ -69,22 +69,22 @@ fn cycles_are_refused_whichever_write_closes_them() {
     let both = document(&format!("routes: {{ a: {}, b: {} }}", to("b"), to("a")));
     let within = Document::read(&both, Format::Yaml).unwrap().desired().unwrap_err().to_string();
     assert_eq!(within, "routes.a.pools.main.route: a cycle: a → b → a");
-    let world = world_of(&ring, &format!("routes: {{ a: {}, b: {{ targets: [ p/m ] }} }}", to("b")));
-    let closed = refused(&world, &ring, &format!("routes: {{ b: {} }}", to("a")));
+    let graph = world_of(&ring, &format!("routes: {{ a: {}, b: {{ targets: [ p/m ] }} }}", to("b")));
+    let closed = refused(&graph, &ring, &format!("routes: {{ b: {} }}", to("a")));
     assert_eq!(
         closed, "routes.b.pools.main.route: a cycle: b → a → b",
         "by a document that holds half of it"
     );
-    let closed = invalid(put(&world, &ring, None, "b", leads_to("a")));
+    let closed = invalid(put(&graph, &ring, None, "b", leads_to("a")));
     assert_eq!(closed, "pools.main.route: a cycle: b → a → b", "by one resource");
-    let itself = invalid(put(&world, &ring, None, "b", leads_to("b")));
+    let itself = invalid(put(&graph, &ring, None, "b", leads_to("b")));
     assert_eq!(itself, "pools.main.route: a cycle: b → b");
 }
 
 #[test]
 fn a_tenants_shadow_closes_a_cycle_of_its_own_and_none_of_the_operators() {
     let ring = keyring();
-    let world = world_of(
+    let graph = world_of(
         &ring,
         &format!(
             "routes: {{ a: {}, b: {{ targets: [ p/m ] }} }}\ntenants: {{ acme: {{ routes: {{ own: {} }} }} }}",
@@ -93,10 +93,10 @@ fn a_tenants_shadow_closes_a_cycle_of_its_own_and_none_of_the_operators() {
         ),
     );
     // The operator's `a` leads to the operator's `b`, whatever a tenant calls its own.
-    assert!(put(&world, &ring, Some("acme"), "b", leads_to("a")).is_ok());
-    let shadow = invalid(put(&world, &ring, Some("acme"), "a", leads_to("own")));
+    assert!(put(&graph, &ring, Some("acme"), "b", leads_to("a")).is_ok());
+    let shadow = invalid(put(&graph, &ring, Some("acme"), "a", leads_to("own")));
     assert_eq!(shadow, "pools.main.route: a cycle: a → own → a");
-    let itself = invalid(put(&world, &ring, Some("acme"), "b", leads_to("b")));
+    let itself = invalid(put(&graph, &ring, Some("acme"), "b", leads_to("b")));
     assert_eq!(itself, "pools.main.route: a cycle: b → b", "a shadow does not lead to what it hides");
 }
 
@@ -110,11 +110,11 @@ fn a_chain_of_eight_routes_is_the_longest() {
     let names = "r1 → r2 → r3 → r4 → r5 → r6 → r7 → r8 → r9";
     let whole = refused(&ConfigGraph::default(), &ring, &chain(9));
     assert_eq!(whole, format!("routes.r1.pools.main.route: leads through more than 8 routes: {names}"));
-    let world = world_of(&ring, &chain(8));
+    let graph = world_of(&ring, &chain(8));
     let longer = format!("routes: {{ r8: {}, r9: {{ targets: [ p/m ] }} }}", to("r9"));
-    let end = refused(&world, &ring, &longer);
+    let end = refused(&graph, &ring, &longer);
     assert_eq!(end, format!("routes.r8.pools.main.route: leads through more than 8 routes: {names}"));
-    let front = invalid(put(&world, &ring, None, "r0", leads_to("r1")));
+    let front = invalid(put(&graph, &ring, None, "r0", leads_to("r1")));
     assert!(front.starts_with("pools.main.route: leads through more than 8 routes: r0 → r1"), "{front}");
 }
 
@@ -122,7 +122,7 @@ fn a_chain_of_eight_routes_is_the_longest() {
 fn a_shadow_that_goes_must_not_make_a_chain_too_long() {
     let ring = keyring();
     let links: Vec<_> = (1..8).map(|at| format!("r{at}: {}", to(&format!("r{}", at + 1)))).collect();
-    let world = world_of(
+    let graph = world_of(
         &ring,
         &format!(
             "routes: {{ {}, r8: {{ targets: [ p/m ] }} }}\n\
@@ -131,9 +131,9 @@ fn a_shadow_that_goes_must_not_make_a_chain_too_long() {
             to("r1")
         ),
     );
-    let acme = world.id(Kind::Tenant, None, "acme");
-    let mut planner = Planner::new(&world, &ring);
-    planner.delete(world.id(Kind::Route, acme, "r1").unwrap());
+    let acme = graph.id(Kind::Tenant, None, "acme");
+    let mut planner = Planner::new(&graph, &ring);
+    planner.delete(graph.id(Kind::Route, acme, "r1").unwrap());
     let Err(PlanError::Conflict(why)) = planner.finish(&Filter::default()) else { panic!("deleted") };
     assert!(why.starts_with("leads through more than 8 routes: own → r1 → r2"), "{why}");
 }
@@ -181,13 +181,13 @@ fn no_keys_priority_is_above_its_tenants() {
     assert_eq!(found, "tenants.acme.keys[0].priority: is above the tenant's, which is normal");
     let found = refused(&ConfigGraph::default(), &ring, &tenant("priority: low,", "normal"));
     assert_eq!(found, "tenants.acme.keys[0].priority: is above the tenant's, which is low");
-    let world = world_of(&ring, &tenant("priority: high,", "high"));
+    let graph = world_of(&ring, &tenant("priority: high,", "high"));
     let lower = Spec::Tenant(TenantSpec { priority: Some(Priority::Normal), ..TenantSpec::default() });
-    let found = invalid(put(&world, &ring, None, "acme", lower));
+    let found = invalid(put(&graph, &ring, None, "acme", lower));
     assert_eq!(found, "priority: is below that of key \"k\", which is high");
     let key = |priority| Spec::Key(KeySpec { priority, ..KeySpec::default() });
-    assert!(put(&world, &ring, Some("acme"), "k", key(Some(Priority::Low))).is_ok());
-    assert!(put(&world, &ring, Some("acme"), "other", key(None)).is_ok());
+    assert!(put(&graph, &ring, Some("acme"), "k", key(Some(Priority::Low))).is_ok());
+    assert!(put(&graph, &ring, Some("acme"), "other", key(None)).is_ok());
 }
 
 #[test]

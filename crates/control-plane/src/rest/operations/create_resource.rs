@@ -32,16 +32,17 @@ pub(super) fn operation(kind: Kind) -> Operation {
 async fn create(state: &AdminState, request: &AdminRequest, kind: Kind) -> Result<Response, ApiError> {
     let written = read_item(kind, request.value()?, None)?;
     if let Some(field) = written.read_only.keys().next() {
-        return Err(ApiError::invalid(field, "cannot be written; the server makes it"));
+        return Err(ApiError::invalid(field, "is read-only: the server sets it"));
     }
     let tenant = one_of(request.parameter("tenant"), written.tenant.as_deref())?.map(str::to_owned);
     let name = written.name.ok_or_else(|| ApiError::invalid("name", "is required"))?;
-    let write = state.write_one(&request.actor, |world, planner| {
-        let tenant = owner(world, kind, tenant.as_deref())?;
-        if world.id(kind, tenant, &name).is_some() {
-            return Err(ApiError::conflict("name", format!("the {kind} {name:?} exists already")));
+    let write = state.write_one(&request.actor, |graph, planner| {
+        let tenant = owner(graph, kind, tenant.as_deref())?;
+        if graph.id(kind, tenant, &name).is_some() {
+            return Err(ApiError::conflict("name", format!("the {kind} {name:?} already exists")));
         }
-        let (spec, secret) = (written.spec, written.secret);
+        let spec = written.spec;
+        let secret = written.secret;
         Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     let item = write.await?;

@@ -34,8 +34,8 @@ pub(super) fn operation(kind: Kind) -> Operation {
 
 async fn delete(state: &AdminState, request: &AdminRequest, kind: Kind) -> Result<Response, ApiError> {
     let cascade = request.flag("cascade")?;
-    let write = state.write(&request.actor, |world, planner| {
-        let row = addressed(world, kind, request.parameter("tenant"), &request.name)?;
+    let write = state.write(&request.actor, |graph, planner| {
+        let row = addressed(graph, kind, request.parameter("tenant"), &request.name)?;
         request.check_revision(row.revision)?;
         if cascade {
             planner.delete_cascading(row.id);

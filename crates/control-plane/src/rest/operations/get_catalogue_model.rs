@@ -26,6 +26,6 @@ pub(super) fn operation() -> Operation {
 async fn get(state: &AdminState, request: &AdminRequest) -> Result<Response, ApiError> {
     let model: ModelRef = request.name.parse().map_err(|error: String| ApiError::invalid("name", error))?;
     let found = state.store.catalogue_model(&model).await?;
-    let found = found.ok_or_else(|| ApiError::not_found(format!("the catalogue knows no model {model}")))?;
+    let found = found.ok_or_else(|| ApiError::not_found(format!("the catalogue has no model {model}")))?;
     Ok(Json(catalogue_item(found, Timestamp::now())).into_response())
 }

@@ -29,6 +29,7 @@ async fn import(state: &AdminState, request: &AdminRequest) -> Result<Response, 
     let mut tx = state.store.begin(&request.actor).await?;
     let imported = tx.import_catalogue(&catalogue, Timestamp::now()).await?;
     let version = tx.commit().await?;
-    let (models, prices) = (imported.models, imported.prices);
+    let models = imported.models;
+    let prices = imported.prices;
     Ok(Json(CatalogueReply { catalogue: catalogue.version, version, models, prices }).into_response())
 }

@@ -54,8 +54,8 @@ async fn replace(
     mode: ReplaceMode,
 ) -> Result<Response, ApiError> {
     let body = request.value()?;
-    let write = state.write_one(&request.actor, |world, planner| {
-        let row = addressed(world, kind, request.parameter("tenant"), &request.name)?;
+    let write = state.write_one(&request.actor, |graph, planner| {
+        let row = addressed(graph, kind, request.parameter("tenant"), &request.name)?;
         request.check_revision(row.revision)?;
         let body = match mode {
             ReplaceMode::Whole => body,
@@ -73,10 +73,11 @@ async fn replace(
         if name.is_some_and(|name| name != row.name) {
             return Err(ApiError::invalid("name", "cannot change; create another and delete this one"));
         }
-        if tenant.is_some() && owner(world, kind, tenant.as_deref())? != row.tenant {
+        if tenant.is_some() && owner(graph, kind, tenant.as_deref())? != row.tenant {
             return Err(ApiError::invalid("tenant", "cannot change; create another and delete this one"));
         }
-        let (tenant, name) = (row.tenant, row.name.clone());
+        let tenant = row.tenant;
+        let name = row.name.clone();
         Ok(planner.put(DesiredResource { path: String::new(), tenant, name, spec, secret }))
     });
     Ok(item_response(StatusCode::OK, &write.await?))
@@ -85,7 +86,7 @@ async fn replace(
 /// A body that was read and sent back carries fields that it cannot write; they must not say anything new.
 fn check_read_only(row: &Resource, read_only: &ReadOnly) -> Result<(), ApiError> {
     if read_only.get("id").is_some_and(|id| *id != Value::String(row.id.to_string())) {
-        return Err(ApiError::invalid("id", "cannot be written; the server makes it"));
+        return Err(ApiError::invalid("id", "is read-only: the server sets it"));
     }
     match read_only.get("revision") {
         Some(revision) if revision.as_u64() != Some(row.revision) => Err(ApiError::stale(row.revision)),

@@ -32,8 +32,12 @@ pub(super) fn operation() -> Operation {
 }
 
 async fn requests(state: &AdminState, request: &AdminRequest) -> Result<Response, ApiError> {
-    let none =
-        |_| ApiError::invalid("request_id", "is none; an answer's header x-portcullis-request-id has it");
+    let none = |_| {
+        ApiError::invalid(
+            "request_id",
+            "is not a request id; each response has its own in the header x-portcullis-request-id",
+        )
+    };
     let query = RequestQuery {
         after: request.parameter("cursor").map(str::to_owned),
         limit: request.limit()?,
@@ -163,7 +167,7 @@ impl RequestItem {
 
 impl AttemptItem {
     fn new(attempt: &Attempt) -> Self {
-        // What was used without a price costs something that nobody knows; nothing costs nothing.
+        // Usage without a price has an unknown cost; no usage costs nothing.
         let known = attempt.price.is_some() || attempt.usage.is_nothing();
         Self {
             number: attempt.number,

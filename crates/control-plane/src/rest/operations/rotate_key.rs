@@ -41,8 +41,8 @@ async fn rotate(state: &AdminState, request: &AdminRequest) -> Result<Response, 
     let micros = i64::try_from(grace.std().as_micros()).unwrap_or_default();
     let now = Timestamp::now().micros();
     let ends = (micros > 0).then(|| now.saturating_add(micros));
-    let write = state.write_one(&request.actor, |world, planner| {
-        let row = addressed(world, Kind::Key, request.parameter("tenant"), &request.name)?;
+    let write = state.write_one(&request.actor, |graph, planner| {
+        let row = addressed(graph, Kind::Key, request.parameter("tenant"), &request.name)?;
         request.check_revision(row.revision)?;
         let seal = row.sealed.as_deref().and_then(ApiKeyDigests::decode);
         let running = seal.and_then(|seal| seal.previous).filter(|(_, until)| *until > now);

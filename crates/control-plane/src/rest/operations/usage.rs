@@ -75,7 +75,7 @@ async fn usage(state: &AdminState, request: &AdminRequest) -> Result<Response, A
 /// Sums of one group.
 #[derive(Debug, Serialize, JsonSchema)]
 struct UsageItem {
-    /// One field per dimension that was asked for; `null`: nobody named a user or feature.
+    /// One field per dimension that was asked for; `null`: the requests named no user or feature.
     #[serde(flatten)]
     group: Map<String, Value>,
     /// Requests; each counts where its last attempt went.
@@ -84,7 +84,7 @@ struct UsageItem {
     attempts: u64,
     /// Requests that ended in an error, a cut stream or the proxy's death.
     errors: u64,
-    /// Attempts whose usage is an estimate.
+    /// Attempts with estimated usage.
     estimated: u64,
     /// Attempts at models without a price: their cost is missing in `cost_usd`, not zero.
     unpriced: u64,
@@ -102,7 +102,8 @@ struct UsageItem {
 impl UsageItem {
     fn new(group: Map<String, Value>, totals: &Totals) -> Self {
         let Totals { attempts, requests, errors, estimated, unpriced, usage, cost } = *totals;
-        let (tokens_in, tokens_out) = (usage.input(), usage.output());
+        let tokens_in = usage.input();
+        let tokens_out = usage.output();
         // A sum of unknown costs is unknown, not zero.
         let cost_usd = Some(cost).filter(|cost| *cost != Money::ZERO || unpriced == 0);
         Self {

@@ -1,6 +1,6 @@
 //! The configuration of the tests: providers `a`, `b`, …, each with one priced model, and a route over them.
 
-use domain::{Kind, Resource, ResourceId, Spec, StoreId, Usage, Version};
+use domain::{Kind, ResourceId, StoreId, Usage, Version, test_support::resource};
 use policy::ConfigRows;
 use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring, MasterKey};
 use uuid::Uuid;
@@ -47,9 +47,9 @@ struct Builder {
 
 impl Builder {
     fn add(&mut self, tenant: Option<ResourceId>, kind: Kind, name: &str, json: &str) -> ResourceId {
-        let id = ResourceId::new();
-        let spec = Spec::from_json(kind, json.as_bytes()).unwrap();
-        self.rows.known.push(Resource { id, tenant, name: name.into(), spec, revision: 1, sealed: None });
+        let row = resource(tenant, kind, name, json).unwrap();
+        let id = row.id;
+        self.rows.known.push(row);
         id
     }
 

@@ -22,8 +22,10 @@ pub(super) fn fill(
     let plan = match decided {
         Ok(plan) => plan,
         Err(RoutingError::NotFound(model)) => {
-            let whose = &reply.tenant;
-            let message = format!("{whose} sees no route {model:?}, and no provider of a model by that name");
+            let tenant = &reply.tenant;
+            let message = format!(
+                "tenant {tenant} has no route {model:?}, and there is no provider of a model by that name"
+            );
             return Err(ApiError::invalid("model", message));
         }
         Err(refused) => return Ok(refused_by(reply, &refused)),
@@ -60,7 +62,7 @@ fn refused_by(reply: ExplainReply, refused: &RoutingError) -> ExplainReply {
     }
 }
 
-/// The route that the plan's pool belongs to: each has terms of its own. `None`: one that nobody wrote.
+/// The route that the plan's pool belongs to, known by its terms. `None` for the implicit route `provider/model`.
 fn belongs_to<'a>(snapshot: &'a Snapshot, plan: &Plan) -> Option<&'a Route> {
     snapshot.routes().find(|route| Arc::ptr_eq(&route.terms, &plan.terms)).map(AsRef::as_ref)
 }

@@ -13,9 +13,9 @@ pub(crate) struct ConfigGraph {
 
 impl ConfigGraph {
     pub(crate) fn new(rows: Vec<Resource>) -> Self {
-        let mut world = Self::default();
-        rows.into_iter().for_each(|row| world.insert(row));
-        world
+        let mut graph = Self::default();
+        rows.into_iter().for_each(|row| graph.insert(row));
+        graph
     }
 
     /// Rows in the order in which they were made.

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The newest version; `None` while the store does not say.
 pub(super) type LatestVersion = Option<Version>;
 
-/// Follows the store until shutdown, or until nobody listens.
+/// Follows the store until shutdown, or until the last receiver is dropped.
 pub(super) fn follow(
     store: Store,
     poll: Duration,
