@@ -1,4 +1,4 @@
-//! Waiting for a slot at a target whose concurrency limit is reached.
+//! Waiting for a slot at a target that has reached its concurrency limit.
 
 #[cfg(test)]
 mod tests;

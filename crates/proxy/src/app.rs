@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long usage may take to reach the ledger when the process stops; the rest stays in the spool.
 const LAST_REPORT: Duration = Duration::from_secs(5);
 
-/// A proxy whose listeners are bound and whose directory is locked.
+/// A proxy with its listeners bound and its directory locked.
 pub struct App {
     proxy: Arc<ProxyState>,
     config: ConfigClient,
@@ -62,7 +62,8 @@ impl App {
         let coordination = settings.link.coordination().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
-        let (metrics, counts) = (Metrics::default(), Arc::new(RequestMetrics::default()));
+        let metrics = Metrics::default();
+        let counts = Arc::new(RequestMetrics::default());
         let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
             observers.extend(tracing.observers.iter().map(Arc::clone));
@@ -145,7 +146,8 @@ impl App {
         let (exporting, sampling) = tracing.map(|tracing| (tracing.exporting, tracing.sampling)).unzip();
         let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
-        let (session_of_health, status) = (session.clone(), config.status());
+        let session_of_health = session.clone();
+        let status = config.status();
         let running = Box::pin(config.run(after.clone()));
         parts.spawn(async {
             running.await;
@@ -164,7 +166,8 @@ impl App {
                 ("OTLP", Ok(()))
             });
         }
-        let (sharing, unneeded) = (Arc::clone(&proxy), after.clone());
+        let sharing = Arc::clone(&proxy);
+        let unneeded = after.clone();
         parts.spawn(async move {
             sharing.coordination.run(unneeded).await;
             ("shared limits", Ok(()))
@@ -280,7 +283,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_ends_early_takes_the_process_down() {
-        let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
+        let mut parts = JoinSet::new();
+        let stop = CancellationToken::new();
         parts.spawn(async { ("reports", Ok(())) });
         let error = serve_with(&mut parts, stop.cancelled(), &stop).await.unwrap_err();
         assert_eq!(format!("{error:#}"), "reports: it ended");

@@ -48,7 +48,8 @@ pub(crate) fn show(
 /// Notes the API and the client's dialect: four dialects share the path and are told apart by the headers and parameters
 /// of their SDKs, or by the prefix of the base URL.
 fn set_dialect(incoming: &mut IncomingRequest) -> Dialect {
-    let (uri, headers) = (incoming.request.uri(), incoming.request.headers());
+    let uri = incoming.request.uri();
+    let headers = incoming.request.headers();
     let has = |name: &str| headers.contains_key(name);
     let is = |name: &str, value: &str| {
         headers.get(name).is_some_and(|got| got.as_bytes().starts_with(value.as_bytes()))

@@ -1,4 +1,4 @@
-//! What somebody should hear of: written to the log and counted here, where it was found out, and nowhere else.
+//! Alerts for the operator: logged and counted by the replica that found out, and by no other.
 
 use std::{
     fmt,
@@ -64,7 +64,8 @@ impl Default for Alerts {
 impl Alerts {
     /// A target went out of use, or came back.
     pub(super) fn target(&self, target: &Target, change: Transition, cause: TransitionCause) {
-        let (model, outcome) = (&target.model, cause.outcome);
+        let model = &target.model;
+        let outcome = cause.outcome;
         let Transition::Ejected { lasts, times, dead } = change else {
             tracing::warn!(target_model = %model, outcome, "a target is back in use");
             return;
@@ -114,7 +115,8 @@ impl Collect for Alerts {
         let mut ejections =
             to.counter("portcullis_ejections_total", "How often this proxy took a target out of use.")?;
         self.ejections.each(|Ejected { provider, model }, count| {
-            let (provider, model) = (self.providers.text(provider), self.models.text(model));
+            let provider = self.providers.text(provider);
+            let model = self.models.text(model);
             ejections.put(&[("provider", &*provider), ("model", &*model)], count.load(Ordering::Relaxed))
         })
     }

@@ -36,7 +36,8 @@ impl SeriesKey for Probe {
 
 impl Default for ProbeCounts {
     fn default() -> Self {
-        let (providers, models) = (Names::new(MOST_PROVIDERS), Names::new(MOST_MODELS));
+        let providers = Names::new(MOST_PROVIDERS);
+        let models = Names::new(MOST_MODELS);
         Self { providers, models, series: Family::new(MOST_SERIES, AtomicU64::default) }
     }
 }
@@ -44,7 +45,8 @@ impl Default for ProbeCounts {
 impl ProbeCounts {
     /// One more; without a model it asked for the list of them.
     pub(crate) fn count(&self, provider: &str, model: &str, outcome: AttemptOutcome) {
-        let (provider, model) = (self.providers.of(provider), self.models.of(model));
+        let provider = self.providers.of(provider);
+        let model = self.models.of(model);
         let probe = Probe { provider, model, outcome: outcome.as_str() };
         self.series.record(probe, |count| {
             count.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +59,8 @@ impl Collect for ProbeCounts {
         let mut probes =
             to.counter("portcullis_probes_total", "Probes of the gateway's own that this proxy sent.")?;
         self.series.each(|Probe { provider, model, outcome }, count| {
-            let (provider, model) = (self.providers.text(provider), self.models.text(model));
+            let provider = self.providers.text(provider);
+            let model = self.models.text(model);
             let labels = [("provider", &*provider), ("model", &*model), ("outcome", outcome)];
             probes.put(&labels, count.load(Ordering::Relaxed))
         })

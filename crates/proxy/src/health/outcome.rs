@@ -67,7 +67,7 @@ pub(crate) struct AttemptPermit {
     /// The attempt finds out whether the target is back.
     pub(crate) trial: Option<HalfOpenPermit>,
     pub(crate) haste: ClientDeadline,
-    /// The attempt is the gateway's own probe, whose sender reports what it found of the target.
+    /// The attempt is the gateway's own probe; the code that sent it reports what it found of the target.
     pub(crate) probe: bool,
 }
 

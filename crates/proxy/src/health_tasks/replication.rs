@@ -79,7 +79,7 @@ impl HealthSync {
             match about(&record.key, region) {
                 Some(RecordKey::Probe(endpoint, upstream)) => found.push((endpoint, upstream, record)),
                 Some(about) => self.hear_state(proxy, &about, record, now),
-                // Of a probe in another region, or in the words of a newer version.
+                // Of a probe in another region, or written by a newer version.
                 None => {}
             }
         }
