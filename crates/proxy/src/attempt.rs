@@ -133,7 +133,10 @@ impl TargetTurn<'_> {
         let total = ask.plan.terms.timeouts.total.std();
         let whole = ask.options.timeout.is_some_and(|asked| asked < total);
         let streams = ask.facts.stream && cascade::condition(ask, self.planned).is_none();
-        ClientDeadline { start: whole && !(streams && self.first_content < self.deadline), whole }
+        ClientDeadline {
+            before_content: whole && !(streams && self.first_content < self.deadline),
+            total: whole,
+        }
     }
 }
 
@@ -187,8 +190,12 @@ async fn try_target(
         if last.is_none() {
             turn.planned.target.state.first(gateway.now());
         }
-        let seat =
-            AttemptPermit { in_flight, trial: turn.trial.take(), haste: turn.haste(ask), probe: false };
+        let seat = AttemptPermit {
+            in_flight,
+            trial: turn.trial.take(),
+            client_deadline: turn.haste(ask),
+            probe: false,
+        };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, meter, (&turn, signer, seat)).await? {
             Ok(answer) => return Ok(TargetOutcome::Answered(Box::new(answer))),

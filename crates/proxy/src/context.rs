@@ -271,6 +271,7 @@ impl RequestContext {
 }
 
 /// How a request without attempts ended.
+#[derive(Clone, Copy)]
 struct Ending<'a> {
     outcome: RequestOutcome,
     kind: Option<ErrorKind>,

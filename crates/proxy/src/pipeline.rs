@@ -20,6 +20,7 @@
 mod account;
 mod admit;
 mod attribute;
+mod call;
 mod parse;
 mod reserve;
 mod route;
@@ -29,12 +30,12 @@ use std::{sync::Arc, time::Duration};
 use http::Response;
 
 use self::{
-    account::open_account, admit::admit, attribute::attribute, parse::parse_request, reserve::reserve,
-    route::route_request,
+    account::open_account, admit::admit, attribute::attribute, call::Call, parse::parse_request,
+    reserve::reserve, route::route_request,
 };
 use crate::{
     attempt::{UpstreamResponse, first_success},
-    auth::{Authenticated, authenticate},
+    auth::authenticate,
     context::IncomingRequest,
     error::GatewayError,
     limits::Admission,
@@ -44,15 +45,6 @@ use crate::{
     response::{Refusal, ResponseBody},
     state::ProxyState,
 };
-
-/// What the stages of one call share.
-struct Call<'a> {
-    proxy: &'a Arc<ProxyState>,
-    incoming: &'a mut IncomingRequest,
-    client: Authenticated,
-    /// Time spent waiting for the client to send its body.
-    upload: Duration,
-}
 
 /// Serves one call of a model.
 pub(crate) async fn handle(

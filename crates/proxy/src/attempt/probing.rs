@@ -39,7 +39,8 @@ pub(crate) async fn probe(
     loop {
         let Selection::Sign(signer) = keys.next(gateway, meter.request()).await else { return None };
         let in_flight = planned.target.state.begin();
-        let seat = AttemptPermit { in_flight, trial: None, haste: ClientDeadline::default(), probe: true };
+        let seat =
+            AttemptPermit { in_flight, trial: None, client_deadline: ClientDeadline::default(), probe: true };
         let turn = TargetTurn { planned, deadline, first_content: deadline, last: true, trial: None };
         let begun = Instant::now();
         let failure = match try_once(gateway, ask, &mut meter, (&turn, signer, seat)).await {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::TargetTurn;
 use crate::{
-    admission::{SlotRequest, queue_for_slot},
+    admission::{self, SlotRequest},
     meter::Meter,
     request::LlmRequest,
     state::ProxyState,
@@ -31,13 +31,13 @@ pub(super) async fn acquire_slot(
     }
     let queue = request.plan.terms.queue;
     let begun = Instant::now();
-    let slot = queue_for_slot(
+    let slot = admission::acquire_slot(
         proxy,
         SlotRequest {
             target,
             limits: QueueLimits { limit, length: queue.length },
             class: meter.queue_class(),
-            until: turn.deadline.min(begun + queue.wait.std()),
+            wait_until: Some(turn.deadline.min(begun + queue.wait.std())),
         },
     );
     let slot = slot.await;

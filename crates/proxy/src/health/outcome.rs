@@ -56,9 +56,9 @@ impl Drop for HalfOpenPermit {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ClientDeadline {
     /// Up to the first content.
-    pub(crate) start: bool,
+    pub(crate) before_content: bool,
     /// Up to the end.
-    pub(crate) whole: bool,
+    pub(crate) total: bool,
 }
 
 /// The right to send one attempt to a target.
@@ -66,7 +66,7 @@ pub(crate) struct AttemptPermit {
     pub(crate) in_flight: ConcurrencyPermit,
     /// The attempt finds out whether the target is back.
     pub(crate) trial: Option<HalfOpenPermit>,
-    pub(crate) haste: ClientDeadline,
+    pub(crate) client_deadline: ClientDeadline,
     /// The attempt is the gateway's own probe; the code that sent it reports what it found of the target.
     pub(crate) probe: bool,
 }
@@ -82,7 +82,7 @@ pub(crate) struct OutcomeReporter {
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
-    haste: ClientDeadline,
+    client_deadline: ClientDeadline,
     probe: bool,
     _in_flight: ConcurrencyPermit,
 }
@@ -94,7 +94,7 @@ impl OutcomeReporter {
         permit: AttemptPermit,
         began: Micros,
     ) -> Self {
-        let AttemptPermit { in_flight, trial: half_open, haste, probe } = permit;
+        let AttemptPermit { in_flight, trial: half_open, client_deadline, probe } = permit;
         Self {
             target: Arc::clone(target),
             trial: half_open.is_some(),
@@ -102,7 +102,7 @@ impl OutcomeReporter {
             signer,
             began,
             content: false,
-            haste,
+            client_deadline,
             probe,
             _in_flight: in_flight,
         }
@@ -160,7 +160,7 @@ impl OutcomeReporter {
             // Its success was reported with the first content.
             EndpointHealth::Healthy if self.content => self.target.state.finished(),
             EndpointHealth::Healthy => self.report(true, outcome, health, now),
-            EndpointHealth::Faulty => self.report(false, outcome, health, now),
+            EndpointHealth::Failing => self.report(false, outcome, health, now),
             EndpointHealth::Unknown => {}
         }
     }
@@ -187,7 +187,7 @@ impl OutcomeReporter {
 
     /// Whether a time-out is due to the client's own deadline.
     const fn is_hurried(&self) -> bool {
-        if self.content { self.haste.whole } else { self.haste.start }
+        if self.content { self.client_deadline.total } else { self.client_deadline.before_content }
     }
 
     /// What the outcome says of the endpoint, for this attempt.
@@ -212,7 +212,7 @@ pub(crate) enum EndpointHealth {
     /// The endpoint did its part.
     Healthy,
     /// The endpoint failed.
-    Faulty,
+    Failing,
     /// The outcome is due to the credential, the request or the client, and says nothing of the endpoint.
     Unknown,
 }
@@ -223,7 +223,7 @@ pub(crate) const fn endpoint_health(outcome: AttemptOutcome) -> EndpointHealth {
     match outcome {
         O::Ok | O::Rejected => EndpointHealth::Healthy,
         O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
-            EndpointHealth::Faulty
+            EndpointHealth::Failing
         }
         O::RateLimited
         | O::BadCredential

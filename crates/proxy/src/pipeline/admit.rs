@@ -2,7 +2,7 @@
 
 use domain::Attribution;
 
-use super::Call;
+use super::call::Call;
 use crate::{
     error::GatewayError,
     limits::{self, Admission},

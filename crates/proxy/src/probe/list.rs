@@ -11,7 +11,7 @@ use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
 use wire::Dialect;
 
-use super::Probed;
+use super::probed::Probed;
 use crate::{attempt::by_status, health::EndpointHealth, state::ProxyState, upstream::TrackedBody};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
