@@ -1,4 +1,4 @@
-//! Waiting for a slot at a target whose concurrency limit is reached.
+//! Slots at targets with a concurrency limit: taken at once, or after a short wait where no other target is left.
 
 #[cfg(test)]
 mod tests;
@@ -19,24 +19,37 @@ use crate::{
     state::ProxyState,
 };
 
-/// A request for a slot at a target that has none free.
+/// What a request wants at a target that may be busy.
 pub(crate) struct SlotRequest<'a> {
     pub(crate) target: &'a Target,
     pub(crate) limits: QueueLimits,
     pub(crate) class: QueueClass,
-    /// How long the request may wait.
-    pub(crate) until: Instant,
+    /// How long the request may wait, if it may: it does not where another target is left.
+    pub(crate) wait_until: Option<Instant>,
 }
 
-/// Waits for a slot, and reports the wait to the observers.
+/// Why a request got no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotError {
+    /// None was free, and the request was not to wait.
+    Busy,
+    /// The request was to wait, and got none all the same.
+    Rejected(QueueRejection),
+}
+
+/// Takes a slot at a target, and reports the wait for it, if there was one, to the observers.
 ///
 /// # Errors
 /// Why the request got none.
-pub(crate) async fn queue_for_slot(
+pub(crate) async fn acquire_slot(
     proxy: &ProxyState,
     request: SlotRequest<'_>,
-) -> Result<ConcurrencyPermit, QueueRejection> {
-    let SlotRequest { target, limits, class, until } = request;
+) -> Result<ConcurrencyPermit, SlotError> {
+    let SlotRequest { target, limits, class, wait_until } = request;
+    if let Some(permit) = target.state.try_begin(limits.limit) {
+        return Ok(permit);
+    }
+    let Some(until) = wait_until else { return Err(SlotError::Busy) };
     let mut report = QueueWaitReport { proxy, target, begun: Instant::now(), end: WaitEnd::Abandoned };
     let waiter = WaitRequest { tenant: class.tenant, priority: class.priority, deadline: proxy.at(until) };
     let slot = wait(&target.state, waiter, until, limits, || proxy.clock()).await;
@@ -44,7 +57,7 @@ pub(crate) async fn queue_for_slot(
         Ok(_) => WaitEnd::Admitted,
         Err(reason) => WaitEnd::Rejected(*reason),
     };
-    slot
+    slot.map_err(SlotError::Rejected)
 }
 
 /// Waits in the queue until a moment, which is the waiter's deadline by the queue's clock.

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long usage may take to reach the ledger when the process stops; the rest stays in the spool.
 const LAST_REPORT: Duration = Duration::from_secs(5);
 
-/// A proxy whose listeners are bound and whose directory is locked.
+/// A proxy with its listeners bound and its directory locked.
 pub struct App {
     proxy: Arc<ProxyState>,
     config: ConfigClient,
@@ -38,10 +38,10 @@ pub struct App {
     readiness: Readiness,
     metrics: Metrics,
     tracing: Option<Tracing>,
-    latches: Latches,
+    checks: ReadinessChecks,
 }
 
-struct Latches {
+struct ReadinessChecks {
     snapshot: ReadinessCheck,
     spool: ReadinessCheck,
     serving: ReadinessCheck,
@@ -62,7 +62,8 @@ impl App {
         let coordination = settings.link.coordination().await?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
-        let (metrics, counts) = (Metrics::default(), Arc::new(RequestMetrics::default()));
+        let metrics = Metrics::default();
+        let counts = Arc::new(RequestMetrics::default());
         let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&counts) as _, Arc::new(RequestLog)];
         if let Some(tracing) = &tracing {
             observers.extend(tracing.observers.iter().map(Arc::clone));
@@ -88,12 +89,12 @@ impl App {
         metrics.register(Arc::new(HealthStates(Arc::clone(&proxy))));
         metrics.register(Arc::new(State { gateway: Arc::clone(&proxy), config: config.status() }));
         let readiness = Readiness::new();
-        let latches = Latches {
+        let checks = ReadinessChecks {
             snapshot: readiness.latch("configuration"),
             spool: readiness.latch("usage spool"),
             serving: readiness.latch("serving"),
         };
-        Ok(Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, latches })
+        Ok(Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, checks })
     }
 
     /// Where applications connect.
@@ -112,19 +113,19 @@ impl App {
         listen::bound(&self.ops, "--ops-listen")
     }
 
-    /// Tells of every configuration that is installed.
+    /// Announces every configuration that is installed.
     #[must_use]
     pub fn installed(&self) -> watch::Receiver<Option<Version>> {
         self.proxy.installed()
     }
 
-    /// Where others may add their say in readiness.
+    /// The readiness of the process, to which others may add checks.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
 
-    /// Where others may add what they measure.
+    /// The metrics of the process, to which others may add.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
@@ -136,23 +137,25 @@ impl App {
     /// # Errors
     /// When a part of the process died.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, latches } = self;
+        let Self { proxy, config, session, data_plane, ops, readiness, metrics, tracing, checks } = self;
         // The parts that running requests need stop after them.
         let after = CancellationToken::new();
         let stop = shutdown.child_token();
-        let looking = tokio::spawn(look(Arc::clone(&proxy), config.status(), latches, stop.clone()));
+        let readiness_watch =
+            tokio::spawn(watch_readiness(Arc::clone(&proxy), config.status(), checks, stop.clone()));
         let mut parts = JoinSet::new();
         let (exporting, sampling) = tracing.map(|tracing| (tracing.exporting, tracing.sampling)).unzip();
         let ops = runtime::ops::serve(ops, readiness, metrics, sampling, after.clone());
         parts.spawn(async { ("the ops port", ops.await.map_err(anyhow::Error::from)) });
-        let (session_of_health, status) = (session.clone(), config.status());
+        let health_session = session.clone();
+        let status = config.status();
         let running = Box::pin(config.run(after.clone()));
         parts.spawn(async {
             running.await;
             ("configuration", Ok(()))
         });
         let reporter = Reporter::new(proxy.spool.clone(), LedgerSink::new(session))?;
-        let reporting = report(reporter, after.clone());
+        let reporting = report_usage(reporter, after.clone());
         parts.spawn(async {
             reporting.await;
             ("usage reports", Ok(()))
@@ -164,25 +167,24 @@ impl App {
                 ("OTLP", Ok(()))
             });
         }
-        let (sharing, unneeded) = (Arc::clone(&proxy), after.clone());
+        let limits = Arc::clone(&proxy);
+        let unneeded = after.clone();
         parts.spawn(async move {
-            sharing.coordination.run(unneeded).await;
+            limits.coordination.run(unneeded).await;
             ("shared limits", Ok(()))
         });
-        let (watching, probing, telling) = (
-            health_tasks::run(Arc::clone(&proxy), after.clone()),
-            probe::run(Arc::clone(&proxy), after.clone()),
-            tell(Arc::clone(&proxy), session_of_health, status, after.clone()),
-        );
+        let health_work = health_tasks::run(Arc::clone(&proxy), after.clone());
+        let probing = probe::run(Arc::clone(&proxy), after.clone());
+        let reporting_health = report_health(Arc::clone(&proxy), health_session, status, after.clone());
         parts.spawn(async {
-            tokio::join!(watching, probing, telling);
+            tokio::join!(health_work, probing, reporting_health);
             ("health", Ok(()))
         });
         let serving = edge::run(proxy, data_plane, stop.clone());
         let ended = serve_with(&mut parts, serving, &stop).await;
         after.cancel();
         let stopped = stop_all(parts).await;
-        looking.await?;
+        readiness_watch.await?;
         ended.and(stopped)
     }
 }
@@ -190,8 +192,8 @@ impl App {
 /// A part of the process, by name, with how it ended.
 type Part = (&'static str, anyhow::Result<()>);
 
-/// Serves until the token is cancelled, or a part ends before its time: without it the process would look well and
-/// not do its work, so it drains and says so.
+/// Serves until the token is cancelled, or a part ends before its time: without it the process would look healthy and
+/// not do its work, so it drains and returns the error.
 async fn serve_with(
     parts: &mut JoinSet<Part>,
     serving: impl Future<Output = ()>,
@@ -222,14 +224,19 @@ async fn stop_all(mut parts: JoinSet<Part>) -> anyhow::Result<()> {
     all
 }
 
-/// Tells the control plane how targets and keys are.
-async fn tell(proxy: Arc<ProxyState>, session: Session, status: Arc<ConfigStatus>, stop: CancellationToken) {
+/// Reports the health of targets and credentials to the control plane.
+async fn report_health(
+    proxy: Arc<ProxyState>,
+    session: Session,
+    status: Arc<ConfigStatus>,
+    stop: CancellationToken,
+) {
     let send = |report| session.report_health(report);
     health_tasks::report(proxy, session.proxy(), status, send, stop).await;
 }
 
 /// Reports usage while the process runs, and what is left when it stops.
-async fn report(reporter: Reporter<LedgerSink>, stop: CancellationToken) {
+async fn report_usage(reporter: Reporter<LedgerSink>, stop: CancellationToken) {
     reporter.run(&stop).await;
     if let Err(undelivered) = reporter.drain(Instant::now() + LAST_REPORT).await {
         tracing::warn!("{undelivered}");
@@ -251,18 +258,18 @@ fn create_private(dir: &Path) -> Result<(), ConfigError> {
         .map_err(|error| ConfigError::new("--data-dir", format!("cannot create {}: {error}", dir.display())))
 }
 
-/// Keeps readiness true to what requests would meet.
-async fn look(
+/// Keeps readiness in line with what requests would meet.
+async fn watch_readiness(
     proxy: Arc<ProxyState>,
     status: Arc<ConfigStatus>,
-    latches: Latches,
+    checks: ReadinessChecks,
     shutdown: CancellationToken,
 ) {
     let mut installed = proxy.installed();
     loop {
-        latches.snapshot.set(installed.borrow_and_update().is_some() && !status.is_stale(Timestamp::now()));
-        latches.spool.set(!proxy.spool.is_full());
-        latches.serving.set(!shutdown.is_cancelled());
+        checks.snapshot.set(installed.borrow_and_update().is_some() && !status.is_stale(Timestamp::now()));
+        checks.spool.set(!proxy.spool.is_full());
+        checks.serving.set(!shutdown.is_cancelled());
         if shutdown.is_cancelled() {
             return;
         }
@@ -280,7 +287,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_ends_early_takes_the_process_down() {
-        let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
+        let mut parts = JoinSet::new();
+        let stop = CancellationToken::new();
         parts.spawn(async { ("reports", Ok(())) });
         let error = serve_with(&mut parts, stop.cancelled(), &stop).await.unwrap_err();
         assert_eq!(format!("{error:#}"), "reports: it ended");

@@ -17,9 +17,9 @@ use crate::error::GatewayError;
 /// HTTP status recorded for a client that hung up (nginx's convention).
 pub(crate) const CLIENT_CLOSED: u16 = 499;
 
-/// Learns how requests ended, on the request's own task: it must neither wait nor fail.
+/// Is told how requests ended, on the request's own task: it must neither wait nor fail.
 pub(crate) trait Observer: Send + Sync {
-    /// A request ended whose attempts are in the usage spool by now.
+    /// A request ended that had attempts, which are in the usage spool by now.
     fn settled(&self, settled: &CompletedRequest<'_>);
 
     /// A request ended without an attempt.
@@ -174,7 +174,7 @@ pub(crate) struct RequestContext {
     pub(crate) dialect: Dialect,
     /// The API key, and its tenant with it, once the client is authenticated.
     pub(crate) key: Option<Arc<ApiKey>>,
-    /// For whom the request was, where it was refused after that was known.
+    /// Tenant, user and feature of a request that was refused after they were known.
     pub(crate) attribution: Option<Attribution>,
     /// Whether the observers were told how it ended, or are not to be told here.
     reported: bool,
@@ -271,6 +271,7 @@ impl RequestContext {
 }
 
 /// How a request without attempts ended.
+#[derive(Clone, Copy)]
 struct Ending<'a> {
     outcome: RequestOutcome,
     kind: Option<ErrorKind>,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use self::ending::NoAnswer;
 use crate::{
-    admission::{SlotRequest, queue_for_slot},
+    admission::{SlotRequest, acquire_slot},
     attempt::{
         Attempt, AttemptError, AttemptResources, Deadlines, KeptResponse, Response, TargetTurn,
         UpstreamResponse, lease_credential, needed_tokens, report_change,
@@ -155,22 +155,17 @@ impl<'a> Failover<'a> {
             self.next.slot = Some(target.state.begin());
             return Event::SlotAcquired { waited: Duration::ZERO };
         };
-        if let Some(slot) = target.state.try_begin(limit) {
-            self.next.slot = Some(slot);
-            return Event::SlotAcquired { waited: Duration::ZERO };
-        }
-        let Some(until) = wait_until else { return Event::SlotRefused };
         let waiting = Instant::now();
         let slot = SlotRequest {
             target,
             limits: QueueLimits { limit, length: self.request.plan.terms.queue.length },
             class: self.meter.queue_class(),
-            until: self.start.instant(until),
+            wait_until: wait_until.map(|until| self.start.instant(until)),
         };
-        let queued = queue_for_slot(self.proxy, slot).await;
+        let acquired = acquire_slot(self.proxy, slot).await;
         let waited = waiting.elapsed();
         self.meter.wait(waited);
-        match queued {
+        match acquired {
             Ok(slot) => {
                 self.next.slot = Some(slot);
                 Event::SlotAcquired { waited }

@@ -1,11 +1,11 @@
 //! The shared limits of a request, charged before anything is sent and held until its last byte.
 //!
-//! A tenant's limits are charged in two steps. [`admit`] charges all of those whose subject is known from the head of the
-//! request, before its body is read: the limits per tenant and per key, and those per user where the key or a header
+//! A tenant's limits are charged in two steps. [`admit`] charges those that the head of the request is enough for,
+//! before the body is read: the limits per tenant and per key, and those per user where the key or a header
 //! names the user. [`reserve`] charges the rest once the body is known: the limits per user where only the body can name
 //! the user. Each step is one round trip to the shared store, all or nothing, and a step with nothing to charge is none:
 //! two round trips are made only for a tenant that has limits of both kinds, and only where no header names the user.
-//! A limit that depends on what is in the body, such as one of tokens, belongs into [`reserve`].
+//! A limit that depends on what is in the body, such as one of tokens, belongs in [`reserve`].
 //!
 //! What was charged stays charged when the request is refused later; slots are given back.
 

@@ -68,13 +68,13 @@ pub(crate) struct Meter {
     overhead: Option<Duration>,
     ttft: Option<Duration>,
     settled: bool,
-    /// Targets whose turn came and that were not tried.
+    /// Targets that were not tried when their turn came.
     passed_over: Vec<SkippedTarget>,
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
     /// Slots under the shared limits; free again when the request is settled.
     limits: Option<HeldLimits>,
-    /// The attempt whose answer the client gets although it was not the last one, by its index.
+    /// The index of the attempt that answers the client, where that is not the last one.
     fallen_back: Option<usize>,
 }
 
@@ -120,7 +120,7 @@ impl Meter {
         self.limits = Some(limits);
     }
 
-    /// For whom the request is.
+    /// Tenant, key, user and feature of the request.
     pub(crate) const fn attribution(&self) -> &Attribution {
         &self.opening.attribution
     }
@@ -151,7 +151,8 @@ impl Meter {
             bound: bound.usage,
         };
         self.proxy.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
-        let (provider, model) = (intent.provider, intent.model);
+        let provider = intent.provider;
+        let model = intent.model;
         self.tried.push(tried);
         let sent = SentFlag::default();
         self.running = Some(ActiveAttempt {
@@ -316,12 +317,12 @@ impl Meter {
         &self.attempts
     }
 
-    /// A planned target is not tried after all.
+    /// Notes that a planned target is not tried after all.
     pub(crate) fn pass_over(&mut self, planned: &PlannedTarget, why: SkipReason) {
         self.passed_over.push(SkippedTarget { model: planned.target.model.clone(), why });
     }
 
-    /// Targets whose turn came and that were not tried.
+    /// Targets that were not tried when their turn came.
     pub(crate) fn passed_over(&self) -> &[SkippedTarget] {
         &self.passed_over
     }

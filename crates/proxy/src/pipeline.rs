@@ -3,12 +3,12 @@
 //! | stage | finds out | refuses |
 //! |---|---|---|
 //! | `authenticate` | the API key, and the configuration to serve by | unknown keys, a full proxy |
-//! | `read_headers` | the client's options, and for whom the request runs | headers it cannot read |
+//! | `read_headers` | the client's options, tenant, user and feature | headers it cannot read |
 //! | `admit` | charges the limits that the head tells | requests over a limit, before a byte of the body is read |
 //! | `parse_request` | the body, and what one scan finds in it | bodies that are too large, too slow or wrong |
 //! | `attribute` | the user, where only the body names one | |
 //! | `route_request` | the targets to try, in order | unknown models, routes without a usable target |
-//! | *(cache)* | the place to look up a response: all that refuses without a provider is behind, nothing is sent | |
+//! | *(cache)* | the place to look up a response: nothing is reserved or sent yet | |
 //! | `open_account` | the meter, which from here on reports how the request ends | |
 //! | `reserve` | charges the limits that need the body | requests over such a limit |
 //! | `failover::send` | the response of the first target that answers | requests that no target answers |
@@ -20,6 +20,7 @@
 mod account;
 mod admit;
 mod attribute;
+mod call;
 mod parse;
 mod reserve;
 mod route;
@@ -29,12 +30,12 @@ use std::{sync::Arc, time::Duration};
 use http::Response;
 
 use self::{
-    account::open_account, admit::admit, attribute::attribute, parse::parse_request, reserve::reserve,
-    route::route_request,
+    account::open_account, admit::admit, attribute::attribute, call::Call, parse::parse_request,
+    reserve::reserve, route::route_request,
 };
 use crate::{
     attempt::UpstreamResponse,
-    auth::{Authenticated, authenticate},
+    auth::authenticate,
     context::IncomingRequest,
     error::GatewayError,
     failover,
@@ -45,15 +46,6 @@ use crate::{
     response::{Refusal, ResponseBody},
     state::ProxyState,
 };
-
-/// What the stages of one call share.
-struct Call<'a> {
-    proxy: &'a Arc<ProxyState>,
-    incoming: &'a mut IncomingRequest,
-    client: Authenticated,
-    /// Time spent waiting for the client to send its body.
-    upload: Duration,
-}
 
 /// Serves one call of a model.
 pub(crate) async fn handle(

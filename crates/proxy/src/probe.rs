@@ -6,17 +6,21 @@
 mod call;
 mod list;
 mod probe_attempt;
+mod probed;
 mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
 use coordination::Record;
-use domain::{AttemptOutcome, ProbeSpec, PromptProbe, ResourceId};
+use domain::{ProbeSpec, PromptProbe, ResourceId};
 use policy::health::EndpointHealth;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use self::schedule::{Job, Schedule, Subject};
+use self::{
+    probed::Probed,
+    schedule::{Job, Schedule, Subject},
+};
 use crate::{
     clock::micros,
     health::{ConfiguredTargets, ProbeFinding, probe_key},
@@ -113,25 +117,6 @@ async fn once(proxy: &Arc<ProxyState>, job: &Job, upstream: Option<&str>) {
 /// How long the record of a finding holds; the time that is left of it tells the finding's age.
 fn remembered(every: Duration) -> Duration {
     every.saturating_mul(REMEMBERED).min(LONGEST)
-}
-
-/// What one probe found.
-struct Probed {
-    outcome: AttemptOutcome,
-    /// What that says of the endpoint.
-    health: EndpointHealth,
-    /// Time to the first content, where the probe is a prompt.
-    ttft: Option<Duration>,
-}
-
-impl Probed {
-    /// A probe that says of the endpoint what an attempt would that ended so.
-    const fn new(outcome: AttemptOutcome) -> Self {
-        Self { outcome, health: EndpointHealth::of(outcome), ttft: None }
-    }
-
-    /// A probe that could not be sent.
-    const NOT_SENT: Self = Self::new(AttemptOutcome::NotSent);
 }
 
 /// Sends a small prompt, metered as any call is.

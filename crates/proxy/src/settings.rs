@@ -173,7 +173,7 @@ pub struct LinkSettings {
     /// The proxy's name, stable over restarts.
     #[arg(long, env = "PORTCULLIS_NAME", default_value = "proxy")]
     pub name: String,
-    /// Where the proxy stands, in the operator's words.
+    /// The region of the proxy, a name of the operator's choice.
     #[arg(long, env = "PORTCULLIS_REGION", default_value = "local")]
     pub region: String,
     /// How long a proxy may serve without hearing from its control plane (`24h`).

@@ -63,7 +63,8 @@ impl ConnectionActivity {
     /// Whether the connection should take no more requests: idle for so long, or with an answer overdue by
     /// `patience`.
     pub(crate) fn should_retire(&self, idle: Duration, patience: Duration) -> bool {
-        let (now, state) = (Instant::now(), self.state());
+        let now = Instant::now();
+        let state = self.state();
         if state.running.is_empty() {
             return now >= state.idle_since + idle && !self.writing.load(Ordering::Relaxed);
         }
@@ -72,7 +73,8 @@ impl ConnectionActivity {
 
     /// Whether nothing of a retired connection is worth waiting for.
     pub(crate) fn is_over(&self, patience: Duration) -> bool {
-        let (now, state) = (Instant::now(), self.state());
+        let now = Instant::now();
+        let state = self.state();
         if state.running.is_empty() {
             return !self.writing.load(Ordering::Relaxed);
         }

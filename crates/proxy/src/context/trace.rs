@@ -76,7 +76,8 @@ impl TracePropagation {
         if self.outbound == ContextOut::Off {
             return None;
         }
-        let (trace, span) = (to_hex(&context.trace_id), to_hex(&span_id(request, attempt)));
+        let trace = to_hex(&context.trace_id);
+        let span = to_hex(&span_id(request, attempt));
         HeaderValue::try_from(format!("00-{trace}-{span}-{:02x}", u8::from(context.sampled))).ok()
     }
 }
@@ -130,7 +131,9 @@ fn parse(text: &[u8]) -> Option<Parent> {
     if version == 0xff || !appended {
         return None;
     }
-    let (trace_id, span_id, [flags]) = (hex(trace_id)?, hex(span_id)?, hex::<1>(flags)?);
+    let trace_id = hex(trace_id)?;
+    let span_id = hex(span_id)?;
+    let [flags] = hex::<1>(flags)?;
     let known = trace_id != [0; 16] && span_id != [0; 8];
     known.then_some(Parent { trace_id, span_id, sampled: flags & 1 == 1 })
 }
@@ -217,7 +220,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", HeaderValue::from_static(GOOD));
         headers.insert("tracestate", HeaderValue::from_static("vendor=1"));
-        let (request, parent) = (RequestId::new(), read(&[GOOD]));
+        let request = RequestId::new();
+        let parent = read(&[GOOD]);
         let continued = context(ContextIn::Continue, Some(0.0), request, &headers);
         assert_eq!((continued.parent, continued.link, continued.sampled), (parent, None, true));
         assert_eq!(to_hex(&continued.trace_id), GOOD[3..35]);

@@ -43,7 +43,8 @@ pub(crate) async fn run(proxy: Arc<ProxyState>, listener: TcpListener, shutdown:
     let places = Arc::new(Semaphore::new(proxy.edge.max_connections));
     let builder = connection_builder(&proxy);
     let mut closing = std::pin::pin!(after(shutdown.clone(), proxy.edge.lame_duck()));
-    let (drain, cut) = (CancellationToken::new(), CancellationToken::new());
+    let drain = CancellationToken::new();
+    let cut = CancellationToken::new();
     let server = Server { proxy, builder, leaving: shutdown, drain, cut };
     loop {
         let accepted = tokio::select! {
@@ -106,11 +107,13 @@ impl Server {
     fn spawn(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
         let activity = Arc::new(ConnectionActivity::new());
         let stream = WriteTimeoutStream::new(stream, self.proxy.edge.write_timeout(), Arc::clone(&activity));
-        let (proxy, active) = (Arc::clone(&self.proxy), Arc::clone(&activity));
+        let proxy = Arc::clone(&self.proxy);
+        let active = Arc::clone(&activity);
         let leaving = self.leaving.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let leaving = (request.version() <= Version::HTTP_11).then(|| leaving.clone());
-            let (running, proxy) = (active.begin(), Arc::clone(&proxy));
+            let running = active.begin();
+            let proxy = Arc::clone(&proxy);
             // The future takes kilobytes, and hyper moves what it gets.
             Box::pin(async move {
                 let mut response = serve(proxy, request).await?.map(|body| body.with_active_request(running));
@@ -122,7 +125,9 @@ impl Server {
             })
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let (proxy, drain, cut) = (Arc::clone(&self.proxy), self.drain.clone(), self.cut.clone());
+        let proxy = Arc::clone(&self.proxy);
+        let drain = self.drain.clone();
+        let cut = self.cut.clone();
         tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
             let mut retired = false;
@@ -166,7 +171,8 @@ impl Server {
 
 /// Returns when a connection has to go: at once, where that says why, or after what still runs on it.
 async fn bounded(edge: &EdgeSettings, activity: &ConnectionActivity, retired: bool) -> Option<&'static str> {
-    let (idle, patience) = (edge.idle_timeout(), edge.write_timeout());
+    let idle = edge.idle_timeout();
+    let patience = edge.write_timeout();
     if !activity.has_begun() && !retired {
         tokio::time::sleep(edge.header_timeout()).await;
         if !activity.has_begun() {
@@ -202,7 +208,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_listener_stays_for_the_lame_duck_time_after_the_signal() {
-        let (signal, lame_duck) = (CancellationToken::new(), Duration::from_secs(5));
+        let signal = CancellationToken::new();
+        let lame_duck = Duration::from_secs(5);
         let mut closing = std::pin::pin!(after(signal.clone(), lame_duck));
         assert!(timeout(Duration::from_secs(3_600), &mut closing).await.is_err(), "closed without a signal");
         signal.cancel();

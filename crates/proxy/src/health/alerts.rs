@@ -1,4 +1,4 @@
-//! What somebody should hear of: written to the log and counted here, where it was found out, and nowhere else.
+//! Alerts for the operator: logged and counted by the replica that found out, and by no other.
 
 use std::{
     fmt,
@@ -65,7 +65,8 @@ impl Default for Alerts {
 impl Alerts {
     /// A target went out of use, or came back.
     pub(super) fn target(&self, target: &Target, change: Transition, cause: TransitionCause) {
-        let (model, outcome) = (&target.model, cause.outcome);
+        let model = &target.model;
+        let outcome = cause.outcome;
         let Transition::Ejected { lasts, times, dead } = change else {
             tracing::warn!(target_model = %model, outcome, "a target is back in use");
             return;

@@ -45,7 +45,8 @@ impl Default for ProbeCounts {
 impl ProbeCounts {
     /// One more; without a model it asked for the list of them.
     pub(crate) fn count(&self, provider: &str, model: &str, outcome: AttemptOutcome) {
-        let (provider, model) = (self.providers.of(provider), self.models.of(model));
+        let provider = self.providers.of(provider);
+        let model = self.models.of(model);
         let probe = Probe { provider, model, outcome: outcome.as_str() };
         self.series.record(probe, |count| {
             count.fetch_add(1, Ordering::Relaxed);

@@ -22,7 +22,7 @@ const MOST: usize = 128;
 pub(super) struct HalfOpenLeases {
     /// The leases held, and when each was last renewed.
     ours: HashMap<TargetKey, Micros>,
-    /// Targets whose lease is not to be asked for before this moment.
+    /// When the lease on a target may be asked for again.
     later: HashMap<TargetKey, Micros>,
 }
 

@@ -43,7 +43,7 @@ struct Held {
 
 /// The value of a record about a state.
 #[derive(Serialize, Deserialize)]
-struct Told {
+struct StateRecord {
     #[serde(flatten)]
     shared: HealthRecord,
     /// µs that the record holds from when it was told; what is missing of it has passed since.
@@ -63,40 +63,41 @@ enum RecordKey<'a> {
 }
 
 impl HealthSync {
-    /// Hears what others found, then tells what they do not know.
+    /// Takes over what others found, then publishes what they do not know.
     pub(super) async fn round(&mut self, proxy: &ProxyState, targets: &ConfiguredTargets) {
         let records = proxy.coordination.poll(&mut self.cursor).await;
-        self.hear(proxy, targets, &records);
-        self.tell(proxy).await;
+        self.receive(proxy, targets, &records);
+        self.publish_news(proxy).await;
     }
 
-    /// What is about something unknown is kept: a replica may hear of a target before its first configuration.
-    fn hear(&mut self, proxy: &ProxyState, targets: &ConfiguredTargets, records: &[Record]) {
+    /// Takes over records. Those of unknown targets are kept too: a replica may receive them before its first
+    /// configuration.
+    fn receive(&mut self, proxy: &ProxyState, targets: &ConfiguredTargets, records: &[Record]) {
         let now = proxy.now();
         let region = proxy.region.as_deref().unwrap_or_default();
         let mut found = Vec::new();
         for record in records {
-            match about(&record.key, region) {
+            match record_key(&record.key, region) {
                 Some(RecordKey::Probe(endpoint, upstream)) => found.push((endpoint, upstream, record)),
-                Some(about) => self.hear_state(proxy, &about, record, now),
-                // Of a probe in another region, or in the words of a newer version.
+                Some(record_key) => self.adopt_state(proxy, &record_key, record, now),
+                // Of a probe in another region, or written by a newer version.
                 None => {}
             }
         }
-        // Behind the states: what another replica made of its probes is not to be found out again.
+        // After the states: what another replica concluded from its probes must not be concluded again here.
         for (endpoint, upstream, record) in found {
-            self.hear_probe(proxy, targets.at(endpoint, upstream), record);
+            self.adopt_finding(proxy, targets.at(endpoint, upstream), record);
         }
         if !records.is_empty() {
             proxy.health.on_remote_change();
         }
     }
 
-    fn hear_state(&mut self, proxy: &ProxyState, about: &RecordKey<'_>, record: &Record, now: Micros) {
-        let Ok(Told { shared, holds }) = serde_json::from_slice(&record.value) else { return };
+    fn adopt_state(&mut self, proxy: &ProxyState, record_key: &RecordKey<'_>, record: &Record, now: Micros) {
+        let Ok(StateRecord { shared, holds }) = serde_json::from_slice(&record.value) else { return };
         let shared = shared.after(holds.saturating_sub(micros(record.ttl)));
         self.held.insert(record.key.clone(), Held { shared, at: now });
-        match about {
+        match record_key {
             RecordKey::Target(endpoint, upstream) => {
                 match proxy.live.target(*endpoint, upstream).adopt(&shared, now) {
                     Some(Transition::Ejected { lasts, times, .. }) => {
@@ -117,7 +118,7 @@ impl HealthSync {
         }
     }
 
-    fn hear_probe<'a>(
+    fn adopt_finding<'a>(
         &mut self,
         proxy: &ProxyState,
         targets: impl Iterator<Item = &'a Arc<Target>>,
@@ -135,8 +136,8 @@ impl HealthSync {
         }
     }
 
-    /// Tells what the store does not hold, and what it will soon no longer hold.
-    async fn tell(&mut self, proxy: &ProxyState) {
+    /// Publishes what the store does not hold, and what it will soon no longer hold.
+    async fn publish_news(&mut self, proxy: &ProxyState) {
         let now = proxy.now();
         let status = proxy.coordination.status();
         if status.lost_since.is_some() {
@@ -149,18 +150,18 @@ impl HealthSync {
         let holds = micros(HOLDS);
         self.held.retain(|_, held| now.saturating_sub(held.at) < holds);
         self.found.retain(|_, (_, at)| now.saturating_sub(*at) < MICROS_PER_DAY);
-        let mut told = Vec::new();
+        let mut news = Vec::new();
         for (key, shared) in states(proxy, now) {
-            if told.len() < MOST && self.is_news(&key, &shared, now) {
-                told.push((key, shared));
+            if news.len() < MOST && self.is_news(&key, &shared, now) {
+                news.push((key, shared));
             }
         }
-        if told.is_empty() {
+        if news.is_empty() {
             return;
         }
-        let records: Vec<Record> = told.iter().filter_map(|(key, shared)| record(key, *shared)).collect();
+        let records: Vec<Record> = news.iter().filter_map(|(key, shared)| record(key, *shared)).collect();
         if proxy.coordination.publish(&records).await {
-            self.held.extend(told.into_iter().map(|(key, shared)| (key, Held { shared, at: now })));
+            self.held.extend(news.into_iter().map(|(key, shared)| (key, Held { shared, at: now })));
         }
     }
 
@@ -172,7 +173,7 @@ impl HealthSync {
     }
 }
 
-/// Everything that this replica could tell.
+/// Everything that this replica could publish.
 fn states(proxy: &ProxyState, now: Micros) -> impl Iterator<Item = (String, HealthRecord)> {
     let targets = proxy.live.targets().into_iter().filter_map(move |(key, state)| {
         Some((format!("target:{}:{}", key.endpoint, key.upstream), state.shared(now)?))
@@ -198,12 +199,12 @@ fn states(proxy: &ProxyState, now: Micros) -> impl Iterator<Item = (String, Heal
 }
 
 fn record(key: &str, shared: HealthRecord) -> Option<Record> {
-    let value = serde_json::to_vec(&Told { shared, holds: micros(HOLDS) }).ok()?;
+    let value = serde_json::to_vec(&StateRecord { shared, holds: micros(HOLDS) }).ok()?;
     Some(Record { key: key.to_owned(), value, ttl: HOLDS })
 }
 
 /// Reads a record's key.
-fn about<'a>(key: &'a str, region: &str) -> Option<RecordKey<'a>> {
+fn record_key<'a>(key: &'a str, region: &str) -> Option<RecordKey<'a>> {
     let (kind, rest) = key.split_once(':')?;
     let rest = match kind {
         "probe" => rest.strip_prefix(region)?.strip_prefix(':')?,
@@ -228,19 +229,19 @@ mod tests {
     #[test]
     fn keys_say_what_records_are_about() {
         let id = ResourceId::new();
-        assert_eq!(about(&format!("target:{id}:a:b"), ""), Some(RecordKey::Target(id, "a:b")));
-        assert_eq!(about(&format!("key:{id}:7"), ""), Some(RecordKey::Key(id, 7)));
-        assert_eq!(about(&format!("rest:{id}:7"), ""), Some(RecordKey::Rest(id, 7)));
+        assert_eq!(record_key(&format!("target:{id}:a:b"), ""), Some(RecordKey::Target(id, "a:b")));
+        assert_eq!(record_key(&format!("key:{id}:7"), ""), Some(RecordKey::Key(id, 7)));
+        assert_eq!(record_key(&format!("rest:{id}:7"), ""), Some(RecordKey::Rest(id, 7)));
         for region in ["", "eu", "eu:1"] {
             assert_eq!(
-                about(&probe_key(region, id, Some("m:1")), region),
+                record_key(&probe_key(region, id, Some("m:1")), region),
                 Some(RecordKey::Probe(id, Some("m:1")))
             );
-            assert_eq!(about(&probe_key(region, id, None), region), Some(RecordKey::Probe(id, None)));
-            assert_eq!(about(&probe_key(region, id, Some("m")), "us"), None);
+            assert_eq!(record_key(&probe_key(region, id, None), region), Some(RecordKey::Probe(id, None)));
+            assert_eq!(record_key(&probe_key(region, id, Some("m")), "us"), None);
         }
         for bad in ["", "target", "target:x:y", "key:1:2", "newer:1:2", "key::"] {
-            assert_eq!(about(bad, ""), None, "{bad}");
+            assert_eq!(record_key(bad, ""), None, "{bad}");
         }
     }
 }

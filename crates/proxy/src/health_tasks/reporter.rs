@@ -38,7 +38,7 @@ pub(crate) async fn run<F: Future<Output = Result<(), Status>> + Send>(
     stop: CancellationToken,
 ) {
     let (mut targets, mut told): (ConfiguredTargets, Option<Told>) = Default::default();
-    // The connection whose control plane knows no such report.
+    // The connection to a control plane of a version that does not take such reports.
     let mut older = None;
     while !stop.is_cancelled() {
         let connection = status.connection();

@@ -2,7 +2,7 @@
 
 use domain::AttemptOutcome;
 
-use super::{AttemptRef, Meter, running::ActiveAttempt};
+use super::{Meter, attempt_ref::AttemptRef, running::ActiveAttempt};
 
 impl Meter {
     /// Ends an attempt with a whole response: accepted, or rejected for a reason.

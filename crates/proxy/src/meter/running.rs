@@ -78,8 +78,12 @@ impl ActiveAttempt {
     /// believed: text is a poor measure of tokens.
     fn at_least_seen(&self, outcome: AttemptOutcome, input_estimate: u64) -> (Usage, bool) {
         let Some(mut usage) = self.reported else {
-            let (input_uncached, output_visible) = (input_estimate, self.output_seen);
-            return (Usage { input_uncached, output_visible, ..Usage::default() }, true);
+            let usage = Usage {
+                input_uncached: input_estimate,
+                output_visible: self.output_seen,
+                ..Usage::default()
+            };
+            return (usage, true);
         };
         let seen = match outcome {
             _ if self.deltas == self.deltas_in_usage && usage.output() > 0 => 0,

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::{send::Sender, span::Record};
 use crate::metrics::table::{SPANS_DROPPED, SPANS_EXPORTED};
 
-/// Most requests whose spans wait for the collector.
+/// Most requests with spans that wait for the collector.
 pub(super) const QUEUE: usize = 4_096;
 /// Largest export, in bytes of spans: collectors take 4 MiB, and writing half a MiB takes less than a millisecond.
 const MAX_EXPORT: usize = 512 << 10;
@@ -180,7 +180,9 @@ impl Exporter {
 
     /// The spans that wait, as many as one export takes.
     async fn batch(&mut self, next: &mut Option<Record>) -> Option<Bytes> {
-        let (mut spans, mut size, mut taken) = (Vec::new(), 0, 0);
+        let mut spans = Vec::new();
+        let mut size = 0;
+        let mut taken = 0;
         while size < MAX_EXPORT
             && let Some(record) = next.take().or_else(|| self.queue.try_recv().ok())
         {
@@ -210,7 +212,8 @@ impl Exporter {
 
     /// Sends one export, again and again where that may help.
     async fn deliver(&mut self, export: &Bytes, stop: &CancellationToken) {
-        let (begun, mut pause) = (Instant::now(), PAUSE);
+        let begun = Instant::now();
+        let mut pause = PAUSE;
         let lost = loop {
             let error = match self.sender.send(export).await {
                 Ok(rejected) => return self.arrived(rejected),

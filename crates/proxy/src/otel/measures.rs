@@ -220,7 +220,8 @@ fn nanos(at: Timestamp) -> u64 {
 
 impl Observer for Measures {
     fn settled(&self, settled: &CompletedRequest<'_>) {
-        let (event, last) = (settled.event, settled.event.attempts.len().saturating_sub(1));
+        let event = settled.event;
+        let last = settled.event.attempts.len().saturating_sub(1);
         for (at, (attempt, tried)) in event.attempts.iter().zip(settled.tried).enumerate() {
             // Only the last attempt had content; what came before it is not its time.
             let before = u64::try_from(attempt.at.micros() - settled.context.at.micros()).unwrap_or_default();

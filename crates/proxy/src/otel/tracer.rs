@@ -26,7 +26,7 @@ use crate::{
     settings::TraceSettings,
 };
 
-/// Refused requests that are traced each second: they cost nobody anything, so anybody may send floods of them.
+/// Refused requests that are traced each second: refusals are free, so a client may send floods of them.
 const REFUSALS: u32 = 20;
 
 /// Hands requests that are traced to the exporter; never waits.
@@ -80,7 +80,8 @@ pub(crate) fn start(
         return Ok((TracePropagation::new(settings, None), None));
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let (pressing, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
+    let pressing = Arc::new(Notify::new());
+    let counters = Arc::new(Counters::default());
     let attributes = vec![
         attribute(n::SERVICE_NAME, "portcullis"),
         attribute(n::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
@@ -134,7 +135,8 @@ impl Tracer {
 
 impl Observer for Tracer {
     fn settled(&self, settled: &CompletedRequest<'_>) {
-        let (event, context) = (settled.event, settled.context);
+        let event = settled.event;
+        let context = settled.context;
         let failed = matches!(event.outcome, RequestOutcome::Error | RequestOutcome::Cut);
         if context.trace.sampled || failed || event.attempts.len() > 1 {
             let end = End::CompletedRequest(Box::new(event.clone()), settled.tried.to_vec());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::Attribution;
 
-use super::Call;
+use super::call::Call;
 use crate::{
     meter::{Meter, MeterContext},
     request::LlmRequest,

@@ -1,15 +1,15 @@
-//! The stage that charges a request for being there, before its body is read.
+//! The stage that charges a request to its tenant's limits before its body is read.
 
 use domain::Attribution;
 
-use super::Call;
+use super::call::Call;
 use crate::{
     error::GatewayError,
     limits::{self, Admission},
 };
 
-/// Charges the tenant's limits whose subject the head of the request tells. A refusal costs the client no upload, and
-/// the proxy no memory.
+/// Charges the tenant's limits as far as the head of the request is enough for them. A refusal then costs the client no
+/// upload, and the proxy no memory.
 pub(super) async fn admit(call: &mut Call<'_>, attribution: &Attribution) -> Result<Admission, GatewayError> {
     let context = &mut call.incoming.context;
     let admitted = limits::admit(call.proxy, &call.client.caller, context.id, attribution).await;

@@ -1,4 +1,4 @@
-//! The stage that completes for whom a request runs.
+//! The stage that completes the attribution of a request with what its body says.
 
 use domain::Attribution;
 use wire::RequestFacts;

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use tokio::time::Instant;
 use wire::{Api, RequestFacts};
 
-use super::Call;
+use super::call::Call;
 use crate::{
     error::GatewayError,
     request::{ApiCall, LlmRequest, PathParams, RequestOptions, Unrouted, read_body},

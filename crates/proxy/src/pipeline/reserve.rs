@@ -1,6 +1,6 @@
 //! The stage that charges what only the body of a request could tell.
 
-use super::Call;
+use super::call::Call;
 use crate::{
     error::GatewayError,
     limits::{self, Admission},

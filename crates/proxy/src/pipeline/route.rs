@@ -6,7 +6,7 @@ use domain::{Attribution, Timestamp};
 use policy::{RoutingContext, RoutingError};
 use wire::Shape;
 
-use super::Call;
+use super::call::Call;
 use crate::{
     error::{GatewayError, retry_after_seconds},
     request::{LlmRequest, Unrouted},

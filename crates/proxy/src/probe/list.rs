@@ -11,7 +11,7 @@ use policy::{Credential, Endpoint, health::EndpointHealth};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
 
-use super::Probed;
+use super::probed::Probed;
 use crate::{attempt::classify_status, state::ProxyState};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.

@@ -99,7 +99,7 @@ impl Body for PassthroughBody {
                     let Ok(data) = frame.into_data() else { continue };
                     this.note(&data);
                     this.alarm.as_mut().reset(this.deadline.min(Instant::now() + this.between));
-                    // A client does not ask for more of a response whose length it knows.
+                    // A client that knows the response's length does not ask for more than that.
                     if has_ended(&this.rest) {
                         this.settle(AttemptOutcome::Ok, RequestOutcome::Ok);
                     }

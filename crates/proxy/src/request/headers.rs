@@ -84,7 +84,7 @@ pub(crate) struct RequestOptions {
 /// What the headers of a call say.
 pub(crate) struct ParsedHeaders {
     pub(crate) options: RequestOptions,
-    /// For whom the request runs, as far as the key and the headers say; the body may yet name the user.
+    /// Tenant, user and feature, as far as the key and the headers say; the body may yet name the user.
     pub(crate) attribution: Attribution,
 }
 
@@ -166,7 +166,8 @@ fn tags(value: Option<&HeaderValue>) -> Result<Vec<(String, String)>, GatewayErr
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| bad("x-portcullis-tags", FORM))?;
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
-        let (name, value) = (name.trim(), value.trim());
+        let name = name.trim();
+        let value = value.trim();
         (!name.is_empty() && name.len() + value.len() <= Attribution::MAX_NAME)
             .then(|| (name.to_owned(), value.to_owned()))
     };

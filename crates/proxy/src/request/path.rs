@@ -90,7 +90,8 @@ fn with_model(path: &str, query: Option<&str>) -> Option<RouteMatch> {
         .into_iter()
         .find_map(|(version, prefix)| path.strip_prefix(prefix).map(|rest| (version, rest)))?;
     let Some((model, verb)) = rest.rsplit_once(':') else { return Some(RouteMatch::Model(rest.to_owned())) };
-    let (mut api, mut stream) = (Api::Gemini, false);
+    let mut api = Api::Gemini;
+    let mut stream = false;
     match verb {
         "generateContent" => {}
         "countTokens" => api = Api::GeminiCountTokens,

@@ -58,7 +58,7 @@ impl RoutingTrace {
         decided
     }
 
-    /// The object; `later`: targets whose turn came and that were not tried.
+    /// The object; `later`: targets that were not tried when their turn came.
     pub(crate) fn object(&self, attempts: Vec<Value>, later: &[SkippedTarget]) -> Map<String, Value> {
         let rule = |RuleSeen { route, rule, matched }: &RuleSeen| match matched {
             Ok(matched) => json!({ "route": text(route), "rule": text(rule), "matched": matched }),
@@ -74,7 +74,8 @@ impl RoutingTrace {
         let passed_over = self.passed_over.iter().chain(later).map(passed).collect();
         let rules = self.rules.iter().map(rule).collect();
         let lists = fitted([("attempts", attempts), ("passed_over", passed_over), ("rules", rules)], room);
-        let (mut object, mut cut) = (Map::new(), Map::new());
+        let mut object = Map::new();
+        let mut cut = Map::new();
         if let Value::Object(head) = head {
             object.extend(head);
         }
@@ -187,7 +188,7 @@ fn ascii(value: &Value) -> String {
             escaped.push(c);
             continue;
         }
-        // What JSON allows unescaped stands only within texts; there it may be escaped as well.
+        // Outside of texts JSON is ASCII; within them any character may be escaped.
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(escaped, "\\u{unit:04x}");
         }
