@@ -112,8 +112,8 @@ pub enum Step<'p> {
         /// Whether the next attempt is the target's half-open trial. It was taken; without an outcome it has to be
         /// returned.
         half_open: bool,
-        /// Whether the request may wait for the slot, because no other target is left.
-        may_wait: bool,
+        /// Until when the request may wait for the slot. `None` if it may not, because another target is left.
+        wait_until: Option<Micros>,
     },
     /// Take room under the credential's own limits; then [`Event::CredentialReserved`] or
     /// [`Event::CredentialLimited`].
@@ -278,7 +278,7 @@ impl Failover {
         let first_content = now.saturating_add(micros(self.first_content_timeout(at, now)));
         self.turn = Turn { first_content, ..Turn::default() };
         self.credentials.reset();
-        self.acquire_slot(at, half_open)
+        self.acquire_slot(at, half_open, now)
     }
 
     fn next_target<'p>(&mut self, plan: &'p Plan, now: Micros) -> Step<'p> {
@@ -327,8 +327,11 @@ impl Failover {
         planned.accept.as_deref().filter(|_| self.request.generates)
     }
 
-    fn acquire_slot<'p>(&self, at: Place<'p>, half_open: bool) -> Step<'p> {
-        Step::AcquireSlot { planned: at.planned, half_open, may_wait: self.is_last(at.plan) }
+    fn acquire_slot<'p>(&self, at: Place<'p>, half_open: bool, now: Micros) -> Step<'p> {
+        let longest = micros(at.plan.terms.queue.wait.std());
+        let until = self.deadline.min(now.saturating_add(longest));
+        let wait_until = self.is_last(at.plan).then_some(until);
+        Step::AcquireSlot { planned: at.planned, half_open, wait_until }
     }
 
     fn select_credential<'p>(&mut self, at: Place<'p>, moment: Moment) -> Step<'p> {
@@ -432,12 +435,12 @@ impl Failover {
         // once more, on a fresh connection, which does not count as a repeat.
         if !self.turn.reconnected && failure.is_stale_connection(after) {
             self.turn.reconnected = true;
-            return self.acquire_slot(at, false);
+            return self.acquire_slot(at, false, moment.now);
         }
         let credentials = &at.planned.target.endpoint.credentials;
         match action(at.plan, failure.outcome) {
             Some(Action::NextKey) if self.credentials.has_more(credentials, moment.now) => {
-                self.acquire_slot(at, false)
+                self.acquire_slot(at, false, moment.now)
             }
             Some(Action::NextKey | Action::Retry) if self.is_last(at.plan) => {
                 match self.wait_before_repeat(at, &failure, moment) {
@@ -468,7 +471,7 @@ impl Failover {
     /// Tries the same target again, unless it was ejected during the wait.
     fn repeat<'p>(&mut self, at: Place<'p>, now: Micros) -> Step<'p> {
         match still(at.planned, now) {
-            Ok(half_open) => self.acquire_slot(at, half_open),
+            Ok(half_open) => self.acquire_slot(at, half_open, now),
             Err(why) => self.give_up(at, why, now),
         }
     }

@@ -9,6 +9,8 @@
 
 #[path = "decisions/access.rs"]
 mod access;
+#[path = "decisions/failover.rs"]
+mod failover;
 #[path = "decisions/health.rs"]
 mod health;
 #[path = "decisions/keys.rs"]

@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+use domain::{Priority, ResourceId};
 use policy::{
-    EnqueueError, SkipReason, Target, WaitRequest,
+    EnqueueError, Target, WaitRequest,
     health::{Clock, ConcurrencyPermit, QueueLimits, TargetState},
 };
 use tokio::{
@@ -13,9 +14,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{
-    attempt::TargetTurn, gateway::ProxyState, meter::Meter, observe::QueueWait, pipeline::LlmRequest,
-};
+use crate::{gateway::ProxyState, observe::QueueWait};
 
 /// Why a request got no place at a target that it would have waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,33 +43,34 @@ impl QueueRejection {
     }
 }
 
-/// Takes a place at a turn's target; what was waited for it does not count as the target's time.
-pub(crate) async fn enter(
+/// What a request wants at a target that may be busy.
+pub(crate) struct SlotRequest<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) limits: QueueLimits,
+    /// Its tenant and priority.
+    pub(crate) class: (ResourceId, Priority),
+    /// Until when the request may wait. `None` if it may not, because another target is left.
+    pub(crate) wait_until: Option<Instant>,
+}
+
+/// Takes a slot at a target, and reports the wait for it, if there was one.
+///
+/// # Errors
+/// Why there is none; no reason where the request was not to wait.
+pub(crate) async fn acquire_slot(
     gateway: &ProxyState,
-    ask: &LlmRequest,
-    meter: &mut Meter,
-    turn: &mut TargetTurn<'_>,
-) -> Result<ConcurrencyPermit, SkipReason> {
-    let target = &turn.planned.target;
-    let Some(limit) = turn.planned.concurrent else { return Ok(target.state.begin()) };
-    if let Some(place) = target.state.try_begin(limit) {
-        return Ok(place);
+    request: SlotRequest<'_>,
+) -> Result<ConcurrencyPermit, Option<QueueRejection>> {
+    let SlotRequest { target, limits, class: (tenant, priority), wait_until } = request;
+    if let Some(slot) = target.state.try_begin(limits.limit) {
+        return Ok(slot);
     }
-    if !turn.last {
-        return Err(SkipReason::Busy);
-    }
-    let (begun, queue) = (Instant::now(), ask.plan.terms.queue);
-    let until = turn.deadline.min(begun + queue.wait.std());
-    let (tenant, priority) = meter.class();
+    let Some(until) = wait_until else { return Err(None) };
     let who = WaitRequest { tenant, priority, deadline: gateway.at(until) };
-    let bounds = QueueLimits { limit, length: queue.length };
-    let mut told = QueueWaitReport { gateway, target, begun, turned_away: None };
-    let got = wait(&target.state, (who, until), bounds, || gateway.clock()).await;
+    let mut told = QueueWaitReport { gateway, target, begun: Instant::now(), turned_away: None };
+    let got = wait(&target.state, (who, until), limits, || gateway.clock()).await;
     told.turned_away = got.as_ref().err().copied();
-    let waited = begun.elapsed();
-    meter.wait(waited);
-    turn.first_content = turn.deadline.min(turn.first_content + waited);
-    got.map_err(|_| SkipReason::Busy)
+    got.map_err(Some)
 }
 
 /// Waits in line until a moment, which is the waiter's deadline by the line's clock.

@@ -8,6 +8,7 @@ mod body;
 mod cloud;
 pub mod config;
 mod explain;
+mod failover;
 mod gateway;
 mod health;
 mod http;

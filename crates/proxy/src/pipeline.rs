@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use wire::{Api, Dialect, RequestFacts};
 
 use crate::{
-    ask, attempt, body,
+    ask, body,
     explain::RoutingTrace,
+    failover,
     gateway::ProxyState,
     http::IncomingRequest,
     limits,
@@ -73,7 +74,7 @@ pub(crate) async fn handle(
         }
     };
     let mut meter = Meter::new(arrival.passage.hand_over(), opening, hold);
-    match attempt::first_success(gateway, &ask, &mut meter).await {
+    match failover::send(gateway, &ask, &mut meter).await {
         Ok(answer) => Ok(relay::respond(answer, &ask, meter)),
         Err(trouble) => {
             meter.fail(&trouble);

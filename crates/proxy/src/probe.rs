@@ -5,6 +5,7 @@
 
 mod call;
 mod list;
+mod probe_attempt;
 mod schedule;
 
 use std::{sync::Arc, time::Duration};
@@ -122,7 +123,7 @@ async fn prompt(
     let Some(ask) = call::ask(target, probe) else { return (AttemptOutcome::NotSent, None, None) };
     let meter = call::meter(gateway, &ask, owner);
     let deadline = Instant::now() + probe.timeout.std();
-    match attempt::probe(gateway, &ask, meter, deadline).await {
+    match probe_attempt::probe(gateway, &ask, meter, deadline).await {
         None => (AttemptOutcome::NotSent, None, None),
         Some(ended) => (ended.outcome, attempt::verdict(ended.outcome), ended.ttft),
     }

@@ -113,7 +113,7 @@ pub(crate) fn respond(
     notes.write(&mut headers);
     let (status, deadline) = (answer.head.status, answer.deadline);
     let inner = match answer.kind {
-        UpstreamBody::Plain(body) => {
+        UpstreamBody::Buffered(body) => {
             // The event is on its way to disk before the client has a byte.
             meter.end(AttemptOutcome::Ok);
             let totals = meter.settle(RequestOutcome::Ok, u32::from(status.as_u16()));
@@ -121,11 +121,11 @@ pub(crate) fn respond(
             explained(&meter, &mut headers);
             Inner::Whole(Some(body))
         }
-        UpstreamBody::Long(start, rest) => {
+        UpstreamBody::Passthrough(start, rest) => {
             explained(&meter, &mut headers);
             Inner::Long(Box::new(PassthroughBody::new(start, rest, ask, answer.deadline, meter)))
         }
-        UpstreamBody::Stream(tap, pieces, rest) => {
+        UpstreamBody::Streaming(tap, pieces, rest) => {
             let media = match ask.api {
                 Api::Converse => "application/vnd.amazon.eventstream",
                 _ => "text/event-stream",

@@ -1,8 +1,8 @@
-//! A step of a cascade: its answer is read whole and judged before the client has a byte of it.
+//! A step of a cascade: its response is read to the end and judged before the client has a byte of it.
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use domain::AttemptOutcome;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
@@ -12,142 +12,165 @@ use tokio::time::{Instant, timeout_at};
 use wire::{OutputChunk, StreamPipe, answer::Answer, dialect::ErrorClass};
 
 use super::{
-    failure::AttemptError,
-    opening::{self, MAX_HELD, UpstreamBody, ValidatedResponse},
+    error::AttemptError,
+    first_content::{ResponseReader, ValidatedResponse},
+    response::{BufferedBody, MAX_HELD, TRAILING_USAGE_TIMEOUT, UpstreamBody},
 };
 use crate::{meter::Meter, pipeline::LlmRequest, talk::ResponseCodec, upstream::innermost};
 
-/// How long is waited behind the terminal event of a stream for the usage that a provider sends only then.
-pub(super) const AFTERWARDS: Duration = Duration::from_millis(500);
-
-/// What an answer has to be to be kept; `None`: whatever it is, it goes to the client as it comes.
-pub(crate) fn condition<'a>(ask: &LlmRequest, planned: &'a PlannedTarget) -> Option<&'a Program> {
-    planned.accept.as_deref().filter(|_| ask.api.generates())
+/// The condition that a response has to meet. `None` if any response goes to the client as it comes.
+pub(super) fn accept_condition<'a>(request: &LlmRequest, planned: &'a PlannedTarget) -> Option<&'a Program> {
+    planned.accept.as_deref().filter(|_| request.api.generates())
 }
 
-/// Whether a step may be asked for more than the client asked for: then a refusal may be the gateway's own fault, and the
-/// next step tells whether it is.
-pub(super) fn edits(ask: &LlmRequest, planned: &PlannedTarget) -> bool {
-    condition(ask, planned).is_some_and(|condition| condition.reads("reply.mean_logprob"))
-}
-
-/// What becomes of an answer.
+/// What becomes of a response.
 pub(super) enum Verdict {
     /// It goes to the client as it comes.
     Unjudged,
-    /// It is here, and goes to the client.
+    /// It is complete, and goes to the client.
     Accepted,
-    /// It is here and not good enough, for this reason.
+    /// It is complete and not good enough, for this reason.
     Rejected(String),
-    /// A filter refused the prompt; another target may not.
+    /// A filter blocked the prompt; another target may not.
     Blocked,
 }
 
-/// The provider's own bytes of an answer that will be judged.
-#[derive(Default)]
-pub(super) struct BufferedBody {
-    chunks: Vec<Bytes>,
-    bytes: usize,
+/// A response, and what becomes of it.
+pub(super) struct JudgedResponse {
+    pub(super) kind: UpstreamBody,
+    pub(super) verdict: Verdict,
 }
 
-impl BufferedBody {
-    /// More of the answer; shares its memory.
-    pub(super) fn note(&mut self, data: &Bytes) {
-        self.bytes += data.len();
-        self.chunks.push(data.clone());
-    }
+/// A step whose response is judged.
+pub(super) struct CascadeStep<'a> {
+    pub(super) request: &'a LlmRequest,
+    pub(super) codec: &'a ResponseCodec,
+    pub(super) condition: &'a Program,
+    pub(super) reroute_blocked_until: Option<Instant>,
+}
 
-    fn whole(mut self) -> Bytes {
-        if self.chunks.len() == 1 {
-            return self.chunks.pop().unwrap_or_default();
+impl CascadeStep<'_> {
+    /// Reads a response of status 2xx to its end and judges it.
+    pub(super) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Incoming,
+        meter: &mut Meter,
+    ) -> Result<JudgedResponse, AttemptError> {
+        let timeouts = &self.request.plan.terms.timeouts;
+        let first = Instant::now() + timeouts.first_token.std();
+        let mut reader = ResponseReader {
+            request: self.request,
+            codec: self.codec,
+            meter: &mut *meter,
+            buffer: Some(BufferedBody::default()),
+            reroute_blocked_until: self.reroute_blocked_until.map(|until| until.min(first)),
+        };
+        let reading = reader.read(headers, body);
+        let ValidatedResponse { mut kind, blocked } = if self.request.facts.stream {
+            let late = |_| Err(AttemptError::response(AttemptOutcome::Timeout, "no content in time"));
+            timeout_at(first, reading).await.unwrap_or_else(late)?
+        } else {
+            reading.await?
+        };
+        let mut buffer = reader.buffer.unwrap_or_default();
+        if blocked {
+            return Ok(JudgedResponse { kind, verdict: Verdict::Blocked });
         }
-        let mut whole = BytesMut::with_capacity(self.bytes);
-        self.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
-        whole.freeze()
+        meter.target_shows_content();
+        match &mut kind {
+            UpstreamBody::Buffered(_) => {}
+            UpstreamBody::Passthrough(..) => return Err(too_large()),
+            UpstreamBody::Streaming(tap, pieces, rest) => {
+                let stream = Stream { codec: self.codec, tap, pieces, rest, buffer: &mut buffer };
+                stream.read(meter, timeouts.between_tokens.std()).await?;
+            }
+        }
+        let verdict = match self.judge(&buffer.into_bytes(), meter.output_tokens()) {
+            Ok(()) => Verdict::Accepted,
+            Err(why) => Verdict::Rejected(why),
+        };
+        Ok(JudgedResponse { kind, verdict })
     }
-}
 
-/// Reads an answer of status 2xx to its end and judges it.
-pub(super) async fn open(
-    (ask, talk): (&LlmRequest, &ResponseCodec),
-    headers: &HeaderMap,
-    body: Incoming,
-    meter: &mut Meter,
-    (condition, sends_on): (&Program, Option<Instant>),
-) -> Result<(UpstreamBody, Verdict), AttemptError> {
-    let mut held = BufferedBody::default();
-    let timeouts = &ask.plan.terms.timeouts;
-    let first = Instant::now() + timeouts.first_token.std();
-    let sends_on = sends_on.map(|until| until.min(first));
-    let opening = opening::open((ask, talk), headers, body, (meter, Some(&mut held)), sends_on);
-    let ValidatedResponse { mut kind, blocked } = if ask.facts.stream {
-        let late = |_| Err(AttemptError::new(AttemptOutcome::Timeout, "no content in time"));
-        timeout_at(first, opening).await.unwrap_or_else(late)?
-    } else {
-        opening.await?
-    };
-    if blocked {
-        return Ok((kind, Verdict::Blocked));
-    }
-    meter.target_shows_content();
-    match &mut kind {
-        UpstreamBody::Plain(_) => {}
-        UpstreamBody::Long(..) => return Err(too_large()),
-        UpstreamBody::Stream(tap, pieces, rest) => {
-            let stream = Stream { talk, tap, pieces, rest, held: &mut held };
-            stream.read(meter, timeouts.between_tokens.std()).await?;
+    /// Whether a complete response is accepted.
+    ///
+    /// # Errors
+    /// Why not.
+    fn judge(&self, whole: &Bytes, output_tokens: u64) -> Result<(), String> {
+        let dialect = self.codec.provider().map(wire::dialect::DialectCodec::name);
+        let read = dialect.and_then(|dialect| match self.request.facts.stream {
+            true => wire::answer::streamed(dialect, whole),
+            false => wire::answer::plain(dialect, whole),
+        });
+        let Some(answer) = read else { return Err("the answer cannot be read".to_owned()) };
+        let Answer { text, refusal, finish, tool_calls, json_valid, mean_logprob } = &answer;
+        let condition = self.condition;
+        let schema_valid = !condition.reads("reply.schema_valid") || matches_schema(self.request, text);
+        let facts = ReplyFacts {
+            text,
+            length: text.chars().count() as u64,
+            json_valid: *json_valid,
+            schema_valid,
+            refusal: *refusal,
+            finish_reason: finish,
+            output_tokens,
+            tool_calls: u64::from(*tool_calls),
+            mean_logprob: *mean_logprob,
+        };
+        match condition.accepts(&facts) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("not accepted by {:?}", condition.source())),
+            Err(why) => {
+                Err(format!("accept condition {:?} could not be evaluated: {why}", condition.source()))
+            }
         }
     }
-    let verdict = match verdict((ask, talk), &held.whole(), meter, condition) {
-        Ok(()) => Verdict::Accepted,
-        Err(why) => Verdict::Rejected(why),
-    };
-    Ok((kind, verdict))
 }
 
-/// A cheap model that writes so much has lost its way, and what is not whole cannot be judged.
+/// A small model that writes so much has lost its way, and a response that is not complete cannot be judged.
 fn too_large() -> AttemptError {
     let detail = format!("the answer exceeds {} MiB, more than is held to be judged", MAX_HELD >> 20);
-    AttemptError::new(AttemptOutcome::Rejected, detail)
+    AttemptError::response(AttemptOutcome::Rejected, detail)
 }
 
 /// A stream that has shown content, on its way to its end.
 struct Stream<'a> {
-    talk: &'a ResponseCodec,
+    codec: &'a ResponseCodec,
     tap: &'a mut StreamPipe,
     pieces: &'a mut Vec<OutputChunk>,
     rest: &'a mut Incoming,
-    held: &'a mut BufferedBody,
+    buffer: &'a mut BufferedBody,
 }
 
 impl Stream<'_> {
     async fn read(self, meter: &mut Meter, between: Duration) -> Result<(), AttemptError> {
-        let Self { talk, tap, pieces, rest, held } = self;
+        let Self { codec, tap, pieces, rest, buffer } = self;
         let mut progress = None;
         let mut alarm = Instant::now();
         loop {
             let seen = tap.seen();
             if let Some(error) = &seen.error {
                 let class =
-                    talk.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
-                return Err(opening::error_inside(class, error.clone()));
+                    codec.provider().map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
+                return Err(AttemptError::inside_response(class, error.clone()));
             }
             let done = seen.done;
             if done && seen.usage.is_some() {
                 return Ok(());
             }
-            // Keep-alive comments are no progress.
+            // Keep-alive comments do not count as progress.
             if progress.replace((seen.progress, done)) != Some((seen.progress, done)) {
-                alarm = Instant::now() + if done { AFTERWARDS } else { between };
+                alarm = Instant::now() + if done { TRAILING_USAGE_TIMEOUT } else { between };
             }
             match timeout_at(alarm, rest.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    held.note(&data);
+                    buffer.push(&data);
                     let fed = tap.feed(data, pieces);
                     meter.observe_stream(tap.seen());
-                    fed.map_err(|error| AttemptError::new(AttemptOutcome::Protocol, error.to_string()))?;
-                    if held.bytes > MAX_HELD {
+                    fed.map_err(|error| AttemptError::response(AttemptOutcome::Protocol, error.to_string()))?;
+                    if buffer.len() > MAX_HELD {
                         return Err(too_large());
                     }
                 }
@@ -160,54 +183,24 @@ impl Stream<'_> {
                         return Ok(());
                     }
                     let detail = "the provider ended the stream before its end";
-                    return Err(AttemptError::new(AttemptOutcome::Cut, detail));
+                    return Err(AttemptError::response(AttemptOutcome::Cut, detail));
                 }
                 Err(_) => {
-                    return Err(AttemptError::new(AttemptOutcome::Timeout, "the provider stopped sending"));
+                    return Err(AttemptError::response(
+                        AttemptOutcome::Timeout,
+                        "the provider stopped sending",
+                    ));
                 }
                 Ok(Some(Err(error))) => {
-                    return Err(AttemptError::new(AttemptOutcome::Cut, innermost(&error)));
+                    return Err(AttemptError::response(AttemptOutcome::Cut, innermost(&error)));
                 }
             }
         }
     }
 }
 
-/// Whether the answer is kept, or why not.
-fn verdict(
-    (ask, talk): (&LlmRequest, &ResponseCodec),
-    whole: &Bytes,
-    meter: &Meter,
-    condition: &Program,
-) -> Result<(), String> {
-    let dialect = talk.provider().map(wire::dialect::DialectCodec::name);
-    let read = dialect.and_then(|dialect| match ask.facts.stream {
-        true => wire::answer::streamed(dialect, whole),
-        false => wire::answer::plain(dialect, whole),
-    });
-    let Some(answer) = read else { return Err("the answer cannot be read".to_owned()) };
-    let Answer { text, refusal, finish, tool_calls, json_valid, mean_logprob } = &answer;
-    let schema_valid = !condition.reads("reply.schema_valid") || obeys_schema(ask, text);
-    let facts = ReplyFacts {
-        text,
-        length: text.chars().count() as u64,
-        json_valid: *json_valid,
-        schema_valid,
-        refusal: *refusal,
-        finish_reason: finish,
-        output_tokens: meter.output_tokens(),
-        tool_calls: u64::from(*tool_calls),
-        mean_logprob: *mean_logprob,
-    };
-    match condition.accepts(&facts) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(format!("not accepted by {:?}", condition.source())),
-        Err(why) => Err(format!("{:?} cannot be said of it: {why}", condition.source())),
-    }
-}
-
-/// Whether a text obeys the schema that the request asks for, if it does.
-fn obeys_schema(ask: &LlmRequest, text: &str) -> bool {
-    let shape = wire::shape(ask.api, ask.in_path.borrowed(), &ask.body);
+/// Whether a text matches the JSON schema that the request asks for, if it asks for one.
+fn matches_schema(request: &LlmRequest, text: &str) -> bool {
+    let shape = wire::shape(request.api, request.in_path.borrowed(), &request.body);
     shape.schema.is_none_or(|schema| wire::answer::obeys(&schema, text))
 }

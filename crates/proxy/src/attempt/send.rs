@@ -1,20 +1,20 @@
-//! One attempt: intent, request, response head, and the answer as far as it must be seen before it is believed.
+//! One attempt: intent, request, response head, and the response as far as it must be seen before it is believed.
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{AttemptOutcome, ModelRef};
+use domain::AttemptOutcome;
 use http::{Request, response::Parts};
 use policy::{Credential, SelectionReason, bound};
 use tokio::time::{Instant, timeout_at};
-use zeroize::Zeroizing;
 
 use super::{
-    AttemptPermit, CredentialLease, OutcomeReporter, TargetTurn,
-    cascade::{self, Verdict},
-    failure::{AttemptError, by_status},
-    opening::{self, UpstreamBody},
+    AttemptPermit, CredentialLease, OutcomeReporter,
+    cascade::{CascadeStep, JudgedResponse, Verdict, accept_condition},
+    error::{AttemptError, classify_status},
+    first_content::{ResponseReader, ValidatedResponse, read_refusal},
     prepare::{UpstreamRequest, prepare},
-    walk::sends_on,
+    response::{KeptResponse, UpstreamResponse},
+    turn::TargetTurn,
 };
 use crate::{
     gateway::ProxyState,
@@ -22,144 +22,184 @@ use crate::{
     observe::AttemptTarget,
     pipeline::LlmRequest,
     redact::redact,
-    reply::GatewayError,
     talk::{EncodeError, ResponseCodec},
     trace::TRACEPARENT,
     upstream::TrackedBody,
 };
 
-/// A provider's answer, believed.
-pub(crate) struct UpstreamResponse {
-    pub(crate) head: Parts,
-    pub(crate) kind: UpstreamBody,
-    pub(crate) deadline: Instant,
-    /// Kept to blot it out of what the provider says later.
-    pub(crate) secret: Option<Arc<Zeroizing<String>>>,
-    /// A cascade's condition did not accept it: its attempt has ended, and only when no other step answers is it used.
-    pub(crate) rejected: bool,
+/// One attempt at a target.
+pub(crate) struct Attempt<'a> {
+    pub(crate) proxy: &'a Arc<ProxyState>,
+    pub(crate) request: &'a LlmRequest,
+    pub(crate) meter: &'a mut Meter,
+    pub(crate) turn: TargetTurn<'a>,
 }
 
-/// Tries once. The outer error is the gateway's own trouble and ends the request.
-pub(crate) async fn try_once(
-    gateway: &Arc<ProxyState>,
-    ask: &LlmRequest,
-    meter: &mut Meter,
-    (turn, signer, seat): (&TargetTurn<'_>, Option<CredentialLease>, AttemptPermit),
-) -> Result<Result<UpstreamResponse, AttemptError>, GatewayError> {
-    let target = &turn.planned.target;
-    let input = wire::input_bound(&ask.facts, ask.body.len());
-    let bound = bound(target, meter.priced_at(), input, ask.facts.max_output, ask.facts.choices);
-    let credential = signer.as_ref().map(|signer| Arc::clone(&signer.credential));
-    let watch = OutcomeReporter::new(target, signer, seat, gateway.now());
-    let UpstreamRequest { mut request, talk } = match prepare(gateway, ask, meter, turn.planned) {
-        Ok(prepared) => prepared,
-        Err(unspeakable) => {
-            watch.end(AttemptOutcome::NotSent, gateway);
-            return match unspeakable {
-                EncodeError::GatewayError(trouble) => Err(trouble),
-                EncodeError::Field(field) => Ok(Err(AttemptError::unsupported(field))),
-            };
-        }
-    };
-    if let Some(credential) = &credential {
-        let region = target.endpoint.region.as_deref();
-        let signed = gateway.tokens.sign(&mut request, credential, region, turn.first_content).await;
-        if let Err(why) = signed {
-            watch.end(AttemptOutcome::NotSent, gateway);
-            return Ok(Err(AttemptError::new(AttemptOutcome::NotSent, why)));
-        }
-    }
-    if let Some(place) = meter.trace_out() {
-        request.headers_mut().insert(TRACEPARENT, place);
-    }
-    let reason = if watch.is_trial() { SelectionReason::Trial } else { turn.planned.reason };
-    let tried =
-        AttemptTarget { target: Arc::clone(target), credential: credential.clone(), reason, rejected: None };
-    let sent = meter.begin(tried, bound, watch)?;
-    meter.observe(ask.usage(), 0);
-    let waiting = Instant::now();
-    let connect = ask.plan.terms.timeouts.connect.std();
-    let request = request.map(|body| TrackedBody::new(body, sent));
-    let exchange = exchange(gateway, (ask, &talk, turn), meter, request, connect);
-    let mut got = timeout_at(turn.first_content, exchange)
-        .await
-        .unwrap_or_else(|_| Err(AttemptError::new(AttemptOutcome::Timeout, "no content in time")));
-    meter.wait(waiting.elapsed());
-    if let Err(failure) = &mut got {
-        blot(failure, credential.as_ref());
-    }
-    let secret = credential.map(|credential| Arc::clone(&credential.secret));
-    let got = got.map(|(head, kind, verdict)| {
-        (UpstreamResponse { head, kind, deadline: turn.deadline, secret, rejected: false }, verdict)
-    });
-    Ok(conclude(got, meter, &target.model))
+/// What an attempt takes.
+pub(crate) struct AttemptResources {
+    /// The credential, if the provider wants one.
+    pub(crate) credential: Option<CredentialLease>,
+    pub(crate) permit: AttemptPermit,
 }
 
-/// Ends an attempt, unless its answer goes to the client as it comes.
-fn conclude(
-    got: Result<(UpstreamResponse, Verdict), AttemptError>,
-    meter: &mut Meter,
-    target: &ModelRef,
-) -> Result<UpstreamResponse, AttemptError> {
-    let (mut failure, blocked) = match got {
-        Ok((answer, Verdict::Unjudged)) => return Ok(answer),
-        Ok((answer, Verdict::Accepted)) => {
-            meter.judged(None);
-            return Ok(answer);
-        }
-        Ok((answer, Verdict::Rejected(why))) => {
-            tracing::debug!(request = %meter.request(), %target, why, "an answer is not accepted");
-            meter.judged(Some(why));
-            return Ok(UpstreamResponse { rejected: true, ..answer });
-        }
-        Ok((answer, Verdict::Blocked)) => {
-            let detail = "a filter refused the prompt in an answer of status 200";
-            (AttemptError::new(AttemptOutcome::ContentFilter, detail), Some(answer))
-        }
-        Err(failure) => (failure, None),
-    };
-    meter.end(failure.outcome);
-    tracing::debug!(request = %meter.request(), %target, outcome = failure.outcome.as_str(), detail = failure.detail, "attempt failed");
-    failure.answer = blocked.map(|answer| Box::new((answer, meter.kept())));
-    Err(failure)
+/// The response of an attempt.
+pub(crate) enum Response {
+    /// It goes to the client.
+    Answer(UpstreamResponse),
+    /// The condition of a cascade step rejected it. Its attempt has ended, and it is used only if no other step answers.
+    Rejected(KeptResponse),
 }
 
-/// Sends, and reads as much as it takes to know that the target answered, and what becomes of the answer.
-async fn exchange(
-    gateway: &ProxyState,
-    (ask, talk, turn): (&LlmRequest, &ResponseCodec, &TargetTurn<'_>),
-    meter: &mut Meter,
-    request: Request<TrackedBody>,
-    connect: Duration,
-) -> Result<(Parts, UpstreamBody, Verdict), AttemptError> {
-    let sent = gateway.upstream.send(connect, request).await;
-    let response = sent.map_err(|error| AttemptError {
-        before_head: true,
-        ..AttemptError::new(error.outcome, error.detail)
-    })?;
-    let status = response.status().as_u16();
-    meter.head(response.status(), response.headers());
-    if let Some(outcome) = by_status(status) {
-        return Err(opening::refusal(outcome, talk, response).await);
+impl Attempt<'_> {
+    /// Sends once, and reads as much of the response as it takes to believe it.
+    ///
+    /// # Errors
+    /// Why it failed; the attempt has ended then.
+    pub(crate) async fn send(mut self, resources: AttemptResources) -> Result<Response, AttemptError> {
+        let AttemptResources { credential: lease, permit } = resources;
+        let target = &self.turn.planned.target;
+        let credential = lease.as_ref().map(|lease| Arc::clone(&lease.credential));
+        let reporter = OutcomeReporter::new(target, lease, permit, self.proxy.now());
+        let prepared = self.prepare(credential.as_deref()).await;
+        let UpstreamRequest { mut request, talk: codec } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                reporter.end(AttemptOutcome::NotSent, self.proxy);
+                return Err(error);
+            }
+        };
+        if let Some(parent) = self.meter.trace_out() {
+            request.headers_mut().insert(TRACEPARENT, parent);
+        }
+        let reason = if reporter.is_trial() { SelectionReason::Trial } else { self.turn.planned.reason };
+        let tried = AttemptTarget {
+            target: Arc::clone(target),
+            credential: credential.clone(),
+            reason,
+            rejected: None,
+        };
+        let input = wire::input_bound(&self.request.facts, self.request.body.len());
+        let facts = &self.request.facts;
+        let bound = bound(target, self.meter.priced_at(), input, facts.max_output, facts.choices);
+        let sent = self.meter.begin(tried, bound, reporter).map_err(AttemptError::Gateway)?;
+        self.meter.observe(self.request.usage(), 0);
+        let waiting = Instant::now();
+        let request = request.map(|body| TrackedBody::new(body, sent));
+        let deadline = self.turn.deadlines.first_content;
+        let mut response = timeout_at(deadline, self.send_and_validate(request, &codec))
+            .await
+            .unwrap_or_else(|_| Err(AttemptError::response(AttemptOutcome::Timeout, "no content in time")));
+        self.meter.wait(waiting.elapsed());
+        if let (Err(error), Some(credential)) = (&mut response, &credential) {
+            redact_error(error, credential);
+        }
+        let secret = credential.map(|credential| Arc::clone(&credential.secret));
+        self.finish(response, secret)
     }
-    let (head, body) = response.into_parts();
-    let sends_on = sends_on(ask, turn);
-    if let Some(condition) = cascade::condition(ask, turn.planned) {
-        let judge = (condition, sends_on);
-        let (kind, verdict) = cascade::open((ask, talk), &head.headers, body, meter, judge).await?;
-        return Ok((head, kind, verdict));
+
+    /// The request for the target, signed.
+    async fn prepare(&mut self, credential: Option<&Credential>) -> Result<UpstreamRequest, AttemptError> {
+        let planned = self.turn.planned;
+        let mut prepared =
+            prepare(self.proxy, self.request, self.meter, planned).map_err(|error| match error {
+                EncodeError::GatewayError(error) => AttemptError::Gateway(error),
+                EncodeError::Field(field) => AttemptError::Unsupported(Box::new(field)),
+            })?;
+        if let Some(credential) = credential {
+            let region = planned.target.endpoint.region.as_deref();
+            let deadline = self.turn.deadlines.first_content;
+            let signed = self.proxy.tokens.sign(&mut prepared.request, credential, region, deadline).await;
+            signed.map_err(|detail| AttemptError::Unsigned { detail: detail.into() })?;
+        }
+        Ok(prepared)
     }
-    let opened = opening::open((ask, talk), &head.headers, body, (meter, None), sends_on).await?;
-    if opened.blocked {
-        return Ok((head, opened.kind, Verdict::Blocked));
+
+    /// Sends, and reads as much as it takes to know that the target answered, and what becomes of the response.
+    async fn send_and_validate(
+        &mut self,
+        request: Request<TrackedBody>,
+        codec: &ResponseCodec,
+    ) -> Result<Judged, AttemptError> {
+        let connect: Duration = self.request.plan.terms.timeouts.connect.std();
+        let sent = self.proxy.upstream.send(connect, request).await;
+        let response =
+            sent.map_err(|error| AttemptError::Transport { outcome: error.outcome, detail: error.detail })?;
+        let status = response.status();
+        self.meter.head(status, response.headers());
+        if let Some(outcome) = classify_status(status.as_u16()) {
+            return Err(read_refusal(outcome, codec, response).await);
+        }
+        let (head, body) = response.into_parts();
+        let reroute_blocked_until = self.turn.reroute_blocked_until;
+        if let Some(condition) = accept_condition(self.request, self.turn.planned) {
+            let step = CascadeStep { request: self.request, codec, condition, reroute_blocked_until };
+            let judged = step.read(&head.headers, body, self.meter).await?;
+            return Ok(Judged { head, response: judged });
+        }
+        let mut reader = ResponseReader {
+            request: self.request,
+            codec,
+            meter: &mut *self.meter,
+            buffer: None,
+            reroute_blocked_until,
+        };
+        let ValidatedResponse { kind, blocked } = reader.read(&head.headers, body).await?;
+        if blocked {
+            return Ok(Judged { head, response: JudgedResponse { kind, verdict: Verdict::Blocked } });
+        }
+        self.meter.first_content();
+        Ok(Judged { head, response: JudgedResponse { kind, verdict: Verdict::Unjudged } })
     }
-    meter.first_content();
-    Ok((head, opened.kind, Verdict::Unjudged))
+
+    /// Ends the attempt, unless its response goes to the client as it comes.
+    fn finish(self, judged: Result<Judged, AttemptError>, secret: Secret) -> Result<Response, AttemptError> {
+        let Self { meter, turn, .. } = self;
+        let target = &turn.planned.target.model;
+        let request = meter.request();
+        let error = match judged {
+            Ok(Judged { head, response: JudgedResponse { kind, verdict } }) => {
+                let response = UpstreamResponse { head, kind, deadline: turn.deadlines.total, secret };
+                match verdict {
+                    Verdict::Unjudged => return Ok(Response::Answer(response)),
+                    Verdict::Accepted => {
+                        meter.judged(None);
+                        return Ok(Response::Answer(response));
+                    }
+                    Verdict::Rejected(why) => {
+                        tracing::debug!(%request, %target, why, "an answer is not accepted");
+                        meter.judged(Some(why));
+                        return Ok(Response::Rejected(KeptResponse { response, attempt: meter.kept() }));
+                    }
+                    Verdict::Blocked => {
+                        meter.end(AttemptOutcome::ContentFilter);
+                        AttemptError::Blocked(Box::new(KeptResponse { response, attempt: meter.kept() }))
+                    }
+                }
+            }
+            Err(error) => {
+                meter.end(error.outcome());
+                error
+            }
+        };
+        let outcome = error.outcome().as_str();
+        tracing::debug!(%request, %target, outcome, detail = error.detail(), "attempt failed");
+        Err(error)
+    }
+}
+
+/// A credential's secret, to be redacted from what the provider sends.
+type Secret = Option<Arc<zeroize::Zeroizing<String>>>;
+
+/// The head of a response, and what becomes of the rest.
+struct Judged {
+    head: Parts,
+    response: JudgedResponse,
 }
 
 /// Takes the credential out of everything the provider said.
-fn blot(failure: &mut AttemptError, credential: Option<&Arc<Credential>>) {
-    let (Some(credential), Some(said)) = (credential, &mut failure.said) else { return };
+fn redact_error(error: &mut AttemptError, credential: &Credential) {
+    let AttemptError::Upstream(error) = error else { return };
+    let Some(said) = &mut error.provider_error else { return };
     said.message = redact(&said.message, &credential.secret);
     for text in [&mut said.kind, &mut said.code, &mut said.param].into_iter().flatten() {
         *text = redact(text, &credential.secret);

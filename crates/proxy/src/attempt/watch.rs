@@ -7,7 +7,8 @@ use domain::AttemptOutcome;
 use http::HeaderMap;
 use policy::{
     Credential, Target,
-    health::{ConcurrencyPermit, Micros, Observation, Quota, Sent},
+    failover::ClientDeadline,
+    health::{ConcurrencyPermit, EndpointHealth, Micros, Observation, Quota, Sent},
 };
 use wire::RateLimitHeaders;
 
@@ -51,21 +52,12 @@ impl Drop for HalfOpenPermit {
     }
 }
 
-/// Where a client wants less time than the route gives, so that a time-out is its own doing.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct ClientDeadline {
-    /// Up to the first content.
-    pub(crate) start: bool,
-    /// Up to the end.
-    pub(crate) whole: bool,
-}
-
 /// A place at a target.
 pub(crate) struct AttemptPermit {
     pub(crate) in_flight: ConcurrencyPermit,
     /// The attempt is the target's trial.
     pub(crate) trial: Option<HalfOpenPermit>,
-    pub(crate) haste: ClientDeadline,
+    pub(crate) client_deadline: ClientDeadline,
     /// The attempt is the gateway's own probe: whoever sent it says what it found of the target.
     pub(crate) probe: bool,
 }
@@ -81,7 +73,7 @@ pub(crate) struct OutcomeReporter {
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
-    haste: ClientDeadline,
+    client_deadline: ClientDeadline,
     probe: bool,
     _in_flight: ConcurrencyPermit,
 }
@@ -93,9 +85,9 @@ impl OutcomeReporter {
         seat: AttemptPermit,
         began: Micros,
     ) -> Self {
-        let AttemptPermit { in_flight, trial: untold, haste, probe } = seat;
+        let AttemptPermit { in_flight, trial: untold, client_deadline, probe } = seat;
         let (target, trial, content) = (Arc::clone(target), untold.is_some(), false);
-        Self { target, trial, untold, signer, began, content, haste, probe, _in_flight: in_flight }
+        Self { target, trial, untold, signer, began, content, client_deadline, probe, _in_flight: in_flight }
     }
 
     /// Whether its outcome decides if the target is back.
@@ -145,11 +137,12 @@ impl OutcomeReporter {
         if self.probe {
             return;
         }
-        match self.verdict(outcome) {
+        match self.endpoint_health(outcome) {
             // That it began was told with the first content.
-            Some(true) if self.content => self.target.state.finished(),
-            Some(ok) => self.tell(ok, outcome, (gateway, now)),
-            None => {}
+            EndpointHealth::Healthy if self.content => self.target.state.finished(),
+            EndpointHealth::Healthy => self.tell(true, outcome, (gateway, now)),
+            EndpointHealth::Failing => self.tell(false, outcome, (gateway, now)),
+            EndpointHealth::Unknown => {}
         }
     }
 
@@ -173,40 +166,20 @@ impl OutcomeReporter {
 
     /// Whether a time-out is the client's own doing.
     const fn is_hurried(&self) -> bool {
-        if self.content { self.haste.whole } else { self.haste.start }
+        if self.content { self.client_deadline.total } else { self.client_deadline.before_content }
     }
 
-    /// Whether the endpoint did its part; `None`: the outcome says nothing of it.
-    const fn verdict(&self, outcome: AttemptOutcome) -> Option<bool> {
-        use AttemptOutcome as O;
+    /// What the outcome says of the endpoint.
+    const fn endpoint_health(&self, outcome: AttemptOutcome) -> EndpointHealth {
         match outcome {
-            O::Timeout if self.is_hurried() => None,
-            // It is there and answers: more a trial cannot ask.
-            O::RateLimited | O::BadCredential | O::ClientFault | O::ContentFilter | O::ContextTooLong
-                if self.trial =>
-            {
-                Some(true)
-            }
-            _ => verdict(outcome),
+            AttemptOutcome::Timeout if self.is_hurried() => EndpointHealth::Unknown,
+            outcome if self.trial => EndpointHealth::of_trial(outcome),
+            outcome => EndpointHealth::of(outcome),
         }
     }
 }
 
-/// Whether an outcome speaks for the endpoint; `None`: it says nothing of it, but of the key or the prompt.
+/// Whether the endpoint did its part, where an outcome says so.
 pub(crate) const fn verdict(outcome: AttemptOutcome) -> Option<bool> {
-    use AttemptOutcome as O;
-    match outcome {
-        O::Ok | O::Rejected => Some(true),
-        O::Connect | O::Tls | O::Timeout | O::ServerError | O::StreamError | O::Cut | O::Protocol => {
-            Some(false)
-        }
-        O::RateLimited
-        | O::BadCredential
-        | O::ClientFault
-        | O::ContentFilter
-        | O::ContextTooLong
-        | O::Cancelled
-        | O::NotSent
-        | O::Orphaned => None,
-    }
+    EndpointHealth::of(outcome).is_ok()
 }

@@ -11,7 +11,7 @@ use policy::{Credential, Endpoint};
 use tokio::time::{Instant, timeout_at};
 use wire::Dialect;
 
-use crate::{attempt::by_status, gateway::ProxyState, upstream::TrackedBody};
+use crate::{attempt::classify_status, gateway::ProxyState, upstream::TrackedBody};
 
 /// Longest list that is read, in bytes; aggregators list hundreds of models.
 const MOST: usize = 4 << 20;
@@ -86,7 +86,7 @@ async fn exchange(gateway: &ProxyState, request: Request<Bytes>) -> Listed {
         Err(error) => return Listed::of(error.outcome),
     };
     let status = response.status().as_u16();
-    match by_status(status) {
+    match classify_status(status) {
         None => Listed::of(read(response.into_body()).await),
         // It answers, and says that it has no such list: that is no fault.
         Some(outcome) if matches!(status, 404 | 405 | 410 | 501) => Listed { outcome, verdict: None },

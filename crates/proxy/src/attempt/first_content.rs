@@ -1,0 +1,349 @@
+//! The start of a response: how much of it is read before the target is believed, and why it may not be.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use domain::{AttemptOutcome, Timestamp};
+use http::{HeaderMap, Response, header};
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::Value;
+use tokio::time::{Instant, timeout, timeout_at};
+use wire::{
+    Api, Dialect, OutputChunk, StreamPipe,
+    dialect::{DecodeError, ErrorAnswer, ErrorClass},
+};
+
+use super::{
+    error::{AttemptError, UpstreamError},
+    response::{BufferedBody, MAX_HELD, TRAILING_USAGE_TIMEOUT, UpstreamBody, has_ended, output_estimate},
+};
+use crate::{
+    meter::Meter,
+    pipeline::LlmRequest,
+    talk::{self, DecodedResponse, ResponseCodec},
+    upstream::innermost,
+};
+
+/// Largest error body that is read, in bytes.
+const MAX_ERROR: usize = 64 << 10;
+/// How long an error body may take; its status is known, and another target may be waiting for its turn.
+const ERROR_WITHIN: Duration = Duration::from_secs(2);
+/// Most bytes of a stream that are buffered while it has shown neither content nor an error.
+const MAX_OPENING: usize = 256 << 10;
+
+/// A response that has shown that it is one.
+pub(super) struct ValidatedResponse {
+    pub(super) kind: UpstreamBody,
+    /// It says that a filter blocked the prompt, and nothing else.
+    pub(super) blocked: bool,
+}
+
+/// Reads the response of one attempt.
+pub(super) struct ResponseReader<'a> {
+    pub(super) request: &'a LlmRequest,
+    pub(super) codec: &'a ResponseCodec,
+    pub(super) meter: &'a mut Meter,
+    /// Where the bytes that are read are kept, if the response is to be judged.
+    pub(super) buffer: Option<BufferedBody>,
+    /// Latest time at which a filter's refusal in a successful response still causes failover.
+    pub(super) reroute_blocked_until: Option<Instant>,
+}
+
+impl ResponseReader<'_> {
+    /// Reads a response of status 2xx until it has shown that it is one.
+    ///
+    /// If the response is to be judged but exceeds [`MAX_HELD`], it is returned as `Passthrough`. A filter's refusal is
+    /// detected only if the route would then try another target, and only until `reroute_blocked_until`.
+    pub(super) async fn read(
+        &mut self,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<ValidatedResponse, AttemptError> {
+        // Only what was asked for is unpacked: a few compressed bytes could become any number of them.
+        let is_compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| {
+            let encoding = encoding.as_bytes().trim_ascii();
+            !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
+        });
+        if is_compressed {
+            return Err(AttemptError::protocol("the answer is compressed, which nobody asked for"));
+        }
+        let is = |media: &str| {
+            let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            said.is_some_and(|said| {
+                said.get(..media.len()).is_some_and(|start| start.eq_ignore_ascii_case(media))
+            })
+        };
+        let api = self.request.api;
+        let kind = match self.request.facts.stream {
+            // Vendors label streams in many ways, but no stream is one JSON document.
+            true if !is("application/json") => return self.read_stream(body).await,
+            false if is("text/event-stream") => {
+                return Err(AttemptError::protocol("a stream that nobody asked for"));
+            }
+            // Audio is played while it arrives.
+            false if api == Api::Speech && !is("application/json") => {
+                UpstreamBody::Passthrough(Bytes::new(), body)
+            }
+            // Transcripts come as text or subtitles where the client asked for that.
+            false if api.is_upload() && !is("application/json") => self.buffer(body).await?,
+            stream => {
+                let kind = self.buffer(body).await?;
+                match (&mut self.buffer, &kind) {
+                    (Some(_), UpstreamBody::Passthrough(..)) => {
+                        return Ok(ValidatedResponse { kind, blocked: false });
+                    }
+                    (Some(buffer), UpstreamBody::Buffered(whole)) => buffer.push(whole),
+                    _ => {}
+                }
+                let validated = self.validate(kind)?;
+                let document = Err(AttemptError::protocol("a document instead of a stream"));
+                return if stream { document } else { Ok(validated) };
+            }
+        };
+        Ok(ValidatedResponse { kind, blocked: false })
+    }
+
+    /// Reads a stream up to its first content, so that an error before it can still go to another target.
+    async fn read_stream(&mut self, body: Incoming) -> Result<ValidatedResponse, AttemptError> {
+        // With several choices, the others may still have content.
+        let reroute_until = self.reroute_blocked_until.filter(|_| self.request.facts.choices <= 1);
+        let mut start = StreamStart {
+            tap: Box::new(self.codec.tap(self.request)),
+            pieces: Vec::new(),
+            body,
+            bytes: 0,
+            meter: self.meter,
+            buffer: self.buffer.as_mut(),
+        };
+        loop {
+            let ended = !start.more().await?;
+            let seen = start.tap.seen();
+            if let (Some(error), false) = (&seen.error, seen.content) {
+                let provider = self.codec.provider();
+                let class = provider.map_or(ErrorClass::ServerError, |dialect| dialect.class_of(error));
+                return Err(AttemptError::inside_response(class, error.clone()));
+            }
+            if seen.content || seen.done || start.bytes > MAX_OPENING {
+                let blocked = match reroute_until.filter(|_| seen.blocked) {
+                    Some(until) => start.has_nothing_else(until).await,
+                    None => false,
+                };
+                let StreamStart { tap, pieces, body, .. } = start;
+                return Ok(ValidatedResponse { kind: UpstreamBody::Streaming(tap, pieces, body), blocked });
+            }
+            if ended {
+                let detail = "the stream ended before any content";
+                return Err(AttemptError::response(AttemptOutcome::Cut, detail));
+            }
+        }
+    }
+
+    /// Reads a complete response, unless it is too large.
+    async fn buffer(&mut self, mut body: Incoming) -> Result<UpstreamBody, AttemptError> {
+        let api = self.request.api;
+        let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let mut whole = BytesMut::new();
+        let mut first: Option<Bytes> = None;
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if first.is_none() && whole.is_empty() {
+                // Most responses are one frame and are passed on as they came; the others are joined.
+                first = Some(data);
+            } else {
+                if let Some(first) = first.take() {
+                    whole.reserve(announced.unwrap_or(0).min(MAX_HELD).max(first.len() + data.len()));
+                    whole.extend_from_slice(&first);
+                }
+                whole.extend_from_slice(&data);
+            }
+            let read = first.as_ref().map_or(whole.len(), Bytes::len);
+            self.meter.observe(None, output_estimate(api, read as u64));
+            // A body that has ended is complete, however large: the rest of it would never be asked for.
+            if whole.len() > MAX_HELD && !has_ended(&body) {
+                return Ok(UpstreamBody::Passthrough(whole.freeze(), body));
+            }
+        }
+        Ok(UpstreamBody::Buffered(first.unwrap_or_else(|| whole.freeze())))
+    }
+
+    /// Refuses a body that is no answer although its status says so, and notes the usage of one that is.
+    fn validate(&mut self, kind: UpstreamBody) -> Result<ValidatedResponse, AttemptError> {
+        let unblocked = |kind| Ok(ValidatedResponse { kind, blocked: false });
+        let (UpstreamBody::Buffered(start) | UpstreamBody::Passthrough(start, _)) = &kind else {
+            return unblocked(kind);
+        };
+        if start.trim_ascii_start().first() != Some(&b'{') {
+            return Err(AttemptError::protocol("the answer is no JSON object"));
+        }
+        let UpstreamBody::Buffered(body) = &kind else {
+            return if self.codec.needs_whole() {
+                Err(AttemptError::protocol("the answer is too large to translate"))
+            } else {
+                unblocked(kind)
+            };
+        };
+        let api = self.request.api;
+        let length = body.len() as u64;
+        let reroutes = self.reroute_blocked_until.is_some();
+        let (kind, blocked) = match self.codec.hear(body) {
+            None => {
+                self.validate_openai(body)?;
+                let blocked = reroutes && wire::chat_blocked(body);
+                (kind, blocked)
+            }
+            Some(Ok(DecodedResponse { body, usage, blocked })) => {
+                self.meter.observe(usage, output_estimate(api, length));
+                (UpstreamBody::Buffered(body), reroutes && blocked)
+            }
+            Some(Err(DecodeError::Malformed(why))) => {
+                return Err(AttemptError::response(AttemptOutcome::Protocol, why));
+            }
+            Some(Err(DecodeError::Error(class, said))) => {
+                // The length of an error is no measure of output.
+                self.meter.observe(None, 0);
+                return Err(AttemptError::inside_response(class, said));
+            }
+        };
+        if blocked {
+            // Neither is that of a filter's refusal.
+            self.meter.observe(None, 0);
+        }
+        Ok(ValidatedResponse { kind, blocked })
+    }
+
+    /// The same for OpenAI's own format, without building a document.
+    fn validate_openai(&mut self, body: &Bytes) -> Result<(), AttemptError> {
+        let api = self.request.api;
+        if std::str::from_utf8(body).is_err() {
+            return Err(AttemptError::protocol("the answer is no UTF-8"));
+        }
+        let usage = wire::chat_usage(body);
+        self.meter.observe(usage, output_estimate(api, body.len() as u64));
+        // Errors report no usage, and they are short, so that nearly all answers need no second look.
+        if usage.is_some() || body.len() > MAX_ERROR {
+            return Ok(());
+        }
+        let document: Value = serde_json::from_slice(body)
+            .map_err(|_| AttemptError::protocol("the answer is no valid JSON"))?;
+        let mut answers = ["choices", "data", "results"].iter();
+        let answers = answers.any(|list| document.get(list).is_some_and(Value::is_array));
+        if answers || (api.is_upload() && document.get("text").is_some_and(Value::is_string)) {
+            return Ok(());
+        }
+        // The length of an error is no measure of output.
+        self.meter.observe(None, 0);
+        let said = wire::provider_error(body)
+            .ok_or_else(|| AttemptError::protocol("neither an answer nor an error"))?;
+        let class =
+            Dialect::OpenAiChat.codec().map_or(ErrorClass::ServerError, |codec| codec.class_of(&said));
+        Err(AttemptError::inside_response(class, said))
+    }
+}
+
+/// The start of a stream.
+struct StreamStart<'a> {
+    tap: Box<StreamPipe>,
+    pieces: Vec<OutputChunk>,
+    body: Incoming,
+    /// Read so far.
+    bytes: usize,
+    meter: &'a mut Meter,
+    buffer: Option<&'a mut BufferedBody>,
+}
+
+impl StreamStart<'_> {
+    /// Reads on; whether there may be more.
+    async fn more(&mut self) -> Result<bool, AttemptError> {
+        let frame = self.body.frame().await.transpose();
+        let frame = frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))?;
+        let (more, fed) = match frame.map(Frame::into_data) {
+            Some(Ok(data)) => {
+                self.bytes += data.len();
+                if let Some(buffer) = &mut self.buffer {
+                    buffer.push(&data);
+                }
+                (true, self.tap.feed(data, &mut self.pieces))
+            }
+            Some(Err(_)) => (true, Ok(())),
+            None => {
+                self.tap.finish(&mut self.pieces);
+                (false, Ok(()))
+            }
+        };
+        // Also of a stream that cannot be read on: the client saw nothing of it, but the provider wrote it.
+        self.meter.observe_stream(self.tap.seen());
+        fed.map_err(|error| AttemptError::response(AttemptOutcome::Protocol, error.to_string()))?;
+        Ok(more)
+    }
+
+    /// Reads what follows a filter's refusal, the usage and the end; whether there is no content among it.
+    async fn has_nothing_else(&mut self, until: Instant) -> bool {
+        let until = until.min(Instant::now() + TRAILING_USAGE_TIMEOUT);
+        loop {
+            let seen = self.tap.seen();
+            let over = (seen.done && seen.usage.is_some()) || seen.error.is_some();
+            if over || seen.deltas > 0 || self.bytes > MAX_OPENING {
+                break;
+            }
+            // However the rest ends, the filter has refused.
+            if !matches!(timeout_at(until, self.more()).await, Ok(Ok(true))) {
+                break;
+            }
+        }
+        self.tap.seen().deltas == 0
+    }
+}
+
+/// The error of a refusal by status, with the provider's own words.
+pub(super) async fn read_refusal(
+    outcome: AttemptOutcome,
+    codec: &ResponseCodec,
+    response: Response<Incoming>,
+) -> AttemptError {
+    let retry_after = wire::retry_after(response.headers(), Timestamp::now());
+    let status = response.status().as_u16();
+    let error_type = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let error_type = error_type.map(str::to_owned);
+    let mut read = BytesMut::new();
+    // What came in time may still be readable.
+    let _ = timeout(ERROR_WITHIN, read_error(response.into_body(), &mut read)).await;
+    // AWS reports its own errors in its own format, whatever dialect the model behind it speaks.
+    let dialect = if error_type.is_some() { Dialect::Bedrock.codec() } else { codec.provider() };
+    let (outcome, said) = match dialect {
+        Some(dialect) => {
+            let error_type = error_type.as_deref();
+            let (class, said) = dialect.decode_error(&ErrorAnswer { status, error_type, body: &read });
+            (if body_refines(status) { talk::outcome(class) } else { outcome }, said)
+        }
+        None => (outcome, wire::provider_error(&read)),
+    };
+    AttemptError::Upstream(Box::new(UpstreamError {
+        outcome,
+        detail: format!("HTTP {status}"),
+        status: Some(status),
+        provider_error: said.map(Box::new),
+        retry_after: retry_after.or_else(|| wire::gemini::retry_delay(&read)),
+    }))
+}
+
+/// Whether the error body may override the classification by status: only for statuses that blame the request or the
+/// credential. Some providers answer 403 for a prompt that a filter flagged, which says nothing of the credential.
+const fn body_refines(status: u16) -> bool {
+    matches!(status, 400 | 402 | 403 | 413 | 422 | 424 | 429 | 498)
+}
+
+async fn read_error(mut body: Incoming, read: &mut BytesMut) {
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            let room = MAX_ERROR - read.len();
+            read.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        if read.len() == MAX_ERROR {
+            break;
+        }
+    }
+}
