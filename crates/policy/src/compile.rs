@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 use self::routes::RouteCompiler;
 use crate::{
     cloud::{AwsKeys, ServiceAccount},
+    endpoint::{Credential, Endpoint, Sign},
     health::{CredentialState, HealthRegistry},
     route::Route,
-    snapshot::{ApiKey, Credential, Endpoint, Resolved, Scope, Sign, Snapshot, Tenant, UnreadableRow},
-    target::ResourceView,
+    snapshot::{ApiKey, Resolved, Scope, Snapshot, Tenant, UnreadableRow, lookup::ResourceView},
 };
 
 /// The rows of one version, those that this build cannot read set apart.
@@ -234,7 +234,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Stands for a tenant whose row is there and cannot be read: its keys are known, and served by nobody here.
+/// In place of a tenant whose row cannot be read: its keys are known, but this version serves none of their requests.
 fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
     let unusable = Some("this version cannot read the tenant".to_owned());
     let (name, spec, limits) = (id.to_string(), domain::TenantSpec::default(), Vec::new());

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use domain::ResourceId;
 
 use crate::{
-    health::{Micros, Moment, TRIAL_TIMEOUT, Unavailable, UnavailableReason},
+    endpoint::Credential,
+    health::{Unavailable, UnavailableReason},
     routing::SkipReason,
-    snapshot::Credential,
+    time::{Micros, Moment, TRIAL_TIMEOUT},
 };
 
 /// The credential for the next attempt.

@@ -15,10 +15,10 @@ use domain::{Action, AttemptOutcome, FailureClass};
 pub use self::credentials::{CredentialChange, CredentialSelector};
 use crate::{
     credential_selection::CredentialChoice,
-    health::{Micros, Moment, micros},
-    routing::{Plan, PlannedTarget, SkipReason, still},
+    endpoint::Credential,
+    routing::{Plan, PlannedTarget, SkipReason, recheck},
     rules::Program,
-    snapshot::Credential,
+    time::{Micros, Moment, micros},
 };
 
 /// Most attempts of one request: each one costs, and takes room in the usage spool, whatever the route lists.
@@ -176,7 +176,7 @@ pub struct Failover {
     request: FailoverRequest,
     /// When the whole request must have ended.
     deadline: Micros,
-    /// Index of the plan's target whose turn it is.
+    /// Index of the current target in the plan.
     position: usize,
     /// Attempts so far.
     attempts: usize,
@@ -301,7 +301,7 @@ impl Failover {
         {
             return Err(SkipReason::ContextNotLarger);
         }
-        still(planned, now)
+        recheck(planned, now)
     }
 
     /// How long the target may take to show content.
@@ -470,7 +470,7 @@ impl Failover {
 
     /// Tries the same target again, unless it was ejected during the wait.
     fn repeat<'p>(&mut self, at: Place<'p>, now: Micros) -> Step<'p> {
-        match still(at.planned, now) {
+        match recheck(at.planned, now) {
             Ok(half_open) => self.acquire_slot(at, half_open, now),
             Err(why) => self.give_up(at, why, now),
         }
@@ -509,7 +509,7 @@ impl Failover {
     }
 }
 
-/// The target whose turn it is, in its plan.
+/// The current target, in its plan.
 #[derive(Clone, Copy)]
 struct Place<'p> {
     plan: &'p Plan,

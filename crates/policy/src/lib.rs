@@ -4,26 +4,31 @@ mod auth;
 mod cloud;
 mod compile;
 mod credential_selection;
+mod endpoint;
 pub mod failover;
 pub mod health;
 mod price;
 mod queue;
+mod random;
 mod route;
 mod routing;
 pub mod rules;
 mod snapshot;
 mod target;
+mod time;
 
 pub use auth::{AuthError, Caller, identify};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
 pub use credential_selection::{CredentialChoice, CredentialQuery, select_credential};
+pub use endpoint::{Credential, Endpoint, Sign};
 pub use price::{Bound, PricedAt, bound};
 pub use queue::{EnqueueError, Queue, Ticket, WaitRequest};
 pub use route::{CascadeStep, Member, Pool, PoolKind, Route, RoutePolicy, Rule, Tier};
 pub use routing::{
     ChosenBy, Plan, PlannedTarget, RoutingContext, RoutingError, RuleSeen, SelectionReason, SkipReason,
-    SkippedTarget, distance_between, plan, still, visible_models,
+    SkippedTarget, distance_between, plan, recheck, visible_models,
 };
 pub use rules::{Facts, Program, ReplyFacts, RuleError};
-pub use snapshot::{ApiKey, Credential, Endpoint, Sign, Snapshot, Target, Tenant, UnreadableRow};
+pub use snapshot::{ApiKey, Snapshot, Tenant, UnreadableRow};
+pub use target::Target;

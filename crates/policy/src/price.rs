@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use domain::{Money, PriceSpec, ResourceId, Timestamp, Usage};
 
-use crate::snapshot::Target;
+use crate::target::Target;
 
 /// Output that is reserved where neither the client nor the catalogue limits it, in tokens.
 ///
-/// A guess by necessity; it only values requests whose proxy died. Budgets will refuse such requests.
+/// A guess by necessity; it only values requests of proxies that died. Budgets will refuse such requests.
 const UNLIMITED_OUTPUT: u64 = 16_384;
 /// Cohere counts one search unit per query and up to 100 documents.
 const DOCUMENTS_PER_SEARCH_UNIT: u64 = 100;

@@ -1,4 +1,4 @@
-//! Who waits for a place: bounded, higher priorities first, fair among tenants, by arrival within one of them.
+//! A bounded wait queue: higher priorities first, fair among tenants, by arrival within one of them.
 
 mod pace;
 
@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, VecDeque};
 use domain::{Priority, ResourceId};
 
 use self::pace::ServiceRate;
-use crate::health::Micros;
+use crate::time::Micros;
 
-/// Who waits, and until when.
+/// A request that wants to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitRequest {
     /// Tenants of one priority take turns.
     pub tenant: ResourceId,
-    /// Higher ones go first, whoever came before.
+    /// Higher ones go first, whatever came before.
     pub priority: Priority,
-    /// From when on a place is of no use.
+    /// When a place is of no use any more.
     pub deadline: Micros,
 }
 
@@ -31,10 +31,10 @@ pub struct Ticket {
     number: u64,
 }
 
-/// Why somebody cannot wait.
+/// Why a request cannot wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnqueueError {
-    /// There is no room, and nobody who would have to make some.
+    /// There is no room, and no waiter that would have to make some.
     Full,
     /// Its deadline is past, or will be before its turn, as fast as places have come lately.
     TooLate,
@@ -79,13 +79,13 @@ impl<T> Queue<T> {
         self.len
     }
 
-    /// Whether nobody waits.
+    /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Lets somebody wait beside fewer than `length` others; also says who had to make room for it: the newest
+    /// Enqueues a request if fewer than `length` others wait; also returns the waiter that had to make room: the newest
     /// waiter of the lowest priority below the arrival's, or else of the tenant that has the most of its own
     /// priority, if that are more than the arrival's tenant will have.
     ///
@@ -125,9 +125,9 @@ impl<T> Queue<T> {
         Ok((ticket, displaced))
     }
 
-    /// Takes the first waiter whom `place` gives something. Whoever is behind one that it gives nothing is asked too:
-    /// what is too little for the one may be enough for the other.
-    pub fn take<P>(&mut self, now: Micros, mut place: impl FnMut(&T) -> Option<P>) -> Option<(T, P)> {
+    /// Dequeues the first waiter for which `try_place` returns a permit. Waiters are offered in order; one that needs more
+    /// capacity than is free does not block a later one that needs less.
+    pub fn take<P>(&mut self, now: Micros, mut try_place: impl FnMut(&T) -> Option<P>) -> Option<(T, P)> {
         self.drop_expired(now);
         let lines = self.classes.iter().rev().flat_map(|(priority, class)| {
             class.iter().enumerate().map(move |(turn, line)| (*priority, turn, line))
@@ -136,7 +136,7 @@ impl<T> Queue<T> {
             line.waiters.iter().enumerate().map(move |(index, waiter)| (priority, turn, index, waiter))
         });
         let (priority, turn, index, place) = waiters.find_map(|(priority, turn, index, waiter)| {
-            place(&waiter.value).map(|place| (priority, turn, index, place))
+            try_place(&waiter.value).map(|place| (priority, turn, index, place))
         })?;
         let value = self.pick(priority, turn, index)?;
         // The tenant had its turn.
@@ -150,7 +150,7 @@ impl<T> Queue<T> {
         Some((value, place))
     }
 
-    /// Takes a waiter out; `None`: it is not there any more.
+    /// Takes a waiter out, if it is still there.
     pub fn remove(&mut self, ticket: Ticket) -> Option<T> {
         let class = self.classes.get(&ticket.priority)?;
         let turn = class.iter().position(|line| line.tenant == ticket.tenant)?;
@@ -171,7 +171,7 @@ impl<T> Queue<T> {
         higher + class.iter().map(|line| of(line).min(own)).sum::<usize>()
     }
 
-    /// Takes out whoever has to make room.
+    /// Takes out the waiter that has to make room.
     fn displace(&mut self, who: &WaitRequest) -> Option<T> {
         let (&lowest, class) = self.classes.first_key_value()?;
         let lines = class.iter().enumerate();

@@ -7,14 +7,14 @@ use domain::{
     Timeouts,
 };
 
-use crate::{health::Leader, rules::Program, snapshot::Target};
+use crate::{health::Leader, rules::Program, target::Target};
 
 /// What a client puts into `model`.
 #[derive(Debug)]
 pub struct Route {
     /// Its name.
     pub name: String,
-    /// Whose it is; names in it are looked up there first. `None`: the operator's.
+    /// The tenant that owns it, where its names are looked up first. `None` for the operator's.
     pub owner: Option<ResourceId>,
     /// In the order in which they are asked.
     pub rules: Vec<Rule>,
@@ -132,7 +132,7 @@ pub struct CascadeStep {
 }
 
 impl Route {
-    /// The route of one target, which nobody wrote down: `provider/model`.
+    /// The route of one target, which is not configured: `provider/model`.
     pub(crate) fn implicit(name: &str, target: Result<Target, (ModelRef, String)>) -> Self {
         let (members, unusable) = match target {
             Ok(target) => {
@@ -188,6 +188,6 @@ impl Default for Tier {
 }
 
 impl Tier {
-    /// How often the fastest is determined where nobody said: 30 s, in microseconds.
+    /// How often the fastest is determined by default: 30 s, in microseconds.
     pub const INTERVAL: u64 = 30_000_000;
 }

@@ -1,43 +1,28 @@
 //! From a model name to an ordered plan of attempts, with the reason for each and for each target passed over.
 
-mod asking;
 mod choose;
-mod cost;
+mod context;
 mod distance;
-mod members;
-mod order;
+mod eligibility;
+mod find;
 mod plan;
+mod planned;
 mod reason;
-mod sticky;
+mod strategy;
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-use domain::{ErrorKind, ModelRef};
+use domain::ErrorKind;
 
-use crate::{auth::Caller, health::HealthRegistry, route::Route, snapshot::Snapshot};
+use crate::{auth::Caller, snapshot::Snapshot};
 
-pub use asking::RoutingContext;
 pub use choose::{ChosenBy, RuleSeen};
+pub use context::RoutingContext;
 pub use distance::between as distance_between;
-pub use plan::{Plan, PlannedTarget, RoutingError, plan, still};
+pub use eligibility::recheck;
+pub use plan::{Plan, RoutingError, plan};
+pub use planned::PlannedTarget;
 pub use reason::{SelectionReason, SkipReason, SkippedTarget};
-
-/// A route of the tenant's own, of the operator's, or an implicit one.
-fn find<'a>(
-    snapshot: &'a Snapshot,
-    live: &HealthRegistry,
-    caller: &Caller,
-    name: &str,
-) -> Option<Cow<'a, Arc<Route>>> {
-    let scopes = snapshot.scopes(caller.key.tenant.id);
-    if let Some(route) = scopes.first(|scope| scope.routes.get(name)) {
-        return Some(Cow::Borrowed(route));
-    }
-    let model: ModelRef = name.parse().ok()?;
-    let state = |endpoint, upstream: &str| live.target(endpoint, upstream);
-    let target = scopes.target(&model, &state)?.map_err(|reason| (model, reason));
-    Some(Cow::Owned(Arc::new(Route::implicit(name, target))))
-}
 
 /// The names that a caller may put into `model`, sorted: routes, and models of the catalogue.
 #[must_use]

@@ -1,68 +1,31 @@
-//! One target out of its owner's resources and the operator's, or the reason why it cannot be used.
+//! A target: a model at an endpoint.
 
 use std::sync::Arc;
 
-use domain::{ModelRef, ResourceId, Timestamp};
+use domain::{ModelRef, ModelSpec, PriceSpec, ResourceId, Timestamp};
 
-use crate::{
-    health::TargetState,
-    snapshot::{Scope, Target},
-};
+use crate::{endpoint::Endpoint, health::TargetState};
 
-/// Successors of successors that are looked at; a provider has no longer lines, but a mistake may go round.
-const LONGEST_SUCCESSION: u8 = 4;
+/// Prices of one model, newest first.
+pub(crate) type Prices = Arc<[(ResourceId, Arc<PriceSpec>)]>;
 
-/// Finds the state of a model at an endpoint: for good where it is configured, else for as long as there is room.
-pub(crate) type FindState<'a> = &'a dyn Fn(ResourceId, &str) -> Arc<TargetState>;
-
-/// What an owner sees: its own resources first, then the operator's.
-#[derive(Clone, Copy)]
-pub(crate) struct ResourceView<'a> {
-    pub(crate) own: Option<&'a Scope>,
-    pub(crate) operator: Option<&'a Scope>,
-}
-
-impl<'a> ResourceView<'a> {
-    /// The owner's own resource, or else the operator's. One that cannot be read counts: falling back from it
-    /// would send a tenant's traffic where the tenant did not want it.
-    pub(crate) fn first<T>(self, find: impl Fn(&'a Scope) -> Option<T>) -> Option<T> {
-        self.own.and_then(&find).or_else(|| self.operator.and_then(find))
-    }
-
-    /// The target that a reference names; `None`: there is no such provider.
-    pub(crate) fn target(self, model: &ModelRef, find: FindState<'_>) -> Option<Result<Target, String>> {
-        self.target_before(model, find, LONGEST_SUCCESSION)
-    }
-
-    fn target_before(
-        self,
-        model: &ModelRef,
-        find: FindState<'_>,
-        heirs: u8,
-    ) -> Option<Result<Target, String>> {
-        let endpoint = self.first(|scope| scope.endpoints.get(&model.provider))?;
-        Some(endpoint.clone().and_then(|endpoint| {
-            let spec = self.first(|scope| scope.models.get(model)).cloned().transpose()?.unwrap_or_default();
-            let upstream = spec.upstream.clone().unwrap_or_else(|| model.model.clone());
-            let known = ModelRef::of_kind(endpoint.row.kind, &upstream);
-            let prices = |scope: Option<&Scope>| {
-                let list = scope.and_then(|scope| scope.prices.get(model)).cloned().transpose();
-                list.map(|list| list.unwrap_or_else(|| Arc::new([])))
-            };
-            // What a newer version knows of a model disables nothing here: it is as if the catalogue were silent.
-            let facts = self.operator.and_then(|scope| scope.models.get(&known)?.as_ref().ok());
-            let of_kind = self.operator.and_then(|scope| scope.prices.get(&known)?.clone().ok());
-            // All lists: a tenant's price that is not in force yet leaves the operator's in force.
-            let prices = [prices(self.own)?, prices(self.operator)?, of_kind.unwrap_or_else(|| Arc::new([]))];
-            let spec = facts.map_or_else(|| Arc::clone(&spec), |facts| Arc::new(spec.or(facts)));
-            let successor = spec.successor.as_ref().filter(|_| heirs > 0).and_then(|name| {
-                let heir = ModelRef { provider: model.provider.clone(), model: name.clone() };
-                self.target_before(&heir, find, heirs - 1)?.ok().map(Arc::new)
-            });
-            let state = find(endpoint.id, &upstream);
-            Ok(Target { model: model.clone(), endpoint, upstream, spec, prices, state, successor })
-        }))
-    }
+/// A model at an endpoint.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// How users write it.
+    pub model: ModelRef,
+    /// Where it is served.
+    pub endpoint: Arc<Endpoint>,
+    /// What the provider calls it.
+    pub upstream: String,
+    /// What is known of it.
+    pub spec: Arc<ModelSpec>,
+    /// The owner's, then the operator's, then the catalogue's.
+    pub(crate) prices: [Prices; 3],
+    /// What was seen of it.
+    pub state: Arc<TargetState>,
+    /// The model that the provider names in its place.
+    pub successor: Option<Arc<Target>>,
 }
 
 impl Target {

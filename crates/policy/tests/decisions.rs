@@ -9,12 +9,12 @@
 
 #[path = "decisions/access.rs"]
 mod access;
+#[path = "decisions/credentials.rs"]
+mod credentials;
 #[path = "decisions/failover.rs"]
 mod failover;
 #[path = "decisions/health.rs"]
 mod health;
-#[path = "decisions/keys.rs"]
-mod keys;
 #[path = "decisions/panic.rs"]
 mod panic;
 #[path = "decisions/prices.rs"]

@@ -11,8 +11,9 @@ use crate::{
     health::HealthRegistry,
     route::{CascadeStep, Member, Pool, PoolKind, Route, RoutePolicy, Rule, Tier},
     rules::{Program, source},
-    snapshot::Target,
-    target::ResourceView,
+    snapshot::lookup::ResourceView,
+    target::Target,
+    time::micros,
 };
 
 /// What routes are compiled with.
@@ -87,12 +88,11 @@ impl RouteCompiler<'_> {
                 capabilities: require.capabilities.or(Some(CapabilityNeed::NotMissing)),
             };
         }
-        let micros = |span: domain::Duration| u64::try_from(span.std().as_micros()).unwrap_or(u64::MAX);
         Tier {
             strategy,
             by: spec.by.unwrap_or_default(),
             require,
-            interval: spec.interval.map_or(Tier::INTERVAL, micros),
+            interval: spec.interval.map_or(Tier::INTERVAL, |interval| micros(interval.std())),
             leader: self.live.leader(
                 route,
                 place,
@@ -109,7 +109,7 @@ impl RouteCompiler<'_> {
         let accept = step.accept.as_ref().map(|accept| Program::acceptance(&accept.when));
         match accept.transpose() {
             Ok(accept) => CascadeStep { target, accept: accept.map(Arc::new) },
-            // Without its condition the step would keep answers that nobody wanted.
+            // Without its condition the step would keep answers that it should reject.
             Err(error) => CascadeStep {
                 target: Err((step.model.clone(), format!("accept.when: {error}"))),
                 accept: None,

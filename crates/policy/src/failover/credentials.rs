@@ -7,9 +7,10 @@ use domain::{AttemptOutcome, ResourceId};
 use super::Failure;
 use crate::{
     credential_selection::{CredentialChoice, CredentialQuery, select_credential},
-    health::{Micros, Moment},
+    endpoint::Credential,
+    health::Disabling,
     routing::SkipReason,
-    snapshot::Credential,
+    time::{Micros, Moment},
 };
 
 /// Shortest cool-down of a credential whose provider named a time, also where that time is zero.
@@ -126,10 +127,11 @@ impl CredentialSelector {
                 credential.state.throttle(now);
                 CredentialChange::Throttled
             }
-            (AttemptOutcome::BadCredential, _) => {
-                let first = credential.state.disable(now, draw)?;
-                CredentialChange::Disabled { first }
-            }
+            (AttemptOutcome::BadCredential, _) => match credential.state.disable(now, draw) {
+                Disabling::First => CredentialChange::Disabled { first: true },
+                Disabling::TrialFailed => CredentialChange::Disabled { first: false },
+                Disabling::Already => return None,
+            },
             _ => return None,
         };
         self.tried.push(credential.id);

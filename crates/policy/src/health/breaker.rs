@@ -1,15 +1,35 @@
-//! In service, ejected, on trial: the transitions of a breaker, each a swap of one word.
+//! The circuit breaker: in service, ejected, half-open. Each transition is one swap of a packed word.
 
-use std::sync::atomic::{
-    AtomicU16, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+pub(super) mod epoch;
+pub(super) mod packed;
+
+use std::{
+    sync::atomic::{
+        AtomicU16, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    time::Duration,
 };
 
-use super::{
-    DAY, Micros, Transition, duration,
-    shared::{HealthRecord, HealthRecordKind},
-    word::{MAX_TIMES, PackedState, Phase, no_earlier, no_later},
-};
+use self::packed::{MAX_TIMES, PackedState, Phase, no_earlier, no_later};
+use super::shared::{HealthRecord, HealthRecordKind};
+use crate::time::{DAY, Micros, duration};
+
+/// A target went out of service or came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// It is not used for a while.
+    Ejected {
+        /// For how long.
+        lasts: Duration,
+        /// Ejections in a row, this one included.
+        times: u32,
+        /// Nothing had succeeded in the window.
+        dead: bool,
+    },
+    /// It is used again, little at first.
+    Recovered,
+}
 
 /// How long ejections last.
 #[derive(Clone, Copy, Debug)]

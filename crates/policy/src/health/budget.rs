@@ -2,10 +2,8 @@
 
 use domain::Share;
 
-use super::{
-    Micros,
-    ring::{SlidingWindow, WindowCounts},
-};
+use super::ring::{SlidingWindow, WindowCounts};
+use crate::time::Micros;
 
 /// What is looked back at.
 const WINDOW: Micros = 10_000_000;

@@ -1,4 +1,4 @@
-//! What was seen of a provider's key: rests, refusals, and what its limits have left.
+//! The health of a provider's credential: cool-downs, refusals, and what its limits have left.
 
 use std::{
     sync::atomic::{
@@ -9,15 +9,12 @@ use std::{
 };
 
 use super::{
-    ConcurrencyPermit, DAY, Micros,
-    breaker::{BackOff, Breaker},
-    duration,
-    in_flight::ConcurrencyLimiter,
-    micros,
-    quota::{Allowance, Quota},
+    breaker::{BackOff, Breaker, packed::Phase},
+    concurrency::{ConcurrencyLimiter, ConcurrencyPermit},
+    quota::{Allowance, LimitReport, Quota},
     shared::{HealthRecord, HealthRecordKind},
-    word::Phase,
 };
+use crate::time::{DAY, Micros, duration, micros};
 
 /// A refused key is tried again after 5 min, then after twice as long each time, at most 6 h.
 /// One that was accepted again is as good as any.
@@ -68,6 +65,17 @@ impl UnavailableReason {
             Self::TokensSpent => "tokens_spent",
         }
     }
+}
+
+/// What a refusal by the provider changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disabling {
+    /// The credential had been in use until now, which is worth an alert.
+    First,
+    /// The trial of a disabled credential failed.
+    TrialFailed,
+    /// Nothing: it was disabled already.
+    Already,
 }
 
 /// A request that was sent with a key; it is under way until this is dropped.
@@ -182,14 +190,17 @@ impl CredentialState {
         self.spared.fetch_max(now.saturating_add(SPARED), AcqRel);
     }
 
-    /// The provider refused it: `Some(true)` the first time, which is worth an alert, `Some(false)` when the
-    /// trial failed, `None` when it was refused already.
-    pub fn disable(&self, now: Micros, draw: u64) -> Option<bool> {
+    /// The provider refused it.
+    pub fn disable(&self, now: Micros, draw: u64) -> Disabling {
         let word = self.breaker.load();
         if word.is_waiting(now) {
-            return None;
+            return Disabling::Already;
         }
-        self.breaker.eject(word, true, REFUSED, now, draw).map(|_| word.is_closed())
+        match self.breaker.eject(word, true, REFUSED, now, draw) {
+            None => Disabling::Already,
+            Some(_) if word.is_closed() => Disabling::First,
+            Some(_) => Disabling::TrialFailed,
+        }
     }
 
     /// The provider accepted it: true if that ended its time as a refused one. What was sent before it was
@@ -201,10 +212,18 @@ impl CredentialState {
 
     /// What the answer to that request said of the limits.
     pub fn observe(&self, sent: &Sent, quota: &Quota, now: Micros) {
-        let Quota { remaining_requests, limit_requests, reset_requests, .. } = *quota;
-        self.requests.observe((remaining_requests, limit_requests, reset_requests), sent.requests, now);
-        let Quota { remaining_tokens, limit_tokens, reset_tokens, .. } = *quota;
-        self.tokens.observe((remaining_tokens, limit_tokens, reset_tokens), sent.tokens, now);
+        let requests = LimitReport {
+            remaining: quota.remaining_requests,
+            limit: quota.limit_requests,
+            reset: quota.reset_requests,
+        };
+        self.requests.observe(requests, sent.requests, now);
+        let tokens = LimitReport {
+            remaining: quota.remaining_tokens,
+            limit: quota.limit_tokens,
+            reset: quota.reset_tokens,
+        };
+        self.tokens.observe(tokens, sent.tokens, now);
     }
 
     /// Takes over what another replica knows: never shortens anything, and doing it twice changes nothing.

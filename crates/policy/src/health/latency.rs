@@ -13,19 +13,15 @@ use std::{
     time::Duration,
 };
 
-use self::samples::Samples;
 pub(super) use self::samples::is_less;
-use super::Micros;
+use self::samples::{BUCKETS, Samples, bucket, middle};
+use crate::time::Micros;
 
 /// Length of a slot, and how many are kept: two minutes and a little.
 const SLOT: Micros = 2_000_000;
 const SLOTS: usize = 64;
 /// What is kept.
 const KEPT: Micros = 120_000_000;
-/// From 1 ms to 20 min, each a tenth longer than the one before.
-const BUCKETS: usize = 150;
-const GROWTH: f64 = 1.1;
-const SHORTEST: f64 = 0.001;
 /// So many requests say something about the slowest twentieth of them.
 const ENOUGH: u64 = 5;
 /// A bucket's count of requests or probes stops here, well before it would go round.
@@ -145,19 +141,6 @@ impl Ttft {
 
 fn place(number: u64) -> usize {
     usize::try_from(number).unwrap_or_default() % SLOTS
-}
-
-/// The bucket of a time; shorter and longer ones than there are buckets for count in the first and the last.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
-fn bucket(ttft: Duration) -> usize {
-    let steps = (ttft.as_secs_f64().max(SHORTEST) / SHORTEST).ln() / GROWTH.ln();
-    (steps as usize).min(BUCKETS - 1)
-}
-
-/// A bucket's geometric middle.
-fn middle(bucket: usize) -> Duration {
-    let steps = i32::try_from(bucket).unwrap_or_default();
-    Duration::from_secs_f64(SHORTEST * GROWTH.powi(steps) * GROWTH.sqrt())
 }
 
 /// How fast a peak fades, in seconds: to a third in ten.

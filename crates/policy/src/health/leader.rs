@@ -109,7 +109,7 @@ mod tests {
     }
 
     proptest! {
-        /// Noise of ±8 % around the same time: nobody is better by a fifth, so the lead never changes.
+        /// Noise of ±8 % around the same time: none is better by a fifth, so the lead never changes.
         #[test]
         fn it_does_not_flap_between_those_that_are_alike(
             base in 1..5_000_u64, noise in prop::collection::vec((920..1_080_u64, 920..1_080_u64, 920..1_080_u64), 100),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DAY, Micros, micros};
+use crate::time::{DAY, Micros, micros};
 
 /// How long a count is believed whose reset was not told: limits are per minute almost everywhere.
 const MINUTE: Micros = 60_000_000;
@@ -30,6 +30,17 @@ pub struct Quota {
     pub limit_tokens: Option<u64>,
     /// Until all tokens are back.
     pub reset_tokens: Option<Duration>,
+}
+
+/// What a provider says of one limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimitReport {
+    /// What is left.
+    pub(super) remaining: Option<u64>,
+    /// The whole limit.
+    pub(super) limit: Option<u64>,
+    /// Until all of it is back.
+    pub(super) reset: Option<Duration>,
 }
 
 /// One limit of a key. Its numbers are not read and written together: a decision on the brink may use the limit
@@ -56,12 +67,8 @@ impl Allowance {
 
     /// What the answer to the request of that mark said. The provider counted when the request came, so only
     /// what was sent after it is to be taken off.
-    pub(super) fn observe(
-        &self,
-        (remaining, limit, reset): (Option<u64>, Option<u64>, Option<Duration>),
-        mark: u64,
-        now: Micros,
-    ) {
+    pub(super) fn observe(&self, report: LimitReport, mark: u64, now: Micros) {
+        let LimitReport { remaining, limit, reset } = report;
         if self.mark.fetch_max(mark, AcqRel) > mark {
             return;
         }

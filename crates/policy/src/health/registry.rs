@@ -12,6 +12,7 @@ use std::{
 use domain::{ModelRef, ResourceId};
 
 use super::{credential::CredentialState, leader::Leader, target::TargetState};
+use crate::random;
 
 /// Most states of a sort that are kept for requests; beyond that each asker gets one of its own. What is configured
 /// does not count: its bound is the configuration's, and no request may push it out.
@@ -63,11 +64,7 @@ impl HealthRegistry {
 
     /// The next random number, evenly from all of `u64` (SplitMix64): not for secrets.
     pub fn draw(&self) -> u64 {
-        let step = 0x9e37_79b9_7f4a_7c15;
-        let mixed = self.drawn.fetch_add(step, Relaxed).wrapping_add(step);
-        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        random::mix(self.drawn.fetch_add(random::STEP, Relaxed).wrapping_add(random::STEP))
     }
 
     /// The state of a target that somebody asks about, who may have made it up.
@@ -107,7 +104,7 @@ impl HealthRegistry {
         self.credentials.all()
     }
 
-    /// Drops states that nobody holds and nobody asked for since the last time; meant for every few minutes.
+    /// Drops states that are neither held nor were asked for since the last time; meant for every few minutes.
     pub fn prune(&self) {
         self.targets.prune();
         self.credentials.prune();
@@ -132,7 +129,8 @@ impl<K, S> Default for States<K, S> {
 }
 
 impl<K: Clone + Eq + Hash, S: Default> States<K, S> {
-    /// What is kept of a key; if it is new, and `most` are kept already, something that nobody else will find.
+    /// Returns the state for `key`. If it is new and the registry is full, returns a fresh state that is not registered, so
+    /// it is not shared.
     fn get(&self, key: K, most: usize) -> Arc<S> {
         if let Some(kept) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             kept.wanted.store(true, Relaxed);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Micros;
+use crate::time::Micros;
 
 /// Slots of a window; the window slides by one of them at a time.
 const SLOTS: usize = 16;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Micros, word::is_before};
+use super::breaker::epoch::is_before;
+use crate::time::Micros;
 
 /// What was decided of a target or a credential, in words that need no common clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

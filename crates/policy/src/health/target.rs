@@ -14,19 +14,17 @@ use std::{
 use domain::{HealthSpec, Share};
 
 use super::{
-    ConcurrencyPermit, Micros, Transition,
-    breaker::{BackOff, Breaker},
+    breaker::{BackOff, Breaker, Transition, packed::PackedState},
     budget::RetryBudget,
-    duration,
-    in_flight::ConcurrencyLimiter,
+    concurrency::{Clock, ConcurrencyLimiter, ConcurrencyPermit, Handoff, QueueLimits, WaitGuard},
     latency::{PeakEwma, Ttft},
-    line::{Clock, Handoff, QueueLimits, WaitGuard},
-    micros,
     ring::{SlidingWindow, WindowCounts},
     shared::{HealthRecord, HealthRecordKind},
-    word::PackedState,
 };
-use crate::queue::{EnqueueError, WaitRequest};
+use crate::{
+    queue::{EnqueueError, WaitRequest},
+    time::{Micros, Moment, duration, micros},
+};
 
 /// Failed probes in a row that eject: traffic moves before users fail, yet one lost packet does no harm.
 const PROBES: u32 = 2;
@@ -95,7 +93,7 @@ pub enum BreakerState {
         /// Rises from 10 % to all.
         share: Share,
     },
-    /// Its ejection is over: by whoever takes the one trial.
+    /// Its ejection is over: only by the request that takes the one trial.
     HalfOpen,
     /// Not at all.
     Ejected {
@@ -168,7 +166,7 @@ impl TargetState {
         !word.is_closed() && word.dead
     }
 
-    /// Whether its ejection is over and nobody has leave to try it: time to ask for the replicas' shared lease.
+    /// Whether its ejection is over and no trial is permitted: time to ask for the replicas' shared lease.
     #[must_use]
     pub fn wants_trial(&self, now: Micros) -> bool {
         self.breaker.load().wants_trial(now)
@@ -179,7 +177,7 @@ impl TargetState {
         self.breaker.permit(micros(lasts), now)
     }
 
-    /// Whether a trial may be taken: by whoever asks first.
+    /// Whether a trial may be taken, by the first request that asks.
     #[must_use]
     pub fn trial_waits(&self, now: Micros) -> bool {
         self.breaker.load().is_permitted(now)
@@ -246,14 +244,14 @@ impl TargetState {
         let word = self.breaker.load();
         if word.is_closed() {
             let stale = word.epoch != 0 && seen.began < word.at();
-            return if stale { None } else { self.count(word, seen.ok, rules, (now, draw)) };
+            return if stale { None } else { self.count(word, seen.ok, rules, Moment { now, draw }) };
         }
         self.counts.add(micros(rules.window), outcome(seen.ok), now);
         if !seen.trial || word.is_waiting(now) {
             return None;
         }
         if !seen.ok {
-            return self.eject(word, rules, (now, draw));
+            return self.eject(word, rules, Moment { now, draw });
         }
         self.recover(rules, now, |held| held.epoch == word.epoch && !held.is_waiting(now))
     }
@@ -281,15 +279,15 @@ impl TargetState {
         }
         let failed = self.failed_probes.fetch_add(1, Relaxed).saturating_add(1);
         if word.is_closed() {
-            let counted = self.count(word, false, rules, (now, draw));
+            let counted = self.count(word, false, rules, Moment { now, draw });
             return if failed < PROBES {
                 counted
             } else {
-                counted.or_else(|| self.eject(word, rules, (now, draw)))
+                counted.or_else(|| self.eject(word, rules, Moment { now, draw }))
             };
         }
         self.counts.add(micros(rules.window), outcome(false), now);
-        if word.is_waiting(now) { None } else { self.eject(word, rules, (now, draw)) }
+        if word.is_waiting(now) { None } else { self.eject(word, rules, Moment { now, draw }) }
     }
 
     /// Takes over what another replica knows: never shortens an ejection, and doing it twice changes nothing.
@@ -346,9 +344,9 @@ impl TargetState {
         word: PackedState,
         ok: bool,
         rules: &OutlierDetection,
-        at: (Micros, u64),
+        moment: Moment,
     ) -> Option<Transition> {
-        self.counts.add(micros(rules.window), outcome(ok), at.0);
+        self.counts.add(micros(rules.window), outcome(ok), moment.now);
         if ok {
             // Read first: all requests succeed most of the time, and a read leaves the cache line shared.
             if self.consecutive.load(Relaxed) != 0 {
@@ -357,23 +355,19 @@ impl TargetState {
             return None;
         }
         let in_a_row = self.consecutive.fetch_add(1, AcqRel).saturating_add(1);
-        let tally = self.counts.tally(at.0);
+        let tally = self.counts.tally(moment.now);
         let enough = tally.total >= u64::from(rules.min_requests);
         let share = tally.against * 1_000_000 >= tally.total * u64::from(rules.errors.parts());
         let row = rules.consecutive != 0 && in_a_row >= rules.consecutive;
-        if row || (enough && share) { self.eject(word, rules, at) } else { None }
+        if row || (enough && share) { self.eject(word, rules, moment) } else { None }
     }
 
-    fn eject(
-        &self,
-        word: PackedState,
-        rules: &OutlierDetection,
-        (now, draw): (Micros, u64),
-    ) -> Option<Transition> {
+    fn eject(&self, word: PackedState, rules: &OutlierDetection, moment: Moment) -> Option<Transition> {
+        let Moment { now, draw } = moment;
         let tally = self.counts.tally(now);
         let max = micros(rules.max_eject);
         let back_off = BackOff { first: micros(rules.eject), max, forgiven_in: max };
-        // A recovery within the window was a success, though counts begin anew with it, and whosever trial it was.
+        // A recovery within the window was a success, though counts begin anew with it, and whichever request made the trial.
         let since = now.saturating_sub(word.at());
         let recovered = word.epoch != 0 && word.is_closed() && since < micros(rules.window);
         self.breaker.eject(word, tally.total == tally.against && !recovered, back_off, now, draw)

@@ -1,18 +1,21 @@
 //! Targets from outside: when they are ejected, how they come back, and that only what is fresh counts.
 
 mod broken;
+mod concurrency;
 mod credentials;
-mod line;
 mod registry;
 mod relapse;
 mod sharing;
 mod speed;
 mod threads;
 
+use std::time::Duration;
+
 use domain::{HealthSpec, Share};
 use proptest::prelude::*;
 
 use super::*;
+use crate::time::micros;
 
 const SECOND: Micros = 1_000_000;
 /// A draw in the middle: ejections are as long as they are without jitter.

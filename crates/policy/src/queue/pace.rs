@@ -1,22 +1,22 @@
-//! How fast places come while somebody waits for them.
+//! How fast places become free while requests wait for them.
 
-use crate::health::Micros;
+use crate::time::Micros;
 
 /// One of so many parts of the mean is replaced by each place.
 const MEMORY: Micros = 8;
-/// How much faster than it was lately the pace may yet become, before somebody is sent away for it.
+/// How much faster than it was lately the pace may yet become, before a request is refused for it.
 const HOPE: Micros = 2;
 
 /// The pace since the queue was last empty: what was before says nothing of now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ServiceRate {
     last: Micros,
-    /// The mean time between two places; `None`: none came yet.
+    /// The mean time between two places, once there was one.
     every: Option<Micros>,
 }
 
 impl ServiceRate {
-    /// Nothing known; somebody waits since now.
+    /// Nothing known; the first request waits since now.
     pub(super) const fn since(now: Micros) -> Self {
         Self { last: now, every: None }
     }

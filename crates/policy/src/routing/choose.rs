@@ -55,47 +55,48 @@ pub(super) fn choose<'a>(
     snapshot: &'a Snapshot,
     caller: &Caller,
     mut route: Cow<'a, Arc<Route>>,
-    asking: &RoutingContext<'_>,
+    context: &RoutingContext<'_>,
 ) -> Result<Chosen<'a>, (String, String)> {
     let (mut rule, mut rules) = (None, Vec::new());
     for _ in 0..DEEPEST {
         if let Some(reason) = &route.disabled {
             return Err((route.name.clone(), reason.clone()));
         }
-        let (matched, pool) = first_match(&route, caller, asking, &mut rules);
+        let (matched, pool) = first_match(&route, caller, context, &mut rules);
         rule = matched.or(rule);
         let next = match route.pools.get(pool).map(|pool| &pool.form) {
             Some(PoolKind::Route(next)) => next,
             _ => return Ok(Chosen { route, pool, by: ChosenBy { rule, rules } }),
         };
         let scopes = snapshot.scopes_of(route.owner);
-        let missing = || (route.name.clone(), format!("its pool is route {next:?}, which is not there"));
+        let missing =
+            || (route.name.clone(), format!("its pool refers to route {next:?}, which does not exist"));
         let found = scopes.first(|scope| scope.routes.get(next)).ok_or_else(missing)?;
         route = Cow::Borrowed(found);
     }
-    Err((route.name.clone(), format!("routes lead on to routes more than {DEEPEST} deep")))
+    Err((route.name.clone(), format!("routes refer to routes more than {DEEPEST} levels deep")))
 }
 
 /// The first rule that matches and its pool, else the default pool.
 fn first_match(
     route: &Route,
     caller: &Caller,
-    asking: &RoutingContext<'_>,
+    context: &RoutingContext<'_>,
     seen: &mut Vec<RuleSeen>,
 ) -> (Option<String>, usize) {
     let mut decided = None;
     for rule in &route.rules {
         let matched = match &rule.when {
-            Ok(program) => program.matches(&asking.for_rules(caller, program.needs_shape())),
+            Ok(program) => program.matches(&context.for_rules(caller, program.needs_shape())),
             Err(why) => Err(why.clone()),
         };
         let decisive = decided.is_none() && matched == Ok(true);
-        if asking.explain {
+        if context.explain {
             seen.push(RuleSeen { route: route.name.clone(), rule: rule.name.clone(), matched });
         }
         if decisive {
             decided = Some((Some(rule.name.clone()), rule.pool));
-            if !asking.explain {
+            if !context.explain {
                 break;
             }
         }

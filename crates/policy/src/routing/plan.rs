@@ -5,18 +5,20 @@ use std::sync::Arc;
 use domain::{ModelRef, Require, Share};
 
 use super::{
-    RoutingContext, RuleSeen, SelectionReason, SkipReason, SkippedTarget,
-    choose::{Chosen, ChosenBy, choose},
-    find,
-    members::{self, Candidate, Eligibility, Relaxations},
-    order,
+    RoutingContext,
+    choose::{Chosen, ChosenBy, RuleSeen, choose},
+    eligibility::{self, Candidate, Eligibility, Relaxations, in_panic_mode},
+    find::find,
+    planned::PlannedTarget,
+    reason::{SelectionReason, SkipReason, SkippedTarget},
+    strategy,
 };
 use crate::{
     auth::Caller,
-    health::{HealthRegistry, Micros},
+    health::HealthRegistry,
     route::{CascadeStep, PoolKind, RoutePolicy, Tier},
-    rules::Program,
-    snapshot::{Snapshot, Target},
+    snapshot::Snapshot,
+    target::Target,
 };
 
 /// What will be tried, in order.
@@ -36,21 +38,6 @@ pub struct Plan {
     pub passed_over: Vec<SkippedTarget>,
     /// What rules said; empty unless an explanation was wanted.
     pub rules: Vec<RuleSeen>,
-}
-
-/// One target of a plan.
-#[derive(Clone, Debug)]
-pub struct PlannedTarget {
-    /// The target.
-    pub target: Arc<Target>,
-    /// Why it stands where it stands.
-    pub reason: SelectionReason,
-    /// Its tier, from 0; in a cascade its step.
-    pub tier: usize,
-    /// Most requests that this proxy may have in flight there.
-    pub concurrent: Option<u32>,
-    /// When its answer is good enough; `None`: always.
-    pub accept: Option<Arc<Program>>,
 }
 
 /// Why there is no plan.
@@ -112,38 +99,45 @@ pub fn plan(
     snapshot: &Snapshot,
     live: &HealthRegistry,
     caller: &Caller,
-    asking: &RoutingContext<'_>,
+    context: &RoutingContext<'_>,
 ) -> Result<Plan, RoutingError> {
-    let model = asking.facts.model.as_str();
+    let model = context.facts.model.as_str();
     if caller.key.spec.routes.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == model)) {
         return Err(RoutingError::Forbidden(model.to_owned()));
     }
     let route =
         find(snapshot, live, caller, model).ok_or_else(|| RoutingError::NotFound(model.to_owned()))?;
-    let chosen = choose(snapshot, caller, route, asking).map_err(|(route, reason)| {
+    let chosen = choose(snapshot, caller, route, context).map_err(|(route, reason)| {
         let reason = if route == model { reason } else { format!("route {route:?}: {reason}") };
         RoutingError::OutOfService { route: model.to_owned(), reason }
     })?;
-    let mut draft = Draft::of(&chosen, asking, false);
+    let mut draft = Draft::of(&chosen, context, false);
     let perhaps =
         |passed: &SkippedTarget| matches!(passed.why, SkipReason::NoUsableCredential { perhaps: true, .. });
     if draft.attempts.is_empty() && draft.passed_over.iter().any(perhaps) {
         // Without any other target a key that might be served is worth an attempt.
-        draft = Draft::of(&chosen, asking, true);
+        draft = Draft::of(&chosen, context, true);
     }
     let Draft { attempts, passed_over, .. } = draft;
     let pool = chosen.pool().map_or_else(|| Arc::from(""), |pool| Arc::clone(&pool.name));
     let Chosen { route, by, .. } = chosen;
     if attempts.is_empty() {
-        return Err(nobody(model, (pool, by), passed_over));
+        return Err(no_target(model, pool, by, passed_over));
     }
     let ChosenBy { rule, rules } = by;
     let terms = Arc::clone(&route.terms);
     Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules })
 }
 
-fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<SkippedTarget>) -> RoutingError {
-    let (route, chosen_by) = (route.to_owned(), Box::new(by));
+/// Why the pool has no target for the request.
+fn no_target(
+    route: &str,
+    pool: Arc<str>,
+    chosen_by: ChosenBy,
+    passed_over: Vec<SkippedTarget>,
+) -> RoutingError {
+    let route = route.to_owned();
+    let chosen_by = Box::new(chosen_by);
     let all = |is: fn(&SkipReason) -> bool| passed_over.iter().all(|passed| is(&passed.why));
     if all(|why| matches!(why, SkipReason::Unusable(_))) {
         return RoutingError::OutOfService { route, reason: listed(&passed_over) };
@@ -158,15 +152,15 @@ fn nobody(route: &str, (pool, by): (Arc<str>, ChosenBy), passed_over: Vec<Skippe
 }
 
 struct Draft<'a> {
-    asking: &'a RoutingContext<'a>,
+    context: &'a RoutingContext<'a>,
     desperate: bool,
     attempts: Vec<PlannedTarget>,
     passed_over: Vec<SkippedTarget>,
 }
 
 impl<'a> Draft<'a> {
-    fn of(chosen: &Chosen<'_>, asking: &'a RoutingContext<'a>, desperate: bool) -> Self {
-        let mut draft = Self { asking, desperate, attempts: Vec::new(), passed_over: Vec::new() };
+    fn of(chosen: &Chosen<'_>, context: &'a RoutingContext<'a>, desperate: bool) -> Self {
+        let mut draft = Self { context, desperate, attempts: Vec::new(), passed_over: Vec::new() };
         match chosen.pool().map(|pool| &pool.form) {
             Some(PoolKind::Tiers(tiers)) => draft.tiers(tiers, chosen.route.terms.panic_threshold),
             Some(PoolKind::Cascade(steps)) => draft.cascade(steps, chosen.route.terms.panic_threshold),
@@ -179,19 +173,23 @@ impl<'a> Draft<'a> {
         let pool = tiers
             .iter()
             .flat_map(|tier| tier.members.iter().map(move |member| (&member.target, &tier.require)));
-        let panic = members::panics(pool, threshold, self.asking);
-        let mood = Relaxations { panic, desperate: self.desperate };
+        let panic = in_panic_mode(pool, threshold, self.context);
+        let relaxations = Relaxations { panic, desperate: self.desperate };
         let (mut trial, mut held, mut last, mut busy) = (None, Vec::new(), Vec::new(), Vec::new());
         let mut there: Vec<&Arc<Target>> = Vec::new();
         for (number, tier) in tiers.iter().enumerate() {
             let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(tier.members.len());
             for (index, member) in tier.members.iter().enumerate() {
-                let found = members::candidate(tier, (index, member), self.asking, mood).and_then(|found| {
-                    let twice = there.iter().any(|other| Arc::ptr_eq(&other.state, &found.target.state));
-                    let passed =
-                        || SkippedTarget { model: member.target.model.clone(), why: SkipReason::Duplicate };
-                    if twice { Err(passed()) } else { Ok(found) }
-                });
+                let found = eligibility::candidate(tier, index, member, self.context, relaxations).and_then(
+                    |found| {
+                        let twice = there.iter().any(|other| Arc::ptr_eq(&other.state, &found.target.state));
+                        let passed = || SkippedTarget {
+                            model: member.target.model.clone(),
+                            why: SkipReason::Duplicate,
+                        };
+                        if twice { Err(passed()) } else { Ok(found) }
+                    },
+                );
                 match found {
                     Ok(candidate) => {
                         there.push(candidate.target);
@@ -201,14 +199,15 @@ impl<'a> Draft<'a> {
                 }
             }
             self.unusable(&tier.unusable);
-            order::order(tier, &mut candidates, self.asking);
+            strategy::order(tier, &mut candidates, self.context);
             for candidate in candidates {
-                let (standing, rank) = (candidate.standing, candidate.rank);
+                let eligibility = candidate.eligibility;
+                let rank = candidate.rank;
                 let planned = candidate.planned(number);
-                match standing {
+                match eligibility {
                     Eligibility::Busy => busy.push(planned),
-                    // One request finds out whether a target is back, before it spends its time on others: were it
-                    // to wait until those fail, nobody would know in time. More than one delay nobody bears.
+                    // The trial comes first: were it to wait until the other targets fail, it would not be known in time
+                    // whether this one is back. A second trial would delay the request too much.
                     Eligibility::Trial if trial.is_none() => trial = Some(planned),
                     Eligibility::Trial => last.push(planned),
                     // A better tier's target that should have less traffic leaves it to those that are in use.
@@ -231,8 +230,8 @@ impl<'a> Draft<'a> {
     fn cascade(&mut self, steps: &[CascadeStep], threshold: Share) {
         let require = Require::default();
         let pool = steps.iter().filter_map(|step| Some((step.target.as_ref().ok()?, &require)));
-        let panic = members::panics(pool, threshold, self.asking);
-        let mood = Relaxations { panic, desperate: self.desperate };
+        let panic = in_panic_mode(pool, threshold, self.context);
+        let relaxations = Relaxations { panic, desperate: self.desperate };
         for (number, step) in steps.iter().enumerate() {
             let target = match &step.target {
                 Ok(target) => target,
@@ -241,11 +240,11 @@ impl<'a> Draft<'a> {
                     continue;
                 }
             };
-            let used = members::in_place(target, self.asking);
-            match members::standing(used, None, self.asking, mood) {
-                Ok(standing) => self.attempts.push(PlannedTarget {
+            let used = eligibility::effective_target(target, self.context);
+            match eligibility::assess(used, None, self.context, relaxations) {
+                Ok(eligibility) => self.attempts.push(PlannedTarget {
                     target: Arc::clone(used),
-                    reason: standing.reason().unwrap_or(SelectionReason::Step),
+                    reason: eligibility.reason().unwrap_or(SelectionReason::Step),
                     tier: number,
                     concurrent: None,
                     accept: step.accept.clone(),
@@ -262,13 +261,4 @@ impl<'a> Draft<'a> {
         };
         self.passed_over.extend(unusable.iter().map(passed));
     }
-}
-
-/// Whether a planned target may still be used when its turn comes, and whether this attempt is its trial: then its
-/// outcome has to be told as that of one.
-///
-/// # Errors
-/// Why not, any more.
-pub fn still(planned: &PlannedTarget, now: Micros) -> Result<bool, SkipReason> {
-    members::still(&planned.target.state, planned.reason, now)
 }

@@ -1,15 +1,15 @@
-//! Why a target is tried where it is, and why one is not; written out only where somebody reads it.
+//! Why a target has its place in a plan, and why another is skipped; formatted only where it is read.
 
 use std::{fmt, time::Duration};
 
 use domain::{ModelRef, Money};
 
-/// Why a target stands where it stands in a plan.
+/// Why a target has its place in a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SelectionReason {
     /// The first of the list.
     First,
-    /// Behind those that stand before it.
+    /// Next in the order.
     Next,
     /// Drawn by weight.
     Drawn {
@@ -32,25 +32,25 @@ pub enum SelectionReason {
     },
     /// The cheapest that can do it.
     Cheapest {
-        /// What the request is expected to cost; `None`: nobody knows its price.
+        /// What the request is expected to cost, if the price is known.
         expected: Option<Money>,
     },
     /// The nearest.
     Nearest {
-        /// How far, in the table's unit; `None`: nobody knows.
+        /// How far, in the table's unit, if it is known.
         distance: Option<u32>,
     },
-    /// Where this session, user or prompt was before.
+    /// The session, user or prompt is pinned to it.
     Sticky,
     /// The step of a cascade.
     Step,
-    /// It was out of use, and this request finds out whether it is back.
+    /// It is half-open, and this request tests whether it has recovered.
     Trial,
     /// It is out of use, but too few others are in use.
     Panic,
-    /// It just came back and gets its traffic by and by; this request is above its share.
+    /// It is warming up after its recovery, and this request is above its share.
     Warming,
-    /// It has as many requests as it may have at once; it is waited for if nobody else is left.
+    /// It is at its limit of concurrent requests; it is waited for if no other target is left.
     Busy,
     /// It replaces a model that is out of service.
     Successor,
@@ -66,17 +66,19 @@ impl fmt::Display for SelectionReason {
                 write!(f, "lowest p95 of time to first token, {} ms", p95.as_millis())
             }
             Self::Fastest { p95: None } => f.write_str("lowest latency; nothing measured yet"),
-            Self::Explored => f.write_str("measured in passing: its latency has to be known"),
+            Self::Explored => f.write_str("sampled: its latency has to be measured"),
             Self::LeastLoaded { in_flight } => write!(f, "least loaded of two, {in_flight} in flight"),
             Self::Cheapest { expected: Some(cost) } => write!(f, "cheapest that can do it, about ${cost}"),
             Self::Cheapest { expected: None } => f.write_str("its price is unknown"),
             Self::Nearest { distance: Some(distance) } => write!(f, "nearest, distance {distance}"),
             Self::Nearest { distance: None } => f.write_str("its distance is unknown"),
-            Self::Sticky => f.write_str("where its session, user or prompt keeps to"),
+            Self::Sticky => f.write_str("sticky: session, user or prompt is pinned to this target"),
             Self::Step => f.write_str("step of the cascade"),
-            Self::Trial => f.write_str("trial: finds out whether it is back"),
-            Self::Panic => f.write_str("panic: too few healthy targets, and this one still answers at times"),
-            Self::Warming => f.write_str("just back: its traffic grows by and by"),
+            Self::Trial => f.write_str("half-open trial: tests whether the target has recovered"),
+            Self::Panic => f.write_str(
+                "panic mode: too few targets are healthy, and this one still answers some requests",
+            ),
+            Self::Warming => f.write_str("warming up after recovery: receiving a reduced share of traffic"),
             Self::Busy => f.write_str("at its limit of concurrent requests"),
             Self::Successor => f.write_str("successor of a model that is out of service"),
         }
@@ -109,7 +111,7 @@ pub enum SkipReason {
         /// For how much longer.
         left: Duration,
     },
-    /// Its time out of use is over, and another request finds out whether it is back.
+    /// Its ejection is over, and another request tests whether it has recovered.
     OnTrial,
     /// None of its keys can be used.
     NoUsableCredential {
@@ -131,11 +133,11 @@ pub enum SkipReason {
     },
     /// It cannot do something that the request uses.
     MissingCapability(&'static str),
-    /// It stands in the plan already, by its own name or in place of another.
+    /// It is in the plan already, by its own name or as a successor.
     Duplicate,
     /// An earlier target could not take the input, and this one takes no more.
     ContextNotLarger,
-    /// It has as many requests as it may have at once.
+    /// It is at its limit of concurrent requests.
     Busy,
 }
 
@@ -161,7 +163,7 @@ impl fmt::Display for SkipReason {
         match self {
             Self::Unusable(why) => f.write_str(why),
             Self::Ejected { left } => write!(f, "unhealthy, out of use for {:.1} s more", seconds(left)),
-            Self::OnTrial => f.write_str("unhealthy; another request finds out whether it is back"),
+            Self::OnTrial => f.write_str("unhealthy; another request tests whether it has recovered"),
             Self::NoUsableCredential { why, left, .. } => {
                 write!(f, "no usable key for {:.1} s: {why}", seconds(left))
             }
@@ -170,9 +172,9 @@ impl fmt::Display for SkipReason {
             }
             Self::MissingCapability(what) => write!(f, "does not support {what}"),
             Self::Busy => f.write_str("at its limit of concurrent requests"),
-            Self::Duplicate => f.write_str("stands in the plan already"),
+            Self::Duplicate => f.write_str("is in the plan already"),
             Self::ContextNotLarger => {
-                f.write_str("takes no more input than a target that it was too long for")
+                f.write_str("its context window is no larger than that of a target that already rejected the input as too long")
             }
         }
     }

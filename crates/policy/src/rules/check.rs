@@ -6,7 +6,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::common::types::CelBool;
 use cel::parser::Expression;
 
-use super::RuleError;
+use super::error::RuleError;
 use super::facts::{Fact, HAS_LOGPROB, MEAN_LOGPROB};
 use super::functions::FUNCTIONS;
 use super::pattern::{self, Pattern};

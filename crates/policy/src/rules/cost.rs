@@ -4,9 +4,10 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use cel::parser::Expression;
 use domain::Attribution;
 
+use super::error::RuleError;
 use super::facts::MAX_TEXT;
+use super::limits::MAX_STEPS;
 use super::pattern::{self, Pattern};
-use super::{MAX_STEPS, RuleError};
 
 /// Longest text of a fact other than `reply.text`, in bytes.
 const MAX_NAME: u64 = Attribution::MAX_NAME as u64;

@@ -1,10 +1,13 @@
-//! Why a condition is refused or cannot be evaluated, in words for whoever wrote it.
+//! Why a condition is refused or cannot be evaluated, in words for its author.
 
 use cel::parser::ParseError;
 use cel::{ExecutionError, OverloadError};
 use thiserror::Error;
 
-use super::{MAX_SOURCE, MAX_STEPS, pattern};
+use super::limits::{MAX_SOURCE, MAX_STEPS};
+
+/// The name of the type of patterns, in errors.
+pub(super) const PATTERN_TYPE: &str = "pattern";
 
 /// Why a condition does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -138,7 +141,7 @@ fn of_overload(error: &OverloadError) -> String {
     let types = error.argument_types();
     let name = error.function().trim_start_matches('@').trim_matches('_');
     // A pattern on the right is what `matches` has been compiled to.
-    let name = if types.last().is_some_and(|last| last == pattern::TYPE_NAME) { "matches" } else { name };
+    let name = if types.last().is_some_and(|last| last == PATTERN_TYPE) { "matches" } else { name };
     format!("`{name}` does not take ({})", types.join(", "))
 }
 

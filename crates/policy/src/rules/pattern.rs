@@ -9,7 +9,7 @@ use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::RuleError;
+use super::error::{PATTERN_TYPE, RuleError};
 
 /// Longest pattern, in bytes.
 const MAX_PATTERN: usize = 256;
@@ -18,10 +18,7 @@ const MAX_COMPILED: usize = 262_144;
 /// What variables of patterns begin with; no source can spell it.
 const PREFIX: &str = "@pattern.";
 
-/// The name of its type, in errors.
-pub(super) const TYPE_NAME: &str = "pattern";
-
-static TYPE: Type = Type::new_unspecified_type(TYPE_NAME);
+static TYPE: Type = Type::new_unspecified_type(PATTERN_TYPE);
 
 /// A compiled pattern. As a value it is the set of the texts in which it matches, so that `in` evaluates it.
 #[derive(Clone, Debug)]

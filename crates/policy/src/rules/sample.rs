@@ -3,8 +3,9 @@
 use cel::common::ast::{Expr, operators};
 use cel::parser::Expression;
 
+use super::error::{self, RuleError};
 use super::facts::{Facts, Lookup, ReplyFacts, Subject};
-use super::{Program, RuleError, as_bool, error, evaluate, type_name};
+use super::program::{Program, as_bool, evaluate, type_name};
 
 /// A request that says everything there is to say; a request has no tag that a rule may count on.
 pub(super) static REQUEST: Facts<'static> = Facts {

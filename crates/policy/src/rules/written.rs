@@ -2,7 +2,7 @@
 
 use domain::{Problem, RouteSpec};
 
-use super::Program;
+use super::program::Program;
 
 /// The conditions of a route that do not compile or cost too much, each by its field's path within the route.
 #[must_use]

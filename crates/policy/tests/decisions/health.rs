@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Kind;
-use policy::{SelectionReason, SkipReason, still};
+use policy::{SelectionReason, SkipReason, recheck};
 
 use crate::question::{Desk, Question, SECOND, first, order, passed, permit, reasons, recover, tell};
 
@@ -33,9 +33,9 @@ fn one_request_finds_out_whether_a_target_is_back_wherever_it_stands() {
             (first(&one).as_str(), one.attempts[0].reason, one.attempts[0].tier),
             (target, SelectionReason::Trial, tier)
         );
-        assert_eq!(still(&one.attempts[0], OVER), Ok(true));
-        assert_eq!(still(&two.attempts[0], OVER), Err(SkipReason::OnTrial), "another was faster");
-        assert_eq!(still(&two.attempts[1], OVER), Ok(false));
+        assert_eq!(recheck(&one.attempts[0], OVER), Ok(true));
+        assert_eq!(recheck(&two.attempts[0], OVER), Err(SkipReason::OnTrial), "another was faster");
+        assert_eq!(recheck(&two.attempts[1], OVER), Ok(false));
         assert!(passed(&desk.at(OVER, 0).unwrap()).contains(&(target.into(), SkipReason::OnTrial)));
     }
 }
@@ -107,7 +107,7 @@ fn in_panic_those_that_still_answer_at_times_are_used_and_dead_ones_are_not() {
         targets.sort();
         assert_eq!(targets, ["a/m", "c/m"]);
         let soft = plan.attempts.iter().find(|planned| planned.target.model.provider == "a").unwrap();
-        assert_eq!((soft.reason, still(soft, SECOND)), (SelectionReason::Panic, Ok(false)));
+        assert_eq!((soft.reason, recheck(soft, SECOND)), (SelectionReason::Panic, Ok(false)));
         assert!(matches!(&passed(&plan)[..], [(dead, SkipReason::Ejected { .. })] if dead == "b/m"));
     }
     assert!(plans().any(|plan| first(&plan) == "a/m"), "the one that is left does not bear it all");
@@ -133,10 +133,10 @@ fn in_panic_a_trial_keeps_nobody_waiting() {
     assert_eq!((reason(SECOND), reason(OVER)), (SelectionReason::Panic, SelectionReason::Panic));
     permit(&desk.target("a/m").state, OVER);
     let (one, two) = (desk.at(OVER, 0).unwrap(), desk.at(OVER, 0).unwrap());
-    assert_eq!((still(&one.attempts[0], OVER), still(&two.attempts[0], OVER)), (Ok(true), Ok(false)));
+    assert_eq!((recheck(&one.attempts[0], OVER), recheck(&two.attempts[0], OVER)), (Ok(true), Ok(false)));
     let _busy = desk.target("a/m").state.begin();
     let plan = desk.at(OVER, 0).unwrap();
-    assert_eq!(still(&plan.attempts[0], OVER), Ok(false), "a queue is no reason to give it up");
+    assert_eq!(recheck(&plan.attempts[0], OVER), Ok(false), "a queue is no reason to give it up");
 }
 
 #[test]
@@ -153,11 +153,11 @@ fn the_threshold_is_the_routes() {
 fn what_happens_after_the_plan_counts_when_its_turn_comes() {
     let desk = Desk::chat("ab", r#"{"targets":["a/m","b/m"]}"#);
     let plan = desk.at(0, 0).unwrap();
-    assert_eq!(still(&plan.attempts[0], 0), Ok(false));
+    assert_eq!(recheck(&plan.attempts[0], 0), Ok(false));
     desk.eject("a/m", false, 0);
-    assert!(matches!(still(&plan.attempts[0], SECOND), Err(SkipReason::Ejected { .. })));
+    assert!(matches!(recheck(&plan.attempts[0], SECOND), Err(SkipReason::Ejected { .. })));
     recover(&desk.target("a/m"), OVER);
-    assert_eq!(still(&plan.attempts[0], OVER), Ok(false));
+    assert_eq!(recheck(&plan.attempts[0], OVER), Ok(false));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Prices and facts of models: whose word counts, and from when.
+//! Prices and facts of models: which one applies, and from when.
 
 use std::sync::Arc;
 

@@ -140,7 +140,7 @@ pub(crate) fn recover(target: &Target, now: Micros) {
     target.state.record(seen, &target.endpoint.outlier, now, MIDDLE).unwrap();
 }
 
-/// Permits a trial, as whoever won the lease does.
+/// Permits a trial, as the replica that won the lease does.
 pub(crate) fn permit(state: &TargetState, now: Micros) {
     assert!(state.permit_trial(std::time::Duration::from_secs(10), now));
 }

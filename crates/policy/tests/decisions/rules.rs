@@ -104,7 +104,7 @@ fn a_pool_may_be_another_route_whose_rules_choose_on() {
     let mut stream = Question::of("outer");
     stream.facts.stream = true;
     assert_eq!(desk.ask(&stream).unwrap().rule.as_deref(), Some("streams"));
-    for (route, reason) in [("lost", "not there"), ("ring", "deep")] {
+    for (route, reason) in [("lost", "does not exist"), ("ring", "deep")] {
         let Err(RoutingError::OutOfService { reason: said, .. }) = desk.ask(&Question::of(route)) else {
             panic!("{route} was planned")
         };

@@ -116,7 +116,7 @@ impl Journal {
         (all().count() as u64, all().filter(|sent| sent.provider == provider).count() as u64)
     }
 
-    /// Ejections of a provider by whoever found them out.
+    /// Ejections of a provider, each counted at the replica that found it out.
     pub(crate) fn ejections(&self, provider: &str) -> usize {
         let of = |change: &&(Micros, usize, String, Transition)| {
             change.2 == provider && matches!(change.3, Transition::Ejected { .. })

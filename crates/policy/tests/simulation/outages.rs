@@ -32,7 +32,7 @@ fn pair(mode: Mode) -> Vec<Provider> {
 const CHAIN: &str = r#""targets":["p0/m","p1/m"]"#;
 const TIERS: &str = r#""pools":{"p":{"tiers":[{"targets":["p0/m"]},{"targets":["p1/m"]}]}}"#;
 
-/// When the primary answered first after the outage, by whoever found out.
+/// When the primary answered first after the outage, at any replica.
 fn returned(journal: &Journal) -> u64 {
     journal.recovered("p0").unwrap()
 }
@@ -110,6 +110,18 @@ fn throttling_rests_the_keys_and_takes_nobody_out_of_use() {
     });
 }
 
+/// Were the only key not used for a second after each of them, few requests would be answered.
+#[test]
+fn a_429_without_a_time_leaves_the_only_key_in_use() {
+    for_seeds(0..2, |seed| {
+        let only = vec![Provider::new(0, 100 * MS).during(0, u64::MAX, Mode::ThrottledAtTimes(30))];
+        let journal = scenario(seed, only, 1, r#""targets":["p0/m"]"#).run();
+        assert_eq!(journal.changes, []);
+        let answered = journal.ended.iter().filter(|ended| ended.answer.is_ok()).count();
+        assert!(answered * 10 > journal.arrived * 7, "{answered} of {}", journal.arrived);
+    });
+}
+
 #[test]
 fn one_bad_key_of_three_benches_only_itself() {
     for_seeds(0..2, |seed| {
@@ -137,7 +149,7 @@ fn a_full_outage_is_amplified_by_the_budget_and_no_more() {
             let only = vec![Provider::new(0, 100 * MS).during(0, u64::MAX, mode)];
             let journal = scenario(seed, only, 1, r#""targets":["p0/m"]"#).run();
             let of = |kind| journal.sent.iter().filter(|sent| sent.kind == kind).count();
-            // [`Journal::check`] has the bound itself. Where nothing succeeds, nobody is sent there to be repeated.
+            // [`Journal::check`] has the bound itself. Where nothing succeeds, nothing is sent there to be repeated.
             let answered = journal.ended.iter().filter(|ended| ended.answer.is_ok()).count();
             if mode == Mode::Failing(45) {
                 assert!(

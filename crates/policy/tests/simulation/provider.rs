@@ -18,6 +18,8 @@ pub(crate) enum Mode {
     Silent,
     /// 429, and to come back after so many seconds.
     Throttled(u64),
+    /// So many of a hundred answers are 429 without a time to come back.
+    ThrottledAtTimes(u64),
     /// So many times as slow.
     Slow(u64),
     /// So many of a hundred answers are 500.
@@ -71,10 +73,11 @@ impl Provider {
             Mode::Silent => (O::Timeout, Micros::MAX, None),
             Mode::Errors => (O::ServerError, fast, None),
             Mode::Throttled(seconds) => (O::RateLimited, fast, Some(Duration::from_secs(seconds))),
+            Mode::ThrottledAtTimes(share) if chance.below(100) < share => (O::RateLimited, fast, None),
             Mode::Failing(share) if chance.below(100) < share => (O::ServerError, fast, None),
             Mode::Refusing if key == 0 => (O::BadCredential, fast, None),
             Mode::Slow(factor) => (O::Ok, ttft * factor, None),
-            Mode::Well | Mode::Failing(_) | Mode::Refusing => (O::Ok, ttft, None),
+            Mode::Well | Mode::ThrottledAtTimes(_) | Mode::Failing(_) | Mode::Refusing => (O::Ok, ttft, None),
         };
         Answer { after, outcome, retry_after, lasts: chance.below(SECOND) }
     }

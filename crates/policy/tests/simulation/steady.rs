@@ -1,4 +1,4 @@
-//! Nothing goes wrong for long: shares are kept, nobody is taken out of use, the fastest leads and stays.
+//! Nothing goes wrong for long: shares are kept, no target is ejected, the fastest leads and stays.
 
 use crate::{
     engine::{Scenario, TIMEOUTS},

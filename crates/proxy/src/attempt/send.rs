@@ -108,7 +108,7 @@ impl Attempt<'_> {
             let region = planned.target.endpoint.region.as_deref();
             let deadline = self.turn.deadlines.first_content;
             let signed = self.proxy.tokens.sign(&mut prepared.request, credential, region, deadline).await;
-            signed.map_err(|detail| AttemptError::Unsigned { detail: detail.into() })?;
+            signed.map_err(|detail| AttemptError::Unsigned { detail })?;
         }
         Ok(prepared)
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BUCKETS, middle};
-
+/// From 1 ms to 20 min, each a tenth longer than the one before.
+pub(super) const BUCKETS: usize = 150;
+const GROWTH: f64 = 1.1;
+const SHORTEST: f64 = 0.001;
 /// One has to be better than another by this much,
 const MARGIN: Duration = Duration::from_millis(20);
 /// and by one in so many parts;
@@ -12,6 +14,19 @@ const PART: u32 = 5;
 const FEW: u64 = 8;
 /// The natural logarithm of 1,000: a difference that chance makes more often than once in so many looks is none.
 const SURE: f64 = 6.907_755_278_982_137;
+
+/// The bucket of a time; shorter and longer ones than there are buckets for count in the first and the last.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
+pub(super) fn bucket(ttft: Duration) -> usize {
+    let steps = (ttft.as_secs_f64().max(SHORTEST) / SHORTEST).ln() / GROWTH.ln();
+    (steps as usize).min(BUCKETS - 1)
+}
+
+/// A bucket's geometric middle.
+pub(super) fn middle(bucket: usize) -> Duration {
+    let steps = i32::try_from(bucket).unwrap_or_default();
+    Duration::from_secs_f64(SHORTEST * GROWTH.powi(steps) * GROWTH.sqrt())
+}
 
 /// Whether one time is better than another by a fifth and by 20 ms.
 pub(in crate::health) fn is_less(fast: Duration, slow: Duration) -> bool {
@@ -38,7 +53,7 @@ impl Samples {
     }
 
     /// Whether they are better than another's by more than chance may do. Of few samples the slowest is no slow one:
-    /// were percentiles of so few compared with those of many, whoever is seldom asked would always be the faster.
+    /// were percentiles of so few compared with those of many, a target with few requests would always be the faster.
     pub(super) fn are_better(&self, other: &Self) -> bool {
         let (Some((own, upto)), Some((theirs, _))) = (self.p95(), other.p95()) else { return false };
         let few = self.total() + other.total() < FEW;

@@ -2,7 +2,11 @@
 
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use super::{Micros, Observation, OutlierDetection, TargetState, Transition};
+use super::{Observation, OutlierDetection, TargetState};
+use crate::{
+    health::Transition,
+    time::{Micros, Moment},
+};
 
 impl TargetState {
     /// An answer came to its end.
@@ -32,6 +36,6 @@ impl TargetState {
         let enough = fresh && rules.consecutive != 0 && row >= rules.consecutive;
         // A trial of an earlier ejection says nothing about the recovery from a later one.
         let retracted = seen.trial && seen.began >= self.breaker.out_since();
-        if enough || retracted { self.eject(word, rules, (now, draw)) } else { None }
+        if enough || retracted { self.eject(word, rules, Moment { now, draw }) } else { None }
     }
 }

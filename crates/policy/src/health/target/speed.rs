@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Micros, TargetState};
+use super::TargetState;
+use crate::time::Micros;
 
 impl TargetState {
     /// The time to the first token of a request.

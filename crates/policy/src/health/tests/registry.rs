@@ -1,4 +1,4 @@
-//! The states are found again, bounded in number, and dropped when nobody wants them.
+//! The states are found again, bounded in number, and dropped when they are no longer wanted.
 
 use std::{collections::BTreeSet, sync::Arc};
 

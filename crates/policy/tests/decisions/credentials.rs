@@ -1,11 +1,11 @@
-//! Which key signs, and what a target is worth whose keys are all benched.
+//! Which credential signs, and what becomes of a target without a usable one.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::ResourceId;
 use policy::{
     Credential, CredentialChoice, CredentialQuery, SkipReason,
-    health::{CredentialState, Moment, Quota},
+    health::{CredentialState, Disabling, Moment, Quota},
     select_credential,
 };
 
@@ -91,7 +91,7 @@ fn a_refused_key_is_tried_by_one_request_when_its_time_is_over_and_never_starves
 #[test]
 fn one_request_meets_one_refused_key_while_others_are_left() {
     let (_desk, keys) = desk(&[1, 1, 1]);
-    keys[..2].iter().for_each(|key| assert_eq!(key.state.disable(0, MIDDLE), Some(true)));
+    keys[..2].iter().for_each(|key| assert_eq!(key.state.disable(0, MIDDLE), Disabling::First));
     let over = 7 * MINUTE;
     let mut tried = Vec::new();
     let mut names = Vec::new();

@@ -1,11 +1,11 @@
-//! What one request asks of routing, and the circumstances in which it does.
+//! What routing knows of a request, and the circumstances of the decision.
 
 use std::cell::OnceCell;
 
 use domain::Timestamp;
 use wire::{RequestFacts, Shape};
 
-use crate::{Facts, auth::Caller, health::Micros};
+use crate::{auth::Caller, random, rules::Facts, time::Micros};
 
 /// One request, as routing sees it.
 pub struct RoutingContext<'a> {
@@ -23,7 +23,7 @@ pub struct RoutingContext<'a> {
     pub feature: Option<&'a str>,
     /// `x-portcullis-session`.
     pub session: Option<&'a str>,
-    /// Where the proxy stands.
+    /// The proxy's region.
     pub region: Option<&'a str>,
     /// Reads the body whole; called at most once, and only where a route asks for what it finds.
     pub shape: &'a dyn Fn() -> Shape,
@@ -84,11 +84,8 @@ impl RoutingContext<'_> {
         facts
     }
 
-    /// The next evenly drawn number; a mixing of one draw is as good as many (splitmix64).
+    /// One of many evenly drawn numbers, by its number.
     pub(super) const fn draw(&self, number: u64) -> u64 {
-        let mut mixed = self.draw.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        random::nth(self.draw, number)
     }
 }

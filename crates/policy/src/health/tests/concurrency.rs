@@ -1,4 +1,4 @@
-//! Waiting for a place: handed over in order, to nobody who left, and lost to nobody.
+//! Waiting for a slot: slots are handed over in order, never to a waiter that left, and none is lost.
 
 use std::{
     sync::{

@@ -1,34 +1,39 @@
-//! Whether a target can be used for a request at this moment: its health, its keys, what it can do.
+//! Whether a target can be used for a request at this moment: its health, its credentials, what it can do.
 
 use std::sync::Arc;
 
 use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
 
-use super::{PlannedTarget, RoutingContext, SelectionReason, SkipReason, SkippedTarget};
+use super::{
+    RoutingContext,
+    planned::PlannedTarget,
+    reason::{SelectionReason, SkipReason, SkippedTarget},
+};
 use crate::{
     credential_selection,
-    health::{BreakerState, Micros, TRIAL_TIMEOUT, TargetState},
+    health::BreakerState,
     route::{Member, Tier},
-    snapshot::Target,
+    target::Target,
+    time::{Micros, TRIAL_TIMEOUT},
 };
 
-/// How a target stands.
+/// How a target may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eligibility {
     /// In use.
     Open,
     /// Out of use, and used all the same.
     Panic,
-    /// Just back, and above its share.
+    /// Warming up after its recovery, and above its share.
     Warming,
-    /// Its trial is due.
+    /// Its half-open trial is due.
     Trial,
     /// At its limit.
     Busy,
 }
 
 impl Eligibility {
-    /// What it says in place of the strategy.
+    /// The reason that it gives in place of the strategy's.
     pub(super) const fn reason(self) -> Option<SelectionReason> {
         match self {
             Self::Open => None,
@@ -55,8 +60,8 @@ impl Eligibility {
 /// A member that can be used.
 pub(super) struct Candidate<'a> {
     pub(super) target: &'a Arc<Target>,
-    pub(super) standing: Eligibility,
-    /// Where that puts it among the others of its tier; set when they are ordered.
+    pub(super) eligibility: Eligibility,
+    /// Its rank among the candidates of its tier; set when they are ordered.
     pub(super) rank: u8,
     pub(super) reason: SelectionReason,
     pub(super) weight: u32,
@@ -66,41 +71,50 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
+    /// Sets the strategy's reason, unless the candidate is the successor of a model that is out of service.
+    pub(super) fn set_reason(&mut self, reason: SelectionReason) {
+        if self.reason != SelectionReason::Successor {
+            self.reason = reason;
+        }
+    }
+
     pub(super) fn planned(self, tier: usize) -> PlannedTarget {
-        let reason = self.standing.reason().unwrap_or(self.reason);
+        let reason = self.eligibility.reason().unwrap_or(self.reason);
         let (target, concurrent) = (Arc::clone(self.target), self.concurrent);
         PlannedTarget { target, reason, tier, concurrent, accept: None }
     }
 }
 
-/// What is taken that would be passed over at other times.
+/// What is used that would be skipped at other times.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Relaxations {
     /// Targets that are out of use and still answer at times.
     pub(super) panic: bool,
-    /// Targets whose keys have spent what they may, by a count that may be wrong.
+    /// Targets of which all credentials are exhausted, by a count that may be wrong.
     pub(super) desperate: bool,
 }
 
 /// Whether so few of a pool's targets are in use that those that still answer at times are used as well: of those that
-/// can do what the request uses. One without a usable key is in use by nobody.
-pub(super) fn panics<'a>(
+/// can do what the request uses. One without a usable credential does not count as in use.
+pub(super) fn in_panic_mode<'a>(
     pool: impl Iterator<Item = (&'a Arc<Target>, &'a Require)> + Clone,
     threshold: Share,
-    asking: &RoutingContext<'_>,
+    context: &RoutingContext<'_>,
 ) -> bool {
-    let pool = pool.map(|(target, require)| (in_place(target, asking), require));
+    let pool = pool.map(|(target, require)| (effective_target(target, context), require));
     let is_open = |target: &Target| {
-        matches!(target.state.admission(asking.now), BreakerState::Open | BreakerState::Warming { .. })
+        matches!(target.state.admission(context.now), BreakerState::Open | BreakerState::Warming { .. })
     };
     // Nearly always all is well, or of what is out nothing answers: then nothing else has to be looked at.
     if pool.clone().all(|(target, _)| is_open(target) || target.state.is_dead()) {
         return false;
     }
     let (mut all, mut used) = (0_u64, 0_u64);
-    for (target, _) in pool.filter(|(target, require)| competent(&target.spec, require, asking).is_ok()) {
+    for (target, _) in
+        pool.filter(|(target, require)| check_capabilities(&target.spec, require, context).is_ok())
+    {
         let has_key =
-            || credential_selection::any(&target.endpoint.credentials, asking.tokens(), asking.now).is_ok();
+            || credential_selection::any(&target.endpoint.credentials, context.tokens(), context.now).is_ok();
         all += 1;
         used += u64::from(is_open(target) && has_key());
     }
@@ -108,59 +122,68 @@ pub(super) fn panics<'a>(
 }
 
 /// A target, or what stands in for it.
-pub(super) fn in_place<'a>(target: &'a Arc<Target>, asking: &RoutingContext<'_>) -> &'a Arc<Target> {
-    target.in_place(asking.at).unwrap_or(target)
+pub(super) fn effective_target<'a>(target: &'a Arc<Target>, context: &RoutingContext<'_>) -> &'a Arc<Target> {
+    target.in_place(context.at).unwrap_or(target)
 }
 
 /// A member as a candidate.
 pub(super) fn candidate<'a>(
     tier: &'a Tier,
-    (index, member): (usize, &'a Member),
-    asking: &RoutingContext<'_>,
-    mood: Relaxations,
+    index: usize,
+    member: &'a Member,
+    context: &RoutingContext<'_>,
+    relaxations: Relaxations,
 ) -> Result<Candidate<'a>, SkippedTarget> {
-    let target = in_place(&member.target, asking);
+    let target = effective_target(&member.target, context);
     let passed = |why| SkippedTarget { model: member.target.model.clone(), why };
     // What it can never do comes first: to wait for its return would be in vain.
-    competent(&target.spec, &tier.require, asking).map_err(passed)?;
-    let standing = standing(target, member.concurrent, asking, mood).map_err(passed)?;
+    check_capabilities(&target.spec, &tier.require, context).map_err(passed)?;
+    let eligibility = assess(target, member.concurrent, context, relaxations).map_err(passed)?;
     let reason =
         if Arc::ptr_eq(target, &member.target) { SelectionReason::Next } else { SelectionReason::Successor };
     let Member { weight, concurrent, .. } = *member;
-    Ok(Candidate { target, standing, rank: 0, reason, weight, concurrent, index })
+    Ok(Candidate { target, eligibility, rank: 0, reason, weight, concurrent, index })
 }
 
-/// How a target stands.
-pub(super) fn standing(
+/// How a target may be used.
+///
+/// # Errors
+/// Why it may not.
+pub(super) fn assess(
     target: &Target,
     concurrent: Option<u32>,
-    asking: &RoutingContext<'_>,
-    mood: Relaxations,
+    context: &RoutingContext<'_>,
+    relaxations: Relaxations,
 ) -> Result<Eligibility, SkipReason> {
     let state = &target.state;
-    let standing = match state.admission(asking.now) {
+    let eligibility = match state.admission(context.now) {
         BreakerState::Open => Eligibility::Open,
-        BreakerState::Warming { share } if share.hit(asking.draw(u64::MAX)) => Eligibility::Open,
+        BreakerState::Warming { share } if share.hit(context.draw(u64::MAX)) => Eligibility::Open,
         BreakerState::Warming { .. } => Eligibility::Warming,
-        BreakerState::Ejected { .. } | BreakerState::HalfOpen if mood.panic && !state.is_dead() => {
+        BreakerState::Ejected { .. } | BreakerState::HalfOpen if relaxations.panic && !state.is_dead() => {
             Eligibility::Panic
         }
-        BreakerState::HalfOpen if state.trial_waits(asking.now) => Eligibility::Trial,
+        BreakerState::HalfOpen if state.trial_waits(context.now) => Eligibility::Trial,
         BreakerState::HalfOpen => return Err(SkipReason::OnTrial),
         BreakerState::Ejected { left, .. } => return Err(SkipReason::Ejected { left }),
     };
-    match credential_selection::any(&target.endpoint.credentials, asking.tokens(), asking.now) {
-        Err(SkipReason::NoUsableCredential { perhaps: true, .. }) if mood.desperate => {}
+    match credential_selection::any(&target.endpoint.credentials, context.tokens(), context.now) {
+        Err(SkipReason::NoUsableCredential { perhaps: true, .. }) if relaxations.desperate => {}
         usable => usable?,
     }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);
-    let healthy = matches!(standing, Eligibility::Open | Eligibility::Warming);
-    Ok(if busy && healthy { Eligibility::Busy } else { standing })
+    let healthy = matches!(eligibility, Eligibility::Open | Eligibility::Warming);
+    Ok(if busy && healthy { Eligibility::Busy } else { eligibility })
 }
 
-/// The same when its turn has come: time has passed, and others have tried.
-pub(super) fn still(state: &TargetState, reason: SelectionReason, now: Micros) -> Result<bool, SkipReason> {
-    let panic = || reason == SelectionReason::Panic && !state.is_dead();
+/// Whether a planned target may still be used when its turn comes, and whether this attempt is its half-open trial: then
+/// its outcome has to be reported as that of one.
+///
+/// # Errors
+/// Why it may not be used any more.
+pub fn recheck(planned: &PlannedTarget, now: Micros) -> Result<bool, SkipReason> {
+    let state = &planned.target.state;
+    let panic = || planned.reason == SelectionReason::Panic && !state.is_dead();
     match state.admission(now) {
         BreakerState::Open | BreakerState::Warming { .. } => Ok(false),
         BreakerState::HalfOpen if state.take_trial(TRIAL_TIMEOUT, now) => Ok(true),
@@ -171,18 +194,22 @@ pub(super) fn still(state: &TargetState, reason: SelectionReason, now: Micros) -
 }
 
 /// Whether a model can do what a request uses.
-fn competent(model: &ModelSpec, require: &Require, asking: &RoutingContext<'_>) -> Result<(), SkipReason> {
-    if let (Some(ContextNeed::Fits), Some(context)) = (require.context, model.context) {
-        let needed = asking.tokens();
-        if needed > context {
-            return Err(SkipReason::TooSmall { needed, context });
+fn check_capabilities(
+    model: &ModelSpec,
+    require: &Require,
+    context: &RoutingContext<'_>,
+) -> Result<(), SkipReason> {
+    if let (Some(ContextNeed::Fits), Some(size)) = (require.context, model.context) {
+        let needed = context.tokens();
+        if needed > size {
+            return Err(SkipReason::TooSmall { needed, context: size });
         }
     }
     let Some(need) = require.capabilities else { return Ok(()) };
-    let (facts, able) = (asking.facts, model.capabilities);
+    let (facts, able) = (context.facts, model.capabilities);
     let lacks = |able: Option<bool>| able == Some(false) || (need == CapabilityNeed::Known && able.is_none());
     // The whole body is only read for what the model may not be able to do.
-    let shape = || asking.shape();
+    let shape = || context.shape();
     let thinks = || shape().reasoning_effort.is_some_and(|effort| effort != "none");
     let missing = [
         (lacks(able.vision) && facts.images > 0, "images"),

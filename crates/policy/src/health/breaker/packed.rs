@@ -1,44 +1,44 @@
 //! All that a breaker is at one moment, in one word, so that every transition is one swap with one winner.
 
-use super::Micros;
+use super::epoch::{EPOCH_BITS, is_before};
+use crate::time::Micros;
 
 const MILLI: Micros = 1_000;
 const AT_BITS: u32 = 40;
-const EPOCH_BITS: u32 = 16;
 const TIMES_BITS: u32 = 5;
 
 /// Most ejections in a row that are told apart; the longest ejection is reached before.
-pub(super) const MAX_TIMES: u8 = (1 << TIMES_BITS) - 1;
+pub(in crate::health) const MAX_TIMES: u8 = (1 << TIMES_BITS) - 1;
 
 /// Where a breaker stands, as far as it is not a matter of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(in crate::health) enum Phase {
     /// In service since `at`.
     Closed,
     /// Out of service until `at`; from then on waiting for a trial.
     Ejected,
     /// A trial may be taken until `at`.
     Permitted,
-    /// A trial is under way; nobody waits for it after `at`.
+    /// A trial is under way; after `at` it is no longer waited for.
     Trying,
 }
 
 /// One moment of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PackedState {
-    pub(super) phase: Phase,
+pub(in crate::health) struct PackedState {
+    pub(in crate::health) phase: Phase,
     /// In ms of the process's clock; 40 bits are 34 years.
-    pub(super) at: u64,
+    pub(in crate::health) at: u64,
     /// Which ejection this is or was, counted over all replicas; 0: never ejected.
-    pub(super) epoch: u16,
+    pub(in crate::health) epoch: u16,
     /// Ejections in a row.
-    pub(super) times: u8,
+    pub(in crate::health) times: u8,
     /// Nothing had succeeded when it was ejected.
-    pub(super) dead: bool,
+    pub(in crate::health) dead: bool,
 }
 
 impl PackedState {
-    pub(super) fn unpack(bits: u64) -> Self {
+    pub(in crate::health) fn unpack(bits: u64) -> Self {
         let field = |shift: u32, width: u32| (bits >> shift) & ((1 << width) - 1);
         let phase = match field(62, 2) {
             0 => Phase::Closed,
@@ -55,7 +55,7 @@ impl PackedState {
         }
     }
 
-    pub(super) fn pack(self) -> u64 {
+    pub(in crate::health) fn pack(self) -> u64 {
         let phase: u64 = match self.phase {
             Phase::Closed => 0,
             Phase::Ejected => 1,
@@ -68,41 +68,41 @@ impl PackedState {
     }
 
     /// `at` in µs.
-    pub(super) const fn at(self) -> Micros {
+    pub(in crate::health) const fn at(self) -> Micros {
         self.at * MILLI
     }
 
     /// Time left until `at`.
-    pub(super) const fn left(self, now: Micros) -> Micros {
+    pub(in crate::health) const fn left(self, now: Micros) -> Micros {
         self.at().saturating_sub(now)
     }
 
-    pub(super) fn is_closed(self) -> bool {
+    pub(in crate::health) fn is_closed(self) -> bool {
         self.phase == Phase::Closed
     }
 
     /// Out of service with time left.
-    pub(super) fn is_waiting(self, now: Micros) -> bool {
+    pub(in crate::health) fn is_waiting(self, now: Micros) -> bool {
         self.phase == Phase::Ejected && self.left(now) > 0
     }
 
     /// Out of service, its time is over, and there is neither a permit nor a trial.
-    pub(super) fn wants_trial(self, now: Micros) -> bool {
+    pub(in crate::health) fn wants_trial(self, now: Micros) -> bool {
         !self.is_closed() && self.left(now) == 0
     }
 
     /// A trial waits to be taken.
-    pub(super) fn is_permitted(self, now: Micros) -> bool {
+    pub(in crate::health) fn is_permitted(self, now: Micros) -> bool {
         self.phase == Phase::Permitted && self.left(now) > 0
     }
 
     /// Whether an ejection of this number came after this one; numbers go round, but for that of none.
-    pub(super) const fn is_before(self, epoch: u16) -> bool {
+    pub(in crate::health) const fn is_before(self, epoch: u16) -> bool {
         is_before(self.epoch, epoch)
     }
 
     /// The number of the next ejection; 0 stays the number of none.
-    pub(super) const fn next_epoch(self) -> u16 {
+    pub(in crate::health) const fn next_epoch(self) -> u16 {
         match self.epoch.wrapping_add(1) {
             0 => 1,
             next => next,
@@ -110,22 +110,13 @@ impl PackedState {
     }
 }
 
-/// Whether the second of two ejections came after the first; 0 is the number of none.
-pub(super) const fn is_before(first: u16, second: u16) -> bool {
-    match (first, second) {
-        (_, 0) => false,
-        (0, _) => true,
-        _ => first != second && second.wrapping_sub(first) < 1 << (EPOCH_BITS - 1),
-    }
-}
-
 /// A moment in the unit of [`PackedState::at`], never earlier than it is.
-pub(super) const fn no_earlier(moment: Micros) -> u64 {
+pub(in crate::health) const fn no_earlier(moment: Micros) -> u64 {
     moment.div_ceil(MILLI)
 }
 
 /// A moment in the unit of [`PackedState::at`], never later than it is.
-pub(super) const fn no_later(moment: Micros) -> u64 {
+pub(in crate::health) const fn no_later(moment: Micros) -> u64 {
     moment / MILLI
 }
 
