@@ -5,7 +5,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
     Api, Dialect, Edits,
-    canonical::{LossReport, SignatureMac, TargetFacts},
+    canonical::{LossReport, SignatureMac, SamplingSupport, TargetFacts},
     codec,
     json::Json,
     scan::PathParamsRef,
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     for to in Dialect::ALL {
         let provider = codec(to);
         let quirks = &wire::Quirks::NONE;
-        let facts = TargetFacts { model: "upstream", max_output: None, sampling: None, quirks };
+        let facts = TargetFacts { model: "upstream", max_output: None, sampling: SamplingSupport::Unknown, quirks };
         for lenient in [false, true] {
             if let Ok(encoded) = provider.encode_call(&call, &facts, LossReport::new(from, to, lenient)) {
                 assert!(Json::parse(&encoded.body).is_ok(), "{from:?} to {to:?} is JSON");

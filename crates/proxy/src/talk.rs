@@ -130,7 +130,7 @@ fn translate(
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
-        sampling: target.spec.capabilities.sampling_fields,
+        sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &target.endpoint.row.quirks,
     };
     let losses = LossReport::new(client.name(), provider.name(), ask.options.lenient);

@@ -12,11 +12,17 @@ mod encode;
 mod event;
 mod field;
 pub(crate) mod ids;
+mod number_field;
 pub(crate) mod pairs;
 mod part;
 mod reply;
 pub(crate) mod serial;
 mod signature;
+
+pub(crate) use self::{
+    event::{CallIndex, ToolCallRef},
+    number_field::NumberField,
+};
 
 use std::borrow::Cow;
 
@@ -25,7 +31,7 @@ pub use self::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
-    encode::{Encoded, LossReport, Malformed, TargetFacts, Unsupported},
+    encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
     field::Field,
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},

@@ -20,7 +20,8 @@ use wire::{
     Dialect::{self, Anthropic},
     Edits,
     canonical::{
-        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role, Show,
+        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role,
+        SamplingSupport, Show,
     },
     codec,
     codec::DialectCodec as _,
@@ -42,7 +43,7 @@ fn value(name: &str) -> Value {
 
 fn again(body: &str, sampling: Option<bool>) -> Result<(Value, Vec<String>), String> {
     let mut target = target("claude-x");
-    target.sampling = sampling;
+    target.sampling = sampling.into();
     translated((Anthropic, PathParamsRef::default(), body), Anthropic, &target, false)
 }
 
@@ -105,7 +106,7 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     let mut call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
-    target.sampling = Some(true);
+    target.sampling = SamplingSupport::Supported;
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2023-06-01"));
     call.sampling.temperature = None;
     call.sampling.top_p = None;
@@ -117,7 +118,7 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     );
     let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
     call.sampling.temperature = Some(Json::parse(b"1").unwrap());
-    target.sampling = None;
+    target.sampling = SamplingSupport::Unknown;
     let encoded = codec(Anthropic).encode_call(&call, &target, losses).unwrap();
     assert_eq!(encoded.dropped, ["temperature"], "the default says nothing and is only told");
 }

@@ -256,13 +256,13 @@ fn tools_are_chosen_as_the_dialect_can() {
 
 #[test]
 fn thinking_is_asked_for_in_the_models_words() {
-    let ask = |client, sampling, effort, budget, limit| {
+    let ask = |client, sampling: Option<bool>, effort, budget, limit| {
         let mut call = limited(vec![Turn::new(Role::User, vec![Part::text("a")])]);
         call.max_output = Some(limit);
         call.reasoning.effort = effort;
         call.reasoning.budget = budget;
         let mut target = target("m");
-        target.sampling = sampling;
+        target.sampling = sampling.into();
         let encoded = codec(Anthropic).encode_call(&call, &target, LossReport::new(client, Anthropic, false));
         encoded.map(|encoded| {
             let body: Value = serde_json::from_slice(&encoded.body).unwrap();

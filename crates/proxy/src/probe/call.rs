@@ -41,7 +41,7 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
-        sampling: target.spec.capabilities.sampling_fields,
+        sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &endpoint.row.quirks,
     };
     let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;

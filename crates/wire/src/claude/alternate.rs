@@ -84,7 +84,7 @@ pub(crate) fn is_sayable(part: &Part<'_>) -> bool {
 
 /// Whether Claude can think in what comes next: while tools run, only where its last turn begins with thoughts that it
 /// sealed (DIALECTS §1.5, "sending it back").
-pub(crate) fn thoughts_go_on(messages: &[Message<'_, '_>]) -> bool {
+pub(crate) fn can_continue_thinking(messages: &[Message<'_, '_>]) -> bool {
     let is_result = |said: &Said<'_, '_>| matches!(said.part.kind, PartKind::ToolResult(_));
     let in_loop = messages.last().is_some_and(|last| !last.assistant && last.parts.iter().any(is_result));
     let last = messages.iter().rev().find(|message| message.assistant).filter(|_| in_loop);

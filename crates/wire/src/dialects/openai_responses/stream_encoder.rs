@@ -2,18 +2,18 @@
 
 mod items;
 
+use crate::{
+    canonical::{Event, Finish, PartKind, Signature, ToolCallRef},
+    codec::{Envelope, StreamEncoder},
+    json::out::{self, ObjectOut},
+    openai::finish::FILTERED,
+    sse::MAX_EVENT,
+};
 use domain::Usage;
 
 use super::{
     encode_response::item_status,
     object::{Item, State, response, sealed},
-};
-use crate::{
-    canonical::{Event, Finish, PartKind, Signature},
-    codec::{Envelope, StreamEncoder},
-    json::out::{self, ObjectOut},
-    openai::finish::FILTERED,
-    sse::MAX_EVENT,
 };
 
 /// Most bytes of an answer that are kept to be repeated: more than any model's longest output.
@@ -139,7 +139,8 @@ impl StreamEncoder for Encoder {
             Event::Redacted { choice: 0, signature } => self.seal(signature, true, out),
             Event::CallStart { choice: 0, call, id, name, signature } => {
                 let at = self.items.len();
-                let item = Item::call(&self.envelope, at, (id, name), signature.as_ref(), false);
+                let begun = ToolCallRef { id, name, signature: signature.as_ref() };
+                let item = Item::call(&self.envelope, at, begun, false);
                 self.add(item, Some(*call), out);
             }
             Event::CallArguments { choice: 0, call, fragment } => self.arguments(*call, fragment, out),
