@@ -125,7 +125,7 @@ fn translate(
     let prepared = client.prepare(&ask.body);
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
-        .decode_call(ask.in_path.borrowed(), body, &*seal)
+        .decode_request(ask.in_path.borrowed(), body, &*seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
     let facts = TargetFacts {
         model: &target.upstream,
@@ -137,7 +137,7 @@ fn translate(
     let envelope = envelope(ask, target, (client, &call), seal, request);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(ask, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
-    let encoded = provider.encode_call(&call, &facts, losses).map_err(EncodeError::Field)?;
+    let encoded = provider.encode_request(&call, &facts, losses).map_err(EncodeError::Field)?;
     let talk = ResponseCodec::Translated(Box::new(Translated { provider, client, envelope, hide_logprobs }));
     let version = provider.api_version(&call, &facts);
     Ok(EncodedRequest { body: Bytes::from(encoded.body), talk, dropped: encoded.dropped, version })
@@ -155,7 +155,7 @@ fn with_logprobs(
     let codec = wire::codec(dialect);
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = codec.prepare(&ask.body);
-    let call = codec.decode_call(ask.in_path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
+    let call = codec.decode_request(ask.in_path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
     if call.sampling.logprobs {
         return None;
     }
@@ -260,13 +260,14 @@ impl ResponseCodec {
                 }));
             }
         };
-        let read = Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_reply(json));
+        let read =
+            Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_response(json));
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translated(talk) if talk.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
             }
             let body = match self {
-                Self::Translated(talk) => Bytes::from(talk.client.encode_reply(&reply, &talk.envelope)),
+                Self::Translated(talk) => Bytes::from(talk.client.encode_response(&reply, &talk.envelope)),
                 _ => body.clone(),
             };
             DecodedResponse { body, usage: reply.usage, blocked: reply.blocked() }

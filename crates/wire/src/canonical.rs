@@ -4,10 +4,9 @@
 //! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
 
 mod call;
-pub(crate) mod carried;
-pub mod carry;
 pub(crate) mod content;
 pub(crate) mod data_uri;
+pub(crate) mod embedded;
 mod encode;
 mod event;
 mod field;
@@ -18,6 +17,7 @@ mod part;
 mod reply;
 pub(crate) mod serial;
 mod signature;
+pub mod signed_id;
 
 pub(crate) use self::{
     event::{CallIndex, ToolCallRef},

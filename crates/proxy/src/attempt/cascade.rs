@@ -128,7 +128,7 @@ impl Stream<'_> {
         loop {
             let seen = tap.seen();
             if let Some(error) = &seen.error {
-                return Err(opening::error_inside(talk.provider().class_of(error), error.clone()));
+                return Err(opening::error_inside(talk.provider().classify_error(error), error.clone()));
             }
             let done = seen.done;
             if done && seen.usage.is_some() {

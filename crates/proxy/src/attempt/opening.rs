@@ -146,7 +146,7 @@ async fn open_stream(
         let ended = !start.more(meter).await?;
         let seen = start.tap.seen();
         if let (Some(error), false) = (&seen.error, seen.content) {
-            return Err(error_inside(talk.provider().class_of(error), error.clone()));
+            return Err(error_inside(talk.provider().classify_error(error), error.clone()));
         }
         if seen.content || seen.done || start.bytes > MAX_OPENING {
             let blocked = match sends_on.filter(|_| seen.blocked) {
@@ -310,7 +310,7 @@ fn judge_openai(body: &Bytes, api: Api, meter: &mut Meter) -> Result<(), Attempt
     // An error's length is no measure of output.
     meter.observe(None, 0);
     let said = wire::provider_error(body).ok_or_else(|| protocol("neither an answer nor an error"))?;
-    Err(error_inside(wire::codec(Dialect::OpenAiChat).class_of(&said), said))
+    Err(error_inside(wire::codec(Dialect::OpenAiChat).classify_error(&said), said))
 }
 
 /// A refusal with what the provider said of it.

@@ -44,7 +44,7 @@ pub(super) fn ask(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmReques
         sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &endpoint.row.quirks,
     };
-    let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
+    let encoded = codec.encode_request(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
     let in_path = in_path(codec, &target.upstream);
     let api = Api::of(dialect);

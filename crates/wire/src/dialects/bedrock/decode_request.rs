@@ -52,7 +52,7 @@ fn find(reader: &mut Reader<'_>, path: &[&str], span: &mut Option<Range<usize>>)
 }
 
 /// Reads a call whose body was prepared.
-pub(super) fn decode_call<'a>(
+pub(super) fn decode_request<'a>(
     path: PathParamsRef<'a>,
     body: Json<'a>,
     seal: &dyn SignatureMac,

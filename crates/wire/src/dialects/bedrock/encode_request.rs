@@ -21,9 +21,9 @@ pub(super) fn encode(
     facts: &TargetFacts<'_>,
     mut losses: LossReport,
 ) -> Result<Encoded, Unsupported> {
-    let maker = ModelVendor::of(facts.model);
-    let caches = maker != ModelVendor::Other || losses.client() == Dialect::Bedrock;
-    let target = Target { maker, facts, caches };
+    let vendor = ModelVendor::of(facts.model);
+    let caches = vendor != ModelVendor::Other || losses.client() == Dialect::Bedrock;
+    let target = Target { vendor, facts, caches };
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| {
         system(call, &target, &mut losses, o)?;

@@ -3,7 +3,7 @@
 use crate::{
     canonical::{
         Event, Finish, ToolCallRef,
-        carried::{PendingSignatures, SignedPart},
+        embedded::{PendingSignatures, SignedPart},
         serial::Serial,
     },
     codec::{Envelope, StreamEncoder},

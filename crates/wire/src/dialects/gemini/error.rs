@@ -68,7 +68,7 @@ fn read(error: &Value, http: u16) -> (ErrorClass, ProviderError) {
 }
 
 /// Whose fault an error is that stood inside a stream.
-pub(super) fn class_of(said: &ProviderError) -> ErrorClass {
+pub(super) fn classify_error(said: &ProviderError) -> ErrorClass {
     let code = said.code.as_deref();
     let number = code.and_then(|code| code.parse().ok()).unwrap_or_default();
     class(said.kind.as_deref().unwrap_or_default(), number, code, &said.message, &[])

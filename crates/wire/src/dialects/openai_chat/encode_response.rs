@@ -5,7 +5,7 @@ use domain::Usage;
 use crate::{
     canonical::{
         Choice, Finish, PartKind, Reply, ToolCall,
-        carried::{PendingSignatures, SignedPart},
+        embedded::{PendingSignatures, SignedPart},
     },
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},

@@ -3,7 +3,7 @@
 use crate::{
     canonical::{
         CallIndex, Event, Finish, PartKind, ToolCallRef,
-        carried::{PendingSignatures, SignedPart},
+        embedded::{PendingSignatures, SignedPart},
     },
     codec::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},

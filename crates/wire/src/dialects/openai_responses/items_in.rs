@@ -3,7 +3,7 @@
 use crate::{
     canonical::{
         Document, Extra, Family, Image, Malformed, Media, Part, PartKind, Role, Signature, SignatureMac,
-        Text, ToolCall, ToolResult, Turn, carry, data_uri::media, shortened,
+        Text, ToolCall, ToolResult, Turn, data_uri::media, shortened, signed_id,
     },
     json::Json,
     openai::part::cache_in,
@@ -119,7 +119,7 @@ impl<'a, 's> Items<'a, 's> {
         let text = joined(texts);
         let kind = match sealed {
             None => PartKind::Reasoning { text, signature: None },
-            Some(sealed) => match carry::open(&sealed, self.seal) {
+            Some(sealed) => match signed_id::extract_signature(&sealed, self.seal) {
                 (REDACTED, Some(signature)) => PartKind::RedactedReasoning(signature),
                 (THOUGHTS, Some(signature)) => PartKind::Reasoning { text, signature: Some(signature) },
                 _ => {
@@ -169,7 +169,7 @@ impl<'a, 's> Items<'a, 's> {
 
     /// An id without the seal of another family that the gateway hid in it.
     fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
-        let (own, signature) = carry::open(&id, self.seal);
+        let (own, signature) = signed_id::extract_signature(&id, self.seal);
         let len = own.len();
         (shortened(id, len), signature)
     }

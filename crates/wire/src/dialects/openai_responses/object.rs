@@ -1,7 +1,7 @@
 //! The response object and its items, as plain answers and the events of streams write them.
 
 use crate::{
-    canonical::{Call, Family, Finish, Logprob, Signature, ToolCallRef, carry},
+    canonical::{Call, Family, Finish, Logprob, Signature, ToolCallRef, signed_id},
     codec::Envelope,
     json::{
         Json,
@@ -43,7 +43,7 @@ impl Item {
     pub(super) fn call(envelope: &Envelope, at: usize, call: ToolCallRef<'_>, custom: bool) -> Self {
         let call_id = if call.id.is_empty() { minted("call", envelope, at) } else { call.id.to_owned() };
         let call_id = match call.signature {
-            Some(signature) => carry::carry(&call_id, signature, &*envelope.seal),
+            Some(signature) => signed_id::embed_signature(&call_id, signature, &*envelope.seal),
             None => call_id,
         };
         let id = minted(if custom { "ctc" } else { "fc" }, envelope, at);
@@ -128,7 +128,7 @@ pub(super) fn sealed(signature: &Signature<'_>, redacted: bool, envelope: &Envel
         return Some(signature.text.to_string());
     }
     let kind = if redacted { items_in::REDACTED } else { items_in::THOUGHTS };
-    Some(carry::carry(kind, signature, &*envelope.seal)).filter(|carried| carried != kind)
+    Some(signed_id::embed_signature(kind, signature, &*envelope.seal)).filter(|carried| carried != kind)
 }
 
 fn minted(kind: &str, envelope: &Envelope, at: usize) -> String {

@@ -48,7 +48,7 @@ pub(super) fn write(
             }
         });
     }
-    if target.maker == ModelVendor::Anthropic && call.sampling.stop.len() > 1 {
+    if target.vendor == ModelVendor::Anthropic && call.sampling.stop.len() > 1 {
         // Which one it was is told only to who asks (DIALECTS §7.14).
         o.array("additionalModelResponseFieldPaths", |a| a.text("/stop_sequence"));
     }
@@ -114,7 +114,7 @@ fn sampling(
 ) -> Result<(), Unsupported> {
     match call.sampling.top_k {
         Some(value)
-            if target.maker == ModelVendor::Anthropic
+            if target.vendor == ModelVendor::Anthropic
                 && target.facts.sampling != SamplingSupport::Unsupported =>
         {
             additional.put("top_k", value);
@@ -201,7 +201,7 @@ fn one_at_a_time(
         return Ok(false);
     }
     let mode = call.tool_choice.as_ref().map_or(&ToolMode::Auto, |ToolChoice { mode, .. }| mode);
-    if target.maker != ModelVendor::Anthropic {
+    if target.vendor != ModelVendor::Anthropic {
         losses.field(Field::ParallelTools)?;
         return Ok(false);
     }
@@ -273,7 +273,7 @@ fn reasoning(
     losses: &mut LossReport,
     additional: &mut Additional,
 ) -> Result<Option<Effort>, Unsupported> {
-    match target.maker {
+    match target.vendor {
         ModelVendor::Anthropic => {
             let limit = call.max_output.or(target.facts.max_output).unwrap_or(u64::MAX);
             let context = ThinkingContext { sampling: target.facts.sampling, limit, continues };

@@ -25,7 +25,7 @@ impl ModelVendor {
 
 /// What the writers of all parts share.
 pub(super) struct Target<'t> {
-    pub(super) maker: ModelVendor,
+    pub(super) vendor: ModelVendor,
     pub(super) facts: &'t TargetFacts<'t>,
     /// Whether cache marks are written: models that know none refuse them, unless the client knows better.
     pub(super) caches: bool,

@@ -55,7 +55,7 @@ pub fn translated(
 ) -> Result<(serde_json::Value, Vec<String>), String> {
     let body = codec(client).prepare(&Bytes::copy_from_slice(body.as_bytes()));
     let json = Json::parse(&body).unwrap();
-    let call = codec(client).decode_call(path, json, &Sum).map_err(|error| error.to_string())?;
+    let call = codec(client).decode_request(path, json, &Sum).map_err(|error| error.to_string())?;
     calls::written(&call, client, (server, target), lenient)
 }
 

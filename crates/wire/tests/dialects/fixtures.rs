@@ -1,7 +1,5 @@
 //! Ratchet: every row of the provider table has fixtures, and the crate reads all of them, cut anywhere.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may fail the test")]
-
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use bytes::Bytes;
@@ -184,11 +182,11 @@ fn a_provider_is_added_by_one_row() {
     // A client of another dialect reaches it, in its own older words.
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     let client = codec(Dialect::Anthropic);
-    let call = client.decode_call(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
+    let call = client.decode_request(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
     let facts =
         TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &row.quirks };
     let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, false);
-    let encoded = codec(speaks.dialect).encode_call(&call, &facts, losses).unwrap();
+    let encoded = codec(speaks.dialect).encode_request(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&"model-1".into(), &9.into()));
     assert_eq!(sent["messages"][0]["content"], "hi");
@@ -214,7 +212,7 @@ fn every_row_is_read_in_its_own_dialect() {
         let facts = dialect.scan(Api::of(name), path, &fixture(kind, "request.json"));
         assert!(facts.unwrap_or_else(|error| panic!("{kind}: {error}")).stream, "{kind}");
         let answer = fixture(kind, "response.json");
-        let reply = dialect.decode_reply(Json::parse(&answer).unwrap());
+        let reply = dialect.decode_response(Json::parse(&answer).unwrap());
         let reply = reply.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
         assert!(reply.usage.is_some_and(|usage| usage.output() > 0), "{kind}: {:?}", reply.usage);
         assert!(!reply.choices[0].parts.is_empty(), "{kind}");
