@@ -1,7 +1,7 @@
 //! The canonical call, reply and event: what the six dialects are translated into and out of.
 //!
 //! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
-//! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
+//! way. JSON that is not looked into here (arguments, schemas, unknown fields) stays the text it was.
 
 mod call;
 pub(crate) mod content;

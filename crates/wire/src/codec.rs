@@ -127,7 +127,7 @@ pub trait DialectCodec: Send + Sync {
     /// Reads a provider's error answer.
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>);
 
-    /// Whose fault an error is that stood inside a stream: no status says it.
+    /// Classifies an error inside a stream, where there is no status.
     fn classify_error(&self, said: &ProviderError) -> ErrorClass;
 
     /// Writes an error body for a client.
@@ -219,7 +219,7 @@ pub trait StreamEncoder: Send {
     fn end(&mut self, out: &mut Vec<u8>, terminal: &mut Vec<u8>);
 }
 
-/// What an answer has around it, whoever gave it.
+/// What an answer has around it, independent of the provider.
 #[derive(Clone)]
 pub struct Envelope {
     /// The gateway's request id without dashes; what ids are minted from.
@@ -230,7 +230,7 @@ pub struct Envelope {
     pub created: u64,
     /// Whether the client wants usage in the stream.
     pub stream_usage: bool,
-    /// Input tokens to say at the start of a stream whose provider tells them only at the end.
+    /// Input tokens to report at the start of a stream if the provider reports them only at the end.
     pub input_estimate: u64,
     /// What [`DialectCodec::echo`] wrote.
     pub echo: Bytes,

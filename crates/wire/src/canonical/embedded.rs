@@ -1,4 +1,4 @@
-//! Seals of a provider's thoughts inside the ids of calls, for clients whose dialect has no place for them
+//! Seals of a provider's thoughts inside the ids of calls, for clients that have no other place for them
 //! (DIALECTS §7.8).
 
 use super::{Family, Part, PartKind, Signature, Text, ToolCall, signed_id};
@@ -33,7 +33,7 @@ pub(crate) struct PendingSignatures {
     family: Option<Family>,
     /// One line each, its fields behind tabs: a letter and the seal, the item's id, the sealed text.
     lines: String,
-    /// Thoughts whose seal has not come yet.
+    /// Thoughts that have no seal yet.
     thoughts: String,
     /// They were too much.
     too_long: bool,

@@ -1,4 +1,4 @@
-//! Carrying a provider's seal through a client whose dialect has no place for it: inside the opaque id of a call.
+//! A provider's signature inside the opaque id of a call, for clients that have no other place for it.
 //!
 //! `call_abc` becomes `call_abc.pc1` + family + tag + seal, base64url; the id of the item that it stands in follows the
 //! seal behind a zero byte. The tag is keyed, so a client can pass the seal on but not make one up, and it covers the
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_can_make_or_move_one() {
+    fn one_cannot_be_forged_or_moved() {
         let id = embed_signature("call_1", &signature("seal"), &Sum(7));
         assert_eq!(extract_signature(&id, &Sum(8)), ("call_1", None));
         assert_eq!(extract_signature(&id.replace("call_1", "call_2"), &Sum(7)).1, None);

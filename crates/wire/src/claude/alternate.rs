@@ -24,7 +24,7 @@ pub(crate) type Inexpressible<'f> = dyn Fn(&Part<'_>) -> Option<String> + 'f;
 
 /// The turns behind the leading system turns, neighbours of one side joined (DIALECTS §7.1, §7.7, §7.25, §7.26).
 ///
-/// Blank text and thoughts that nobody at the target could read are left out.
+/// Blank text and thoughts that the target could not read are left out.
 pub(crate) fn alternate<'c, 'a>(
     call: &'c Call<'a>,
     losses: &mut LossReport,

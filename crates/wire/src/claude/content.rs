@@ -39,7 +39,7 @@ impl<'a> Content<'a, '_> {
         }
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(crate) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {

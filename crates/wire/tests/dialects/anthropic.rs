@@ -192,7 +192,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
         (&body["tools"], &json!("t"))
     );
     assert_eq!(encoded.dropped, ["messages[0].content[1].transformations", "metadata.x"]);
-    // A client of other words sent them by mistake or by extension: only what nobody knows travels.
+    // A client of other words sent them by mistake or by extension: only what is unknown travels.
     let strict = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
     assert!(codec(Anthropic).encode_request(&call, &target("m"), strict).is_err());
 }

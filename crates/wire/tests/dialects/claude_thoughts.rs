@@ -78,7 +78,7 @@ fn claudes_thoughts_come_back_whole_through_clients_without_a_place_for_seals() 
 }
 
 #[test]
-fn a_tool_loop_whose_thoughts_are_lost_goes_on_without_thinking() {
+fn a_tool_loop_without_its_thoughts_goes_on_without_thinking() {
     let body = thinking_loop("call_1");
     let (written, dropped) = strict(OpenAiChat, &body, Anthropic).unwrap();
     assert_eq!((&written["thinking"], dropped), (&Value::Null, vec!["reasoning_effort".to_owned()]));

@@ -23,7 +23,7 @@ fn fixture(kind: &str, name: &str) -> Bytes {
         .into()
 }
 
-/// Kinds whose own dialect is OpenAI Chat; the others have fixtures by dialect.
+/// Kinds with OpenAI Chat as their own dialect; the others have fixtures by dialect.
 fn chat_kinds() -> impl Iterator<Item = &'static str> {
     let speaks = |kind: &&str| provider_row(kind).map(|row| row.speaks[0].dialect);
     provider_kinds().filter(move |kind| speaks(kind) == Some(Dialect::OpenAiChat))

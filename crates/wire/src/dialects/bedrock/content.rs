@@ -1,4 +1,4 @@
-//! Reading content blocks of a call: objects of one member, whose name is the kind of the block.
+//! Reading content blocks of a call: objects of one member, named after the kind of the block.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 

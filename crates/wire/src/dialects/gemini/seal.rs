@@ -16,7 +16,7 @@ pub(super) struct Sealed<'a> {
     pub(super) redacted: bool,
 }
 
-/// Reads a seal out of a client's part; without `seal` it is a provider's part, whose seals are its own.
+/// Reads a seal out of a client's part; without `seal` it is a provider's part and its seals are its own.
 pub(super) fn read<'a>(text: Text<'a>, seal: Option<&dyn SignatureMac>) -> Sealed<'a> {
     // Clients write bytes in either alphabet.
     let wrapped = seal.and_then(|seal| {

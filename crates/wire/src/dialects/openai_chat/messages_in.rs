@@ -200,7 +200,7 @@ impl<'a, 's> Messages<'a, 's> {
         Ok(Document { media: Some(media), text: None, name, context: None, cite: false })
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(super) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {

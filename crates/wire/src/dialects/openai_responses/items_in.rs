@@ -17,7 +17,7 @@ pub(super) struct Items<'a, 's> {
     pub(super) extra: Vec<Extra<'a>>,
 }
 
-/// What a seal in `encrypted_content` that the gateway wrapped is on: thoughts, or thoughts that nobody can read.
+/// What a seal in `encrypted_content` that the gateway wrapped is on: thoughts, or thoughts that only the provider can read.
 pub(super) const THOUGHTS: &str = "t";
 pub(super) const REDACTED: &str = "r";
 
@@ -174,7 +174,7 @@ impl<'a, 's> Items<'a, 's> {
         (shortened(id, len), signature)
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(super) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {

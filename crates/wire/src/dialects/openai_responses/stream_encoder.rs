@@ -55,7 +55,7 @@ fn send(sequence: &mut u64, kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&m
     *sequence += 1;
 }
 
-/// Whose item an event is about.
+/// The item that an event is about.
 fn address(id: &str, at: usize, o: &mut ObjectOut<'_>) {
     o.text("item_id", id);
     o.number("output_index", at as u64);

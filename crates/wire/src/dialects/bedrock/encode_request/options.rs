@@ -157,7 +157,7 @@ fn tools(
     }
     let called = if offered.is_empty() && history { called(call) } else { Vec::new() };
     if !called.is_empty() {
-        // Calls in the history are refused without tools on offer, and nobody said what these tools take.
+        // Calls in the history are refused without tools on offer, and what these tools take is not known.
         losses.place("tools")?;
     }
     if offered.is_empty() && called.is_empty() {
@@ -357,7 +357,7 @@ fn nova(call: &Call<'_>, additional: &mut Additional) {
     });
 }
 
-/// Accounts for what is asked of models whose words nobody here knows.
+/// Reports what is asked of models for which Bedrock documents no fields.
 fn other(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {
     let asked = &call.reasoning;
     match asked.effort {

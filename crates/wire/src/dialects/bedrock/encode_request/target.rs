@@ -2,7 +2,7 @@
 
 use crate::canonical::{CacheTtl, Field, LossReport, TargetFacts};
 
-/// Whose model it is: what goes beside Bedrock's own fields differs.
+/// The model's vendor: the fields beside Bedrock's own differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ModelVendor {
     Anthropic,

@@ -185,7 +185,7 @@ pub(super) fn account(
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    // What is stored there would be a second copy that nobody asked for (DIALECTS §7.21).
+    // What is stored there would be a second copy that the client did not ask for (DIALECTS §7.21).
     o.bool("store", false);
     if call.store == Some(true) {
         losses.hint(Field::Store.name_in(losses.client()));
