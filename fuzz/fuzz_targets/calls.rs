@@ -5,7 +5,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::{
     Api, Dialect, Edits,
-    canonical::{LossReport, SignatureMac, TargetFacts},
+    canonical::{LossReport, SignatureMac, SamplingSupport, TargetFacts},
     codec,
     json::Json,
     scan::PathParamsRef,
@@ -32,13 +32,13 @@ fuzz_target!(|data: &[u8]| {
     }
     let prepared = client.prepare(&body);
     let Ok(json) = Json::parse(&prepared) else { return };
-    let Ok(call) = client.decode_call(path, json, &NoSeal) else { return };
+    let Ok(call) = client.decode_request(path, json, &NoSeal) else { return };
     for to in Dialect::ALL {
         let provider = codec(to);
         let quirks = &wire::Quirks::NONE;
-        let facts = TargetFacts { model: "upstream", max_output: None, sampling: None, quirks };
+        let facts = TargetFacts { model: "upstream", max_output: None, sampling: SamplingSupport::Unknown, quirks };
         for lenient in [false, true] {
-            if let Ok(encoded) = provider.encode_call(&call, &facts, LossReport::new(from, to, lenient)) {
+            if let Ok(encoded) = provider.encode_request(&call, &facts, LossReport::new(from, to, lenient)) {
                 assert!(Json::parse(&encoded.body).is_ok(), "{from:?} to {to:?} is JSON");
             }
         }

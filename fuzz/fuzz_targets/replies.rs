@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let status = [0, 400, 401, 429, 500, 529][usize::from(choice >> 4) % 6];
     let _ = provider.decode_error(&ErrorAnswer { status, error_type: None, body });
     let Ok(json) = Json::parse(body) else { return };
-    let Ok(reply) = provider.decode_reply(json) else { return };
+    let Ok(reply) = provider.decode_response(json) else { return };
     let envelope = Envelope {
         request: "0123456789abcdef".into(),
         model: "m".into(),
@@ -32,6 +32,6 @@ fuzz_target!(|data: &[u8]| {
         seal: Arc::new(NoSeal),
     };
     for client in Dialect::ALL.map(codec) {
-        assert!(Json::parse(&client.encode_reply(&reply, &envelope)).is_ok());
+        assert!(Json::parse(&client.encode_response(&reply, &envelope)).is_ok());
     }
 });

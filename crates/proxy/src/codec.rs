@@ -144,19 +144,19 @@ fn translate(
     let prepared = client.prepare(&request.body);
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
-        .decode_call(request.path.borrowed(), body, &*seal)
+        .decode_request(request.path.borrowed(), body, &*seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
-        sampling: target.spec.capabilities.sampling_fields,
+        sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &target.endpoint.row.quirks,
     };
     let losses = LossReport::new(client.name(), provider.name(), request.options.lenient);
     let envelope = envelope(request, target, client, &call, seal, id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
-    let encoded = provider.encode_call(&call, &facts, losses).map_err(EncodeError::Field)?;
+    let encoded = provider.encode_request(&call, &facts, losses).map_err(EncodeError::Field)?;
     let codec = ResponseCodec::Translate(Box::new(Translated { dialects, envelope, hide_logprobs }));
     let version = provider.api_version(&call, &facts);
     Ok(EncodedRequest { body: Bytes::from(encoded.body), codec, dropped: encoded.dropped, version })
@@ -174,7 +174,7 @@ fn with_logprobs(
     let codec = wire::codec(dialect);
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = codec.prepare(&request.body);
-    let call = codec.decode_call(request.path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
+    let call = codec.decode_request(request.path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
     if call.sampling.logprobs {
         return None;
     }
@@ -282,14 +282,15 @@ impl ResponseCodec {
                 }));
             }
         };
-        let read = Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_reply(json));
+        let read =
+            Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_response(json));
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translate(translated) if translated.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
             }
             let body = match self {
                 Self::Translate(translated) => {
-                    Bytes::from(translated.dialects.client.encode_reply(&reply, &translated.envelope))
+                    Bytes::from(translated.dialects.client.encode_response(&reply, &translated.envelope))
                 }
                 _ => body.clone(),
             };

@@ -33,7 +33,7 @@ pub struct Answer {
 /// Reads a provider's whole plain answer; `None`: it is none, or an error.
 #[must_use]
 pub fn plain(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
-    let reply = codec.decode_reply(Json::parse(body).ok()?).ok()?;
+    let reply = codec.decode_response(Json::parse(body).ok()?).ok()?;
     let mut parts = Parts::default();
     parts.choice(reply.choices.into_iter().next()?);
     parts.answer()

@@ -140,7 +140,7 @@ impl Api {
 
     /// What a call used where the answer does not say it: known from the request alone.
     ///
-    /// `None`: nobody knows; it has to be estimated from sizes.
+    /// `None`: it is not known and has to be estimated from sizes.
     #[must_use]
     pub fn usage_of_request(self, facts: &RequestFacts) -> Option<Usage> {
         /// One unit of search ranks so many documents (Cohere's price list).
@@ -148,7 +148,7 @@ impl Api {
         match self {
             Self::Images => Some(Usage { images: facts.choices, ..Usage::default() }),
             Self::Speech => Some(Usage { characters: facts.characters, ..Usage::default() }),
-            // Counting is free, and so are OpenAI's moderations; whoever charges says so by tokens.
+            // Counting is free, and so are OpenAI's moderations; a provider that charges for it reports tokens.
             Self::Moderations | Self::CountTokens | Self::GeminiCountTokens => Some(Usage::default()),
             Self::Rerank => {
                 let search_units = u64::from(facts.messages).div_ceil(DOCUMENTS);

@@ -1,22 +1,28 @@
 //! The canonical call, reply and event: what the six dialects are translated into and out of.
 //!
 //! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
-//! way. JSON that nobody here looks into (arguments, schemas, unknown fields) stays the text it was.
+//! way. JSON that is not looked into here (arguments, schemas, unknown fields) stays the text it was.
 
 mod call;
-pub(crate) mod carried;
-pub mod carry;
 pub(crate) mod content;
 pub(crate) mod data_uri;
+pub(crate) mod embedded;
 mod encode;
 mod event;
 mod field;
 pub(crate) mod ids;
+mod number_field;
 pub(crate) mod pairs;
 mod part;
 mod reply;
 pub(crate) mod serial;
 mod signature;
+pub mod signed_id;
+
+pub(crate) use self::{
+    event::{CallIndex, ToolCallRef},
+    number_field::NumberField,
+};
 
 use std::borrow::Cow;
 
@@ -25,7 +31,7 @@ pub use self::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
-    encode::{Encoded, LossReport, Malformed, TargetFacts, Unsupported},
+    encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
     field::Field,
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},

@@ -43,7 +43,7 @@ pub trait DialectCodec: Send + Sync {
         None
     }
 
-    /// The version of the API for which [`Self::encode_call`] writes a call, where the dialect has versions.
+    /// The version of the API for which [`Self::encode_request`] writes a call, where the dialect has versions.
     fn api_version(&self, call: &Call<'_>, target: &TargetFacts<'_>) -> Option<&'static str> {
         let _ = (call, target);
         None
@@ -65,7 +65,7 @@ pub trait DialectCodec: Send + Sync {
     /// A client's body for a provider of the same dialect: its bytes, with the splices that are needed.
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes;
 
-    /// A client's body in which every member stands in a form that [`Self::decode_call`] can borrow as it is; nearly
+    /// A client's body in which every member stands in a form that [`Self::decode_request`] can borrow as it is; nearly
     /// always the body itself.
     fn prepare(&self, body: &Bytes) -> Bytes {
         body.clone()
@@ -75,7 +75,7 @@ pub trait DialectCodec: Send + Sync {
     ///
     /// # Errors
     /// It is no call of this dialect, by field.
-    fn decode_call<'a>(
+    fn decode_request<'a>(
         &self,
         path: PathParamsRef<'a>,
         body: Json<'a>,
@@ -86,7 +86,7 @@ pub trait DialectCodec: Send + Sync {
     ///
     /// # Errors
     /// A field that this dialect, or this provider, cannot express.
-    fn encode_call(
+    fn encode_request(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
@@ -97,12 +97,12 @@ pub trait DialectCodec: Send + Sync {
     ///
     /// # Errors
     /// It is no answer, or an error in the clothes of one.
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError>;
+    fn decode_response<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError>;
 
     /// Writes a plain answer for a client.
-    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8>;
+    fn encode_response(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8>;
 
-    /// What [`Self::encode_reply`] and the stream encoder repeat of the call in every answer (OpenAI Responses).
+    /// What [`Self::encode_response`] and the stream encoder repeat of the call in every answer (OpenAI Responses).
     fn echo(&self, call: &Call<'_>) -> Vec<u8> {
         let _ = call;
         Vec::new()
@@ -127,8 +127,8 @@ pub trait DialectCodec: Send + Sync {
     /// Reads a provider's error answer.
     fn decode_error(&self, answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>);
 
-    /// Whose fault an error is that stood inside a stream: no status says it.
-    fn class_of(&self, said: &ProviderError) -> ErrorClass;
+    /// Classifies an error inside a stream, where there is no status.
+    fn classify_error(&self, said: &ProviderError) -> ErrorClass;
 
     /// Writes an error body for a client.
     fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8>;
@@ -219,7 +219,7 @@ pub trait StreamEncoder: Send {
     fn end(&mut self, out: &mut Vec<u8>, terminal: &mut Vec<u8>);
 }
 
-/// What an answer has around it, whoever gave it.
+/// What an answer has around it, independent of the provider.
 #[derive(Clone)]
 pub struct Envelope {
     /// The gateway's request id without dashes; what ids are minted from.
@@ -230,7 +230,7 @@ pub struct Envelope {
     pub created: u64,
     /// Whether the client wants usage in the stream.
     pub stream_usage: bool,
-    /// Input tokens to say at the start of a stream whose provider tells them only at the end.
+    /// Input tokens to report at the start of a stream if the provider reports them only at the end.
     pub input_estimate: u64,
     /// What [`DialectCodec::echo`] wrote.
     pub echo: Bytes,

@@ -281,7 +281,7 @@ mod tests {
             assert_eq!(class, expected, "{body}");
             // Inside a stream the words are the same, without a status.
             if expected != C::TooLarge && expected != C::RateLimited {
-                assert_eq!(codec(dialect).class_of(&said.unwrap()), expected, "inside: {body}");
+                assert_eq!(codec(dialect).classify_error(&said.unwrap()), expected, "inside: {body}");
             }
         }
     }

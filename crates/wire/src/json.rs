@@ -1,7 +1,7 @@
 //! A validating pull reader of JSON (RFC 8259) that walks bytes and builds nothing.
 //!
 //! One reader serves the request scan, the stream tap and the plain answer, because all three want a few
-//! members out of a document whose bytes must stay as they are.
+//! members out of a document that must keep its bytes as they are.
 
 pub mod out;
 mod view;

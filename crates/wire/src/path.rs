@@ -12,7 +12,7 @@ use crate::{
 pub struct Destination<'a> {
     /// What is called.
     pub api: Api,
-    /// In whose words.
+    /// In which dialect.
     pub dialect: Dialect,
     /// How the provider lays out its paths.
     pub addressing: Addressing,

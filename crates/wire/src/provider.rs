@@ -119,7 +119,7 @@ impl ProviderRow {
     }
 }
 
-/// The row of a kind; `None`: nobody knows such a provider.
+/// The row of a kind; `None`: there is no such provider.
 #[must_use]
 pub fn provider_row(kind: &str) -> Option<&'static ProviderRow> {
     ROWS.iter().find(|row| row.kind == kind)

@@ -68,7 +68,7 @@ impl<'a, 'p> Members<'a, 'p> {
         Ok(Self { fields: fields.ok_or_else(|| place.malformed("must be an object"))?, place })
     }
 
-    /// Opens an object whose members may have other names than those they are read by: `rename` gives the latter.
+    /// Opens an object that may name its members otherwise than they are read: `rename` gives the latter.
     pub(crate) fn open_renamed(
         json: Json<'a>,
         place: &'p Place<'p>,
@@ -162,7 +162,7 @@ impl<'a, 'p> Members<'a, 'p> {
         self.place.key(key).malformed("is missing")
     }
 
-    /// What nobody took.
+    /// The members that were not taken.
     pub(crate) fn rest(self) -> impl Iterator<Item = (Text<'a>, Json<'a>)> {
         self.fields.rest()
     }

@@ -55,7 +55,7 @@ pub fn shape(api: Api, path: PathParamsRef<'_>, body: &Bytes) -> Shape {
     }
     let codec = codec(api.dialect());
     let body = codec.prepare(body);
-    let call = Json::parse(&body).ok().and_then(|body| codec.decode_call(path, body, &Unsealed).ok());
+    let call = Json::parse(&body).ok().and_then(|body| codec.decode_request(path, body, &Unsealed).ok());
     call.map(|call| Shape::of(&call)).unwrap_or_default()
 }
 

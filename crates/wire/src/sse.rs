@@ -44,7 +44,7 @@ impl Framer {
         }
     }
 
-    /// Whether `bytes` begin with the LF of a CRLF whose CR came before them.
+    /// Whether `bytes` begin with the LF of a CRLF that was cut in two.
     pub(crate) fn second_half(&mut self, bytes: &[u8]) -> bool {
         let Some(&first) = bytes.first() else { return false };
         std::mem::take(&mut self.after_cr) && first == b'\n'

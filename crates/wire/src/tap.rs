@@ -30,7 +30,7 @@ pub enum StreamPipe {
 
 impl std::fmt::Debug for StreamPipe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tap").field("seen", self.seen()).finish_non_exhaustive()
+        f.debug_struct("StreamPipe").field("seen", self.seen()).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counting tokens exactly, for OpenAI's families whose vocabularies are public; never instead of the provider's usage.
+//! Counting tokens exactly, for OpenAI's families with public vocabularies; never instead of the provider's usage.
 //!
 //! The vocabularies take some 67 MB once they are loaded, which happens on the first count. A build without the
 //! feature `exact-tokens` has neither; there [`crate::input_bound`] is all there is.
@@ -16,7 +16,7 @@ const NAME: u64 = 1;
 pub struct Counted {
     /// How many.
     pub tokens: u64,
-    /// False where something is in the call whose tokens nobody outside the provider can count (tools, schemas, media):
+    /// False where something is in the call that only the provider can count (tools, schemas, media):
     /// then its text is counted, and the provider adds to it.
     pub exact: bool,
 }

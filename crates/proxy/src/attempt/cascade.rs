@@ -153,7 +153,7 @@ impl Stream<'_> {
         loop {
             let seen = tap.seen();
             if let Some(error) = &seen.error {
-                let class = codec.provider().class_of(error);
+                let class = codec.provider().classify_error(error);
                 return Err(AttemptError::inside_response(class, error.clone()));
             }
             let done = seen.done;

@@ -122,7 +122,7 @@ impl ResponseReader<'_> {
             let seen = start.tap.seen();
             if let (Some(error), false) = (&seen.error, seen.content) {
                 let provider = self.codec.provider();
-                let class = provider.class_of(error);
+                let class = provider.classify_error(error);
                 return Err(AttemptError::inside_response(class, error.clone()));
             }
             if seen.content || seen.done || start.bytes > MAX_OPENING {
@@ -238,7 +238,7 @@ impl ResponseReader<'_> {
         self.meter.observe(None, 0);
         let said = wire::provider_error(body)
             .ok_or_else(|| AttemptError::protocol("neither an answer nor an error"))?;
-        let class = wire::codec(Dialect::OpenAiChat).class_of(&said);
+        let class = wire::codec(Dialect::OpenAiChat).classify_error(&said);
         Err(AttemptError::inside_response(class, said))
     }
 }

@@ -38,10 +38,10 @@ pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRe
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
-        sampling: target.spec.capabilities.sampling_fields,
+        sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &endpoint.row.quirks,
     };
-    let encoded = codec.encode_call(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
+    let encoded = codec.encode_request(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
     let body = Bytes::from(encoded.body);
     let path = path_params(codec, &target.upstream);
     let api = Api::of(dialect);

@@ -43,6 +43,14 @@ struct Undecided;
 /// Whether a value is valid, if that can be told.
 type Verdict = Result<bool, Undecided>;
 
+/// One member of a schema, and the members beside it, which may change what it means.
+#[derive(Clone, Copy)]
+struct SchemaRule<'s> {
+    name: &'s str,
+    rule: &'s Value,
+    siblings: &'s Map<String, Value>,
+}
+
 /// One check of one text.
 struct Check<'s> {
     root: &'s Value,
@@ -76,6 +84,7 @@ impl<'s> Check<'s> {
     fn rules(&mut self, rules: &'s Map<String, Value>, value: &Value) -> Verdict {
         for (name, rule) in rules {
             self.spend(1)?;
+            let member = SchemaRule { name, rule, siblings: rules };
             let obeyed = match &**name {
                 "$ref" => {
                     let schema = self.referred(rule)?;
@@ -84,14 +93,14 @@ impl<'s> Check<'s> {
                 "$dynamicRef" | "$recursiveRef" | "unevaluatedItems" | "unevaluatedProperties" => {
                     return Err(Undecided);
                 }
-                "allOf" | "anyOf" | "oneOf" | "not" | "if" => self.combined(name, (rule, rules), value)?,
+                "allOf" | "anyOf" | "oneOf" | "not" | "if" => self.combined(member, value)?,
                 _ => match value {
-                    Value::Object(_) => self.object(name, (rule, rules), value)?,
-                    Value::Array(elements) => self.array(name, (rule, rules), elements)?,
+                    Value::Object(_) => self.object(member, value)?,
+                    Value::Array(elements) => self.array(member, elements)?,
                     _ => true,
                 },
             };
-            if !obeyed || !self.scalar(name, (rule, rules), value)? {
+            if !obeyed || !self.scalar(member, value)? {
                 return Ok(false);
             }
         }
@@ -105,17 +114,13 @@ impl<'s> Check<'s> {
         self.root.pointer(&pointer).ok_or(Undecided)
     }
 
-    fn combined(
-        &mut self,
-        name: &str,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        value: &Value,
-    ) -> Verdict {
+    fn combined(&mut self, member: SchemaRule<'s>, value: &Value) -> Verdict {
+        let SchemaRule { name, rule, siblings } = member;
         match name {
             "not" => return self.valid(rule, value).map(|valid| !valid),
             "if" => {
                 let branch = if self.valid(rule, value)? { "then" } else { "else" };
-                return rules.get(branch).map_or(Ok(true), |schema| self.valid(schema, value));
+                return siblings.get(branch).map_or(Ok(true), |schema| self.valid(schema, value));
             }
             _ => {}
         }

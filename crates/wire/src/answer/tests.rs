@@ -126,7 +126,7 @@ fn refusals_are_told_from_prompts_that_were_blocked() {
         let body = body.to_string();
         let read = plain(codec(dialect), body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
         assert!(read.refusal, "{body}");
-        let reply = codec(dialect).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+        let reply = codec(dialect).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(reply.blocked(), blocked, "{body}");
         assert_eq!(crate::chat_blocked(body.as_bytes()), blocked && dialect == OpenAiChat, "{body}");
     }

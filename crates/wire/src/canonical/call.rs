@@ -52,7 +52,7 @@ pub struct Extra<'a> {
     /// Its value, as it is written.
     pub value: Json<'a>,
     /// True: a field that the client's dialect documents and other dialects cannot express (`logit_bias`,
-    /// `safetySettings`): ✗ for a target of another dialect. False: nobody here knows it, and it travels: it is
+    /// `safetySettings`): ✗ for a target of another dialect. False: it is unknown here, and it travels: it is
     /// written into the target's body as it is.
     pub known: bool,
 }

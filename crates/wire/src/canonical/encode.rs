@@ -19,10 +19,33 @@ pub struct TargetFacts<'a> {
     pub model: &'a str,
     /// The model's largest output, where the catalogue knows it.
     pub max_output: Option<u64>,
-    /// Whether the model takes `temperature` and its like; `None`: nobody knows.
-    pub sampling: Option<bool>,
+    /// Whether the model takes `temperature` and its like.
+    pub sampling: SamplingSupport,
     /// What is odd about the provider (DIALECTS §6).
     pub quirks: &'a crate::quirks::Quirks,
+}
+
+/// Whether a model takes `temperature` and its like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SamplingSupport {
+    /// The catalogue does not say.
+    #[default]
+    Unknown,
+    /// It takes them.
+    Supported,
+    /// It refuses them.
+    Unsupported,
+}
+
+impl From<Option<bool>> for SamplingSupport {
+    /// Reads the catalogue's flag.
+    fn from(flag: Option<bool>) -> Self {
+        match flag {
+            None => Self::Unknown,
+            Some(true) => Self::Supported,
+            Some(false) => Self::Unsupported,
+        }
+    }
 }
 
 /// A field that the target cannot express: `unsupported_by_target`.

@@ -116,5 +116,25 @@ pub enum Event<'a> {
     End,
 }
 
+/// Which call of which answer an event of a stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallIndex {
+    /// Which answer, from 0.
+    pub(crate) choice: u32,
+    /// Which call of it, from 0.
+    pub(crate) call: u32,
+}
+
+/// What is known of a call before its arguments come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ToolCallRef<'e> {
+    /// Its id; empty where the provider gave none.
+    pub(crate) id: &'e str,
+    /// The tool.
+    pub(crate) name: &'e str,
+    /// The seal on the step.
+    pub(crate) signature: Option<&'e Signature<'e>>,
+}
+
 /// Where a decoder puts the events it reads.
 pub type Events<'e> = dyn FnMut(Event<'_>) + 'e;

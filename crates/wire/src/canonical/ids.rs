@@ -54,7 +54,7 @@ impl Ids {
     }
 }
 
-/// FNV-1a in 128 bits: deterministic on every machine; whoever makes two ids collide confuses only themselves.
+/// FNV-1a in 128 bits: deterministic on every machine; a client that makes two ids collide confuses only itself.
 fn fnv(bytes: &[u8]) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;

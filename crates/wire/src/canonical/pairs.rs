@@ -16,7 +16,7 @@ pub(crate) enum Order {
 /// Checks a conversation; calls without ids are tied by name and order, which others check.
 ///
 /// # Errors
-/// Names the call of which nobody knows the result, or the result of which nobody knows the call.
+/// Names the call without a result, or the result without a call.
 pub(crate) fn check(turns: &[Turn<'_>], list: &str, order: Order) -> Result<(), Malformed> {
     let mut open: HashSet<&str> = HashSet::new();
     for turn in turns {

@@ -35,7 +35,7 @@ pub struct Choice<'a> {
     pub explanation: Option<Text<'a>>,
     /// Log-probabilities of the tokens.
     pub logprobs: Vec<Logprob<'a>>,
-    /// Citations and the like in the dialect's own words; kept for nobody but logs: other dialects cannot place them.
+    /// Citations and the like in the dialect's own words; kept for logs alone: other dialects cannot place them.
     pub citations: Option<Json<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! One call after the other: what providers let grow side by side, for dialects whose blocks never overlap.
+//! One call after the other: what providers let grow side by side, for dialects in which blocks never overlap.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! A provider's seal on what its model thought: opaque, tied to who made it, worthless to anybody else.
+//! A provider's signature on what its model thought: opaque, and of use only to the provider that made it.
 
 use super::Text;
 
@@ -26,7 +26,7 @@ pub struct Signature<'a> {
     pub item: Option<Text<'a>>,
 }
 
-/// Authenticates what is carried through clients inside opaque ids, so that nobody can forge it.
+/// Authenticates what is carried through clients inside opaque ids, so that it cannot be forged.
 pub trait SignatureMac: Send + Sync {
     /// A keyed digest of the bytes.
     fn tag(&self, bytes: &[u8]) -> [u8; 16];

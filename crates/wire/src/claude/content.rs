@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    canonical::{Extra, Family, Signature, SignatureMac, Text, ToolCall, Unsupported, carry},
+    canonical::{Extra, Family, Signature, SignatureMac, Text, ToolCall, Unsupported, signed_id},
     codec::Envelope,
     json::Json,
     read::Members,
@@ -18,7 +18,7 @@ pub(crate) struct Content<'a, 's> {
 impl<'a> Content<'a, '_> {
     /// An id without the seal of another family that the gateway hid in it.
     pub(crate) fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
-        let (own, signature) = carry::open(&id, self.seal);
+        let (own, signature) = signed_id::extract_signature(&id, self.seal);
         let len = own.len();
         // The id's own part stands in front of what was hidden in it.
         let own = match id {
@@ -33,13 +33,13 @@ impl<'a> Content<'a, '_> {
 
     /// A seal: Anthropic's own, or another family's that the gateway wrapped.
     pub(crate) fn signature(&self, text: Text<'a>) -> Signature<'a> {
-        match carry::open(&text, self.seal) {
+        match signed_id::extract_signature(&text, self.seal) {
             ("", Some(signature)) => signature,
             _ => Signature { family: Family::Anthropic, text, item: None },
         }
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(crate) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {
@@ -74,7 +74,7 @@ pub(crate) fn object(text: &str) -> Option<Json<'_>> {
 pub(crate) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, envelope: &Envelope) -> String {
     let own = if id.is_empty() { format!("toolu_{}_{at}", envelope.request) } else { id.to_owned() };
     match signature {
-        Some(signature) => carry::carry(&own, signature, &*envelope.seal),
+        Some(signature) => signed_id::embed_signature(&own, signature, &*envelope.seal),
         None => own,
     }
 }
@@ -83,6 +83,6 @@ pub(crate) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, en
 pub(crate) fn sealed<'s>(signature: &'s Signature<'_>, envelope: &Envelope) -> Cow<'s, str> {
     match signature.family {
         Family::Anthropic => (&*signature.text).into(),
-        _ => carry::carry("", signature, &*envelope.seal).into(),
+        _ => signed_id::embed_signature("", signature, &*envelope.seal).into(),
     }
 }

@@ -1,26 +1,6 @@
 //! What shapes the answer's text, where Claude's two dialects write it.
 
-use crate::{
-    canonical::{Call, Field, LossReport, Unsupported},
-    json::{Json, out::ObjectOut},
-};
-
-/// A number whose default is 1.
-pub(crate) fn one_of(
-    (name, field): (&str, Field),
-    value: Option<Json<'_>>,
-    taken: bool,
-    losses: &mut LossReport,
-    o: &mut ObjectOut<'_>,
-) -> Result<(), Unsupported> {
-    match value {
-        Some(value) if taken => o.raw(name, value),
-        Some(value) if value.f64() == Some(1.0) => losses.hint(field.name_in(losses.client())),
-        Some(_) => losses.field(field)?,
-        None => {}
-    }
-    Ok(())
-}
+use crate::canonical::{Call, Field, LossReport, Unsupported};
 
 /// Accounts for what Anthropic has nothing like; what changes nothing is only told.
 pub(crate) fn none_of(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {

@@ -2,7 +2,10 @@
 
 use super::content::Content;
 use crate::{
-    canonical::{Effort, Extra, Field, LossReport, Malformed, Reasoning, ReasoningMode, Show, Unsupported},
+    canonical::{
+        Effort, Extra, Field, LossReport, Malformed, Reasoning, ReasoningMode, SamplingSupport, Show,
+        Unsupported,
+    },
     dialect::Dialect,
     json::{Json, out::ObjectOut},
     read::{Members, Place},
@@ -29,8 +32,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan without thoughts where the model cannot go on with them: what it thought before the tools ran did not
     /// come back, or was another's (DIALECTS §7.9). It would refuse the call; told not to think, it answers.
-    pub(crate) fn that_goes_on(self, goes_on: bool, losses: &mut LossReport) -> Self {
-        if goes_on || matches!(self.thinking, None | Some(Thinking::Disabled)) {
+    fn that_continues(self, continues: bool, losses: &mut LossReport) -> Self {
+        if continues || matches!(self.thinking, None | Some(Thinking::Disabled)) {
             return self;
         }
         losses.hint(Field::Reasoning.name_in(losses.client()));
@@ -38,14 +41,32 @@ impl Plan {
     }
 }
 
-/// Chooses the words: models that take `temperature` (`sampling`) are those from before effort, and want a budget;
-/// those that do not take it know no budget.
+/// What a plan depends on beside what the client asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThinkingContext {
+    /// Models that take `temperature` are those from before effort, and want a budget; the others know no budget.
+    pub(crate) sampling: SamplingSupport,
+    /// Most tokens of the answer, thoughts included.
+    pub(crate) limit: u64,
+    /// Whether the model can continue to think: see [`super::alternate::can_continue_thinking`].
+    pub(crate) continues: bool,
+}
+
+/// Chooses Claude's words for what the client asked for.
 pub(crate) fn plan(
     asked: &Reasoning,
-    sampling: Option<bool>,
-    limit: u64,
+    context: &ThinkingContext,
     losses: &mut LossReport,
 ) -> Result<Plan, Unsupported> {
+    choose(asked, context, losses).map(|plan| plan.that_continues(context.continues, losses))
+}
+
+fn choose(
+    asked: &Reasoning,
+    context: &ThinkingContext,
+    losses: &mut LossReport,
+) -> Result<Plan, Unsupported> {
+    let ThinkingContext { sampling, limit, .. } = *context;
     let thinks = |thinking| Plan { thinking: Some(thinking), effort: None };
     if asked.mode == Some(ReasoningMode::Off) || asked.effort == Some(Effort::None) || asked.budget == Some(0)
     {
@@ -58,14 +79,16 @@ pub(crate) fn plan(
         return Ok(Plan { thinking, effort: asked.effort });
     }
     let budget = match (asked.budget, asked.effort, asked.mode) {
-        (Some(budget), ..) if sampling != Some(false) => budget,
+        (Some(budget), ..) if sampling != SamplingSupport::Unsupported => budget,
         (Some(budget), ..) => {
             losses.hint(Field::Budget.name_in(losses.client()));
             let effort = Some(asked.effort.unwrap_or(Effort::from_budget(budget)));
             return Ok(Plan { thinking: Some(Thinking::Adaptive), effort });
         }
-        (None, Some(effort), _) if sampling == Some(true) => effort.budget(Some(limit)),
-        (None, None, Some(ReasoningMode::On)) if sampling == Some(true) => Effort::Medium.budget(Some(limit)),
+        (None, Some(effort), _) if sampling == SamplingSupport::Supported => effort.budget(Some(limit)),
+        (None, None, Some(ReasoningMode::On)) if sampling == SamplingSupport::Supported => {
+            Effort::Medium.budget(Some(limit))
+        }
         (None, None, None) => return Ok(Plan::default()),
         (None, effort, _) => return Ok(Plan { thinking: Some(Thinking::Adaptive), effort }),
     };

@@ -65,16 +65,16 @@ impl DialectCodec for Bedrock {
         decode_request::prepare(body)
     }
 
-    fn decode_call<'a>(
+    fn decode_request<'a>(
         &self,
         path: PathParamsRef<'a>,
         body: Json<'a>,
         seal: &dyn SignatureMac,
     ) -> Result<Call<'a>, Malformed> {
-        decode_request::decode_call(path, body, seal)
+        decode_request::decode_request(path, body, seal)
     }
 
-    fn encode_call(
+    fn encode_request(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
@@ -83,11 +83,11 @@ impl DialectCodec for Bedrock {
         encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+    fn decode_response<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
         decode_response::decode(body)
     }
 
-    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
+    fn encode_response(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         encode_response::encode(reply, envelope)
     }
 
@@ -103,7 +103,7 @@ impl DialectCodec for Bedrock {
         error::decode(answer)
     }
 
-    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+    fn classify_error(&self, said: &ProviderError) -> ErrorClass {
         error::classify(0, said.kind.as_deref(), &said.message)
     }
 

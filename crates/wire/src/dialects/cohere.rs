@@ -46,7 +46,7 @@ impl DialectCodec for Cohere {
         splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
     }
 
-    fn decode_call<'a>(
+    fn decode_request<'a>(
         &self,
         _: PathParamsRef<'a>,
         body: Json<'a>,
@@ -55,7 +55,7 @@ impl DialectCodec for Cohere {
         decode_request::decode(body, seal)
     }
 
-    fn encode_call(
+    fn encode_request(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
@@ -64,11 +64,11 @@ impl DialectCodec for Cohere {
         encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+    fn decode_response<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
         decode_response::decode(body)
     }
 
-    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
+    fn encode_response(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         encode_response::encode(reply, envelope)
     }
 
@@ -84,7 +84,7 @@ impl DialectCodec for Cohere {
         error::decode(answer)
     }
 
-    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+    fn classify_error(&self, said: &ProviderError) -> ErrorClass {
         error::class(0, &said.message.to_ascii_lowercase())
     }
 

@@ -68,7 +68,7 @@ impl DialectCodec for Gemini {
         schema::prepare(body).map_or_else(|| body.clone(), Bytes::from)
     }
 
-    fn decode_call<'a>(
+    fn decode_request<'a>(
         &self,
         path: PathParamsRef<'a>,
         body: Json<'a>,
@@ -77,7 +77,7 @@ impl DialectCodec for Gemini {
         decode_request::decode(path, body, seal)
     }
 
-    fn encode_call(
+    fn encode_request(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
@@ -86,11 +86,11 @@ impl DialectCodec for Gemini {
         encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+    fn decode_response<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
         decode_response::decode(body)
     }
 
-    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
+    fn encode_response(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         encode_response::encode(reply, envelope)
     }
 
@@ -106,8 +106,8 @@ impl DialectCodec for Gemini {
         error::decode(answer)
     }
 
-    fn class_of(&self, said: &ProviderError) -> ErrorClass {
-        error::class_of(said)
+    fn classify_error(&self, said: &ProviderError) -> ErrorClass {
+        error::classify_error(said)
     }
 
     fn encode_error(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {

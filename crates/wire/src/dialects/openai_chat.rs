@@ -51,7 +51,7 @@ impl DialectCodec for OpenAiChat {
         splice(body, facts, edits)
     }
 
-    fn decode_call<'a>(
+    fn decode_request<'a>(
         &self,
         _: PathParamsRef<'a>,
         body: Json<'a>,
@@ -60,7 +60,7 @@ impl DialectCodec for OpenAiChat {
         decode_request::decode(body, seal)
     }
 
-    fn encode_call(
+    fn encode_request(
         &self,
         call: &Call<'_>,
         target: &TargetFacts<'_>,
@@ -69,11 +69,11 @@ impl DialectCodec for OpenAiChat {
         encode_request::encode(call, target, losses)
     }
 
-    fn decode_reply<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
+    fn decode_response<'a>(&self, body: Json<'a>) -> Result<Reply<'a>, DecodeError> {
         decode_response::decode(body)
     }
 
-    fn encode_reply(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
+    fn encode_response(&self, reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         encode_response::encode(reply, envelope)
     }
 
@@ -89,7 +89,7 @@ impl DialectCodec for OpenAiChat {
         error::decode(answer)
     }
 
-    fn class_of(&self, said: &ProviderError) -> ErrorClass {
+    fn classify_error(&self, said: &ProviderError) -> ErrorClass {
         error::classify(0, said)
     }
 
@@ -109,5 +109,5 @@ impl DialectCodec for OpenAiChat {
 pub fn chat_blocked(body: &[u8]) -> bool {
     finish::FILTERS.iter().any(|word| memchr::memmem::find(body, word).is_some())
         && Json::parse(body)
-            .is_ok_and(|json| OpenAiChat.decode_reply(json).is_ok_and(|reply| reply.blocked()))
+            .is_ok_and(|json| OpenAiChat.decode_response(json).is_ok_and(|reply| reply.blocked()))
 }

@@ -16,7 +16,7 @@ pub struct ArrayOut<'o> {
     empty: bool,
 }
 
-/// Appends an object whose members `write` writes.
+/// Appends an object; `write` writes its members.
 pub fn object<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectOut<'_>) -> R) -> R {
     out.push(b'{');
     let result = write(&mut ObjectOut { out, empty: true });
@@ -24,7 +24,7 @@ pub fn object<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectOut<'_>) -> R)
     result
 }
 
-/// Appends an array whose elements `write` writes.
+/// Appends an array; `write` writes its elements.
 pub fn array<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut ArrayOut<'_>) -> R) -> R {
     out.push(b'[');
     let result = write(&mut ArrayOut { out, empty: true });
@@ -90,12 +90,12 @@ impl ObjectOut<'_> {
         }
     }
 
-    /// A member whose value is JSON already.
+    /// A member with a value that is JSON already.
     pub fn raw(&mut self, key: &str, json: Json<'_>) {
         self.key(key).extend_from_slice(json.raw().as_bytes());
     }
 
-    /// A member whose value is JSON already, where there is one.
+    /// A member with a value that is JSON already, where there is one.
     pub fn raw_if(&mut self, key: &str, json: Option<Json<'_>>) {
         if let Some(json) = json {
             self.raw(key, json);

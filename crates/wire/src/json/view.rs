@@ -241,7 +241,7 @@ impl<'a> Fields<'a> {
         (!member.value.is_null()).then_some(member.value)
     }
 
-    /// What nobody took, in order; nulls are nothing.
+    /// The members that were not taken, in order; nulls are left out.
     pub fn rest(self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
         let rest = self.members.into_iter().filter(|member| !member.taken && !member.value.is_null());
         rest.map(|member| (member.key, member.value))

@@ -1,31 +1,20 @@
 //! What Chat Completions and Responses have in common where they are written.
 
 use crate::{
-    canonical::{Call, Effort, Field, Logprob, LossReport, Unsupported},
+    canonical::{Call, Effort, Field, Logprob, NumberField},
     dialect::Dialect,
-    json::{
-        Json,
-        out::{ArrayOut, ObjectOut},
-    },
+    json::out::{ArrayOut, ObjectOut},
     quirks::Efforts,
 };
 
-/// A number; one that cannot be said is a loss unless it is what is so anyway.
-pub(crate) fn number(
-    (field, key, usual): (Field, &str, f64),
-    value: Option<Json<'_>>,
-    taken: bool,
-    losses: &mut LossReport,
-    o: &mut ObjectOut<'_>,
-) -> Result<(), Unsupported> {
-    match value {
-        Some(value) if taken => o.raw(key, value),
-        Some(value) if value.f64() == Some(usual) => losses.hint(field.name_in(losses.client())),
-        Some(_) => losses.field(field)?,
-        None => {}
-    }
-    Ok(())
-}
+pub(crate) const TEMPERATURE: NumberField =
+    NumberField { field: Field::Temperature, key: "temperature", default: 1.0 };
+pub(crate) const TOP_P: NumberField = NumberField { field: Field::TopP, key: "top_p", default: 1.0 };
+pub(crate) const TOP_K: NumberField = NumberField { field: Field::TopK, key: "top_k", default: 0.0 };
+pub(crate) const FREQUENCY_PENALTY: NumberField =
+    NumberField { field: Field::FrequencyPenalty, key: "frequency_penalty", default: 0.0 };
+pub(crate) const PRESENCE_PENALTY: NumberField =
+    NumberField { field: Field::PresencePenalty, key: "presence_penalty", default: 0.0 };
 
 /// Writes `metadata`.
 pub(crate) fn metadata(call: &Call<'_>, o: &mut ObjectOut<'_>) {

@@ -1,4 +1,4 @@
-//! Errors of OpenAI's dialects and their copies: whose fault they are, and how a client hears of the gateway's own.
+//! Errors of OpenAI's dialects and their copies: reading and classifying them.
 
 use crate::{
     error::{ErrorAnswer, ErrorClass, ProviderError, provider_error},
@@ -14,7 +14,7 @@ pub(crate) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderEr
     }
 }
 
-/// Whose fault an error is; status 0: it stood inside an answer or a stream (DIALECTS §4).
+/// Classifies an error; status 0: it was inside an answer or a stream (DIALECTS §4).
 pub(crate) fn classify(status: u16, said: &ProviderError) -> ErrorClass {
     let word = |text: &Option<String>| text.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
     let (code, kind) = (word(&said.code), word(&said.kind));

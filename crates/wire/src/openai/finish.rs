@@ -33,7 +33,7 @@ pub(crate) const fn write(finish: Finish) -> &'static str {
     }
 }
 
-/// What a client reads where a filter left nothing else and nobody said why.
+/// What a client reads where a filter left nothing else and gave no reason.
 pub(crate) const FILTERED: &str = "The provider's filter stopped this answer.";
 
 /// Finish reasons of filters, as they are written; Azure's annotations of every answer go by longer names.

@@ -43,7 +43,7 @@ pub(crate) fn cache_out(
     }
 }
 
-/// A file name for a document whose client gave none: providers choose their reader by it.
+/// A file name for a document that came without one: providers choose their reader by it.
 pub(crate) fn file_name<'n>(name: Option<&'n str>, mime: &str) -> &'n str {
     name.unwrap_or(match mime {
         "application/pdf" => "document.pdf",

@@ -31,7 +31,7 @@ pub(super) struct Bucket {
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
     list: Vec<(Unit, String, Bucket)>,
-    /// Where everything goes that is more than [`MAX_BUCKETS`]; nobody looks into it.
+    /// Where everything goes that is more than [`MAX_BUCKETS`]; it is never read.
     overflow: Bucket,
 }
 

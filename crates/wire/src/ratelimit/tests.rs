@@ -1,4 +1,4 @@
-//! The headers of real providers, and those of nobody.
+//! The headers of real providers, and malformed ones.
 
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;

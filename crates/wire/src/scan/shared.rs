@@ -65,7 +65,7 @@ pub(crate) fn objects<'a>(
     Ok(objects)
 }
 
-/// The facts of a call whose model and stream stand in the path.
+/// The facts of a call that names its model and stream in the path.
 pub(crate) fn of_path(path: PathParamsRef<'_>, field: &'static str) -> Result<RequestFacts, ScanError> {
     let model = path.model.filter(|model| !model.is_empty()).ok_or(missing(field))?;
     Ok(RequestFacts {

@@ -1,6 +1,6 @@
 //! How much of what the user wrote is program code.
 
-use super::line::{self, Sign};
+use super::line::{self, FenceLanguage, Sign};
 use crate::canonical::{Call, Part, PartKind, Role};
 
 /// How many user turns are looked at, from the last on: the ninth would weigh less than half a hundredth.
@@ -61,8 +61,7 @@ struct Reader {
 /// A fence that is open (CommonMark §4.5).
 struct Fence<'t> {
     mark: &'t str,
-    /// Whether its language is one of programs; `None`: it names none.
-    program: Option<bool>,
+    language: FenceLanguage,
 }
 
 impl Reader {
@@ -79,7 +78,7 @@ impl Reader {
                 }
                 (None, Some(mark)) => {
                     self.rest();
-                    fence = Some(Fence { mark, program: line::is_program(trimmed[mark.len()..].trim()) });
+                    fence = Some(Fence { mark, language: line::language(trimmed[mark.len()..].trim()) });
                     continue;
                 }
                 _ => {}
@@ -88,11 +87,12 @@ impl Reader {
                 continue;
             }
             self.all += trimmed.len();
-            match fence.as_ref().map(|fence| fence.program) {
-                Some(Some(program)) => self.code += if program { trimmed.len() } else { 0 },
-                // Whoever fences a text that is no program mostly fences logs or data.
-                Some(None) if line::sign(line) == Sign::Data => {}
-                Some(None) => self.code += trimmed.len(),
+            match fence.as_ref().map(|fence| fence.language) {
+                Some(FenceLanguage::Program) => self.code += trimmed.len(),
+                Some(FenceLanguage::Other) => {}
+                // A fenced text that is no program is mostly a log or data.
+                Some(FenceLanguage::Unnamed) if line::sign(line) == Sign::Data => {}
+                Some(FenceLanguage::Unnamed) => self.code += trimmed.len(),
                 None => self.unfenced(line, trimmed),
             }
         }

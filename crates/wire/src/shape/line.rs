@@ -113,11 +113,26 @@ const WEAK: [&str; 19] = [
     "pass", "raise", "return", "then", "throw", "use", "yield",
 ];
 
-/// Whether a fence's language is one of programs; `None`: it names none.
-pub(super) fn is_program(info: &str) -> Option<bool> {
+/// The language that a fence names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FenceLanguage {
+    /// One that programs are written in.
+    Program,
+    /// Another one, such as `text` or `yaml`.
+    Other,
+    /// It names none.
+    Unnamed,
+}
+
+/// Reads the language of a fence (CommonMark §4.5, the info string).
+pub(super) fn language(info: &str) -> FenceLanguage {
     let end = info.find([' ', ',', '{', ':']).unwrap_or(info.len());
     let language = info[..end].to_ascii_lowercase();
-    (!language.is_empty()).then(|| language != "yml" && !NO_PROGRAMS.contains(&&*language))
+    match &*language {
+        "" => FenceLanguage::Unnamed,
+        name if name == "yml" || NO_PROGRAMS.contains(&name) => FenceLanguage::Other,
+        _ => FenceLanguage::Program,
+    }
 }
 
 /// What ends the comment that a line begins and does not end.

@@ -27,7 +27,7 @@ pub(super) fn hash(call: &Call<'_>) -> u64 {
     hash.finish()
 }
 
-/// FNV-1a of 64 bits: simple, and the same everywhere; nobody gains by a collision, which costs a cache miss.
+/// FNV-1a of 64 bits: simple, and the same everywhere; a collision costs a cache miss and gains nothing.
 struct Fnv(u64);
 
 impl Fnv {

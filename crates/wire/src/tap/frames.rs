@@ -74,7 +74,7 @@ impl Frames {
         }
     }
 
-    /// Whether `bytes` begin with the LF of a CRLF whose CR ended the event before.
+    /// Whether `bytes` begin with the LF of a CRLF that was cut in two.
     pub(crate) fn second_half(&mut self, bytes: &[u8]) -> bool {
         match &mut self.cut {
             Cut::Sse(framer) => framer.second_half(bytes),

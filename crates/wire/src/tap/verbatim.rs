@@ -1,4 +1,4 @@
-//! The tap of a stream whose dialect is the client's own: bytes pass as they are.
+//! The tap of a stream in the client's own dialect: bytes pass as they are.
 
 use std::ops::Range;
 

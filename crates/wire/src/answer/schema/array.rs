@@ -1,16 +1,12 @@
 //! What a schema says of an array.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Check, Verdict, count};
+use super::{Check, SchemaRule, Verdict, count};
 
 impl<'s> Check<'s> {
-    pub(super) fn array(
-        &mut self,
-        name: &str,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        elements: &[Value],
-    ) -> Verdict {
+    pub(super) fn array(&mut self, member: SchemaRule<'s>, elements: &[Value]) -> Verdict {
+        let SchemaRule { name, rule, siblings } = member;
         match (name, rule) {
             ("minItems", _) => Ok(elements.len() >= count(rule)?),
             ("maxItems", _) => Ok(elements.len() <= count(rule)?),
@@ -24,12 +20,12 @@ impl<'s> Check<'s> {
                 }
                 Ok(true)
             }
-            ("items", _) => self.all(rule, behind(rules.get("prefixItems"), elements)),
-            ("additionalItems", _) => match rules.get("items") {
+            ("items", _) => self.all(rule, behind(siblings.get("prefixItems"), elements)),
+            ("additionalItems", _) => match siblings.get("items") {
                 Some(items @ Value::Array(_)) => self.all(rule, behind(Some(items), elements)),
                 _ => Ok(true),
             },
-            ("contains", _) => self.contains((rule, rules), elements),
+            ("contains", _) => self.contains(member, elements),
             _ => Ok(true),
         }
     }
@@ -43,16 +39,12 @@ impl<'s> Check<'s> {
         Ok(true)
     }
 
-    fn contains(
-        &mut self,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        elements: &[Value],
-    ) -> Verdict {
-        let bound = |name: &str| rules.get(name).map(count).transpose();
+    fn contains(&mut self, member: SchemaRule<'s>, elements: &[Value]) -> Verdict {
+        let bound = |name: &str| member.siblings.get(name).map(count).transpose();
         let (least, most) = (bound("minContains")?.unwrap_or(1), bound("maxContains")?);
         let mut found = 0;
         for element in elements {
-            found += usize::from(self.valid(rule, element)?);
+            found += usize::from(self.valid(member.rule, element)?);
         }
         Ok(found >= least && most.is_none_or(|most| found <= most))
     }

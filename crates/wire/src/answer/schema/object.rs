@@ -2,15 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Check, Undecided, Verdict, count};
+use super::{Check, SchemaRule, Undecided, Verdict, count};
 
 impl<'s> Check<'s> {
-    pub(super) fn object(
-        &mut self,
-        name: &str,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        value: &Value,
-    ) -> Verdict {
+    pub(super) fn object(&mut self, member: SchemaRule<'s>, value: &Value) -> Verdict {
+        let SchemaRule { name, rule, .. } = member;
         let Value::Object(members) = value else { return Ok(true) };
         match name {
             "required" => self.has_all(rule, members),
@@ -28,7 +24,7 @@ impl<'s> Check<'s> {
                 Ok(true)
             }
             "patternProperties" => self.by_pattern(rule, members),
-            "additionalProperties" => self.additional((rule, rules), members),
+            "additionalProperties" => self.additional(member, members),
             "propertyNames" => {
                 for key in members.keys() {
                     self.spend(key.len() / 16)?;
@@ -67,13 +63,10 @@ impl<'s> Check<'s> {
     }
 
     /// Members that neither `properties` nor `patternProperties` name.
-    fn additional(
-        &mut self,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        members: &Map<String, Value>,
-    ) -> Verdict {
-        let named = rules.get("properties").and_then(Value::as_object);
-        let patterns = rules.get("patternProperties").and_then(Value::as_object);
+    fn additional(&mut self, member: SchemaRule<'s>, members: &Map<String, Value>) -> Verdict {
+        let SchemaRule { rule, siblings, .. } = member;
+        let named = siblings.get("properties").and_then(Value::as_object);
+        let patterns = siblings.get("patternProperties").and_then(Value::as_object);
         'members: for (key, value) in members {
             self.spend(1)?;
             if named.is_some_and(|named| named.contains_key(key)) {

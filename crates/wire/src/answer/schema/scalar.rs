@@ -1,19 +1,15 @@
 //! What a schema says of a value of any type, of numbers and of strings.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
-use super::{Check, Undecided, Verdict, count};
+use super::{Check, SchemaRule, Undecided, Verdict, count};
 
 impl<'s> Check<'s> {
-    pub(super) fn scalar(
-        &mut self,
-        name: &str,
-        (rule, rules): (&'s Value, &'s Map<String, Value>),
-        value: &Value,
-    ) -> Verdict {
+    pub(super) fn scalar(&mut self, member: SchemaRule<'s>, value: &Value) -> Verdict {
+        let SchemaRule { name, rule, siblings } = member;
         match (name, value) {
             ("type", _) => {
-                let nullable = value.is_null() && rules.get("nullable") == Some(&Value::Bool(true));
+                let nullable = value.is_null() && siblings.get("nullable") == Some(&Value::Bool(true));
                 Ok(nullable || is_type(rule, value)?)
             }
             ("const", _) => self.same(rule, value),

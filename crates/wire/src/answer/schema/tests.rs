@@ -1,4 +1,4 @@
-//! Schemas obeyed and not, and those that nobody should try.
+//! Schemas obeyed and not, and those that must not be evaluated.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

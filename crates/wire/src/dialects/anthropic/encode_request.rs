@@ -7,7 +7,10 @@ use self::content::Writer;
 use super::version::API_VERSION_WITH_SAMPLING;
 use crate::{
     canonical::{Call, Encoded, Field, LossReport, PartKind, TargetFacts, Unsupported},
-    claude::alternate::{alternate, is_sayable, thoughts_go_on},
+    claude::{
+        alternate::{alternate, can_continue_thinking, is_sayable},
+        thinking::ThinkingContext,
+    },
     json::out::{self, ObjectOut},
 };
 
@@ -38,11 +41,12 @@ fn write(
         o.bool("stream", true);
     }
     system(call, losses, o)?;
-    let goes_on = messages(call, losses, o)?;
+    let continues = messages(call, losses, o)?;
     options::tools(call, losses, o)?;
     let sampling = super::version::api_version(call, target) == API_VERSION_WITH_SAMPLING;
     options::sampling(call, sampling, losses, o)?;
-    options::reasoning(call, target, (limit, goes_on), losses, o)?;
+    let context = ThinkingContext { sampling: target.sampling, limit, continues };
+    options::reasoning(call, &context, losses, o)?;
     options::others(call, losses, o)
 }
 
@@ -96,5 +100,5 @@ fn messages(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> 
         }
         Ok(())
     })?;
-    Ok(thoughts_go_on(&messages))
+    Ok(can_continue_thinking(&messages))
 }

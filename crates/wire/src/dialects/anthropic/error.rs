@@ -38,7 +38,7 @@ fn capped(text: impl Into<String>) -> String {
     text
 }
 
-/// Whose fault it is; status 0: it stood inside an answer or a stream.
+/// Classifies an error; status 0: it was inside an answer or a stream.
 pub(super) fn classify(status: u16, error: Option<&ProviderError>) -> ErrorClass {
     let code = error.and_then(|error| error.code.as_deref());
     match code {

@@ -53,7 +53,7 @@ impl Reported {
         let output = self.output.unwrap_or(0);
         let reasoning = self.thinking.unwrap_or(0).min(output);
         let (write_5m, write_1h) = (self.write_5m.unwrap_or(0), self.write_1h.unwrap_or(0));
-        // Where total and parts differ the larger is charged: the rest was written for nobody knows how long.
+        // Where total and parts differ the larger is charged: the lifetime of the rest is not known.
         let cache_write = self.cache_written.unwrap_or(0).saturating_sub(write_5m).saturating_sub(write_1h);
         let tier = if self.fast { ServiceTier::Fast } else { self.tier.unwrap_or_default() };
         Some(Usage {

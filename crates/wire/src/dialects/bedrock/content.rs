@@ -1,4 +1,4 @@
-//! Reading content blocks of a call: objects of one member, whose name is the kind of the block.
+//! Reading content blocks of a call: objects of one member, named after the kind of the block.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -6,7 +6,7 @@ use super::media::Kind;
 use crate::{
     canonical::{
         CacheTtl, Document, Family, Image, Malformed, Media, Part, PartKind, Signature, Text, ToolCall,
-        ToolResult, carry,
+        ToolResult, signed_id,
     },
     claude::content::Content,
     json::{Json, JsonKind},
@@ -189,7 +189,7 @@ fn reasoning<'a>(
 /// A blob is base64 here, so another family's seal was wrapped once more.
 fn redacted<'a>(content: &Content<'a, '_>, text: Text<'a>) -> Signature<'a> {
     let inner = STANDARD.decode(text.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match inner.as_deref().map(|inner| carry::open(inner, content.seal)) {
+    match inner.as_deref().map(|inner| signed_id::extract_signature(inner, content.seal)) {
         Some(("", Some(signature))) => signature,
         _ => Signature { family: Family::Anthropic, text, item: None },
     }

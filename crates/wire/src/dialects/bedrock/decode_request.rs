@@ -51,8 +51,8 @@ fn find(reader: &mut Reader<'_>, path: &[&str], span: &mut Option<Range<usize>>)
     })
 }
 
-/// Reads a call whose body was prepared.
-pub(super) fn decode_call<'a>(
+/// Reads a call from a prepared body.
+pub(super) fn decode_request<'a>(
     path: PathParamsRef<'a>,
     body: Json<'a>,
     seal: &dyn SignatureMac,
@@ -93,7 +93,7 @@ pub(super) fn decode_call<'a>(
             call.metadata.push((name, text));
         }
     }
-    // Which stop sequence it was is told to everybody who can be told; other paths are Claude's or nobody's.
+    // Which stop sequence it was is always reported; other paths mean something to Claude alone.
     let paths = body.peek("additionalModelResponseFieldPaths").and_then(|paths| paths.array().ok().flatten());
     if paths.is_some_and(|paths| paths.iter().all(|path| path.text().as_deref() == Some("/stop_sequence"))) {
         body.raw("additionalModelResponseFieldPaths");

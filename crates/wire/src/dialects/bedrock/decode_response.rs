@@ -38,7 +38,7 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
     })
 }
 
-/// The model that a router chose; nobody else's is named.
+/// The model that a router chose; other answers name none.
 pub(super) fn invoked_model<'a>(fields: &Fields<'a>) -> Option<Text<'a>> {
     let router = object(fields, "trace").and_then(|trace| object(&trace, "promptRouter"))?;
     text(&router, "invokedModelId")

@@ -10,7 +10,7 @@ use self::{
 };
 use crate::{
     canonical::{Call, Encoded, Field, LossReport, PartKind, TargetFacts, Unsupported},
-    claude::alternate::{alternate, is_sayable, thoughts_go_on},
+    claude::alternate::{alternate, can_continue_thinking, is_sayable},
     dialect::Dialect,
     json::out::{self, ObjectOut},
 };
@@ -21,14 +21,14 @@ pub(super) fn encode(
     facts: &TargetFacts<'_>,
     mut losses: LossReport,
 ) -> Result<Encoded, Unsupported> {
-    let maker = ModelVendor::of(facts.model);
-    let caches = maker != ModelVendor::Other || losses.client() == Dialect::Bedrock;
-    let target = Target { maker, facts, caches };
+    let vendor = ModelVendor::of(facts.model);
+    let caches = vendor != ModelVendor::Other || losses.client() == Dialect::Bedrock;
+    let target = Target { vendor, facts, caches };
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| {
         system(call, &target, &mut losses, o)?;
-        let goes_on = messages(call, &target, &mut losses, o)?;
-        options::write(call, &target, goes_on, &mut losses, o)
+        let continues = messages(call, &target, &mut losses, o)?;
+        options::write(call, &target, continues, &mut losses, o)
     })?;
     Ok(losses.encoded(body))
 }
@@ -101,5 +101,5 @@ fn messages(
         }
         Ok(())
     })?;
-    Ok(thoughts_go_on(&messages))
+    Ok(can_continue_thinking(&messages))
 }

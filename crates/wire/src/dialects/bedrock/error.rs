@@ -40,7 +40,7 @@ fn exception_name(kind: &str) -> &str {
     kind.rsplit('#').next().unwrap_or_default()
 }
 
-/// Whose fault it is; status 0: it stood inside a stream.
+/// Classifies an error; status 0: it was inside a stream.
 pub(super) fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorClass {
     // Streams write the same names with a small first letter.
     let kind = kind.map(|kind| {

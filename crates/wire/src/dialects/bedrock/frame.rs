@@ -81,7 +81,7 @@ fn read_headers(mut rest: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     Some(headers)
 }
 
-/// Appends a frame whose payload is an object of these members.
+/// Appends a frame with an object of these members as its payload.
 pub(super) fn write(out: &mut Vec<u8>, headers: [(&str, &str); 3], members: impl FnOnce(&mut ObjectOut<'_>)) {
     let start = out.len();
     out.extend_from_slice(&[0; PRELUDE]);

@@ -4,7 +4,7 @@ use super::{finish, logprobs, usage};
 use crate::{
     canonical::{
         Choice, Part, PartKind, Reply, ToolCall,
-        carried::{PendingSignatures, SignedPart},
+        embedded::{PendingSignatures, SignedPart},
     },
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},

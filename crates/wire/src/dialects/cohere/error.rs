@@ -34,7 +34,7 @@ pub(super) fn class(status: u16, message: &str) -> ErrorClass {
     }
 }
 
-/// The error of a stream whose status was 200.
+/// The error inside a stream of status 200.
 pub(super) fn inside(message: Option<&str>) -> ProviderError {
     let mut message = message.unwrap_or("the provider ended the answer with an error").to_owned();
     message.truncate(message.floor_char_boundary(crate::error::MAX_MESSAGE));

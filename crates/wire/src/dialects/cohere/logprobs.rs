@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reads one item: a piece of text and the logarithms of its tokens. Only the first token of a piece carries its
-/// text, for nobody says where in it the others begin.
+/// text, because the answer does not say where in it the others begin.
 pub(super) fn read<'a>(
     json: Json<'a>,
     place: &Place<'_>,

@@ -1,17 +1,17 @@
 //! Writing a stream for Cohere's clients: blocks of text and thoughts, and calls, one after the other.
 
-use domain::Usage;
-
-use super::{encode_response, finish, logprobs, usage};
 use crate::{
     canonical::{
-        Event, Finish, Signature,
-        carried::{PendingSignatures, SignedPart},
+        Event, Finish, ToolCallRef,
+        embedded::{PendingSignatures, SignedPart},
         serial::Serial,
     },
     codec::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},
 };
+use domain::Usage;
+
+use super::{encode_response, finish, logprobs, usage};
 
 /// Writes one stream.
 pub(super) struct Encoder {
@@ -95,7 +95,7 @@ impl State {
             Event::Signature { signature, .. } => self.seals.push(SignedPart::Thoughts, signature),
             Event::Redacted { signature, .. } => self.seals.push(SignedPart::Redacted, signature),
             Event::CallStart { call, id, name, signature, .. } => {
-                self.call(*call, (id, name), signature.as_ref(), out);
+                self.call(*call, ToolCallRef { id, name, signature: signature.as_ref() }, out);
             }
             Event::CallArguments { call, fragment, .. } if self.open == Open::Call(*call) => {
                 self.arguments(fragment, out);
@@ -166,15 +166,15 @@ impl State {
         self.message(kind, self.blocks, out, |o| o.object("content", write));
     }
 
-    fn call(&mut self, call: u32, (id, name): (&str, &str), seal: Option<&Signature<'_>>, out: &mut Vec<u8>) {
+    fn call(&mut self, index: u32, call: ToolCallRef<'_>, out: &mut Vec<u8>) {
         self.close(out);
-        seal.into_iter().for_each(|seal| self.seals.push(SignedPart::Call, seal));
-        let id = encode_response::own_id(id, self.calls, &self.envelope);
+        call.signature.into_iter().for_each(|seal| self.seals.push(SignedPart::Call, seal));
+        let id = encode_response::own_id(call.id, self.calls, &self.envelope);
         let id = self.seals.onto(&id, &*self.envelope.seal);
-        self.open = Open::Call(call);
+        self.open = Open::Call(index);
         self.empty = true;
         self.message("tool-call-start", self.calls, out, |o| {
-            o.object("tool_calls", |o| encode_response::call(&id, name, "", o));
+            o.object("tool_calls", |o| encode_response::call(&id, call.name, "", o));
         });
     }
 

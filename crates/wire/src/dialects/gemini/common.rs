@@ -12,7 +12,7 @@ pub(super) const MOST_CALLS: usize = 1_024;
 /// What ends an event of Google's streams.
 pub(super) const END_OF_EVENT: &[u8] = b"\r\n\r\n";
 
-/// Opens an object whose members may be written in either case; they are read in camelCase.
+/// Opens an object with members in either case; they are read in camelCase.
 pub(super) fn open<'a, 'p>(json: Json<'a>, place: &'p Place<'p>) -> Result<Members<'a, 'p>, Malformed> {
     Members::open_renamed(json, place, |key| key.contains('_').then(|| camel(key)))
 }

@@ -53,7 +53,7 @@ pub(super) fn content(o: &mut ObjectOut<'_>, parts: impl FnOnce(&mut ArrayOut<'_
     });
 }
 
-/// Writes a part; false: it is a call whose arguments are no object.
+/// Writes a part; false: it is a call with arguments that are no object.
 pub(super) fn part(part: &Part<'_>, seal: &dyn SignatureMac, a: &mut ArrayOut<'_>) -> bool {
     match &part.kind {
         PartKind::Text(text) | PartKind::Refusal(text) => a.object(|o| o.text("text", text)),

@@ -67,8 +67,8 @@ fn read(error: &Value, http: u16) -> (ErrorClass, ProviderError) {
     (class, ProviderError { message, kind: owned(status), code, param: field.and_then(owned) })
 }
 
-/// Whose fault an error is that stood inside a stream.
-pub(super) fn class_of(said: &ProviderError) -> ErrorClass {
+/// Classifies an error inside a stream.
+pub(super) fn classify_error(said: &ProviderError) -> ErrorClass {
     let code = said.code.as_deref();
     let number = code.and_then(|code| code.parse().ok()).unwrap_or_default();
     class(said.kind.as_deref().unwrap_or_default(), number, code, &said.message, &[])

@@ -5,7 +5,7 @@ use crate::json::{
     out::{self, ArrayOut, ObjectOut},
 };
 
-/// A body whose schemas stand in the members that hold JSON Schema; `None`: there is nothing to change.
+/// The body with its schemas in the members that hold JSON Schema; `None`: there is nothing to change.
 ///
 /// The canonical call borrows from the body, so what has to be rewritten must be so before it is read.
 pub(super) fn prepare(body: &[u8]) -> Option<Vec<u8>> {

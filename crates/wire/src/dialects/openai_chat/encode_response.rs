@@ -5,7 +5,7 @@ use domain::Usage;
 use crate::{
     canonical::{
         Choice, Finish, PartKind, Reply, ToolCall,
-        carried::{PendingSignatures, SignedPart},
+        embedded::{PendingSignatures, SignedPart},
     },
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
@@ -25,7 +25,7 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         o.text("model", reply.model.as_deref().unwrap_or(&envelope.model));
         o.array("choices", |a| {
             for (index, choice) in reply.choices.iter().enumerate() {
-                a.object(|o| write_choice((index as u64, choice), envelope, o));
+                a.object(|o| write_choice(ChoiceRef { index: index as u64, choice }, envelope, o));
             }
         });
         if let Some(used) = &reply.usage {
@@ -36,9 +36,17 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
     out
 }
 
-fn write_choice((index, choice): (u64, &Choice<'_>), envelope: &Envelope, o: &mut ObjectOut<'_>) {
+/// An answer and its number.
+#[derive(Clone, Copy)]
+struct ChoiceRef<'c> {
+    index: u64,
+    choice: &'c Choice<'c>,
+}
+
+fn write_choice(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
+    let ChoiceRef { index, choice } = answer;
     o.number("index", index);
-    o.object("message", |o| message((index, choice), envelope, o));
+    o.object("message", |o| message(answer, envelope, o));
     match &choice.logprobs[..] {
         [] => o.null("logprobs"),
         tokens => o.object("logprobs", |o| {
@@ -49,7 +57,8 @@ fn write_choice((index, choice): (u64, &Choice<'_>), envelope: &Envelope, o: &mu
     o.text("finish_reason", finish::write(choice.finish));
 }
 
-fn message((index, choice): (u64, &Choice<'_>), envelope: &Envelope, o: &mut ObjectOut<'_>) {
+fn message(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
+    let ChoiceRef { index, choice } = answer;
     let (mut text, mut thoughts, mut refusal) = (String::new(), String::new(), None);
     let (mut seals, mut calls) = (PendingSignatures::default(), Vec::new());
     for part in &choice.parts {

@@ -4,8 +4,8 @@ use crate::{
     canonical::{
         Document, Extra, Image, Malformed, Media, Part, PartKind, Role, SignatureMac, Text, ToolCall,
         ToolResult, Turn,
-        carried::{self, Called},
         data_uri::media,
+        embedded::{self, SignedCall},
     },
     json::{Json, JsonKind},
     openai::part::cache_in,
@@ -60,7 +60,7 @@ impl<'a, 's> Messages<'a, 's> {
         }
         let thoughts = thoughts(&mut message);
         let calls = self.calls(&mut message)?;
-        parts = carried::woven(parts, thoughts, calls);
+        parts = embedded::in_order(parts, thoughts, calls);
         let name = message.text("name")?;
         // Notes on what the model said already; they tell it nothing when they come back.
         message.raw("annotations");
@@ -69,7 +69,7 @@ impl<'a, 's> Messages<'a, 's> {
         Ok(())
     }
 
-    fn calls(&mut self, message: &mut Members<'a, '_>) -> Result<Vec<Called<'a>>, Malformed> {
+    fn calls(&mut self, message: &mut Members<'a, '_>) -> Result<Vec<SignedCall<'a>>, Malformed> {
         let list = message.place.key("tool_calls");
         let mut calls = Vec::new();
         for (at, json) in message.array("tool_calls")?.into_iter().enumerate() {
@@ -87,9 +87,9 @@ impl<'a, 's> Messages<'a, 's> {
         Ok(calls)
     }
 
-    fn call(&mut self, json: Json<'a>, place: &Place<'_>) -> Result<Called<'a>, Malformed> {
+    fn call(&mut self, json: Json<'a>, place: &Place<'_>) -> Result<SignedCall<'a>, Malformed> {
         let mut call = Members::open(json, place)?;
-        let (id, seals) = carried::open(call.need_text("id")?, self.seal);
+        let (id, seals) = embedded::extract_signatures(call.need_text("id")?, self.seal);
         // Clients that put a stream together by themselves leave the index in.
         call.raw("index");
         let custom = match call.text("type")?.as_deref() {
@@ -115,7 +115,7 @@ impl<'a, 's> Messages<'a, 's> {
         let (id, name) = if function {
             (Text::Borrowed(""), name.ok_or_else(|| message.missing("name"))?)
         } else {
-            let (id, _) = carried::open(message.need_text("tool_call_id")?, self.seal);
+            let (id, _) = embedded::extract_signatures(message.need_text("tool_call_id")?, self.seal);
             (id, name.unwrap_or_default())
         };
         let content = match message.raw("content") {
@@ -200,7 +200,7 @@ impl<'a, 's> Messages<'a, 's> {
         Ok(Document { media: Some(media), text: None, name, context: None, cite: false })
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(super) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {

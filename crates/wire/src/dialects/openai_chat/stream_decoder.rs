@@ -82,6 +82,13 @@ impl StreamDecoder for Decoder {
     }
 }
 
+/// Where an answer is kept, and its number.
+#[derive(Clone, Copy)]
+struct ChoiceSlot {
+    at: usize,
+    choice: u32,
+}
+
 impl Decoder {
     fn chunk(&mut self, chunk: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         if let Some(error) = inner_error(chunk) {
@@ -114,9 +121,9 @@ impl Decoder {
     fn choice(&mut self, fields: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         let index = fields.take("index").and_then(Json::u64).unwrap_or(0);
         let choice = u32::try_from(index).map_err(|_| InvalidEvent("an index is too large".to_owned()))?;
-        let at = self.answer(choice)?;
+        let slot = ChoiceSlot { at: self.answer(choice)?, choice };
         if let Some(mut delta) = fields.take("delta").map(Json::object).transpose()?.flatten() {
-            self.delta((at, choice), &mut delta, sink)?;
+            self.delta(slot, &mut delta, sink)?;
         }
         if let Some(list) = fields.take("logprobs") {
             let logprobs = logprobs(list)?;
@@ -127,7 +134,7 @@ impl Decoder {
         let Some(reason) = text(fields, "finish_reason").filter(|reason| !reason.is_empty()) else {
             return Ok(());
         };
-        let answer = &mut self.choices[at];
+        let answer = &mut self.choices[slot.at];
         seal(answer, sink);
         // Some relays say it twice, the second time with the usage.
         if !std::mem::replace(&mut answer.finished, true) {
@@ -153,11 +160,12 @@ impl Decoder {
 
     fn delta(
         &mut self,
-        (at, choice): (usize, u32),
+        slot: ChoiceSlot,
         delta: &mut Fields<'_>,
         sink: &mut Events<'_>,
     ) -> Result<(), InvalidEvent> {
-        self.thoughts((at, choice), delta, sink);
+        let ChoiceSlot { at, choice } = slot;
+        self.thoughts(slot, delta, sink);
         if let Some(content) = delta.take("content") {
             let answer = &mut self.choices[at];
             content_parts(content, &mut |part| match part.kind {
@@ -182,30 +190,31 @@ impl Decoder {
         for call in delta.take("tool_calls").map(Json::array).transpose()?.flatten().unwrap_or_default() {
             if let Some(mut call) = call.object()? {
                 seal(&mut self.choices[at], sink);
-                self.call((at, choice), &mut call, sink)?;
+                self.call(slot, &mut call, sink)?;
             }
         }
         // The form before there were several calls; it is its own only fragment list.
         if let Some(function) = delta.take("function_call").map(Json::object).transpose()?.flatten() {
-            let open = self.open((at, choice), Some(0), "")?;
-            fragment((choice, open), function, None, sink);
+            let open = self.open(slot, Some(0), "")?;
+            fragment(choice, open, function, None, sink);
         }
         Ok(())
     }
 
-    fn thoughts(&mut self, (at, choice): (usize, u32), delta: &mut Fields<'_>, sink: &mut Events<'_>) {
-        let details = delta.take("reasoning_details").and_then(|json| self.choices[at].details.push(json));
+    fn thoughts(&mut self, slot: ChoiceSlot, delta: &mut Fields<'_>, sink: &mut Events<'_>) {
+        let details =
+            delta.take("reasoning_details").and_then(|json| self.choices[slot.at].details.push(json));
         let plain = text(delta, "reasoning_content").or(text(delta, "reasoning"));
         // Vendors that write both write the same into both.
         let thought = plain.filter(|text| !text.is_empty()).or(details.map(Cow::Owned));
         if let Some(text) = thought {
-            sink(Event::Reasoning { choice, text });
+            sink(Event::Reasoning { choice: slot.choice, text });
         }
     }
 
     fn call(
         &mut self,
-        place: (usize, u32),
+        slot: ChoiceSlot,
         call: &mut Fields<'_>,
         sink: &mut Events<'_>,
     ) -> Result<(), InvalidEvent> {
@@ -214,19 +223,15 @@ impl Decoder {
         let signature = google_signature(call);
         let function = call.take("function").or(call.take("custom"));
         let Some(function) = function.map(Json::object).transpose()?.flatten() else { return Ok(()) };
-        let open = self.open(place, index, &id)?;
-        fragment((place.1, open), function, signature, sink);
+        let open = self.open(slot, index, &id)?;
+        fragment(slot.choice, open, function, signature, sink);
         Ok(())
     }
 
     /// Finds a fragment's call, or begins one: by its number, where another id there means another call (some copies
     /// number every call 0), else by its id, else it is the last one.
-    fn open(
-        &mut self,
-        (at, choice): (usize, u32),
-        index: Option<u64>,
-        id: &str,
-    ) -> Result<Opened, InvalidEvent> {
+    fn open(&mut self, slot: ChoiceSlot, index: Option<u64>, id: &str) -> Result<Opened, InvalidEvent> {
+        let ChoiceSlot { at, choice } = slot;
         let same = |open: &&Open| {
             open.choice == choice
                 && match index {
@@ -259,7 +264,8 @@ enum Opened {
 }
 
 fn fragment(
-    (choice, open): (u32, Opened),
+    choice: u32,
+    open: Opened,
     mut function: Fields<'_>,
     signature: Option<crate::canonical::Signature<'_>>,
     sink: &mut Events<'_>,

@@ -1,12 +1,9 @@
 //! Writing a stream for a client.
 
-use domain::Usage;
-
-use super::encode_response::{minted, usage};
 use crate::{
     canonical::{
-        Event, Finish, PartKind, Signature,
-        carried::{PendingSignatures, SignedPart},
+        CallIndex, Event, Finish, PartKind, ToolCallRef,
+        embedded::{PendingSignatures, SignedPart},
     },
     codec::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},
@@ -15,6 +12,9 @@ use crate::{
         finish::{self, FILTERED},
     },
 };
+use domain::Usage;
+
+use super::encode_response::{minted, usage};
 
 /// Writes one stream.
 pub(super) struct Encoder {
@@ -124,43 +124,37 @@ impl Encoder {
         self.delta(index, out, |o| o.text(key, text));
     }
 
-    fn start(
-        &mut self,
-        (index, call): (u32, u32),
-        (id, name): (&str, &str),
-        signature: Option<&Signature<'_>>,
-        out: &mut Vec<u8>,
-    ) {
-        let id = minted(id, &self.envelope, index.into(), call.into());
+    fn start(&mut self, at: CallIndex, call: ToolCallRef<'_>, out: &mut Vec<u8>) {
+        let id = minted(call.id, &self.envelope, at.choice.into(), at.call.into());
         let seal = std::sync::Arc::clone(&self.envelope.seal);
-        let answer = self.answer(index, out);
+        let answer = self.answer(at.choice, out);
         answer.said = true;
-        answer.bare.push(call);
-        signature.into_iter().for_each(|signature| answer.seals.push(SignedPart::Call, signature));
+        answer.bare.push(at.call);
+        call.signature.into_iter().for_each(|signature| answer.seals.push(SignedPart::Call, signature));
         let id = answer.seals.onto(&id, &*seal);
-        self.call((index, call), out, |o| {
+        self.call(at, out, |o| {
             o.text("id", &id);
             o.text("type", "function");
             o.object("function", |o| {
-                o.text("name", name);
+                o.text("name", call.name);
                 o.text("arguments", "");
             });
         });
     }
 
-    fn arguments(&mut self, (index, call): (u32, u32), fragment: &str, out: &mut Vec<u8>) {
+    fn arguments(&mut self, at: CallIndex, fragment: &str, out: &mut Vec<u8>) {
         if fragment.is_empty() {
             return;
         }
-        self.answer(index, out).bare.retain(|bare| *bare != call);
-        self.call((index, call), out, |o| o.object("function", |o| o.text("arguments", fragment)));
+        self.answer(at.choice, out).bare.retain(|bare| *bare != at.call);
+        self.call(at, out, |o| o.object("function", |o| o.text("arguments", fragment)));
     }
 
-    fn call(&mut self, (index, call): (u32, u32), out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectOut<'_>)) {
-        self.delta(index, out, |o| {
+    fn call(&mut self, at: CallIndex, out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectOut<'_>)) {
+        self.delta(at.choice, out, |o| {
             o.array("tool_calls", |a| {
                 a.object(|o| {
-                    o.number("index", call.into());
+                    o.number("index", at.call.into());
                     write(o);
                 });
             });
@@ -172,7 +166,7 @@ impl Encoder {
         let (said, bare) = (answer.said, std::mem::take(&mut answer.bare));
         // A call that ended without arguments has empty ones; one that the limit cut has none (DIALECTS §7.3, §7.15).
         if reason != Finish::Length {
-            bare.into_iter().for_each(|call| self.arguments((index, call), "{}", out));
+            bare.into_iter().for_each(|call| self.arguments(CallIndex { choice: index, call }, "{}", out));
         }
         if reason == Finish::ContentFilter {
             let words = explanation.or((!said).then_some(FILTERED)).unwrap_or_default();
@@ -205,14 +199,15 @@ impl StreamEncoder for Encoder {
                 self.answer(*choice, out).seals.push(SignedPart::Redacted, signature);
             }
             Event::CallStart { choice, call, id, name, signature } => {
-                self.start((*choice, *call), (id, name), signature.as_ref(), out);
+                let at = CallIndex { choice: *choice, call: *call };
+                self.start(at, ToolCallRef { id, name, signature: signature.as_ref() }, out);
             }
             Event::CallArguments { choice, call, fragment } => {
-                self.arguments((*choice, *call), fragment, out);
+                self.arguments(CallIndex { choice: *choice, call: *call }, fragment, out);
             }
             Event::CallEnd { choice, call } => {
                 if self.answer(*choice, out).bare.contains(call) {
-                    self.arguments((*choice, *call), "{}", out);
+                    self.arguments(CallIndex { choice: *choice, call: *call }, "{}", out);
                 }
             }
             Event::Part { choice, part } => match &part.kind {

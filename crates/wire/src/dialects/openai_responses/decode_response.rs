@@ -62,7 +62,7 @@ pub(super) fn failure(response: &mut Fields<'_>) -> Option<ProviderError> {
     error.or_else(|| failed.then(unexplained))
 }
 
-/// An end that nobody explained.
+/// An end without an explanation.
 pub(super) fn unexplained() -> ProviderError {
     let message = "the provider ended the answer with an error".to_owned();
     ProviderError { message, kind: None, code: None, param: None }

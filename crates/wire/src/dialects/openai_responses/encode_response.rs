@@ -5,7 +5,7 @@ use super::{
     object::{Item, Said, State, response, sealed},
 };
 use crate::{
-    canonical::{Choice, Finish, Part, PartKind, Reply, Signature},
+    canonical::{Choice, Finish, Part, PartKind, Reply, Signature, ToolCallRef},
     codec::Envelope,
     json::out,
     openai::finish::FILTERED,
@@ -71,8 +71,8 @@ fn add(part: &Part<'_>, items: &mut Vec<Item>, envelope: &Envelope) {
         }
         PartKind::RedactedReasoning(signature) => think("", Some((signature, true)), items, envelope),
         PartKind::ToolCall(call) => {
-            let mut item =
-                Item::call(envelope, at, (&call.id, &call.name), call.signature.as_ref(), call.custom);
+            let begun = ToolCallRef { id: &call.id, name: &call.name, signature: call.signature.as_ref() };
+            let mut item = Item::call(envelope, at, begun, call.custom);
             if let Item::Call { arguments, .. } = &mut item {
                 let empty = !call.custom && call.arguments.trim().is_empty();
                 arguments.push_str(if empty { "{}" } else { &call.arguments });

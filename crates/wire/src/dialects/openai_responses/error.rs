@@ -13,7 +13,7 @@ pub(super) fn event(error: &ClientErrorBody<'_>) -> Vec<u8> {
             Some(param) => o.text("param", param),
             None => o.null("param"),
         }
-        // Whoever writes this does not know how many events came before; clients tell them apart by type.
+        // It is not known here how many events came before; clients tell them apart by type.
         o.number("sequence_number", 0);
         if let Some(extra) = error.extra.map(ToString::to_string)
             && let Ok(extra) = crate::json::Json::parse(extra.as_bytes())

@@ -3,7 +3,7 @@
 use crate::{
     canonical::{
         Document, Extra, Family, Image, Malformed, Media, Part, PartKind, Role, Signature, SignatureMac,
-        Text, ToolCall, ToolResult, Turn, carry, data_uri::media, shortened,
+        Text, ToolCall, ToolResult, Turn, data_uri::media, shortened, signed_id,
     },
     json::Json,
     openai::part::cache_in,
@@ -17,7 +17,7 @@ pub(super) struct Items<'a, 's> {
     pub(super) extra: Vec<Extra<'a>>,
 }
 
-/// What a seal in `encrypted_content` that the gateway wrapped is on: thoughts, or thoughts that nobody can read.
+/// What a seal in `encrypted_content` that the gateway wrapped is on: thoughts, or thoughts that only the provider can read.
 pub(super) const THOUGHTS: &str = "t";
 pub(super) const REDACTED: &str = "r";
 
@@ -119,7 +119,7 @@ impl<'a, 's> Items<'a, 's> {
         let text = joined(texts);
         let kind = match sealed {
             None => PartKind::Reasoning { text, signature: None },
-            Some(sealed) => match carry::open(&sealed, self.seal) {
+            Some(sealed) => match signed_id::extract_signature(&sealed, self.seal) {
                 (REDACTED, Some(signature)) => PartKind::RedactedReasoning(signature),
                 (THOUGHTS, Some(signature)) => PartKind::Reasoning { text, signature: Some(signature) },
                 _ => {
@@ -169,12 +169,12 @@ impl<'a, 's> Items<'a, 's> {
 
     /// An id without the seal of another family that the gateway hid in it.
     fn id(&self, id: Text<'a>) -> (Text<'a>, Option<Signature<'a>>) {
-        let (own, signature) = carry::open(&id, self.seal);
+        let (own, signature) = signed_id::extract_signature(&id, self.seal);
         let len = own.len();
         (shortened(id, len), signature)
     }
 
-    /// Keeps what nobody took: other dialects cannot place it.
+    /// Keeps the members that were not read: other dialects cannot place them.
     pub(super) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {

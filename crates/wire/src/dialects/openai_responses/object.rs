@@ -1,10 +1,7 @@
 //! The response object and its items, as plain answers and the events of streams write them.
 
-use domain::Usage;
-
-use super::{echo, finish, items_in};
 use crate::{
-    canonical::{Call, Family, Finish, Logprob, Signature, carry},
+    canonical::{Call, Family, Finish, Logprob, Signature, ToolCallRef, signed_id},
     codec::Envelope,
     json::{
         Json,
@@ -12,6 +9,9 @@ use crate::{
     },
     openai::encode::{logprobs, served_tier},
 };
+use domain::Usage;
+
+use super::{echo, finish, items_in};
 
 /// One item of the output.
 #[derive(Debug)]
@@ -40,20 +40,14 @@ impl Item {
     }
 
     /// A call; one without an id gets one (DIALECTS §7.5), and a seal of the step goes into the id (§7.8).
-    pub(super) fn call(
-        envelope: &Envelope,
-        at: usize,
-        (id, name): (&str, &str),
-        signature: Option<&Signature<'_>>,
-        custom: bool,
-    ) -> Self {
-        let call_id = if id.is_empty() { minted("call", envelope, at) } else { id.to_owned() };
-        let call_id = match signature {
-            Some(signature) => carry::carry(&call_id, signature, &*envelope.seal),
+    pub(super) fn call(envelope: &Envelope, at: usize, call: ToolCallRef<'_>, custom: bool) -> Self {
+        let call_id = if call.id.is_empty() { minted("call", envelope, at) } else { call.id.to_owned() };
+        let call_id = match call.signature {
+            Some(signature) => signed_id::embed_signature(&call_id, signature, &*envelope.seal),
             None => call_id,
         };
         let id = minted(if custom { "ctc" } else { "fc" }, envelope, at);
-        Self::Call { id, call_id, name: name.to_owned(), arguments: String::new(), custom }
+        Self::Call { id, call_id, name: call.name.to_owned(), arguments: String::new(), custom }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -134,7 +128,7 @@ pub(super) fn sealed(signature: &Signature<'_>, redacted: bool, envelope: &Envel
         return Some(signature.text.to_string());
     }
     let kind = if redacted { items_in::REDACTED } else { items_in::THOUGHTS };
-    Some(carry::carry(kind, signature, &*envelope.seal)).filter(|carried| carried != kind)
+    Some(signed_id::embed_signature(kind, signature, &*envelope.seal)).filter(|carried| carried != kind)
 }
 
 fn minted(kind: &str, envelope: &Envelope, at: usize) -> String {

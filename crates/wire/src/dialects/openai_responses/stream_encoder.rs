@@ -2,18 +2,18 @@
 
 mod items;
 
+use crate::{
+    canonical::{Event, Finish, PartKind, Signature, ToolCallRef},
+    codec::{Envelope, StreamEncoder},
+    json::out::{self, ObjectOut},
+    openai::finish::FILTERED,
+    sse::MAX_EVENT,
+};
 use domain::Usage;
 
 use super::{
     encode_response::item_status,
     object::{Item, State, response, sealed},
-};
-use crate::{
-    canonical::{Event, Finish, PartKind, Signature},
-    codec::{Envelope, StreamEncoder},
-    json::out::{self, ObjectOut},
-    openai::finish::FILTERED,
-    sse::MAX_EVENT,
 };
 
 /// Most bytes of an answer that are kept to be repeated: more than any model's longest output.
@@ -55,7 +55,7 @@ fn send(sequence: &mut u64, kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&m
     *sequence += 1;
 }
 
-/// Whose item an event is about.
+/// The item that an event is about.
 fn address(id: &str, at: usize, o: &mut ObjectOut<'_>) {
     o.text("item_id", id);
     o.number("output_index", at as u64);
@@ -139,7 +139,8 @@ impl StreamEncoder for Encoder {
             Event::Redacted { choice: 0, signature } => self.seal(signature, true, out),
             Event::CallStart { choice: 0, call, id, name, signature } => {
                 let at = self.items.len();
-                let item = Item::call(&self.envelope, at, (id, name), signature.as_ref(), false);
+                let begun = ToolCallRef { id, name, signature: signature.as_ref() };
+                let item = Item::call(&self.envelope, at, begun, false);
                 self.add(item, Some(*call), out);
             }
             Event::CallArguments { choice: 0, call, fragment } => self.arguments(*call, fragment, out),

@@ -3,11 +3,11 @@
 use super::content;
 use crate::{
     canonical::{
-        Call, Field, LossReport, OutputFormat, TargetFacts, Tool, ToolChoice, ToolMode, Unsupported,
+        Call, Field, LossReport, NumberField, OutputFormat, Tool, ToolChoice, ToolMode, Unsupported,
     },
     claude::{
-        sampling::{none_of, one_of},
-        thinking::{Thinking, display, effort_name, plan, write_thinking},
+        sampling::none_of,
+        thinking::{Thinking, ThinkingContext, display, effort_name, plan, write_thinking},
     },
     dialect::Dialect,
     json::{
@@ -84,6 +84,9 @@ fn tool_choice(call: &Call<'_>, no_tools: bool, o: &mut ObjectOut<'_>) {
     });
 }
 
+const TEMPERATURE: NumberField = NumberField { field: Field::Temperature, key: "temperature", default: 1.0 };
+const TOP_P: NumberField = NumberField { field: Field::TopP, key: "top_p", default: 1.0 };
+
 /// Writes what shapes the answer's text; `taken`: the model takes temperature and its like.
 pub(super) fn sampling(
     call: &Call<'_>,
@@ -94,15 +97,14 @@ pub(super) fn sampling(
     let sampling = &call.sampling;
     // Temperature ends at 1 here, and 1 is the default of both: what says only that may be left out.
     let above_one = |value: Json<'_>| value.f64().is_some_and(|value| value > 1.0);
-    let (key, temperature) = (Field::Temperature, sampling.temperature);
-    match temperature {
+    match sampling.temperature {
         Some(value) if taken && above_one(value) => {
-            losses.field(key)?;
+            losses.field(Field::Temperature)?;
             o.number("temperature", 1);
         }
-        _ => one_of(("temperature", key), temperature, taken, losses, o)?,
+        temperature => TEMPERATURE.write(temperature, taken, losses, o)?,
     }
-    one_of(("top_p", Field::TopP), sampling.top_p, taken, losses, o)?;
+    TOP_P.write(sampling.top_p, taken, losses, o)?;
     match sampling.top_k {
         Some(value) if taken => o.raw("top_k", value),
         Some(_) => losses.field(Field::TopK)?,
@@ -117,12 +119,11 @@ pub(super) fn sampling(
 /// Writes `thinking` and `output_config` (DIALECTS §1.5).
 pub(super) fn reasoning(
     call: &Call<'_>,
-    target: &TargetFacts<'_>,
-    (limit, goes_on): (u64, bool),
+    context: &ThinkingContext,
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    let plan = plan(&call.reasoning, target.sampling, limit, losses)?.that_goes_on(goes_on, losses);
+    let plan = plan(&call.reasoning, context, losses)?;
     if let Some(thinking) = plan.thinking {
         o.object("thinking", |o| {
             write_thinking(thinking, o);

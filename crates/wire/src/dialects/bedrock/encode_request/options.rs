@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, PartKind, ReasoningMode, Tool, ToolChoice, ToolMode,
-        Unsupported,
+        Call, Effort, Field, LossReport, NumberField, OutputFormat, PartKind, ReasoningMode, SamplingSupport,
+        Tool, ToolChoice, ToolMode, Unsupported,
     },
     claude::{
-        sampling::{none_of, one_of},
-        thinking::{Thinking, display, effort_name, plan, write_thinking},
+        sampling::none_of,
+        thinking::{Thinking, ThinkingContext, display, effort_name, plan, write_thinking},
     },
     dialect::Dialect,
     json::{
@@ -20,18 +20,22 @@ use crate::{
     },
 };
 
+const TEMPERATURE: NumberField = NumberField { field: Field::Temperature, key: "temperature", default: 1.0 };
+const TOP_P: NumberField = NumberField { field: Field::TopP, key: "topP", default: 1.0 };
+
 /// Writes all of it.
 pub(super) fn write(
     call: &Call<'_>,
     target: &Target<'_>,
-    goes_on: bool,
+    continues: bool,
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let mut additional = Additional(Vec::new());
     nested("inferenceConfig", o, |o| inference(call, target, losses, o))?;
     tools(call, target, losses, &mut additional, o)?;
-    reasoning_and_format(call, (target, goes_on), losses, &mut additional, o)?;
+    let effort = reasoning(call, target, continues, losses, &mut additional)?;
+    output_config(call, effort, losses, o)?;
     sampling(call, target, losses, &mut additional)?;
     others(call, losses, &mut additional, o)?;
     if !additional.0.is_empty() {
@@ -44,7 +48,7 @@ pub(super) fn write(
             }
         });
     }
-    if target.maker == ModelVendor::Anthropic && call.sampling.stop.len() > 1 {
+    if target.vendor == ModelVendor::Anthropic && call.sampling.stop.len() > 1 {
         // Which one it was is told only to who asks (DIALECTS §7.14).
         o.array("additionalModelResponseFieldPaths", |a| a.text("/stop_sequence"));
     }
@@ -87,15 +91,15 @@ fn inference(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     o.number_if("maxTokens", call.max_output);
-    let taken = target.facts.sampling != Some(false);
+    let taken = target.facts.sampling != SamplingSupport::Unsupported;
     let temperature = call.sampling.temperature;
     if taken && temperature.and_then(Json::f64).is_some_and(|value| value > 1.0) {
         losses.field(Field::Temperature)?;
         o.number("temperature", 1);
     } else {
-        one_of(("temperature", Field::Temperature), temperature, taken, losses, o)?;
+        TEMPERATURE.write(temperature, taken, losses, o)?;
     }
-    one_of(("topP", Field::TopP), call.sampling.top_p, taken, losses, o)?;
+    TOP_P.write(call.sampling.top_p, taken, losses, o)?;
     if !call.sampling.stop.is_empty() {
         o.array("stopSequences", |a| call.sampling.stop.iter().for_each(|stop| a.text(stop)));
     }
@@ -109,7 +113,10 @@ fn sampling(
     additional: &mut Additional,
 ) -> Result<(), Unsupported> {
     match call.sampling.top_k {
-        Some(value) if target.maker == ModelVendor::Anthropic && target.facts.sampling != Some(false) => {
+        Some(value)
+            if target.vendor == ModelVendor::Anthropic
+                && target.facts.sampling != SamplingSupport::Unsupported =>
+        {
             additional.put("top_k", value);
         }
         Some(value) if losses.client() == Dialect::Bedrock => additional.put("top_k", value),
@@ -150,7 +157,7 @@ fn tools(
     }
     let called = if offered.is_empty() && history { called(call) } else { Vec::new() };
     if !called.is_empty() {
-        // Calls in the history are refused without tools on offer, and nobody said what these tools take.
+        // Calls in the history are refused without tools on offer, and what these tools take is not known.
         losses.place("tools")?;
     }
     if offered.is_empty() && called.is_empty() {
@@ -194,7 +201,7 @@ fn one_at_a_time(
         return Ok(false);
     }
     let mode = call.tool_choice.as_ref().map_or(&ToolMode::Auto, |ToolChoice { mode, .. }| mode);
-    if target.maker != ModelVendor::Anthropic {
+    if target.vendor != ModelVendor::Anthropic {
         losses.field(Field::ParallelTools)?;
         return Ok(false);
     }
@@ -258,26 +265,40 @@ fn write_spec(
     });
 }
 
-fn reasoning_and_format(
+/// Writes how the model is to think, in its maker's words, and gives the effort that Bedrock itself is to be told.
+fn reasoning(
     call: &Call<'_>,
-    (target, goes_on): (&Target<'_>, bool),
+    target: &Target<'_>,
+    continues: bool,
     losses: &mut LossReport,
     additional: &mut Additional,
-    o: &mut ObjectOut<'_>,
-) -> Result<(), Unsupported> {
-    let effort = match target.maker {
-        ModelVendor::Anthropic => claude(call, (target, goes_on), losses, additional)?,
+) -> Result<Option<Effort>, Unsupported> {
+    match target.vendor {
+        ModelVendor::Anthropic => {
+            let limit = call.max_output.or(target.facts.max_output).unwrap_or(u64::MAX);
+            let context = ThinkingContext { sampling: target.facts.sampling, limit, continues };
+            claude(call, &context, losses, additional)
+        }
         ModelVendor::AmazonNova => {
             nova(call, additional);
-            None
+            Ok(None)
         }
         // Their words are not known; a client of this dialect knows what it asks for.
-        ModelVendor::Other if losses.client() == Dialect::Bedrock => call.reasoning.effort,
+        ModelVendor::Other if losses.client() == Dialect::Bedrock => Ok(call.reasoning.effort),
         ModelVendor::Other => {
             other(call, losses)?;
-            None
+            Ok(None)
         }
-    };
+    }
+}
+
+/// Writes the format of the answer and the effort.
+fn output_config(
+    call: &Call<'_>,
+    effort: Option<Effort>,
+    losses: &mut LossReport,
+    o: &mut ObjectOut<'_>,
+) -> Result<(), Unsupported> {
     nested("outputConfig", o, |o| {
         match &call.format {
             OutputFormat::Text => {}
@@ -301,12 +322,11 @@ fn reasoning_and_format(
 /// Claude's own words for thinking; its effort is Bedrock's.
 fn claude(
     call: &Call<'_>,
-    (target, goes_on): (&Target<'_>, bool),
+    context: &ThinkingContext,
     losses: &mut LossReport,
     additional: &mut Additional,
 ) -> Result<Option<Effort>, Unsupported> {
-    let limit = call.max_output.or(target.facts.max_output).unwrap_or(u64::MAX);
-    let plan = plan(&call.reasoning, target.facts.sampling, limit, losses)?.that_goes_on(goes_on, losses);
+    let plan = plan(&call.reasoning, context, losses)?;
     if let Some(thinking) = plan.thinking {
         additional.object("thinking", |o| {
             write_thinking(thinking, o);
@@ -337,7 +357,7 @@ fn nova(call: &Call<'_>, additional: &mut Additional) {
     });
 }
 
-/// Accounts for what is asked of models whose words nobody here knows.
+/// Reports what is asked of models for which Bedrock documents no fields.
 fn other(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {
     let asked = &call.reasoning;
     match asked.effort {

@@ -2,7 +2,7 @@
 
 use crate::canonical::{CacheTtl, Field, LossReport, TargetFacts};
 
-/// Whose model it is: what goes beside Bedrock's own fields differs.
+/// The model's vendor: the fields beside Bedrock's own differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ModelVendor {
     Anthropic,
@@ -25,7 +25,7 @@ impl ModelVendor {
 
 /// What the writers of all parts share.
 pub(super) struct Target<'t> {
-    pub(super) maker: ModelVendor,
+    pub(super) vendor: ModelVendor,
     pub(super) facts: &'t TargetFacts<'t>,
     /// Whether cache marks are written: models that know none refuse them, unless the client knows better.
     pub(super) caches: bool,

@@ -6,7 +6,7 @@ use crate::{
     read::{Members, Place},
 };
 
-/// A string, or an object whose members all are for the model to read: that is kept as it is written.
+/// A string, or an object, all of it for the model to read, which is kept as it is written.
 pub(super) fn document<'a>(json: Json<'a>, cite: bool, place: &Place<'_>) -> Result<Part<'a>, Malformed> {
     let (name, text) = match json.text() {
         Some(text) => (None, text),

@@ -4,8 +4,8 @@ use super::documents::document;
 use crate::{
     canonical::{
         Call, Extra, Image, Malformed, Part, PartKind, Role, SignatureMac, Text, ToolCall, ToolResult, Turn,
-        carried::{self, Called},
         data_uri::media,
+        embedded::{self, SignedCall},
     },
     json::Json,
     read::{Members, Place},
@@ -108,7 +108,7 @@ fn assistant<'a>(message: &mut Members<'a, '_>, seal: &dyn SignatureMac) -> Resu
     }
     if calls.iter().any(|(_, seals)| !seals.is_empty()) {
         let thoughts = thoughts(&mut parts);
-        return Ok(carried::woven(parts, thoughts, calls));
+        return Ok(embedded::in_order(parts, thoughts, calls));
     }
     parts.extend(calls.into_iter().map(|(call, _)| Part::new(PartKind::ToolCall(call))));
     Ok(parts)
@@ -130,12 +130,12 @@ fn thoughts<'a>(parts: &mut Vec<Part<'a>>) -> Option<Text<'a>> {
     }
 }
 
-fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn SignatureMac) -> Result<Called<'a>, Malformed> {
+fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn SignatureMac) -> Result<SignedCall<'a>, Malformed> {
     let mut call = Members::open(json, place)?;
     if call.text("type")?.is_some_and(|kind| kind != "function") {
         return Err(place.key("type").malformed("must be function"));
     }
-    let (id, seals) = carried::open(call.need_text("id")?, seal);
+    let (id, seals) = embedded::extract_signatures(call.need_text("id")?, seal);
     let function = call.object("function")?.ok_or_else(|| call.missing("function"))?;
     let place = place.key("function");
     let mut function = Members::open(function, &place)?;
@@ -144,7 +144,7 @@ fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn SignatureMac) -> Resul
 }
 
 fn result<'a>(message: &mut Members<'a, '_>, seal: &dyn SignatureMac) -> Result<Part<'a>, Malformed> {
-    let (id, _) = carried::open(message.need_text("tool_call_id")?, seal);
+    let (id, _) = embedded::extract_signatures(message.need_text("tool_call_id")?, seal);
     let content = needed(message)?;
     let result = ToolResult { id, name: "".into(), content, structured: None, error: false };
     Ok(Part::new(PartKind::ToolResult(result)))

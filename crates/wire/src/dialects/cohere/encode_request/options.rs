@@ -34,18 +34,16 @@ pub(super) fn write(
 fn draw(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Result<(), Unsupported> {
     let sampling = &call.sampling;
     o.raw_if("temperature", sampling.temperature);
-    let p = (Field::TopP, sampling.top_p);
-    if p.1.and_then(Json::f64).is_some_and(|p| p > 0.99 && p <= 1.0) {
+    if sampling.top_p.and_then(Json::f64).is_some_and(|p| p > 0.99 && p <= 1.0) {
         // All but the last hundredth is the most that can be asked for; 1 is what others mean by "no nucleus".
         losses.hint(Field::TopP.name_in(losses.client()));
-        number("p", "0.99", o);
+        number(P.name, P.max, o);
     } else {
-        within("p", p, ("0.01", "0.99"), losses, o)?;
+        within(&P, sampling.top_p, losses, o)?;
     }
-    within("k", (Field::TopK, sampling.top_k), ("0", "500"), losses, o)?;
-    let frequency = (Field::FrequencyPenalty, sampling.frequency_penalty);
-    within("frequency_penalty", frequency, ("0", "1"), losses, o)?;
-    within("presence_penalty", (Field::PresencePenalty, sampling.presence_penalty), ("0", "1"), losses, o)?;
+    within(&K, sampling.top_k, losses, o)?;
+    within(&FREQUENCY_PENALTY, sampling.frequency_penalty, losses, o)?;
+    within(&PRESENCE_PENALTY, sampling.presence_penalty, losses, o)?;
     o.raw_if("seed", sampling.seed);
     if sampling.logprobs {
         o.bool("logprobs", true);
@@ -59,25 +57,40 @@ fn draw(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Resu
     Ok(())
 }
 
+/// A number that Cohere takes within bounds, which are JSON numbers.
+struct FieldBound {
+    field: Field,
+    name: &'static str,
+    min: &'static str,
+    max: &'static str,
+}
+
+const P: FieldBound = FieldBound { field: Field::TopP, name: "p", min: "0.01", max: "0.99" };
+const K: FieldBound = FieldBound { field: Field::TopK, name: "k", min: "0", max: "500" };
+const FREQUENCY_PENALTY: FieldBound =
+    FieldBound { field: Field::FrequencyPenalty, name: "frequency_penalty", min: "0", max: "1" };
+const PRESENCE_PENALTY: FieldBound =
+    FieldBound { field: Field::PresencePenalty, name: "presence_penalty", min: "0", max: "1" };
+
 /// Writes a number that has to lie within bounds: outside it is refused, or brought inside and reported; never scaled,
 /// which would change what it means (DIALECTS §1.4).
 fn within(
-    name: &str,
-    (field, value): (Field, Option<Json<'_>>),
-    (least, most): (&str, &str),
+    bound: &FieldBound,
+    value: Option<Json<'_>>,
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let Some(value) = value else { return Ok(()) };
+    let &FieldBound { field, name, min, max } = bound;
     let bound = |text: &str| text.parse::<f64>().unwrap_or_default();
     match value.f64().unwrap_or_default() {
-        number if number < bound(least) => {
+        number if number < bound(min) => {
             losses.field(field)?;
-            self::number(name, least, o);
+            self::number(name, min, o);
         }
-        number if number > bound(most) => {
+        number if number > bound(max) => {
             losses.field(field)?;
-            self::number(name, most, o);
+            self::number(name, max, o);
         }
         _ => o.raw(name, value),
     }

@@ -72,7 +72,7 @@ pub(super) fn choice<'a>(json: Json<'a>, call: &mut Call<'a>) -> Result<(), Malf
     Ok(())
 }
 
-/// Keeps what nobody took: other dialects cannot place it.
+/// Keeps the members that were not read: other dialects cannot place them.
 pub(super) fn keep<'a>(members: Members<'a, '_>, call: &mut Call<'a>) {
     let place = *members.place;
     for (name, value) in members.rest() {

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What Google documents for a step whose seal is lost (DIALECTS §7.9).
+/// What Google documents for a step without its seal (DIALECTS §7.9).
 const SKIP: &str = "skip_thought_signature_validator";
 
 /// Writes the conversation.
@@ -299,7 +299,7 @@ fn arguments<'c>(call: &'c ToolCall<'_>) -> Result<Json<'c>, Unsupported> {
 struct PendingSignatures<'c> {
     /// The seal for the next call.
     held: Option<&'c str>,
-    /// The next part is empty thoughts whose seal the part before it has taken.
+    /// The next part is empty thoughts, and the part before it has taken their seal.
     taken: bool,
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Said<'c, 'a> {
     pub(super) part: &'c Part<'a>,
     /// It stood in a system turn in mid-conversation and becomes the user's text, tagged as instructions.
     pub(super) instructions: bool,
-    /// It stood in a result, whose text calls it by this number.
+    /// It was in a result, and the text of the result calls it by this number.
     pub(super) image: Option<usize>,
 }
 

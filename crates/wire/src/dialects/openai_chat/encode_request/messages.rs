@@ -130,7 +130,7 @@ impl<'w> Writer<'w> {
 
     /// Whether a user's part can be said.
     pub(super) fn expressible(&self, part: &Part<'_>) -> bool {
-        // Ids of files are OpenAI's own in both of its dialects and nobody's elsewhere.
+        // Ids of files mean the same in both of OpenAI's dialects and nothing elsewhere.
         let files = self.losses.client() == Dialect::OpenAiResponses;
         match &part.kind {
             PartKind::Text(_) | PartKind::Refusal(_) => true,

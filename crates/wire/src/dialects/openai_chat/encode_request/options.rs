@@ -3,11 +3,15 @@
 use super::super::decode_request::FIELDS;
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, TargetFacts, Unsupported,
+        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, SamplingSupport,
+        TargetFacts, Unsupported,
     },
     dialect::Dialect,
     json::{Json, out::ObjectOut},
-    openai::encode::{metadata, nearest, number, service_tier, shared_extra},
+    openai::encode::{
+        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, metadata, nearest, service_tier,
+        shared_extra,
+    },
     quirks::{Quirks, Seed, Thinking},
 };
 
@@ -47,21 +51,19 @@ pub(super) fn sampling(
     /// Most stop sequences that OpenAI takes.
     const STOPS: usize = 4;
     let (sampling, quirks) = (&call.sampling, target.quirks);
-    let taken = target.sampling != Some(false);
+    let taken = target.sampling != SamplingSupport::Unsupported;
     match sampling.temperature {
         Some(value) if quirks.temperature_to_one && value.f64().is_some_and(|value| value > 1.0) => {
             losses.field(Field::Temperature)?;
             o.number("temperature", 1);
         }
-        value => number((Field::Temperature, "temperature", 1.0), value, taken, losses, o)?,
+        value => TEMPERATURE.write(value, taken, losses, o)?,
     }
-    number((Field::TopP, "top_p", 1.0), sampling.top_p, taken, losses, o)?;
-    number((Field::TopK, "top_k", 0.0), sampling.top_k, quirks.top_k, losses, o)?;
+    TOP_P.write(sampling.top_p, taken, losses, o)?;
+    TOP_K.write(sampling.top_k, quirks.top_k, losses, o)?;
     let penalties = taken && !quirks.no_penalties;
-    let penalty = (Field::FrequencyPenalty, "frequency_penalty", 0.0);
-    number(penalty, sampling.frequency_penalty, penalties, losses, o)?;
-    let penalty = (Field::PresencePenalty, "presence_penalty", 0.0);
-    number(penalty, sampling.presence_penalty, penalties, losses, o)?;
+    FREQUENCY_PENALTY.write(sampling.frequency_penalty, penalties, losses, o)?;
+    PRESENCE_PENALTY.write(sampling.presence_penalty, penalties, losses, o)?;
     match (quirks.seed, sampling.seed) {
         (_, None) => {}
         (Seed::Seed, Some(seed)) => o.raw("seed", seed),

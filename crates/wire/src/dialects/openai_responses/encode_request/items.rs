@@ -20,7 +20,7 @@ pub(super) struct Writer<'w> {
     losses: &'w mut LossReport,
     quirks: &'w Quirks,
     ids: Ids,
-    /// Ids of free-form calls, whose results are items of another type.
+    /// Ids of free-form calls: their results are items of another type.
     custom: HashSet<String>,
 }
 
@@ -89,7 +89,7 @@ impl<'w> Writer<'w> {
     }
 
     fn expressible(&self, part: &Part<'_>) -> bool {
-        // Ids of files are OpenAI's own in both of its dialects and nobody's elsewhere.
+        // Ids of files mean the same in both of OpenAI's dialects and nothing elsewhere.
         let files = matches!(self.losses.client(), Dialect::OpenAiChat | Dialect::OpenAiResponses);
         let media = |media: &Media<'_>| files || !matches!(media, Media::File(_));
         match &part.kind {
@@ -153,7 +153,7 @@ impl<'w> Writer<'w> {
                 PartKind::ToolCall(call) => self.call(call, a),
                 PartKind::Reasoning { text, signature: Some(signature) } => reasoning(text, signature, a),
                 PartKind::RedactedReasoning(signature) => reasoning("", signature, a),
-                // What nobody sealed cannot be told from what nobody thought.
+                // Thoughts without a seal cannot be told from invented ones.
                 PartKind::Reasoning { .. } => {}
                 PartKind::Foreign { raw, .. } if self.expressible(part) => a.raw(*raw),
                 _ => self.lose(part)?,

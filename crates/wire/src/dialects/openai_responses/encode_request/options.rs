@@ -3,12 +3,15 @@
 use super::super::fields::{schema, summary, tool_choice};
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, ReasoningMode, TargetFacts, Tool, ToolMode,
-        Unsupported,
+        Call, Effort, Field, LossReport, OutputFormat, ReasoningMode, SamplingSupport, TargetFacts, Tool,
+        ToolMode, Unsupported,
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
-    openai::encode::{metadata, nearest, number, service_tier, shared_extra},
+    openai::encode::{
+        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, metadata, nearest, service_tier,
+        shared_extra,
+    },
     quirks::Quirks,
 };
 
@@ -129,17 +132,13 @@ pub(super) fn sampling(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let sampling = &call.sampling;
-    let taken = target.sampling != Some(false);
-    let numbers = [
-        (Field::Temperature, "temperature", 1.0, sampling.temperature, taken),
-        (Field::TopP, "top_p", 1.0, sampling.top_p, taken),
-        (Field::TopK, "top_k", 0.0, sampling.top_k, target.quirks.top_k),
-        (Field::FrequencyPenalty, "", 0.0, sampling.frequency_penalty, false),
-        (Field::PresencePenalty, "", 0.0, sampling.presence_penalty, false),
-    ];
-    for (field, key, usual, value, taken) in numbers {
-        number((field, key, usual), value, taken, losses, o)?;
-    }
+    let taken = target.sampling != SamplingSupport::Unsupported;
+    TEMPERATURE.write(sampling.temperature, taken, losses, o)?;
+    TOP_P.write(sampling.top_p, taken, losses, o)?;
+    TOP_K.write(sampling.top_k, target.quirks.top_k, losses, o)?;
+    // Responses has no penalties.
+    FREQUENCY_PENALTY.write(sampling.frequency_penalty, false, losses, o)?;
+    PRESENCE_PENALTY.write(sampling.presence_penalty, false, losses, o)?;
     let lost = [
         (Field::Seed, sampling.seed.is_some()),
         (Field::Stop, !sampling.stop.is_empty()),
@@ -186,7 +185,7 @@ pub(super) fn account(
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    // What is stored there would be a second copy that nobody asked for (DIALECTS §7.21).
+    // What is stored there would be a second copy that the client did not ask for (DIALECTS §7.21).
     o.bool("store", false);
     if call.store == Some(true) {
         losses.hint(Field::Store.name_in(losses.client()));

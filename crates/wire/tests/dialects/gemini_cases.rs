@@ -1,20 +1,5 @@
 //! The tricky cases that concern Gemini (DIALECTS §7, by number), from and to other dialects' calls.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    calls::{call, named_call, result, signature, thought, user, written},
-    target, translated,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, Gemini, OpenAiChat},
@@ -23,6 +8,11 @@ use wire::{
         ToolChoice, ToolMode, Turn,
     },
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    calls::{call, named_call, result, signature, thought, user, written},
+    target, translated,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };

@@ -1,14 +1,12 @@
 //! Ratchet: every row of the provider table has fixtures, and the crate reads all of them, cut anywhere.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests may fail the test")]
-
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Api, Auth, ChatTap, Destination, Dialect, OutputChunk, ProviderRow, Quirks, StreamPipe, StreamSummary,
-    canonical::{LossReport, SignatureMac, TargetFacts},
+    canonical::{LossReport, SamplingSupport, SignatureMac, TargetFacts},
     chat_usage, codec,
     error::ErrorAnswer,
     json::Json,
@@ -25,7 +23,7 @@ fn fixture(kind: &str, name: &str) -> Bytes {
         .into()
 }
 
-/// Kinds whose own dialect is OpenAI Chat; the others have fixtures by dialect.
+/// Kinds with OpenAI Chat as their own dialect; the others have fixtures by dialect.
 fn chat_kinds() -> impl Iterator<Item = &'static str> {
     let speaks = |kind: &&str| provider_row(kind).map(|row| row.speaks[0].dialect);
     provider_kinds().filter(move |kind| speaks(kind) == Some(Dialect::OpenAiChat))
@@ -184,10 +182,11 @@ fn a_provider_is_added_by_one_row() {
     // A client of another dialect reaches it, in its own older words.
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     let client = codec(Dialect::Anthropic);
-    let call = client.decode_call(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
-    let facts = TargetFacts { model, max_output: None, sampling: None, quirks: &row.quirks };
+    let call = client.decode_request(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
+    let facts =
+        TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &row.quirks };
     let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, false);
-    let encoded = codec(speaks.dialect).encode_call(&call, &facts, losses).unwrap();
+    let encoded = codec(speaks.dialect).encode_request(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&"model-1".into(), &9.into()));
     assert_eq!(sent["messages"][0]["content"], "hi");
@@ -213,7 +212,7 @@ fn every_row_is_read_in_its_own_dialect() {
         let facts = dialect.scan(Api::of(name), path, &fixture(kind, "request.json"));
         assert!(facts.unwrap_or_else(|error| panic!("{kind}: {error}")).stream, "{kind}");
         let answer = fixture(kind, "response.json");
-        let reply = dialect.decode_reply(Json::parse(&answer).unwrap());
+        let reply = dialect.decode_response(Json::parse(&answer).unwrap());
         let reply = reply.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
         assert!(reply.usage.is_some_and(|usage| usage.output() > 0), "{kind}: {:?}", reply.usage);
         assert!(!reply.choices[0].parts.is_empty(), "{kind}");

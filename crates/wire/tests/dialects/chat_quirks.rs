@@ -1,20 +1,5 @@
 //! Every quirk of Chat Completions' copies, and what the dialect cannot say.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    calls::{call, user, written},
-    target,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, OpenAiChat, OpenAiResponses},
@@ -25,6 +10,11 @@ use wire::{
     },
     json::Json,
     quirks::{CacheMarks, Efforts, Seed, Thinking, ToolChoices},
+};
+
+use crate::support::{
+    calls::{call, user, written},
+    target,
 };
 
 fn write(

@@ -1,21 +1,5 @@
 //! The tricky cases of DIALECTS §7 that concern Chat Completions, by number, and every quirk of its copies.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    Sum,
-    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
-    envelope, events, read, target,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, OpenAiChat},
@@ -25,6 +9,12 @@ use wire::{
     json::Json,
     quirks::ReasoningReplay,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
+    envelope, events, read, target,
 };
 
 fn sealed(family: Family) -> Option<Signature<'static>> {
@@ -51,8 +41,11 @@ fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
 
 fn decoded(body: &Value) -> Result<String, String> {
     let text = body.to_string();
-    let call =
-        codec(OpenAiChat).decode_call(PathParamsRef::default(), Json::parse(text.as_bytes()).unwrap(), &Sum);
+    let call = codec(OpenAiChat).decode_request(
+        PathParamsRef::default(),
+        Json::parse(text.as_bytes()).unwrap(),
+        &Sum,
+    );
     call.map(|call| format!("{:?}", call.turns)).map_err(|error| error.to_string())
 }
 
@@ -150,7 +143,7 @@ fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
         }
         let body = json!({"model": "m", "messages": [message, results[0], results[1]]}).to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+        let call = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
         assert_eq!(call.turns[0].parts, parts);
         assert!(
             matches!(&call.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1")
@@ -207,7 +200,7 @@ fn case_12_and_32_refusals_and_filters_are_no_empty_success() {
         streamed(OpenAiChat, &[Event::Start { id: None, model: None }, finish(Finish::ContentFilter)]);
     assert_eq!(read(OpenAiChat, events(&stream)).finish, Some(Finish::ContentFilter));
     let body = r#"{"choices":[{"message":{"refusal":"No."},"finish_reason":"stop"}]}"#;
-    let read = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let read = codec(OpenAiChat).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     assert_eq!(read.choices[0].finish, Finish::Refusal);
 }
 

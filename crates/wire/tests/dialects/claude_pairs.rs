@@ -1,22 +1,12 @@
 //! Calls of other dialects' clients in Anthropic's and Bedrock's words, and Anthropic's in theirs: the tricky ones.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Gemini, OpenAiChat},
     scan::PathParamsRef,
 };
+
+use crate::support::{target, translated};
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
 

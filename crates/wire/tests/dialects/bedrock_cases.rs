@@ -1,21 +1,5 @@
 //! The tricky cases of DIALECTS §7 that concern Bedrock Converse, by number.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    Sum,
-    calls::{answered, call, finish, reply, signature, tool_call, user, written},
-    envelope, frames, read, target,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Bedrock, Gemini, OpenAiChat},
@@ -26,6 +10,12 @@ use wire::{
     codec,
     json::Json,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    Sum,
+    calls::{answered, call, finish, reply, signature, tool_call, user, written},
+    envelope, frames, read, target,
 };
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
@@ -148,7 +138,7 @@ fn case_8_and_9_another_familys_seals_come_back_and_go_nowhere_else() {
         json!({"messages": [{"role": "user", "content": [{"text": "a"}]}, answer["output"]["message"]]})
             .to_string();
     let path = PathParamsRef { model: Some("m"), stream: None };
-    let mut call = codec(Bedrock).decode_call(path, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
+    let mut call = codec(Bedrock).decode_request(path, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
     assert_eq!(call.turns[1].parts, parts);
     call.tools = vec![tool("f")];
     let content = json!([{"toolUse": {"toolUseId": "call_1", "name": "f", "input": {}}}]);

@@ -1,4 +1,4 @@
-//! Carrying a provider's seal through a client whose dialect has no place for it: inside the opaque id of a call.
+//! A provider's signature inside the opaque id of a call, for clients that have no other place for it.
 //!
 //! `call_abc` becomes `call_abc.pc1` + family + tag + seal, base64url; the id of the item that it stands in follows the
 //! seal behind a zero byte. The tag is keyed, so a client can pass the seal on but not make one up, and it covers the
@@ -16,7 +16,7 @@ const MAX: usize = 64 << 10;
 
 /// The id with the seal in it; the id alone where the seal is too long to carry.
 #[must_use]
-pub fn carry(id: &str, signature: &Signature<'_>, seal: &dyn SignatureMac) -> String {
+pub fn embed_signature(id: &str, signature: &Signature<'_>, seal: &dyn SignatureMac) -> String {
     let letter = signature.family.letter();
     let mut text = signature.text.clone().into_owned();
     if let Some(item) = &signature.item {
@@ -31,7 +31,7 @@ pub fn carry(id: &str, signature: &Signature<'_>, seal: &dyn SignatureMac) -> St
 
 /// An id's own part, and the seal that it carries if it is genuine.
 #[must_use]
-pub fn open<'a>(id: &'a str, seal: &dyn SignatureMac) -> (&'a str, Option<Signature<'static>>) {
+pub fn extract_signature<'a>(id: &'a str, seal: &dyn SignatureMac) -> (&'a str, Option<Signature<'static>>) {
     let Some(at) = id.rfind(MARK).filter(|_| id.len() <= MAX) else { return (id, None) };
     let (own, rest) = (&id[..at], &id[at + MARK.len()..]);
     let mut letters = rest.chars();
@@ -77,22 +77,22 @@ mod tests {
     #[test]
     fn what_is_carried_comes_back() {
         for text in ["", "a", "ab", "abc", "CiQBjz1rX0+/=="] {
-            let id = carry("call_1", &signature(text), &Sum(7));
+            let id = embed_signature("call_1", &signature(text), &Sum(7));
             assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)), "{id}");
-            assert_eq!(open(&id, &Sum(7)), ("call_1", Some(signature(text))), "{id}");
+            assert_eq!(extract_signature(&id, &Sum(7)), ("call_1", Some(signature(text))), "{id}");
         }
-        assert_eq!(open("call_1", &Sum(7)), ("call_1", None));
+        assert_eq!(extract_signature("call_1", &Sum(7)), ("call_1", None));
         let item = Signature { item: Some("rs_1".into()), ..signature("seal") };
-        assert_eq!(open(&carry("", &item, &Sum(7)), &Sum(7)), ("", Some(item)));
+        assert_eq!(extract_signature(&embed_signature("", &item, &Sum(7)), &Sum(7)), ("", Some(item)));
     }
 
     #[test]
-    fn nobody_else_can_make_or_move_one() {
-        let id = carry("call_1", &signature("seal"), &Sum(7));
-        assert_eq!(open(&id, &Sum(8)), ("call_1", None));
-        assert_eq!(open(&id.replace("call_1", "call_2"), &Sum(7)).1, None);
-        assert_eq!(open("x.pc1zz", &Sum(7)), ("x.pc1zz", None));
-        assert_eq!(open("x.pc1g\u{e9}", &Sum(7)), ("x.pc1g\u{e9}", None));
-        assert_eq!(carry("c", &signature(&"x".repeat(MAX)), &Sum(7)), "c");
+    fn one_cannot_be_forged_or_moved() {
+        let id = embed_signature("call_1", &signature("seal"), &Sum(7));
+        assert_eq!(extract_signature(&id, &Sum(8)), ("call_1", None));
+        assert_eq!(extract_signature(&id.replace("call_1", "call_2"), &Sum(7)).1, None);
+        assert_eq!(extract_signature("x.pc1zz", &Sum(7)), ("x.pc1zz", None));
+        assert_eq!(extract_signature("x.pc1g\u{e9}", &Sum(7)), ("x.pc1g\u{e9}", None));
+        assert_eq!(embed_signature("c", &signature(&"x".repeat(MAX)), &Sum(7)), "c");
     }
 }

@@ -1,18 +1,6 @@
 //! Bedrock Converse: fixtures read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
 use bytes::Bytes;
-use dialect::{Answer, Sum, envelope, events, fixture, frames, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
@@ -28,6 +16,8 @@ use wire::{
     scan::PathParamsRef,
     tap::{Translation, Verbatim},
 };
+
+use crate::support::{Answer, Sum, envelope, events, fixture, frames, read, retell, target, translated};
 
 const CLAUDE: &str = "eu.anthropic.claude-opus-5-v1:0";
 const NOVA: &str = "amazon.nova-2-pro-v1:0";
@@ -47,7 +37,7 @@ fn again(body: &str, model: &str) -> Result<(Value, Vec<String>), String> {
 #[test]
 fn a_call_is_read_field_by_field() {
     let body = codec(Bedrock).prepare(&fixture("bedrock", "request.json"));
-    let call = codec(Bedrock).decode_call(path(CLAUDE), Json::parse(&body).unwrap(), &Sum).unwrap();
+    let call = codec(Bedrock).decode_request(path(CLAUDE), Json::parse(&body).unwrap(), &Sum).unwrap();
     assert_eq!((&*call.model, call.stream, call.max_output), (CLAUDE, true, Some(4096)));
     let roles: Vec<_> = call.turns.iter().map(|turn| (turn.role, turn.parts.len())).collect();
     let expected =
@@ -156,7 +146,7 @@ fn wrong_types_are_named_by_their_place() {
         ),
     ] {
         let body = codec(Bedrock).prepare(&Bytes::from(body.to_string()));
-        let error = codec(Bedrock).decode_call(path("m"), Json::parse(&body).unwrap(), &Sum).unwrap_err();
+        let error = codec(Bedrock).decode_request(path("m"), Json::parse(&body).unwrap(), &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body:?}");
     }
 }
@@ -164,7 +154,7 @@ fn wrong_types_are_named_by_their_place() {
 #[test]
 fn the_stream_says_what_the_plain_answer_says() {
     let body = text("response.json");
-    let plain = Answer::of(&codec(Bedrock).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap());
+    let plain = Answer::of(&codec(Bedrock).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap());
     let expected = [
         "thought Both sides, then.",
         "seal Anthropic c2lnbmF0dXJlLXR3bw==",
@@ -188,8 +178,9 @@ fn the_stream_says_what_the_plain_answer_says() {
 #[test]
 fn an_answer_is_written_as_it_was_read() {
     let body = text("response.json");
-    let reply = codec(Bedrock).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
-    let written: Value = serde_json::from_slice(&codec(Bedrock).encode_reply(&reply, &envelope())).unwrap();
+    let reply = codec(Bedrock).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let written: Value =
+        serde_json::from_slice(&codec(Bedrock).encode_response(&reply, &envelope())).unwrap();
     let mut expected: Value = serde_json::from_str(&body).unwrap();
     expected["metrics"]["latencyMs"] = 0.into();
     expected.as_object_mut().unwrap().remove("additionalModelResponseFields");
@@ -280,7 +271,7 @@ fn an_error_is_read_by_its_exception() {
         let answer = ErrorAnswer { status, error_type: kind, body: body.as_bytes() };
         assert_eq!(codec(Bedrock).decode_error(&answer).0, class, "{status} {kind:?}");
     }
-    let reply = codec(Bedrock).decode_reply(Json::parse(br#"{"message":"x"}"#).unwrap());
+    let reply = codec(Bedrock).decode_response(Json::parse(br#"{"message":"x"}"#).unwrap());
     assert!(matches!(reply, Err(DecodeError::Malformed(_))));
 }
 
@@ -332,9 +323,9 @@ proptest! {
             let _ = tap.feed(Bytes::copy_from_slice(&bytes), &mut Vec::new());
             let bytes = codec(Bedrock).prepare(&bytes.into());
             let Ok(json) = Json::parse(&bytes) else { continue };
-            let _ = codec(Bedrock).decode_reply(json);
-            if let Ok(call) = codec(Bedrock).decode_call(path("m"), json, &Sum) {
-                let _ = codec(Bedrock).encode_call(&call, &target(CLAUDE), LossReport::new(OpenAiChat, Bedrock, true));
+            let _ = codec(Bedrock).decode_response(json);
+            if let Ok(call) = codec(Bedrock).decode_request(path("m"), json, &Sum) {
+                let _ = codec(Bedrock).encode_request(&call, &target(CLAUDE), LossReport::new(OpenAiChat, Bedrock, true));
             }
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Dialect, OutputChunk, Quirks, StreamPipe, StreamSummary,
-    canonical::{Event, Finish, PartKind, Reply, Signature, SignatureMac, TargetFacts},
+    canonical::{Event, Finish, PartKind, Reply, SamplingSupport, Signature, SignatureMac, TargetFacts},
     codec,
     codec::Envelope,
     json::Json,
@@ -38,7 +38,7 @@ pub fn envelope() -> Envelope {
 }
 
 pub fn target(model: &str) -> TargetFacts<'_> {
-    TargetFacts { model, max_output: None, sampling: None, quirks: &Quirks::NONE }
+    TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &Quirks::NONE }
 }
 
 pub fn fixture(dialect: &str, name: &str) -> Bytes {
@@ -55,7 +55,7 @@ pub fn translated(
 ) -> Result<(serde_json::Value, Vec<String>), String> {
     let body = codec(client).prepare(&Bytes::copy_from_slice(body.as_bytes()));
     let json = Json::parse(&body).unwrap();
-    let call = codec(client).decode_call(path, json, &Sum).map_err(|error| error.to_string())?;
+    let call = codec(client).decode_request(path, json, &Sum).map_err(|error| error.to_string())?;
     calls::written(&call, client, (server, target), lenient)
 }
 

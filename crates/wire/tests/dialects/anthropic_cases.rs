@@ -1,21 +1,5 @@
 //! The tricky cases of DIALECTS §7 that concern Anthropic Messages, by number.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    Sum,
-    calls::{answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
-    envelope, events, read, target,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, Cohere, Gemini, OpenAiChat},
@@ -26,6 +10,12 @@ use wire::{
     codec,
     json::Json,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
+    envelope, events, read, target,
 };
 
 fn result(id: &'static str, text: &'static str) -> Part<'static> {
@@ -56,7 +46,7 @@ fn case_1_and_3_results_are_one_user_turn_and_empty_arguments_are_an_object() {
         Turn::new(Role::User, vec![Part::text("and then")]),
     ];
     let losses = LossReport::new(OpenAiChat, Anthropic, false);
-    let body = codec(Anthropic).encode_call(&limited(turns), &target("m"), losses).unwrap().body;
+    let body = codec(Anthropic).encode_request(&limited(turns), &target("m"), losses).unwrap().body;
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""input":{}"#) && body.contains(r#""input":{"x":1e400}"#), "{body}");
     let user = body.split(r#"{"role":"user","content":["#).nth(1).unwrap();
@@ -124,8 +114,11 @@ fn case_8_and_10_another_familys_seal_comes_back_from_the_client() {
     let body = json!({"model": "m", "max_tokens": 1, "messages": [
         {"role": "assistant", "content": answer["content"].take()}, {"role": "user", "content": content}]});
     let body = body.to_string();
-    let call =
-        codec(Anthropic).decode_call(PathParamsRef::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
+    let call = codec(Anthropic).decode_request(
+        PathParamsRef::default(),
+        Json::parse(body.as_bytes()).unwrap(),
+        &Sum,
+    );
     let call = call.unwrap();
     assert_eq!(call.turns[0].parts, parts);
     assert!(matches!(&call.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1"));
@@ -151,7 +144,7 @@ fn case_12_and_14_refusals_and_stop_sequences_are_told_as_far_as_they_are_known(
     };
     let mut envelope = envelope();
     envelope.echo = codec(Anthropic).echo(&asked).into();
-    let body: Value = serde_json::from_slice(&codec(Anthropic).encode_reply(&stopped, &envelope)).unwrap();
+    let body: Value = serde_json::from_slice(&codec(Anthropic).encode_response(&stopped, &envelope)).unwrap();
     assert_eq!((&body["stop_reason"], &body["stop_sequence"]), (&json!("stop_sequence"), &json!("END")));
 }
 
@@ -256,14 +249,15 @@ fn tools_are_chosen_as_the_dialect_can() {
 
 #[test]
 fn thinking_is_asked_for_in_the_models_words() {
-    let ask = |client, sampling, effort, budget, limit| {
+    let ask = |client, sampling: Option<bool>, effort, budget, limit| {
         let mut call = limited(vec![Turn::new(Role::User, vec![Part::text("a")])]);
         call.max_output = Some(limit);
         call.reasoning.effort = effort;
         call.reasoning.budget = budget;
         let mut target = target("m");
-        target.sampling = sampling;
-        let encoded = codec(Anthropic).encode_call(&call, &target, LossReport::new(client, Anthropic, false));
+        target.sampling = sampling.into();
+        let encoded =
+            codec(Anthropic).encode_request(&call, &target, LossReport::new(client, Anthropic, false));
         encoded.map(|encoded| {
             let body: Value = serde_json::from_slice(&encoded.body).unwrap();
             (body["thinking"].clone(), body["output_config"]["effort"].clone(), encoded.dropped)

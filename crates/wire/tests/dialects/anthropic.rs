@@ -1,18 +1,6 @@
 //! Anthropic Messages: fixtures in both versions of its API, read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
 use bytes::Bytes;
-use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
@@ -20,7 +8,8 @@ use wire::{
     Dialect::{self, Anthropic},
     Edits,
     canonical::{
-        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role, Show,
+        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role,
+        SamplingSupport, Show,
     },
     codec,
     codec::DialectCodec as _,
@@ -29,6 +18,8 @@ use wire::{
     json::Json,
     scan::PathParamsRef,
 };
+
+use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 
 const REQUESTS: [&str; 2] = ["request.json", "request-2023.json"];
 
@@ -42,15 +33,18 @@ fn value(name: &str) -> Value {
 
 fn again(body: &str, sampling: Option<bool>) -> Result<(Value, Vec<String>), String> {
     let mut target = target("claude-x");
-    target.sampling = sampling;
+    target.sampling = sampling.into();
     translated((Anthropic, PathParamsRef::default(), body), Anthropic, &target, false)
 }
 
 #[test]
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
-    let call =
-        codec(Anthropic).decode_call(PathParamsRef::default(), Json::parse(body.as_bytes()).unwrap(), &Sum);
+    let call = codec(Anthropic).decode_request(
+        PathParamsRef::default(),
+        Json::parse(body.as_bytes()).unwrap(),
+        &Sum,
+    );
     let call = call.unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
@@ -102,10 +96,10 @@ fn a_call_is_written_as_it_was_read_in_both_versions() {
 fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() {
     let body = text("request-2023.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let mut call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let mut call = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
-    target.sampling = Some(true);
+    target.sampling = SamplingSupport::Supported;
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2023-06-01"));
     call.sampling.temperature = None;
     call.sampling.top_p = None;
@@ -117,8 +111,8 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     );
     let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
     call.sampling.temperature = Some(Json::parse(b"1").unwrap());
-    target.sampling = None;
-    let encoded = codec(Anthropic).encode_call(&call, &target, losses).unwrap();
+    target.sampling = SamplingSupport::Unknown;
+    let encoded = codec(Anthropic).encode_request(&call, &target, losses).unwrap();
     assert_eq!(encoded.dropped, ["temperature"], "the default says nothing and is only told");
 }
 
@@ -161,7 +155,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
+        let error = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -174,7 +168,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
         "tools": [{"type": "web_search_20260318", "name": "web_search"}]});
     let text = body.to_string();
     let json = Json::parse(text.as_bytes()).unwrap();
-    let call = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let call = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     let extra: Vec<_> =
         call.extra.iter().map(|extra| (&*extra.name, extra.value.raw(), extra.known)).collect();
     let expected = [
@@ -190,7 +184,7 @@ fn what_has_no_place_is_kept_and_told_apart() {
     assert!(call.tools[0].foreign.is_some());
     // For a target of the same words all that has a place at the top is written again.
     let losses = LossReport::new(Anthropic, Anthropic, true);
-    let encoded = codec(Anthropic).encode_call(&call, &target("m"), losses).unwrap();
+    let encoded = codec(Anthropic).encode_request(&call, &target("m"), losses).unwrap();
     let written: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&written["inference_geo"], &written["novelty"]), (&json!("eu"), &json!([1.5])));
     assert_eq!(
@@ -198,15 +192,15 @@ fn what_has_no_place_is_kept_and_told_apart() {
         (&body["tools"], &json!("t"))
     );
     assert_eq!(encoded.dropped, ["messages[0].content[1].transformations", "metadata.x"]);
-    // A client of other words sent them by mistake or by extension: only what nobody knows travels.
+    // A client of other words sent them by mistake or by extension: only what is unknown travels.
     let strict = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
-    assert!(codec(Anthropic).encode_call(&call, &target("m"), strict).is_err());
+    assert!(codec(Anthropic).encode_request(&call, &target("m"), strict).is_err());
 }
 
 #[test]
 fn the_stream_says_what_the_plain_answer_says() {
     let body = text("response.json");
-    let plain = Answer::of(&codec(Anthropic).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap());
+    let plain = Answer::of(&codec(Anthropic).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap());
     let expected = [
         "thought Both sides, then.",
         "seal Anthropic c2lnbmF0dXJlLXR3bw==",
@@ -229,8 +223,8 @@ fn the_stream_says_what_the_plain_answer_says() {
 #[test]
 fn an_answer_is_written_as_it_was_read() {
     let body = text("response.json");
-    let reply = codec(Anthropic).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
-    let written = codec(Anthropic).encode_reply(&reply, &envelope());
+    let reply = codec(Anthropic).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let written = codec(Anthropic).encode_response(&reply, &envelope());
     let mut expected = value("response.json");
     expected.as_object_mut().unwrap().remove("stop_details");
     expected["content"][2].as_object_mut().unwrap().remove("citations");
@@ -331,7 +325,7 @@ fn an_error_is_read_by_code_then_type_then_status() {
         assert_eq!(codec(Anthropic).decode_error(&answer).0, class, "{status} {body}");
     }
     let error = text("error.json");
-    let reply = codec(Anthropic).decode_reply(Json::parse(error.as_bytes()).unwrap());
+    let reply = codec(Anthropic).decode_response(Json::parse(error.as_bytes()).unwrap());
     assert!(matches!(reply, Err(DecodeError::Error(ErrorClass::Overloaded, _))));
     let event = format!("event: error\ndata: {}\n\n", error.trim());
     assert_eq!(read(Anthropic, [event.as_bytes()]).errors, ["Overloaded"]);
@@ -387,9 +381,9 @@ proptest! {
             let _ = codec(Anthropic).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(Anthropic).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };
-            let _ = codec(Anthropic).decode_reply(json);
-            if let Ok(call) = codec(Anthropic).decode_call(PathParamsRef::default(), json, &Sum) {
-                let _ = codec(Anthropic).encode_call(&call, &target("m"), LossReport::new(Anthropic, Anthropic, true));
+            let _ = codec(Anthropic).decode_response(json);
+            if let Ok(call) = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum) {
+                let _ = codec(Anthropic).encode_request(&call, &target("m"), LossReport::new(Anthropic, Anthropic, true));
             }
         }
     }

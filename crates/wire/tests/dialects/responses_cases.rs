@@ -1,21 +1,5 @@
 //! The tricky cases of DIALECTS §7 that concern OpenAI Responses, by number, also across dialects.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    Sum,
-    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
-    events, fixture, read, retell, target, translated,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, OpenAiChat, OpenAiResponses},
@@ -23,6 +7,12 @@ use wire::{
     codec,
     json::Json,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    Sum,
+    calls::{answered, call, finish, reply, result_of, streamed, tool_call, written},
+    events, fixture, read, retell, target, translated,
 };
 
 fn sealed(family: Family) -> Signature<'static> {
@@ -52,7 +42,7 @@ fn case_2_a_result_belongs_to_a_call() {
         let body = json!({"model": "m", "input": items}).to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
         codec(OpenAiResponses)
-            .decode_call(PathParamsRef::default(), json, &Sum)
+            .decode_request(PathParamsRef::default(), json, &Sum)
             .map(|_| ())
             .map_err(|e| e.to_string())
     };
@@ -81,7 +71,7 @@ fn case_5_8_and_10_seals_of_others_travel_in_items_and_ids() {
         .push(json!({"type": "function_call_output", "call_id": id, "output": "ok"}));
     let body = json!({"model": "m", "input": input}).to_string();
     let json = Json::parse(body.as_bytes()).unwrap();
-    let again = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let again = codec(OpenAiResponses).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(again.turns[0].parts, parts);
     assert!(matches!(&again.turns[1].parts[0].kind, PartKind::ToolResult(result) if result.id == "call_1"));
     // Case 9: OpenAI itself gets none of it, and its own as it was.
@@ -282,7 +272,8 @@ fn every_stream_is_retold_between_the_two_and_anthropic() {
             assert_eq!(words(&retold.parts), words(&told.parts), "{server:?} to {client:?}");
             assert_eq!(arguments(&retold.parts), arguments(&told.parts), "{server:?} to {client:?}");
             assert_eq!(retold.finish, told.finish, "{server:?} to {client:?}");
-            let totals = |answer: &dialect::Answer| answer.usage.map(|usage| (usage.input(), usage.output()));
+            let totals =
+                |answer: &crate::support::Answer| answer.usage.map(|usage| (usage.input(), usage.output()));
             assert_eq!(totals(&retold), totals(&told), "{server:?} to {client:?}");
         }
     }

@@ -1,26 +1,16 @@
 //! What Gemini's clients send and get where another dialect answers them (DIALECTS §7, by number).
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    calls::{answered, call, finish, named_call, reply, signature, thought, written},
-    envelope, events, read, target, translated,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, Gemini, OpenAiChat},
     canonical::{Call, Event, Family, Finish, Image, Media, Part, PartKind, Role, Turn},
     codec,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    calls::{answered, call, finish, named_call, reply, signature, thought, written},
+    envelope, events, read, target, translated,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(false) };

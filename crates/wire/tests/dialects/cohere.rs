@@ -1,18 +1,6 @@
 //! Cohere Chat v2: fixtures read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
 use bytes::Bytes;
-use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
@@ -25,6 +13,8 @@ use wire::{
     json::Json,
     scan::PathParamsRef,
 };
+
+use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };
 
@@ -43,7 +33,7 @@ fn stream(name: &str) -> Bytes {
 
 fn plain(name: &str) -> Answer {
     let body = text(name);
-    Answer::of(&codec(Cohere).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap())
+    Answer::of(&codec(Cohere).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap())
 }
 
 #[test]
@@ -79,7 +69,7 @@ fn a_body_is_scanned_and_passed_on_with_another_model() {
 #[test]
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
-    let call = codec(Cohere).decode_call(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
+    let call = codec(Cohere).decode_request(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
     assert!(call.stream && call.max_output == Some(2048));
     let roles: Vec<_> = call.turns.iter().map(|turn| (turn.role, turn.parts.len())).collect();
     let expected = [
@@ -156,7 +146,8 @@ fn wrong_types_are_named_by_their_place() {
         (with("stop_sequences", json!("x")), "stop_sequences"),
     ] {
         let body = body.to_string();
-        let error = codec(Cohere).decode_call(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap_err();
+        let error =
+            codec(Cohere).decode_request(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -193,8 +184,8 @@ fn the_stream_says_what_the_plain_answer_says() {
 fn an_answer_is_written_as_it_was_read() {
     let written = |name: &str| -> Value {
         let body = text(name);
-        let reply = codec(Cohere).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
-        serde_json::from_slice(&codec(Cohere).encode_reply(&reply, &envelope())).unwrap()
+        let reply = codec(Cohere).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
+        serde_json::from_slice(&codec(Cohere).encode_response(&reply, &envelope())).unwrap()
     };
     let mut expected = value("response.json");
     let tokens = json!({"input_tokens": 1120, "output_tokens": 90});
@@ -299,7 +290,7 @@ fn an_error_is_read_by_status() {
         assert_eq!(codec(Cohere).decode_error(&answer).0, class, "{status} {body}");
     }
     let error = text("error.json");
-    let reply = codec(Cohere).decode_reply(Json::parse(error.as_bytes()).unwrap());
+    let reply = codec(Cohere).decode_response(Json::parse(error.as_bytes()).unwrap());
     assert!(matches!(reply, Err(DecodeError::Error(_, said)) if said.message.starts_with("You are")));
 }
 
@@ -333,12 +324,12 @@ proptest! {
         bytes.truncate(len - cut % len / 4);
         let _ = codec(Cohere).scan(Api::Cohere, PATH, &bytes);
         if let Ok(json) = Json::parse(&bytes) {
-            if let Ok(call) = codec(Cohere).decode_call(PATH, json, &Sum) {
+            if let Ok(call) = codec(Cohere).decode_request(PATH, json, &Sum) {
                 let losses = wire::canonical::LossReport::new(Cohere, Cohere, true);
-                let _ = codec(Cohere).encode_call(&call, &target("m"), losses);
+                let _ = codec(Cohere).encode_request(&call, &target("m"), losses);
             }
-            if let Ok(reply) = codec(Cohere).decode_reply(json) {
-                codec(Cohere).encode_reply(&reply, &envelope());
+            if let Ok(reply) = codec(Cohere).decode_response(json) {
+                codec(Cohere).encode_response(&reply, &envelope());
             }
         }
         let mut decoder = codec(Cohere).stream_decoder();

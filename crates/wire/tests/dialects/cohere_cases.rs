@@ -1,20 +1,5 @@
 //! The tricky cases that concern Cohere (DIALECTS §7, by number), from and to other dialects' calls.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{
-    calls::{call, finish, result, streamed, tool_call, user, written},
-    events, read, retell, target, translated,
-};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{Anthropic, Cohere, Gemini, OpenAiChat},
@@ -24,6 +9,11 @@ use wire::{
     },
     json::Json,
     scan::PathParamsRef,
+};
+
+use crate::support::{
+    calls::{call, finish, result, streamed, tool_call, user, written},
+    events, read, retell, target, translated,
 };
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };

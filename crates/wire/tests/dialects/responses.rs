@@ -1,17 +1,5 @@
 //! OpenAI Responses: fixtures read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
@@ -24,6 +12,8 @@ use wire::{
     json::Json,
     scan::PathParamsRef,
 };
+
+use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 
 fn text(name: &str) -> String {
     String::from_utf8(fixture("responses", name).to_vec()).unwrap()
@@ -41,7 +31,7 @@ fn parsed(event: &[u8]) -> (String, Value) {
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiResponses).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
         ("gpt-5", true, true, Some(500))
@@ -117,7 +107,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
+        let error = codec(OpenAiResponses).decode_request(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -125,7 +115,7 @@ fn wrong_types_are_named_by_their_place() {
 #[test]
 fn the_stream_says_what_the_plain_answer_says() {
     let body = text("response.json");
-    let reply = codec(OpenAiResponses).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let reply = codec(OpenAiResponses).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     let plain = Answer::of(&reply);
     let expected = [
         "thought Both sides, then.",
@@ -147,9 +137,9 @@ fn the_stream_says_what_the_plain_answer_says() {
 #[test]
 fn an_answer_is_written_as_it_was_read() {
     let body = text("response.json");
-    let reply = codec(OpenAiResponses).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let reply = codec(OpenAiResponses).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     let written: Value =
-        serde_json::from_slice(&codec(OpenAiResponses).encode_reply(&reply, &envelope())).unwrap();
+        serde_json::from_slice(&codec(OpenAiResponses).encode_response(&reply, &envelope())).unwrap();
     let mut expected: Value = serde_json::from_str(&body).unwrap();
     for (at, id) in ["rs_0192aa_0", "msg_0192aa_1", "fc_0192aa_2", "fc_0192aa_3"].into_iter().enumerate() {
         expected["output"][at]["id"] = id.into();
@@ -171,14 +161,14 @@ fn an_answer_is_written_as_it_was_read() {
 fn what_the_call_said_is_repeated() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiResponses).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiResponses).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     let asked: Value = serde_json::from_str(&body).unwrap();
     let mut envelope = envelope();
     envelope.echo = codec(OpenAiResponses).echo(&call).into();
     let answer = text("response.json");
-    let reply = codec(OpenAiResponses).decode_reply(Json::parse(answer.as_bytes()).unwrap()).unwrap();
+    let reply = codec(OpenAiResponses).decode_response(Json::parse(answer.as_bytes()).unwrap()).unwrap();
     let written: Value =
-        serde_json::from_slice(&codec(OpenAiResponses).encode_reply(&reply, &envelope)).unwrap();
+        serde_json::from_slice(&codec(OpenAiResponses).encode_response(&reply, &envelope)).unwrap();
     let keys = ["instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "reasoning", "store"];
     for key in keys.into_iter().chain([
         "temperature",
@@ -266,14 +256,14 @@ fn failures_are_errors_wherever_they_stand() {
         json!({"error": {"message": "no", "type": "server_error"}}),
     ] {
         let text = body.to_string();
-        let reply = codec(OpenAiResponses).decode_reply(Json::parse(text.as_bytes()).unwrap());
+        let reply = codec(OpenAiResponses).decode_response(Json::parse(text.as_bytes()).unwrap());
         assert!(matches!(reply, Err(DecodeError::Error(..))), "{text}");
         let event = format!("data: {}\n\n", json!({"type": "response.failed", "response": body}));
         let (_, seen) = retell(OpenAiResponses, OpenAiResponses, [event.as_bytes()]);
         assert!(seen.error.is_some() && !seen.done, "{text}");
     }
     for body in ["[]", "{}", r#"{"output":[1]}"#] {
-        let reply = codec(OpenAiResponses).decode_reply(Json::parse(body.as_bytes()).unwrap());
+        let reply = codec(OpenAiResponses).decode_response(Json::parse(body.as_bytes()).unwrap());
         assert!(matches!(reply, Err(DecodeError::Malformed(_))), "{body}");
     }
 }
@@ -336,10 +326,10 @@ proptest! {
                 let _ = decoder.event(event, &mut |_| ());
             }
             let Ok(json) = Json::parse(&bytes) else { continue };
-            let _ = codec.decode_reply(json);
-            if let Ok(call) = codec.decode_call(PathParamsRef::default(), json, &Sum) {
+            let _ = codec.decode_response(json);
+            if let Ok(call) = codec.decode_request(PathParamsRef::default(), json, &Sum) {
                 let losses = LossReport::new(OpenAiResponses, OpenAiResponses, true);
-                let _ = (codec.echo(&call), codec.encode_call(&call, &target("m"), losses));
+                let _ = (codec.echo(&call), codec.encode_request(&call, &target("m"), losses));
             }
         }
     }

@@ -1,7 +1,5 @@
 //! Streams that are damaged in every way, translated between every two dialects: no panic, bounded memory, sound ends.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,17 +31,17 @@ const DIALECTS: [Dialect; 6] = [
 ];
 
 const FIXTURES: [&[u8]; 11] = [
-    include_bytes!("../fixtures/chat/stream.sse"),
-    include_bytes!("../fixtures/chat/stream-vendor.sse"),
-    include_bytes!("../fixtures/responses/stream.sse"),
-    include_bytes!("../fixtures/anthropic/stream.sse"),
-    include_bytes!("../fixtures/anthropic/stream-vendor.sse"),
-    include_bytes!("../fixtures/gemini/stream.sse"),
-    include_bytes!("../fixtures/gemini/stream-oddities.sse"),
-    include_bytes!("../fixtures/cohere/stream.sse"),
-    include_bytes!("../fixtures/bedrock/stream.bin"),
-    include_bytes!("../fixtures/bedrock/stream-error.bin"),
-    include_bytes!("../fixtures/bedrock/stream-exception.bin"),
+    include_bytes!("../../fixtures/chat/stream.sse"),
+    include_bytes!("../../fixtures/chat/stream-vendor.sse"),
+    include_bytes!("../../fixtures/responses/stream.sse"),
+    include_bytes!("../../fixtures/anthropic/stream.sse"),
+    include_bytes!("../../fixtures/anthropic/stream-vendor.sse"),
+    include_bytes!("../../fixtures/gemini/stream.sse"),
+    include_bytes!("../../fixtures/gemini/stream-oddities.sse"),
+    include_bytes!("../../fixtures/cohere/stream.sse"),
+    include_bytes!("../../fixtures/bedrock/stream.bin"),
+    include_bytes!("../../fixtures/bedrock/stream-error.bin"),
+    include_bytes!("../../fixtures/bedrock/stream-exception.bin"),
 ];
 
 fn envelope() -> Envelope {

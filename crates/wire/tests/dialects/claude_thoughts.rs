@@ -1,17 +1,5 @@
 //! Claude's thoughts in tool loops of clients that have no place for their seal, and thoughts that clients expect to see.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{target, translated};
 use serde_json::{Value, json};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
@@ -19,6 +7,8 @@ use wire::{
     json::Json,
     scan::PathParamsRef,
 };
+
+use crate::support::{target, translated};
 
 const CLAUDE: &str = "anthropic.claude-opus-5-v1:0";
 
@@ -51,8 +41,8 @@ fn sealed_id(client: Dialect) -> String {
         "usage": {"input_tokens": 1, "output_tokens": 1}
     })
     .to_string();
-    let reply = codec(Anthropic).decode_reply(Json::parse(answer.as_bytes()).unwrap()).unwrap();
-    let told = codec(client).encode_reply(&reply, &dialect::envelope());
+    let reply = codec(Anthropic).decode_response(Json::parse(answer.as_bytes()).unwrap()).unwrap();
+    let told = codec(client).encode_response(&reply, &crate::support::envelope());
     let told: Value = serde_json::from_slice(&told).unwrap();
     let message = if client == OpenAiChat { &told["choices"][0]["message"] } else { &told["message"] };
     message["tool_calls"][0]["id"].as_str().unwrap().to_owned()
@@ -88,7 +78,7 @@ fn claudes_thoughts_come_back_whole_through_clients_without_a_place_for_seals() 
 }
 
 #[test]
-fn a_tool_loop_whose_thoughts_are_lost_goes_on_without_thinking() {
+fn a_tool_loop_without_its_thoughts_goes_on_without_thinking() {
     let body = thinking_loop("call_1");
     let (written, dropped) = strict(OpenAiChat, &body, Anthropic).unwrap();
     assert_eq!((&written["thinking"], dropped), (&Value::Null, vec!["reasoning_effort".to_owned()]));

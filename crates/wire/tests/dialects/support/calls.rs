@@ -59,7 +59,7 @@ pub fn written(
     lenient: bool,
 ) -> Result<(Value, Vec<String>), String> {
     let losses = LossReport::new(client, server, lenient);
-    let encoded = codec(server).encode_call(call, target, losses).map_err(|error| error.to_string())?;
+    let encoded = codec(server).encode_request(call, target, losses).map_err(|error| error.to_string())?;
     Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
 }
 
@@ -71,7 +71,7 @@ pub fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {
 
 /// An answer as a client gets it.
 pub fn answered(client: Dialect, reply: &Reply<'_>) -> Value {
-    serde_json::from_slice(&codec(client).encode_reply(reply, &envelope())).unwrap()
+    serde_json::from_slice(&codec(client).encode_response(reply, &envelope())).unwrap()
 }
 
 /// A stream as a client gets it, its end included.

@@ -1,7 +1,7 @@
-//! Seals of a provider's thoughts inside the ids of calls, for clients whose dialect has no place for them
+//! Seals of a provider's thoughts inside the ids of calls, for clients that have no other place for them
 //! (DIALECTS §7.8).
 
-use super::{Family, Part, PartKind, Signature, Text, ToolCall, carry};
+use super::{Family, Part, PartKind, Signature, Text, ToolCall, signed_id};
 use crate::canonical::{SignatureMac, shortened};
 
 /// What a seal is on.
@@ -17,7 +17,7 @@ pub(crate) enum SignedPart {
 
 /// A seal that came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Carried {
+pub(crate) struct EmbeddedSignature {
     on: SignedPart,
     signature: Signature<'static>,
     /// The sealed text; `None`: the seal is worth as much without it.
@@ -25,7 +25,7 @@ pub(crate) struct Carried {
 }
 
 /// A call and the seals that its id carried.
-pub(crate) type Called<'a> = (ToolCall<'a>, Vec<Carried>);
+pub(crate) type SignedCall<'a> = (ToolCall<'a>, Vec<EmbeddedSignature>);
 
 /// Seals that wait for the id of a call.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub(crate) struct PendingSignatures {
     family: Option<Family>,
     /// One line each, its fields behind tabs: a letter and the seal, the item's id, the sealed text.
     lines: String,
-    /// Thoughts whose seal has not come yet.
+    /// Thoughts that have no seal yet.
     thoughts: String,
     /// They were too much.
     too_long: bool,
@@ -91,9 +91,11 @@ impl PendingSignatures {
         let seals = std::mem::take(self);
         match seals.family.filter(|_| !seals.overflown) {
             None => id.to_owned(),
-            Some(family) => {
-                carry::carry(id, &Signature { family, text: seals.lines.into(), item: None }, seal)
-            }
+            Some(family) => signed_id::embed_signature(
+                id,
+                &Signature { family, text: seals.lines.into(), item: None },
+                seal,
+            ),
         }
     }
 }
@@ -126,8 +128,11 @@ fn unescape(field: &str) -> String {
 }
 
 /// An id's own part, and what it carries.
-pub(crate) fn open<'a>(id: Text<'a>, seal: &dyn SignatureMac) -> (Text<'a>, Vec<Carried>) {
-    let (own, carried) = carry::open(&id, seal);
+pub(crate) fn extract_signatures<'a>(
+    id: Text<'a>,
+    seal: &dyn SignatureMac,
+) -> (Text<'a>, Vec<EmbeddedSignature>) {
+    let (own, carried) = signed_id::extract_signature(&id, seal);
     let seals = match &carried {
         Some(carried) => carried.text.split('\n').filter_map(|line| read(line, carried.family)).collect(),
         None => Vec::new(),
@@ -136,7 +141,7 @@ pub(crate) fn open<'a>(id: Text<'a>, seal: &dyn SignatureMac) -> (Text<'a>, Vec<
     (shortened(id, len), seals)
 }
 
-fn read(line: &str, family: Family) -> Option<Carried> {
+fn read(line: &str, family: Family) -> Option<EmbeddedSignature> {
     let on = match line.chars().next()? {
         't' => SignedPart::Thoughts,
         'r' => SignedPart::Redacted,
@@ -147,26 +152,26 @@ fn read(line: &str, family: Family) -> Option<Carried> {
     let text = fields.next()?.into();
     let item = fields.next().filter(|item| !item.is_empty()).map(Text::Owned);
     let sealed = fields.next().filter(|_| on == SignedPart::Thoughts && family == Family::Anthropic);
-    Some(Carried { on, signature: Signature { family, text, item }, text: sealed })
+    Some(EmbeddedSignature { on, signature: Signature { family, text, item }, text: sealed })
 }
 
 /// Puts what was thought, said and called into its order: thoughts before the first call came before the text.
 ///
 /// `thoughts` is what the client itself sent back of them.
-pub(crate) fn woven<'a>(
+pub(crate) fn in_order<'a>(
     said: Vec<Part<'a>>,
     thoughts: Option<Text<'a>>,
-    calls: Vec<Called<'a>>,
+    calls: Vec<SignedCall<'a>>,
 ) -> Vec<Part<'a>> {
-    let sealed = |carried: &&Carried| carried.on == SignedPart::Thoughts;
+    let sealed = |carried: &&EmbeddedSignature| carried.on == SignedPart::Thoughts;
     let seals = calls.iter().flat_map(|(_, seals)| seals);
     let whole = seals.clone().any(|carried| carried.text.is_some());
     // Several thoughts came as one text, which cannot be split again; their seals hold them all the same.
     let mut thoughts = thoughts.filter(|_| !whole && seals.filter(sealed).count() <= 1);
     let mut parts = Vec::with_capacity(said.len() + calls.len() + 1);
-    let mut seal_parts = |seals: Vec<Carried>, call: &mut ToolCall<'a>| {
+    let mut seal_parts = |seals: Vec<EmbeddedSignature>, call: &mut ToolCall<'a>| {
         let mut before = Vec::new();
-        for Carried { on, signature, text } in seals {
+        for EmbeddedSignature { on, signature, text } in seals {
             match on {
                 SignedPart::Thoughts => {
                     let text = text.map(Text::Owned).or_else(|| thoughts.take()).unwrap_or_default();
@@ -213,8 +218,8 @@ mod tests {
         Signature { family, text: text.into(), item: item.map(Text::from) }
     }
 
-    fn carried(on: SignedPart, signature: Signature<'static>) -> Carried {
-        Carried { on, signature, text: None }
+    fn carried(on: SignedPart, signature: Signature<'static>) -> EmbeddedSignature {
+        EmbeddedSignature { on, signature, text: None }
     }
 
     #[test]
@@ -229,8 +234,8 @@ mod tests {
         all.iter().for_each(|carried| seals.push(carried.on, &carried.signature));
         seals.push(SignedPart::Call, &signature(Family::Gemini, "of another family", None));
         let id = seals.onto("call_1", &Sum);
-        assert_eq!(open(id.clone().into(), &Sum), ("call_1".into(), all.to_vec()));
-        assert_eq!(open((&*id).into(), &Sum).0, "call_1");
+        assert_eq!(extract_signatures(id.clone().into(), &Sum), ("call_1".into(), all.to_vec()));
+        assert_eq!(extract_signatures((&*id).into(), &Sum).0, "call_1");
         assert_eq!(seals.onto("call_2", &Sum), "call_2", "they were given away");
     }
 
@@ -243,9 +248,9 @@ mod tests {
             seals.push(SignedPart::Thoughts, &signature(Family::Anthropic, "c2Vh", None));
         }
         let id = seals.onto("call_1", &Sum);
-        let (id, carried) = open(id.into(), &Sum);
+        let (id, carried) = extract_signatures(id.into(), &Sum);
         let call = ToolCall { id, name: "f".into(), arguments: "{}".into(), signature: None, custom: false };
-        let parts = woven(Vec::new(), Some("something else".into()), vec![(call, carried)]);
+        let parts = in_order(Vec::new(), Some("something else".into()), vec![(call, carried)]);
         let thoughts: Vec<_> = parts
             .iter()
             .filter_map(|part| match &part.kind {
@@ -274,6 +279,6 @@ mod tests {
         let mut seals = PendingSignatures::default();
         seals.push(SignedPart::Call, &signature(Family::Gemini, "x", None));
         let id = seals.onto("call_1", &Sum).replace("call_1", "call_2");
-        assert_eq!(open(id.into(), &Sum), ("call_2".into(), Vec::new()));
+        assert_eq!(extract_signatures(id.into(), &Sum), ("call_2".into(), Vec::new()));
     }
 }

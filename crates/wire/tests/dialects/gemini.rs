@@ -1,18 +1,6 @@
 //! Gemini generateContent: fixtures read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
 use bytes::Bytes;
-use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use domain::ServiceTier;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -26,6 +14,8 @@ use wire::{
     json::Json,
     scan::PathParamsRef,
 };
+
+use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(true) };
 
@@ -88,7 +78,7 @@ fn a_body_is_scanned_for_routing_and_metering() {
 #[test]
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
-    let call = codec(Gemini).decode_call(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
+    let call = codec(Gemini).decode_request(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap();
     assert_eq!((&*call.model, call.stream, call.max_output), ("gemini-3-pro", true, Some(2048)));
     let roles: Vec<_> = call.turns.iter().map(|turn| (turn.role, turn.parts.len())).collect();
     let expected = [
@@ -184,7 +174,8 @@ fn wrong_types_are_named_by_their_place() {
         ),
     ] {
         let body = body.to_string();
-        let error = codec(Gemini).decode_call(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap_err();
+        let error =
+            codec(Gemini).decode_request(PATH, Json::parse(body.as_bytes()).unwrap(), &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -192,7 +183,7 @@ fn wrong_types_are_named_by_their_place() {
 #[test]
 fn the_stream_says_what_the_plain_answer_says() {
     let body = text("response.json");
-    let plain = Answer::of(&codec(Gemini).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap());
+    let plain = Answer::of(&codec(Gemini).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap());
     let expected = [
         "thought Both sides, then.",
         "text I read both \"gauges\" 🌊.",
@@ -214,8 +205,8 @@ fn the_stream_says_what_the_plain_answer_says() {
 #[test]
 fn an_answer_is_written_as_it_was_read() {
     let body = text("response.json");
-    let reply = codec(Gemini).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
-    let written = codec(Gemini).encode_reply(&reply, &envelope());
+    let reply = codec(Gemini).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let written = codec(Gemini).encode_response(&reply, &envelope());
     assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), value("response.json"));
 }
 
@@ -265,7 +256,7 @@ fn a_cut_stream_is_never_whole() {
 fn a_prompt_that_is_blocked_is_a_filtered_answer() {
     // §7.32.
     let body = text("blocked.json");
-    let reply = codec(Gemini).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let reply = codec(Gemini).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     let plain = Answer::of(&reply);
     assert_eq!(
         (plain.finish, plain.explanation.as_deref()),
@@ -315,7 +306,7 @@ fn an_error_is_read_by_status_and_reason() {
         assert_eq!(codec(Gemini).decode_error(&answer).0, class, "{status} {body}");
     }
     let error = text("error.json");
-    let reply = codec(Gemini).decode_reply(Json::parse(error.as_bytes()).unwrap());
+    let reply = codec(Gemini).decode_response(Json::parse(error.as_bytes()).unwrap());
     assert!(matches!(reply, Err(DecodeError::Error(ErrorClass::RateLimited, _))));
     // In a stream with and without framing.
     for event in
@@ -359,12 +350,12 @@ proptest! {
         let _ = codec(Gemini).scan(Api::Gemini, PATH, &bytes);
         let bytes = codec(Gemini).prepare(&bytes.into());
         if let Ok(json) = Json::parse(&bytes) {
-            if let Ok(call) = codec(Gemini).decode_call(PATH, json, &Sum) {
+            if let Ok(call) = codec(Gemini).decode_request(PATH, json, &Sum) {
                 let losses = wire::canonical::LossReport::new(Gemini, Gemini, true);
-                let _ = codec(Gemini).encode_call(&call, &target("gemini-3-pro"), losses);
+                let _ = codec(Gemini).encode_request(&call, &target("gemini-3-pro"), losses);
             }
-            if let Ok(reply) = codec(Gemini).decode_reply(json) {
-                codec(Gemini).encode_reply(&reply, &envelope());
+            if let Ok(reply) = codec(Gemini).decode_response(json) {
+                codec(Gemini).encode_response(&reply, &envelope());
             }
         }
         let mut decoder = codec(Gemini).stream_decoder();

@@ -1,23 +1,13 @@
 //! Gemini and Cohere with every other dialect: calls in both directions, streams as each client reads them.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{events, fixture, read, retell, target, translated};
 use wire::{
     Dialect::{self, Anthropic, Bedrock, Cohere, Gemini, OpenAiChat, OpenAiResponses},
     canonical::Finish,
     codec,
     scan::PathParamsRef,
 };
+
+use crate::support::{events, fixture, read, retell, target, translated};
 
 const OURS: [Dialect; 2] = [Gemini, Cohere];
 

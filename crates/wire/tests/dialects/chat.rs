@@ -1,17 +1,5 @@
 //! OpenAI Chat Completions, translated: fixtures read, written and read again.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    reason = "helpers of tests may fail the test"
-)]
-
-#[path = "support/dialect.rs"]
-mod dialect;
-
-use dialect::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::{
@@ -28,6 +16,8 @@ use wire::{
     scan::PathParamsRef,
 };
 
+use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+
 static OPENAI: Quirks = Quirks { cache_marks: CacheMarks::Breakpoint, ..Quirks::NONE };
 
 fn text(name: &str) -> String {
@@ -42,7 +32,7 @@ fn openai() -> TargetFacts<'static> {
 fn a_call_is_read_field_by_field() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     assert_eq!(
         (&*call.model, call.stream, call.stream_usage, call.max_output),
         ("gpt-5-mini", true, true, Some(500))
@@ -92,9 +82,9 @@ fn a_call_is_written_as_it_was_read() {
 fn numbers_and_arguments_keep_their_text() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
-    let call = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap();
+    let call = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     let losses = LossReport::new(OpenAiChat, OpenAiChat, false);
-    let written = codec(OpenAiChat).encode_call(&call, &openai(), losses).unwrap().body;
+    let written = codec(OpenAiChat).encode_request(&call, &openai(), losses).unwrap().body;
     let written = String::from_utf8(written).unwrap();
     for text in ["\"temperature\":0.70", "\"seed\":9007199254740993", "90071992547409931234567890", "[1.50]"]
     {
@@ -141,7 +131,7 @@ fn wrong_types_are_named_by_their_place() {
     ] {
         let body = body.to_string();
         let json = Json::parse(body.as_bytes()).unwrap();
-        let error = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum).unwrap_err();
+        let error = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum).unwrap_err();
         assert_eq!(error.field, place, "{body}");
     }
 }
@@ -149,7 +139,8 @@ fn wrong_types_are_named_by_their_place() {
 #[test]
 fn the_stream_says_what_the_plain_answer_says() {
     let body = text("response.json");
-    let plain = Answer::of(&codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap());
+    let plain =
+        Answer::of(&codec(OpenAiChat).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap());
     let expected = [
         "thought Both sides, then.",
         "text I read both.",
@@ -167,9 +158,9 @@ fn the_stream_says_what_the_plain_answer_says() {
 #[test]
 fn an_answer_is_written_as_it_was_read() {
     let body = text("response.json");
-    let reply = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap()).unwrap();
+    let reply = codec(OpenAiChat).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     let written: Value =
-        serde_json::from_slice(&codec(OpenAiChat).encode_reply(&reply, &envelope())).unwrap();
+        serde_json::from_slice(&codec(OpenAiChat).encode_response(&reply, &envelope())).unwrap();
     let mut expected: Value = serde_json::from_str(&body).unwrap();
     expected["id"] = "chatcmpl-0192aa".into();
     assert_eq!(written, expected);
@@ -251,14 +242,14 @@ fn errors_in_the_clothes_of_answers_are_errors() {
         json!({"choices": [{"index": 0, "message": {"content": "half"}, "finish_reason": "error"}]}),
     ] {
         let text = body.to_string();
-        let reply = codec(OpenAiChat).decode_reply(Json::parse(text.as_bytes()).unwrap());
+        let reply = codec(OpenAiChat).decode_response(Json::parse(text.as_bytes()).unwrap());
         assert!(matches!(reply, Err(DecodeError::Error(..))), "{text}");
         let event = format!("data: {text}\n\n");
         let (_, seen) = retell(OpenAiChat, OpenAiChat, [event.as_bytes()]);
         assert!(seen.error.is_some() && !seen.done, "{text}");
     }
     for body in ["[]", "{}", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, r#"{"choices":[1]}"#] {
-        let reply = codec(OpenAiChat).decode_reply(Json::parse(body.as_bytes()).unwrap());
+        let reply = codec(OpenAiChat).decode_response(Json::parse(body.as_bytes()).unwrap());
         assert!(matches!(reply, Err(DecodeError::Malformed(_))), "{body}");
     }
 }
@@ -303,9 +294,9 @@ proptest! {
             let _ = codec(OpenAiChat).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
             let _ = codec(OpenAiChat).stream_decoder().event(&bytes, &mut |_| ());
             let Ok(json) = Json::parse(&bytes) else { continue };
-            let _ = codec(OpenAiChat).decode_reply(json);
-            if let Ok(call) = codec(OpenAiChat).decode_call(PathParamsRef::default(), json, &Sum) {
-                let _ = codec(OpenAiChat).encode_call(&call, &target("m"), LossReport::new(OpenAiChat, OpenAiChat, true));
+            let _ = codec(OpenAiChat).decode_response(json);
+            if let Ok(call) = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum) {
+                let _ = codec(OpenAiChat).encode_request(&call, &target("m"), LossReport::new(OpenAiChat, OpenAiChat, true));
             }
         }
     }

@@ -1,0 +1,25 @@
+//! The dialects as their users see them: fixtures, the cases of DIALECTS §7, pairs of dialects, damaged streams.
+
+#![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "helpers of tests may fail the test")]
+
+mod anthropic;
+mod anthropic_cases;
+mod bedrock;
+mod bedrock_cases;
+mod chat;
+mod chat_cases;
+mod chat_quirks;
+mod claude_pairs;
+mod claude_thoughts;
+mod cohere;
+mod cohere_cases;
+mod fixtures;
+mod gemini;
+mod gemini_cases;
+mod gemini_clients;
+mod gemini_cohere_pairs;
+mod mutated_streams;
+mod providers_page;
+mod responses;
+mod responses_cases;
+mod support;
