@@ -125,7 +125,8 @@ capabilities! {
     prompt_cache,
     /// Searches the web by itself.
     web_search,
-    /// Takes `temperature`, `top_p` and `top_k`; Anthropic's newer models answer 400 to them (DIALECTS §1.6).
+    /// Takes `temperature`, `top_p` and `top_k`; Anthropic's newer models answer 400 to them
+    /// (docs/spec/anthropic.md#api-versions).
     sampling_fields,
 }
 

@@ -19,7 +19,7 @@ pub struct ErrorAnswer<'a> {
     pub body: &'a [u8],
 }
 
-/// The cause of a provider's error, and thereby what may help (DIALECTS §4).
+/// The cause of a provider's error, and thereby what may help (docs/spec/errors.md#classes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
     /// The request is at fault.

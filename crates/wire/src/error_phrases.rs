@@ -1,7 +1,7 @@
 //! Sentences in which providers say that a prompt is too long or was refused, where they have no code for it.
 //!
-//! Vendors serve each other's dialects, so one list is for all. The sentences are field reports (DIALECTS §4 ‡); each
-//! is long enough not to stand in a message about anything else.
+//! Vendors serve each other's dialects, so one list is for all. The sentences are field reports
+//! (docs/spec/errors.md#sentences); each is long enough not to stand in a message about anything else.
 
 use crate::error::ErrorClass;
 

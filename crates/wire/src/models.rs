@@ -1,4 +1,4 @@
-//! The list of models in the words of each dialect that has one (DIALECTS §5).
+//! The list of models in the words of each dialect that has one (docs/spec/endpoints.md#lists-of-models).
 
 use http::{HeaderMap, Uri};
 
@@ -15,7 +15,7 @@ const OWNER: &str = "portcullis";
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 
 /// The dialect of a client that asks for models: four dialects share the path and are told apart by what their SDKs
-/// send along (DIALECTS §5), or by the prefix of the base URL.
+/// send along (docs/spec/endpoints.md#lists-of-models), or by the prefix of the base URL.
 #[must_use]
 pub fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
     let has = |name: &str| headers.contains_key(name);

@@ -1,4 +1,5 @@
-//! What is odd about a provider that speaks somebody else's dialect (DIALECTS §6), as a flat list of facts.
+//! What is odd about a provider that speaks somebody else's dialect (docs/spec/providers.md#deviations), as a flat list
+//! of facts.
 
 /// Where a compatible provider departs from the dialect that it copied; the encoders obey it.
 ///

@@ -20,7 +20,7 @@ pub use self::limits::{MAX_COUNT, MAX_WAIT};
 /// left are given, together. A count of output tokens alone says little about a call, which is mostly input: it is
 /// given only where it is used up, or where there is no other.
 ///
-/// Read are, by vendor documentation unless marked (DIALECTS §4; ‡ field reports):
+/// Read are, by vendor documentation unless marked (docs/spec/errors.md#rate-limit-headers; ‡ field reports):
 /// - OpenAI, Groq, Fireworks, xAI‡ and copies: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, with further
 ///   words behind (`tokens-prompt`, `requests-day`); the reset is a duration (`6m0s`, `1m30.5s`, `20ms`). A reset
 ///   of OpenAI's says when all of the limit is back, not when some of it is.

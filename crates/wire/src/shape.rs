@@ -25,8 +25,9 @@ pub struct Shape {
     pub schema: Option<String>,
     /// How hard the model is to think, by OpenAI's names from `none` to `max`; `None`: not said.
     ///
-    /// A budget in tokens is the nearest effort that is not above it (DIALECTS §1.5). Thinking that is switched on
-    /// without either is `medium`, which OpenAI documents as what a model does that is told nothing.
+    /// A budget in tokens is the nearest effort that is not above it (docs/spec/reasoning.md#effort-and-budget).
+    /// Thinking that is switched on without either is `medium`, which OpenAI documents as what a model does that is
+    /// told nothing.
     pub reasoning_effort: Option<&'static str>,
     /// How much of what the user wrote is program code, from 0 to 1.
     ///

@@ -88,6 +88,7 @@ impl HealthStates {
 }
 
 /// What is shown of the targets of one name.
+#[derive(Clone, Copy)]
 struct TargetGauges {
     healthy: bool,
     in_flight: u64,

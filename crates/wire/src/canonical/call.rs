@@ -302,7 +302,7 @@ impl Reasoning {
     }
 
     /// How much of the thoughts the client expects to see: some dialects show them unless told otherwise, or have no
-    /// word for it (DIALECTS §1.5), while some targets hide them unless told otherwise.
+    /// word for it (docs/spec/reasoning.md#showing-reasoning), while some targets hide them unless told otherwise.
     #[must_use]
     pub fn expected(&self, client: Dialect) -> Option<Show> {
         use Dialect as D;

@@ -1,5 +1,5 @@
 //! Seals of a provider's thoughts inside the ids of calls, for clients that have no other place for them
-//! (DIALECTS §7.8).
+//! (docs/spec/cases.md#case-8).
 
 use super::{Family, Part, PartKind, Signature, Text, ToolCall, signed_id};
 use crate::canonical::{SignatureMac, shortened};

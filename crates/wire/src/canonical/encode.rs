@@ -21,7 +21,7 @@ pub struct TargetFacts<'a> {
     pub max_output: Option<u64>,
     /// Whether the model takes `temperature` and its like.
     pub sampling: SamplingSupport,
-    /// What is odd about the provider (DIALECTS §6).
+    /// What is odd about the provider (docs/spec/providers.md#deviations).
     pub quirks: &'a crate::quirks::Quirks,
 }
 
@@ -84,7 +84,8 @@ pub struct LossReport {
     dropped: Vec<String>,
 }
 
-/// Fields with which clients help a provider's cache along: an answer without them is the same (DIALECTS §1.5).
+/// Fields with which clients help a provider's cache along: an answer without them is the same
+/// (docs/spec/caching.md#hints).
 const CACHE_HINTS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
 impl LossReport {

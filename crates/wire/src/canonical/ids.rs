@@ -6,8 +6,8 @@ use super::{Text, ToolCall, ToolResult};
 
 /// Gives calls and results their ids while a conversation is written in order.
 ///
-/// Empty ids (Gemini) are minted, and results find their call by name and order (DIALECTS §7.5); ids outside the
-/// target's alphabet become a hash of themselves, the same on call and result (§7.6).
+/// Empty ids (Gemini) are minted, and results find their call by name and order (docs/spec/cases.md#case-5); ids
+/// outside the target's alphabet become a hash of themselves, the same on call and result (docs/spec/cases.md#case-6).
 #[derive(Debug)]
 pub(crate) struct Ids {
     legal: fn(&str) -> bool,

@@ -1,4 +1,4 @@
-//! Every call of a tool has its result, and every result its call (DIALECTS §7.2).
+//! Every call of a tool has its result, and every result its call (docs/spec/cases.md#case-2).
 
 use std::collections::HashSet;
 

@@ -52,7 +52,7 @@ pub struct Logprob<'a> {
     pub top: Vec<(Text<'a>, Json<'a>)>,
 }
 
-/// Why an answer ended (DIALECTS §2.1).
+/// Why an answer ended (docs/spec/responses.md#finish-reasons).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
     /// It was done.
@@ -94,7 +94,8 @@ impl Reply<'_> {
 }
 
 impl Finish {
-    /// The reason once it is known whether the answer holds calls: some providers say `stop` with them (§2.1).
+    /// The reason once it is known whether the answer holds calls: some providers say `stop` with them
+    /// (docs/spec/responses.md#finish-reasons).
     #[must_use]
     pub const fn with_calls(self, calls: bool) -> Self {
         match self {

@@ -8,7 +8,7 @@ use crate::sse::MAX_EVENT;
 /// Puts the events of one answer into an order in which a call, once begun, ends before anything else comes.
 ///
 /// What comes meanwhile waits, at most [`MAX_EVENT`] bytes of it; beyond that the open call is taken for whole
-/// (DIALECTS §7.23).
+/// (docs/spec/cases.md#case-23).
 #[derive(Debug, Default)]
 pub(crate) struct Serial {
     open: Option<u32>,

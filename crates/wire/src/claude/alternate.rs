@@ -22,7 +22,8 @@ pub(crate) struct Said<'c, 'a> {
 /// Names what a target cannot take, of a part that the client sent.
 pub(crate) type Inexpressible<'f> = dyn Fn(&Part<'_>) -> Option<String> + 'f;
 
-/// The turns behind the leading system turns, neighbours of one side joined (DIALECTS §7.1, §7.7, §7.25, §7.26).
+/// The turns behind the leading system turns, neighbours of one side joined (docs/spec/cases.md#case-1, #case-7,
+/// #case-25, #case-26).
 ///
 /// Blank text and thoughts that the target could not read are left out.
 pub(crate) fn alternate<'c, 'a>(
@@ -83,7 +84,7 @@ pub(crate) fn is_sayable(part: &Part<'_>) -> bool {
 }
 
 /// Whether Claude can think in what comes next: while tools run, only where its last turn begins with thoughts that it
-/// sealed (DIALECTS §1.5, "sending it back").
+/// sealed (docs/spec/reasoning.md#sending-reasoning-back).
 pub(crate) fn can_continue_thinking(messages: &[Message<'_, '_>]) -> bool {
     let is_result = |said: &Said<'_, '_>| matches!(said.part.kind, PartKind::ToolResult(_));
     let in_loop = messages.last().is_some_and(|last| !last.assistant && last.parts.iter().any(is_result));

@@ -48,7 +48,7 @@ impl<'a> Content<'a, '_> {
     }
 }
 
-/// The arguments of a call in a history as the object that these dialects want (DIALECTS §7.3, §7.4).
+/// The arguments of a call in a history as the object that these dialects want (docs/spec/cases.md#case-3, #case-4).
 pub(crate) fn arguments<'c>(call: &'c ToolCall<'_>, target: &str) -> Result<Json<'c>, Unsupported> {
     let text = call.arguments.trim();
     if text.is_empty() {
@@ -70,7 +70,8 @@ pub(crate) fn object(text: &str) -> Option<Json<'_>> {
     }
 }
 
-/// The id of a call: the provider's or a minted one, with the seal of another family inside (DIALECTS §7.8).
+/// The id of a call: the provider's or a minted one, with the seal of another family inside
+/// (docs/spec/cases.md#case-8).
 pub(crate) fn call_id(id: &str, at: usize, signature: Option<&Signature<'_>>, envelope: &Envelope) -> String {
     let own = if id.is_empty() { format!("toolu_{}_{at}", envelope.request) } else { id.to_owned() };
     match signature {

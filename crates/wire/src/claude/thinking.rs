@@ -1,4 +1,4 @@
-//! How Claude is told to think: `thinking` and effort (DIALECTS §1.5).
+//! How Claude is told to think: `thinking` and effort (docs/spec/reasoning.md#asking-for-reasoning).
 
 use super::content::Content;
 use crate::{
@@ -31,7 +31,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plan without thoughts where the model cannot go on with them: what it thought before the tools ran did not
-    /// come back, or was another's (DIALECTS §7.9). It would refuse the call; told not to think, it answers.
+    /// come back, or was another's (docs/spec/cases.md#case-9). It would refuse the call; told not to think, it
+    /// answers.
     fn that_continues(self, continues: bool, losses: &mut LossReport) -> Self {
         if continues || matches!(self.thinking, None | Some(Thinking::Disabled)) {
             return self;

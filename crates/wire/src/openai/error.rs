@@ -14,7 +14,7 @@ pub(crate) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderEr
     }
 }
 
-/// Classifies an error; status 0: it was inside an answer or a stream (DIALECTS §4).
+/// Classifies an error; status 0: it was inside an answer or a stream (docs/spec/errors.md#classes).
 pub(crate) fn classify(status: u16, said: &ProviderError) -> ErrorClass {
     let word = |text: &Option<String>| text.as_deref().map(str::to_ascii_lowercase).unwrap_or_default();
     let (code, kind) = (word(&said.code), word(&said.kind));

@@ -1,4 +1,4 @@
-//! Why an answer ended, in Chat Completions' words and its copies' (DIALECTS §2.1).
+//! Why an answer ended, in Chat Completions' words and its copies' (docs/spec/responses.md#finish-reasons).
 
 use crate::canonical::Finish;
 

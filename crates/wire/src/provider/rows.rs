@@ -1,4 +1,5 @@
-//! The rows: where each provider is, what it speaks and what is odd about it (DIALECTS §6, state of November 2026).
+//! The rows: where each provider is, what it speaks and what is odd about it (docs/spec/providers.md#deviations, state
+//! of November 2026).
 
 use super::{Addressing, Auth, BasePath, DialectEndpoint, ProviderRow};
 use crate::{

@@ -17,7 +17,7 @@ pub(crate) struct Frames {
 #[derive(Debug)]
 enum Cut {
     Sse(sse::Framer),
-    /// Length in the first four bytes (DIALECTS §3, "BR frame").
+    /// Length in the first four bytes (docs/spec/streams.md#aws-event-stream-frames).
     AwsEventStream,
 }
 

@@ -1,4 +1,4 @@
-//! The tricky cases of DIALECTS §7 that concern Bedrock Converse, by number.
+//! The tricky cases of docs/spec/cases.md that concern Bedrock Converse, by number.
 
 use serde_json::{Value, json};
 use wire::{

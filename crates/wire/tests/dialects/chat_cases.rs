@@ -1,4 +1,4 @@
-//! The tricky cases of DIALECTS §7 that concern Chat Completions, by number, and every quirk of its copies.
+//! The tricky cases of docs/spec/cases.md that concern Chat Completions, by number, and every quirk of its copies.
 
 use serde_json::{Value, json};
 use wire::{

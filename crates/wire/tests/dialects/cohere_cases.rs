@@ -1,4 +1,4 @@
-//! The tricky cases that concern Cohere (DIALECTS §7, by number), from and to other dialects' calls.
+//! The tricky cases that concern Cohere (docs/spec/cases.md, by number), from and to other dialects' calls.
 
 use serde_json::{Value, json};
 use wire::{
@@ -104,7 +104,7 @@ fn numbers_outside_coheres_bounds_are_refused_or_brought_inside() {
         (Sampling { choices: 2, ..Sampling::default() }, "n"),
         (Sampling { top_logprobs: Some(3), ..Sampling::default() }, "top_logprobs"),
     ] {
-        // §7.11: fewer choices than asked for are never given in silence.
+        // docs/spec/cases.md#case-11: fewer choices than asked for are never given in silence.
         assert!(with(sampling.clone(), false).unwrap_err().starts_with(&format!("`{field}`")));
         assert_eq!(with(sampling, true).unwrap().1, [field]);
     }
@@ -169,7 +169,7 @@ fn case_8_a_seal_travels_in_the_id_of_a_call_and_returns_to_its_thoughts() {
         {"type": "tool_use", "id": "t1", "name": "f", "input": {}}]);
     assert_eq!(written["messages"][1]["content"], expected);
     assert_eq!(written["messages"][2]["content"][0]["tool_use_id"], "t1");
-    // At another provider the seal is worth nothing and is not shown to it (§7.9).
+    // At another provider the seal is worth nothing and is not shown to it (docs/spec/cases.md#case-9).
     let (elsewhere, _) =
         translated((Cohere, PATH, &again), Gemini, &target("gemini-2.5-pro"), false).unwrap();
     assert_eq!(elsewhere["contents"][1]["parts"], json!([{"functionCall": {"name": "f", "args": {}}}]));

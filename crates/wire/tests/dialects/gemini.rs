@@ -254,7 +254,7 @@ fn a_cut_stream_is_never_whole() {
 
 #[test]
 fn a_prompt_that_is_blocked_is_a_filtered_answer() {
-    // §7.32.
+    // See docs/spec/cases.md#case-32.
     let body = text("blocked.json");
     let reply = codec(Gemini).decode_response(Json::parse(body.as_bytes()).unwrap()).unwrap();
     let plain = Answer::of(&reply);

@@ -1,4 +1,4 @@
-//! The tricky cases that concern Gemini (DIALECTS §7, by number), from and to other dialects' calls.
+//! The tricky cases that concern Gemini (docs/spec/cases.md, by number), from and to other dialects' calls.
 
 use serde_json::{Value, json};
 use wire::{

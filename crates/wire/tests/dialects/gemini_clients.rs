@@ -1,4 +1,4 @@
-//! What Gemini's clients send and get where another dialect answers them (DIALECTS §7, by number).
+//! What Gemini's clients send and get where another dialect answers them (docs/spec/cases.md, by number).
 
 use serde_json::{Value, json};
 use wire::{

@@ -1,4 +1,4 @@
-//! The dialects as their users see them: fixtures, the cases of DIALECTS §7, pairs of dialects, damaged streams.
+//! The dialects as their users see them: fixtures, the cases of docs/spec/cases.md, pairs of dialects, damaged streams.
 
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "helpers of tests may fail the test")]
 

@@ -1,4 +1,4 @@
-//! The tricky cases of DIALECTS §7 that concern OpenAI Responses, by number, also across dialects.
+//! The tricky cases of docs/spec/cases.md that concern OpenAI Responses, by number, also across dialects.
 
 use serde_json::{Value, json};
 use wire::{

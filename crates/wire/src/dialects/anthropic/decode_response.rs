@@ -60,7 +60,7 @@ impl<'a> Stop<'a> {
     }
 }
 
-/// DIALECTS §2.1; an unknown reason reads as the end.
+/// See docs/spec/responses.md#finish-reasons; an unknown reason reads as the end.
 fn finish(reason: Option<&str>) -> Finish {
     match reason {
         Some("stop_sequence") => Finish::StopSequence,

@@ -85,7 +85,8 @@ fn tool_use(call: &ToolCall<'_>, at: usize, envelope: &Envelope, a: &mut ArrayOu
     true
 }
 
-/// Writes `stop_reason` and what belongs to it (DIALECTS §2.1, §7.12, §7.14).
+/// Writes `stop_reason` and what belongs to it (docs/spec/responses.md#finish-reasons, docs/spec/cases.md#case-12,
+/// #case-14).
 pub(super) fn stop(
     o: &mut ObjectOut<'_>,
     finish: Finish,

@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// Reads an error answer (DIALECTS §4): by code, then by type, then by status; by words only where there is no code.
+/// Reads an error answer (docs/spec/errors.md#classes): by code, then by type, then by status; by words only where
+/// there is no code.
 pub(super) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
     let error = Json::parse(answer.body).ok().and_then(read).or_else(|| provider_error(answer.body));
     (classify(answer.status, error.as_ref()), error)

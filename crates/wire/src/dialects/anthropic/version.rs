@@ -9,7 +9,7 @@ pub(super) const API_VERSION: &str = "2026-10-21";
 pub(super) const API_VERSION_WITH_SAMPLING: &str = "2023-06-01";
 
 /// What the gateway writes into `anthropic-version` when it translates; a client of this dialect has said its own
-/// (DIALECTS §1.6).
+/// (docs/spec/anthropic.md#api-versions).
 pub(super) fn api_version(call: &Call<'_>, target: &TargetFacts<'_>) -> &'static str {
     let sampling = &call.sampling;
     let fields = [sampling.temperature, sampling.top_p, sampling.top_k];

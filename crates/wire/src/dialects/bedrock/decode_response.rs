@@ -49,7 +49,7 @@ pub(super) fn stop_sequence<'a>(fields: &Fields<'a>) -> Option<Text<'a>> {
     text(&object(fields, "additionalModelResponseFields")?, "stop_sequence")
 }
 
-/// DIALECTS §2.1; an unknown reason reads as the end.
+/// See docs/spec/responses.md#finish-reasons; an unknown reason reads as the end.
 pub(super) fn finish(reason: Option<&str>) -> Finish {
     match reason {
         Some("stop_sequence") => Finish::StopSequence,

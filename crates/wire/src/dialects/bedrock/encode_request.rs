@@ -79,7 +79,7 @@ fn messages(
     let client = losses.client();
     let messages = alternate(call, losses, &|part| content::inexpressible(part, client))?;
     if messages.first().is_some_and(|message| message.assistant) {
-        // Even in lenient mode: a first turn of the user cannot be made up (DIALECTS §7.26).
+        // Even in lenient mode: a first turn of the user cannot be made up (docs/spec/cases.md#case-26).
         let target = "Bedrock Converse: a conversation starts with the user".to_owned();
         return Err(Unsupported { field: "messages".to_owned(), target });
     }

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Reads an error answer (DIALECTS §4): its type stands in a header, sometimes in the body.
+/// Reads an error answer (docs/spec/errors.md#classes): its type stands in a header, sometimes in the body.
 pub(super) fn decode(answer: &ErrorAnswer<'_>) -> (ErrorClass, Option<ProviderError>) {
     let fields = Json::parse(answer.body).ok().and_then(|body| body.object().ok().flatten());
     let member = |key: &str| fields.as_ref().and_then(|fields| text(fields, key));

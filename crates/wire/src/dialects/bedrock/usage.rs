@@ -7,7 +7,7 @@ use crate::json::{Fields, Json, out::ObjectOut};
 /// Reads the `usage` and `serviceTier` of an answer or of a `metadata` event; `None`: nothing was said.
 ///
 /// AWS documents `inputTokens` as excluding the cache. Where a total would allow the other reading as well, this one
-/// is taken: it never charges too little (DIALECTS §2.2).
+/// is taken: it never charges too little (docs/spec/usage.md#bedrock).
 pub(super) fn read(fields: &Fields<'_>) -> Option<Usage> {
     let usage = fields.peek("usage")?.object().ok()??;
     let number = |key: &str| usage.peek(key).and_then(Json::u64);

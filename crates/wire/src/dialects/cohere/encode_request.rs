@@ -62,7 +62,7 @@ fn lost(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {
     Ok(())
 }
 
-/// Tools; where only some may be called, only those are sent, which says the same (DIALECTS §1.3).
+/// Tools; where only some may be called, only those are sent, which says the same (docs/spec/requests.md#tools).
 fn tools(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Result<(), Unsupported> {
     let own = losses.client() == Dialect::Cohere;
     let mut offered: Vec<&Tool<'_>> = Vec::with_capacity(call.tools.len());

@@ -49,14 +49,14 @@ fn message(choice: &Choice<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     }
     o.array("tool_calls", |a| {
         for (id, made) in &calls {
-            // No arguments at all are an empty object (DIALECTS §7.3).
+            // No arguments at all are an empty object (docs/spec/cases.md#case-3).
             let arguments = if made.arguments.trim().is_empty() { "{}" } else { &made.arguments };
             a.object(|o| call(id, &made.name, arguments, o));
         }
     });
 }
 
-/// The calls with their ids, in which the seals of what was thought before them are (DIALECTS §7.8).
+/// The calls with their ids, in which the seals of what was thought before them are (docs/spec/cases.md#case-8).
 fn calls<'r, 'a>(parts: &'r [Part<'a>], envelope: &Envelope) -> Vec<(String, &'r ToolCall<'a>)> {
     let (mut seals, mut calls) = (PendingSignatures::default(), Vec::new());
     for part in parts {

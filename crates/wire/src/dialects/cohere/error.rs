@@ -1,4 +1,4 @@
-//! Errors in Cohere's words (DIALECTS §4).
+//! Errors in Cohere's words (docs/spec/errors.md#classes).
 
 use serde_json::{Value, json};
 

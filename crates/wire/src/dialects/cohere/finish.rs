@@ -1,4 +1,4 @@
-//! Why an answer ended, in Cohere's words (DIALECTS §2.1).
+//! Why an answer ended, in Cohere's words (docs/spec/responses.md#finish-reasons).
 
 use crate::canonical::Finish;
 

@@ -188,7 +188,7 @@ impl State {
         });
     }
 
-    /// Ends what is open. No arguments at all are an empty object (DIALECTS §7.3).
+    /// Ends what is open. No arguments at all are an empty object (docs/spec/cases.md#case-3).
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.open {
             Open::Nothing => return,

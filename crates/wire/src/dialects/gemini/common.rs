@@ -40,7 +40,7 @@ pub(super) fn is_newer(model: &str) -> bool {
     rest[..digits].parse::<u32>().map_or(true, |generation| generation >= 3)
 }
 
-/// Arguments as an object; none at all are an empty one (DIALECTS §7.3).
+/// Arguments as an object; none at all are an empty one (docs/spec/cases.md#case-3).
 pub(super) fn arguments(text: &str) -> Option<Json<'_>> {
     let text = text.trim();
     if text.is_empty() {

@@ -49,7 +49,7 @@ pub(super) struct Answer<'a> {
     pub(super) id: Option<Text<'a>>,
     pub(super) model: Option<Text<'a>>,
     pub(super) candidates: Vec<Candidate<'a>>,
-    /// What was said about a prompt that was refused (DIALECTS §7.32); only where there are no candidates.
+    /// What was said about a prompt that was refused (docs/spec/cases.md#case-32); only where there are no candidates.
     pub(super) blocked: Option<Text<'a>>,
     pub(super) usage: Option<domain::Usage>,
     /// Searches that the candidates' grounding names.

@@ -34,7 +34,8 @@ fn candidate(choice: &Choice<'_>, index: u64, envelope: &Envelope, o: &mut Objec
             broken |= !self::part(part, &*envelope.seal, a);
         }
     });
-    // A call that was cut by the limit cannot be shown (DIALECTS §7.15); one that is broken otherwise is malformed.
+    // A call that was cut by the limit cannot be shown (docs/spec/cases.md#case-15); one that is broken otherwise is
+    // malformed.
     let reason = match choice.finish {
         Finish::End | Finish::StopSequence | Finish::ToolCalls if broken => Finish::Malformed,
         reason => reason,
@@ -71,7 +72,7 @@ pub(super) fn part(part: &Part<'_>, seal: &dyn SignatureMac, a: &mut ArrayOut<'_
     true
 }
 
-/// Thoughts with their seal, another family's wrapped (DIALECTS §7.10).
+/// Thoughts with their seal, another family's wrapped (docs/spec/cases.md#case-10).
 pub(super) fn thoughts(
     text: &str,
     signature: Option<&Signature<'_>>,

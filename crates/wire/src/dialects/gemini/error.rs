@@ -1,4 +1,4 @@
-//! Errors in Google's words (DIALECTS §4).
+//! Errors in Google's words (docs/spec/errors.md#classes).
 
 use std::time::Duration;
 

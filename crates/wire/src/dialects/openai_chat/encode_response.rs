@@ -100,7 +100,7 @@ fn message(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     }
 }
 
-/// A call's id; one that its provider gave none gets one that is unique in the answer (DIALECTS §7.5).
+/// A call's id; one that its provider gave none gets one that is unique in the answer (docs/spec/cases.md#case-5).
 pub(super) fn minted(id: &str, envelope: &Envelope, choice: u64, call: u64) -> String {
     if id.is_empty() { format!("call_{}_{choice}_{call}", envelope.request) } else { id.to_owned() }
 }

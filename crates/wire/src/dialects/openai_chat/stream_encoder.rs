@@ -164,7 +164,8 @@ impl Encoder {
     fn finish(&mut self, index: u32, reason: Finish, explanation: Option<&str>, out: &mut Vec<u8>) {
         let answer = self.answer(index, out);
         let (said, bare) = (answer.said, std::mem::take(&mut answer.bare));
-        // A call that ended without arguments has empty ones; one that the limit cut has none (DIALECTS §7.3, §7.15).
+        // A call that ended without arguments has empty ones; one that the limit cut has none
+        // (docs/spec/cases.md#case-3, #case-15).
         if reason != Finish::Length {
             bare.into_iter().for_each(|call| self.arguments(CallIndex { choice: index, call }, "{}", out));
         }

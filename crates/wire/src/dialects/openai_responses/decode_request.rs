@@ -71,7 +71,7 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
     Ok(call)
 }
 
-/// Refuses what needs state on the provider's side (DIALECTS §7.21).
+/// Refuses what needs state on the provider's side (docs/spec/cases.md#case-21).
 fn stateless(body: &mut Members<'_, '_>) -> Result<(), Malformed> {
     for key in ["previous_response_id", "conversation", "prompt"] {
         if body.raw(key).is_some() {

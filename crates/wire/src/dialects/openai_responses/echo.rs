@@ -25,7 +25,7 @@ pub(super) fn write(call: &Call<'_>) -> Vec<u8> {
             nullable("effort", reasoning.effort.map(crate::canonical::Effort::name), o);
             nullable("summary", reasoning.show.and_then(super::fields::summary), o);
         });
-        // Nothing is stored here, whatever was asked (DIALECTS §7.21).
+        // Nothing is stored here, whatever was asked (docs/spec/cases.md#case-21).
         o.bool("store", false);
         o.bool("background", false);
         o.raw("temperature", call.sampling.temperature.unwrap_or(Json::NULL));

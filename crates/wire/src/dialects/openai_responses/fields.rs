@@ -29,7 +29,7 @@ pub(super) fn schema(schema: &Schema<'_>, o: &mut ObjectOut<'_>) {
     o.text("name", schema.name.as_deref().unwrap_or("answer"));
     o.text_if("description", schema.description.as_deref());
     o.raw("schema", schema.schema);
-    // The same default as for tools (DIALECTS §7.22).
+    // The same default as for tools (docs/spec/cases.md#case-22).
     o.bool("strict", schema.strict.unwrap_or(false));
 }
 

@@ -1,4 +1,4 @@
-//! Why an answer ended, as status and details (DIALECTS §2.1).
+//! Why an answer ended, as status and details (docs/spec/responses.md#finish-reasons).
 
 use crate::{canonical::Finish, json::Fields};
 

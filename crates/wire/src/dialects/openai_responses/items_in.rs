@@ -183,7 +183,7 @@ impl<'a, 's> Items<'a, 's> {
     }
 }
 
-/// The complaint about what only OpenAI's servers hold (DIALECTS §7.21).
+/// The complaint about what only OpenAI's servers hold (docs/spec/cases.md#case-21).
 pub(super) fn stored(place: &Place<'_>) -> Malformed {
     place.malformed("names what only the provider stores; this target needs the items themselves")
 }

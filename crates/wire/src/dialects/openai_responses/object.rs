@@ -39,7 +39,8 @@ impl Item {
         Self::Reasoning { id: minted("rs", envelope, at), text: String::new(), sealed: None }
     }
 
-    /// A call; one without an id gets one (DIALECTS §7.5), and a seal of the step goes into the id (§7.8).
+    /// A call; one without an id gets one (docs/spec/cases.md#case-5), and a seal of the step goes into the id
+    /// (docs/spec/cases.md#case-8).
     pub(super) fn call(envelope: &Envelope, at: usize, call: ToolCallRef<'_>, custom: bool) -> Self {
         let call_id = if call.id.is_empty() { minted("call", envelope, at) } else { call.id.to_owned() };
         let call_id = match call.signature {

@@ -116,7 +116,7 @@ pub(super) fn sampling(
     none_of(call, losses)
 }
 
-/// Writes `thinking` and `output_config` (DIALECTS §1.5).
+/// Writes `thinking` and `output_config` (docs/spec/reasoning.md#asking-for-reasoning).
 pub(super) fn reasoning(
     call: &Call<'_>,
     context: &ThinkingContext,

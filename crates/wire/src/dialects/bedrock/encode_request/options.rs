@@ -49,7 +49,7 @@ pub(super) fn write(
         });
     }
     if target.vendor == ModelVendor::Anthropic && call.sampling.stop.len() > 1 {
-        // Which one it was is told only to who asks (DIALECTS §7.14).
+        // Which one it was is told only to who asks (docs/spec/cases.md#case-14).
         o.array("additionalModelResponseFieldPaths", |a| a.text("/stop_sequence"));
     }
     Ok(())
@@ -126,7 +126,7 @@ fn sampling(
     none_of(call, losses)
 }
 
-/// Writes `toolConfig` (DIALECTS §1.3, §7.27).
+/// Writes `toolConfig` (docs/spec/requests.md#tools, docs/spec/cases.md#case-27).
 fn tools(
     call: &Call<'_>,
     target: &Target<'_>,

@@ -38,7 +38,7 @@ struct Writer<'c, 'a, 'l> {
     losses: &'l mut LossReport,
     own: bool,
     ids: Ids,
-    /// Images of results, for a message behind all of them (DIALECTS §7.13).
+    /// Images of results, for a message behind all of them (docs/spec/cases.md#case-13).
     late: Vec<&'c Image<'a>>,
     images: usize,
 }
@@ -82,7 +82,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
     fn admits(&mut self, part: &Part<'_>, role: Role) -> Result<bool, Unsupported> {
         let lost = match &part.kind {
             PartKind::Text(_) | PartKind::Refusal(_) | PartKind::ToolResult(_) => false,
-            // A seal means that the thoughts are another provider's (DIALECTS §7.9).
+            // A seal means that the thoughts are another provider's (docs/spec/cases.md#case-9).
             PartKind::Reasoning { signature, .. } => return Ok(self.own || signature.is_none()),
             PartKind::RedactedReasoning(_) => return Ok(false),
             PartKind::ToolCall(call) => {
@@ -214,7 +214,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
     }
 }
 
-/// The arguments as the text of an object; none at all are an empty one (DIALECTS §7.3).
+/// The arguments as the text of an object; none at all are an empty one (docs/spec/cases.md#case-3).
 fn arguments<'c>(call: &'c ToolCall<'_>) -> std::borrow::Cow<'c, str> {
     if call.custom {
         let mut object = Vec::with_capacity(call.arguments.len() + 16);

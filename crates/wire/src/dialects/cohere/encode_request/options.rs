@@ -73,7 +73,7 @@ const PRESENCE_PENALTY: FieldBound =
     FieldBound { field: Field::PresencePenalty, name: "presence_penalty", min: "0", max: "1" };
 
 /// Writes a number that has to lie within bounds: outside it is refused, or brought inside and reported; never scaled,
-/// which would change what it means (DIALECTS §1.4).
+/// which would change what it means (docs/spec/requests.md#numbers-out-of-range).
 fn within(
     bound: &FieldBound,
     value: Option<Json<'_>>,
@@ -103,7 +103,7 @@ fn number(name: &str, text: &str, o: &mut ObjectOut<'_>) {
     }
 }
 
-/// Efforts become budgets (DIALECTS §1.5); thoughts are always shown.
+/// Efforts become budgets (docs/spec/reasoning.md#effort-and-budget); thoughts are always shown.
 fn thinking(reasoning: &Reasoning, limit: Option<u64>, losses: &mut LossReport, o: &mut ObjectOut<'_>) {
     if reasoning.show == Some(Show::Hidden) {
         losses.hint(Field::ShowReasoning.name_in(losses.client()));

@@ -85,7 +85,8 @@ fn draw(sampling: &Sampling<'_>, takes: bool, o: &mut ObjectOut<'_>) {
     }
 }
 
-/// Thinking: by level for models of the third generation and later, by budget for older ones (DIALECTS §1.5).
+/// Thinking: by level for models of the third generation and later, by budget for older ones
+/// (docs/spec/reasoning.md#asking-for-reasoning).
 fn thinking(
     call: &Call<'_>,
     target: &TargetFacts<'_>,

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What Google documents for a step without its seal (DIALECTS §7.9).
+/// What Google documents for a step without its seal (docs/spec/cases.md#case-9).
 const SKIP: &str = "skip_thought_signature_validator";
 
 /// Writes the conversation.
@@ -285,7 +285,7 @@ fn lacks_result(call: &ToolCall<'_>) -> Unsupported {
     }
 }
 
-/// The arguments as the object that Gemini wants (DIALECTS §7.3, §7.4).
+/// The arguments as the object that Gemini wants (docs/spec/cases.md#case-3, #case-4).
 fn arguments<'c>(call: &'c ToolCall<'_>) -> Result<Json<'c>, Unsupported> {
     super::super::common::arguments(&call.arguments).ok_or_else(|| Unsupported {
         field: format!("arguments of the tool call {:?}", call.id),

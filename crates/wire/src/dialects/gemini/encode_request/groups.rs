@@ -14,7 +14,7 @@ use crate::{
 pub(super) enum Side {
     User,
     Model,
-    /// Results: nothing else may stand beside them (DIALECTS §7.1).
+    /// Results: nothing else may stand beside them (docs/spec/cases.md#case-1).
     Results,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Groups<'c, 'a, 'l> {
 }
 
 impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
-    /// Neighbours of one side are joined (DIALECTS §7.26); what cannot be said is refused or left out.
+    /// Neighbours of one side are joined (docs/spec/cases.md#case-26); what cannot be said is refused or left out.
     pub(super) fn of(
         call: &'c Call<'a>,
         newer: bool,
@@ -89,7 +89,7 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
         self.join(Side::Results, said);
         for part in &result.content {
             if self.admits(part)? && is_media(part) && !self.newer {
-                // DIALECTS §7.13.
+                // See docs/spec/cases.md#case-13.
                 self.images += 1;
                 self.late.push(Said { part, instructions: false, image: Some(self.images) });
                 self.losses.hint(content_place(self.losses.client(), "media in a tool result"));

@@ -134,7 +134,7 @@ impl Writer<'_> {
         });
     }
 
-    /// The id as it is, or nine letters and digits made of it (DIALECTS §7.6).
+    /// The id as it is, or nine letters and digits made of it (docs/spec/cases.md#case-6).
     pub(super) fn nine<'i>(&self, id: Text<'i>) -> Text<'i> {
         let nine = id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if nine || !self.quirks.nine_letter_ids {
@@ -152,7 +152,7 @@ impl Writer<'_> {
     }
 }
 
-/// Thoughts go back unless another family sealed them (DIALECTS §7.9).
+/// Thoughts go back unless another family sealed them (docs/spec/cases.md#case-9).
 fn thought<'t>(said: &mut Said<'t, '_>, text: &str, signature: Option<&'t Signature<'_>>) {
     if signature.is_some_and(|signature| signature.family != Family::Compatible) {
         return;

@@ -90,7 +90,7 @@ pub(super) fn sampling(
     Ok(())
 }
 
-/// Writes how the model is to think, in the provider's way (DIALECTS §1.5).
+/// Writes how the model is to think, in the provider's way (docs/spec/reasoning.md#asking-for-reasoning).
 pub(super) fn reasoning(
     call: &Call<'_>,
     quirks: &Quirks,

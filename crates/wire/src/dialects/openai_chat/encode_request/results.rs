@@ -1,4 +1,5 @@
-//! Writing results of tools, which hold text only: what else they hold is shown behind them (DIALECTS §7.13).
+//! Writing results of tools, which hold text only: what else they hold is shown behind them
+//! (docs/spec/cases.md#case-13).
 
 use super::messages::{Writer, document_text};
 use crate::{

@@ -134,7 +134,8 @@ impl<'w> Writer<'w> {
         });
     }
 
-    /// Writes what the model said, thought and called, each as an item of its own, in order (DIALECTS §7.24).
+    /// Writes what the model said, thought and called, each as an item of its own, in order
+    /// (docs/spec/cases.md#case-24).
     fn assistant(&mut self, turn: &Turn<'_>, a: &mut ArrayOut<'_>) -> Result<(), Unsupported> {
         let is_said = |part: &Part<'_>| matches!(part.kind, PartKind::Text(_) | PartKind::Refusal(_));
         let mut rest = &turn.parts[..];
@@ -227,7 +228,7 @@ fn message(parts: &[Part<'_>], a: &mut ArrayOut<'_>) {
     });
 }
 
-/// Thoughts go back to their own family only (DIALECTS §7.9).
+/// Thoughts go back to their own family only (docs/spec/cases.md#case-9).
 fn reasoning(text: &str, signature: &Signature<'_>, a: &mut ArrayOut<'_>) {
     if signature.family != Family::OpenAi {
         return;

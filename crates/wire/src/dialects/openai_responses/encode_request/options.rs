@@ -95,7 +95,7 @@ fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
                 o.object("properties", |_| ());
             }),
         }
-        // Here strict is the default, and it refuses optional fields (DIALECTS §7.22).
+        // Here strict is the default, and it refuses optional fields (docs/spec/cases.md#case-22).
         o.bool("strict", tool.strict.unwrap_or(false));
     });
 }
@@ -185,7 +185,7 @@ pub(super) fn account(
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    // What is stored there would be a second copy that the client did not ask for (DIALECTS §7.21).
+    // What is stored there would be a second copy that the client did not ask for (docs/spec/cases.md#case-21).
     o.bool("store", false);
     if call.store == Some(true) {
         losses.hint(Field::Store.name_in(losses.client()));

@@ -181,7 +181,8 @@ impl Encoder {
         });
     }
 
-    /// A call is whole; one that never had arguments has empty ones, unless the limit cut it (DIALECTS §7.3, §7.15).
+    /// A call is whole; one that never had arguments has empty ones, unless the limit cut it
+    /// (docs/spec/cases.md#case-3, #case-15).
     pub(super) fn call_done(&mut self, call: u32, cut: bool, out: &mut Vec<u8>) {
         let Some(at) = self.call(call) else { return };
         let bare = matches!(&self.items[at].item, Item::Call { arguments, .. } if arguments.is_empty());
