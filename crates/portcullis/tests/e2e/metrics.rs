@@ -40,7 +40,8 @@ fn document(world: &World) -> Value {
         "fallback": { "targets": ["dead/m", target] },
         "free": { "targets": ["sim/unpriced"] },
     });
-    document["tenants"]["acme"]["limits"] = json!([{ "name": "few", "requests": "12/min" }]);
+    // Twelve that are served and the one for an unknown model: it is charged before its body is read.
+    document["tenants"]["acme"]["limits"] = json!([{ "name": "few", "requests": "13/min" }]);
     document
 }
 
