@@ -4,6 +4,7 @@ mod find;
 
 use std::{
     fs::{self, File},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -136,7 +137,12 @@ impl Postgres {
         // Stopped first, so that the postmaster makes no more children while they are counted.
         self.signal("STOP")?;
         self.signal("KILL")?;
-        self.reap()
+        self.reap()?;
+        // The children are not ours to reap, and the last of them to die keeps the port open.
+        if !eventually(PATIENCE, || TcpStream::connect(("127.0.0.1", self.port())).is_err()) {
+            bail!("the killed server still listens");
+        }
+        Ok(())
     }
 
     /// Stops the server in order; sessions are ended.
@@ -276,8 +282,6 @@ fn end_of(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
-
     use super::*;
 
     #[test]

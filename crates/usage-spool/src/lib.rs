@@ -14,6 +14,7 @@ mod acked;
 mod backlog;
 mod batch;
 mod error;
+mod folder_lock;
 mod frame;
 mod limits;
 mod log;

@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fs::{self, File},
-    io,
+    fs, io,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -19,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     error::SpoolError,
+    folder_lock::FolderLock,
     frame::{self, Kind},
     limits::SpoolLimits,
     segment::{AppendError, HEADER, Segment, path_of, sync_dir},
@@ -62,13 +62,13 @@ pub(crate) struct Log {
     rotation: Mutex<Rotation>,
     syncer: OnceLock<Thread>,
     sync_fails: AtomicBool,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 /// What [`Log::start`] needs to know of the folder.
 pub(crate) struct Start {
     pub(crate) dir: PathBuf,
-    pub(crate) lock: File,
+    pub(crate) lock: FolderLock,
     pub(crate) limits: SpoolLimits,
     pub(crate) incarnation: Uuid,
     pub(crate) boot: Uuid,

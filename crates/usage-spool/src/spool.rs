@@ -1,8 +1,8 @@
 //! One process's spool: opening the folder, writing to it, and what the metrics ask about it.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
@@ -16,6 +16,7 @@ use crate::{
     acked::Acked,
     backlog::Backlog,
     error::SpoolError,
+    folder_lock::FolderLock,
     frame::Kind,
     limits::SpoolLimits,
     log::{Log, Start},
@@ -50,7 +51,7 @@ impl Spool {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_dir(parent).map_err(SpoolError::io("sync the folder", parent))?;
         }
-        let lock = lock(dir)?;
+        let lock = FolderLock::acquire(dir)?;
         let boot = boot_id();
         let progress = dir.join("acked");
         let (acked_file, acked) =
@@ -161,23 +162,6 @@ impl Spool {
     /// The reading end; only the first caller gets it.
     pub(crate) fn take_tail(&self) -> Option<Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-fn lock(dir: &Path) -> Result<File, SpoolError> {
-    let path = dir.join("lock");
-    let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(SpoolError::io("open the lock file", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SpoolError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(SpoolError::io("lock", &path)(error)),
     }
 }
 
