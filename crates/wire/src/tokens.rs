@@ -97,8 +97,8 @@ fn family(model: &str) -> Option<Family> {
 mod tests {
     use super::*;
     use crate::{
+        bound::input_bound,
         canonical::{Role, Turn},
-        scan::input_bound,
     };
 
     #[test]
