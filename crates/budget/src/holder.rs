@@ -13,7 +13,7 @@ use domain::{IncarnationId, Money, RequestId};
 use crate::{
     Account, BudgetRef, CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Sequence,
     Token, Units, Want,
-    account::units_up,
+    account::{money, units_up},
 };
 
 /// Most accounts in one command beside those that its wants name: a script holds the store up meanwhile.
@@ -43,7 +43,9 @@ pub struct Holder<J> {
 /// What is held of one account.
 #[derive(Clone, Copy, Debug, Default)]
 struct Authority {
-    held: Units,
+    /// In nano-dollars. Whole units, but after an overrun and a restart: then it is what was drawn, since the fraction
+    /// of a unit above that was granted to nobody.
+    held: i64,
     /// Open holds and settled costs, since ever, in nano-dollars.
     drawn: i64,
     /// Costs that the ledger has acknowledged, in nano-dollars.
@@ -140,8 +142,7 @@ impl<J: Journal> Holder<J> {
             .accounts
             .into_iter()
             .map(|(account, Drawn { drawn, acknowledged })| {
-                let held = units_up(Money::from_nanos(drawn));
-                (account, Authority { held, drawn, acknowledged, ..Authority::default() })
+                (account, Authority { held: drawn, drawn, acknowledged, ..Authority::default() })
             })
             .collect();
         Self {
@@ -179,7 +180,7 @@ impl<J: Journal> Holder<J> {
         let nanos = wanted.amount.nanos();
         let fits = |account: &Account| {
             let known = self.accounts.get(account);
-            known.is_some_and(|known| known.drawn + nanos <= known.held.saturating_mul(1_000))
+            known.is_some_and(|known| known.drawn + nanos <= known.held)
         };
         if self.closing || !wanted.accounts.iter().all(fits) {
             return Ok(Reservation::Short(wanted));
@@ -229,9 +230,8 @@ impl<J: Journal> Holder<J> {
         for account in wanted.accounts.iter() {
             let Some(known) = self.accounts.get_mut(account) else { continue };
             known.drawn += cost.nanos() - wanted.amount.nanos();
-            let drawn = units_up(Money::from_nanos(known.drawn));
-            if drawn > known.held {
-                known.held = drawn;
+            if known.drawn > known.held {
+                known.held = known.drawn;
                 self.overrun.insert(account.clone());
             }
         }
@@ -283,7 +283,7 @@ impl<J: Journal> Holder<J> {
     fn names(&self, wants: &[Wanted], keep: Keep) -> BTreeSet<Account> {
         let wanted = wants.iter().flat_map(|wanted| wanted.accounts.iter());
         let mut named: BTreeSet<Account> = wanted.cloned().collect();
-        let idle = self.accounts.iter().filter(|(_, known)| known.keep(keep) < known.held).map(|(account, _)| account);
+        let idle = self.accounts.iter().filter(|(_, known)| known.keep(keep) < known.row()).map(|(account, _)| account);
         let more = self.overrun.iter().chain(&self.sweep).chain(idle);
         named.extend(more.take(MAX_NAMED).cloned());
         named
@@ -313,9 +313,10 @@ impl<J: Journal> Holder<J> {
         let caps = caps.collect();
         let accounts = named.into_iter().map(|account| {
             let known = self.accounts.entry(account.clone()).or_default();
+            let keep = known.keep(keep);
             // What is given back is gone before the command leaves.
-            known.held = known.keep(keep);
-            NamedAccount { account, keep: known.held }
+            known.held = known.held.min(money(keep).nanos());
+            NamedAccount { account, keep }
         });
         let accounts = accounts.collect();
         let (proxy, sequence) = (self.proxy, self.sequence);
@@ -345,10 +346,10 @@ impl<J: Journal> Holder<J> {
             self.sweep.remove(&named.account);
             if let Some(known) = self.accounts.get_mut(&named.account) {
                 known.tight = *tight;
-                if known.held == named.keep {
+                if known.row() <= named.keep {
                     self.overrun.remove(&named.account);
                 }
-                known.held += granted;
+                known.held += money(*granted).nanos();
             }
         }
         for told in &command.caps {
@@ -414,8 +415,8 @@ impl<J: Journal> Holder<J> {
     /// What the proxy declares while it waits for the book of its epoch: the authority that it keeps, where the ledger
     /// does not know it from what was reported.
     pub fn declaration(&self) -> Option<BTreeMap<Account, Units>> {
-        let kept = self.accounts.iter().filter(|(_, known)| known.held.saturating_mul(1_000) != known.acknowledged);
-        self.token.is_none().then(|| kept.map(|(account, known)| (account.clone(), known.held)).collect())
+        let kept = self.accounts.iter().filter(|(_, known)| known.held != known.acknowledged);
+        self.token.is_none().then(|| kept.map(|(account, known)| (account.clone(), known.row())).collect())
     }
 
     /// Starts to leave: nothing more is drawn.
@@ -431,7 +432,7 @@ impl<J: Journal> Holder<J> {
     /// Whether the ledger may close the proxy: everything is settled, acknowledged and given back.
     pub fn is_drained(&self) -> bool {
         let settled = self.accounts.values().all(|known| {
-            known.held == units_up(Money::from_nanos(known.drawn)) && known.drawn == known.acknowledged
+            known.keep(Keep::Drawn) == known.row() && known.drawn == known.acknowledged
         });
         let quiet = self.in_flight.is_none() && self.sweep.is_empty() && self.overrun.is_empty();
         let reported = self.open_holds == 0 && self.unreported == 0;
@@ -439,8 +440,9 @@ impl<J: Journal> Holder<J> {
     }
 
     /// Accounts, with what is held and what is drawn.
-    pub fn accounts(&self) -> impl Iterator<Item = (&Account, Units, Money)> {
-        self.accounts.iter().map(|(account, known)| (account, known.held, Money::from_nanos(known.drawn)))
+    pub fn accounts(&self) -> impl Iterator<Item = (&Account, Money, Money)> {
+        let money = Money::from_nanos;
+        self.accounts.iter().map(move |(account, known)| (account, money(known.held), money(known.drawn)))
     }
 
     /// Where records go.
@@ -455,11 +457,16 @@ impl<J: Journal> Holder<J> {
 }
 
 impl Authority {
+    /// What is held, as the book counts it.
+    const fn row(&self) -> Units {
+        units_up(Money::from_nanos(self.held))
+    }
+
     /// What is kept of it.
     fn keep(&self, keep: Keep) -> Units {
         let drawn = units_up(Money::from_nanos(self.drawn));
         match keep {
-            Keep::UsedSince(then) if self.drawn_at >= then && !self.tight => self.held,
+            Keep::UsedSince(then) if self.drawn_at >= then && !self.tight => self.row(),
             Keep::UsedSince(_) | Keep::Drawn => drawn,
         }
     }

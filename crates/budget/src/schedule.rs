@@ -27,6 +27,8 @@ fn budget(number: u128) -> BudgetRef {
 }
 
 async fn run<N: Nodes>(seed: u64, nodes: N) -> World<N> {
+    // Printed of the world that fails.
+    println!("seed {seed}");
     let mut world = World::new(seed, nodes);
     for _ in 0..STEPS {
         world.step().await;

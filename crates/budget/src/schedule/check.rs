@@ -27,7 +27,7 @@ impl<N: Nodes> World<N> {
         }
         for process in &self.proxies {
             for (account, held, drawn) in process.holder.accounts() {
-                assert!(drawn.nanos() <= held * 1_000, "step {}: {account:?}: {drawn:?} of {held}", self.steps);
+                assert!(drawn <= held, "step {}: {account:?}: {drawn:?} of {held:?}", self.steps);
             }
         }
         if self.steps % 7 == 0 && self.is_open().await {
