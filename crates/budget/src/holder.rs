@@ -11,8 +11,8 @@ use std::{
 use domain::{IncarnationId, Money, RequestId};
 
 use crate::{
-    Account, BudgetRef, CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Sequence,
-    Token, Units, Want,
+    Account, BudgetRef, CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record,
+    Sequence, Token, Units, Want,
     account::{money, units_up},
 };
 
@@ -221,7 +221,10 @@ impl<J: Journal> Holder<J> {
     /// When that cannot be written down: the hold comes back, and stays drawn.
     pub fn release(&mut self, hold: Hold) -> Result<(), (Hold, JournalError)> {
         match self.journal.append(Record::Void { request: hold.wanted.request }) {
-            Ok(()) => Ok(self.end(&hold.wanted, Money::ZERO)),
+            Ok(()) => {
+                self.end(&hold.wanted, Money::ZERO);
+                Ok(())
+            }
             Err(error) => Err((hold, error)),
         }
     }
@@ -264,12 +267,15 @@ impl<J: Journal> Holder<J> {
         let Some(token) = self.token.clone() else { return Ok(None) };
         if self.in_flight.is_none() {
             let named = self.names(wants, keep);
-            for account in named.iter().filter(|account| !self.accounts.contains_key(*account)).collect::<Vec<_>>() {
+            for account in
+                named.iter().filter(|account| !self.accounts.contains_key(*account)).collect::<Vec<_>>()
+            {
                 self.journal.append(Record::Account(account))?;
             }
-            let news = self.caps.iter().any(|(budget, cap)| {
-                !cap.told && named.iter().any(|account| account.budget == *budget)
-            });
+            let news = self
+                .caps
+                .iter()
+                .any(|(budget, cap)| !cap.told && named.iter().any(|account| account.budget == *budget));
             if named.is_empty() && !news {
                 return Ok(None);
             }
@@ -283,7 +289,11 @@ impl<J: Journal> Holder<J> {
     fn names(&self, wants: &[Wanted], keep: Keep) -> BTreeSet<Account> {
         let wanted = wants.iter().flat_map(|wanted| wanted.accounts.iter());
         let mut named: BTreeSet<Account> = wanted.cloned().collect();
-        let idle = self.accounts.iter().filter(|(_, known)| known.keep(keep) < known.row()).map(|(account, _)| account);
+        let idle = self
+            .accounts
+            .iter()
+            .filter(|(_, known)| known.keep(keep) < known.row())
+            .map(|(account, _)| account);
         let more = self.overrun.iter().chain(&self.sweep).chain(idle);
         named.extend(more.take(MAX_NAMED).cloned());
         named
@@ -328,7 +338,12 @@ impl<J: Journal> Holder<J> {
     /// # Errors
     /// When an intent cannot be written down: the rest of the reply was taken, and requests without a hold are refused
     /// by the caller.
-    pub fn reply(&mut self, sequence: Sequence, reply: &LeaseReply, now: i64) -> Result<LeaseOutcome, JournalError> {
+    pub fn reply(
+        &mut self,
+        sequence: Sequence,
+        reply: &LeaseReply,
+        now: i64,
+    ) -> Result<LeaseOutcome, JournalError> {
         match (&self.in_flight, reply) {
             (Some(flight), _) if flight.command.sequence != sequence => return Ok(LeaseOutcome::Ignored),
             (None, _) => return Ok(LeaseOutcome::Ignored),
@@ -431,9 +446,10 @@ impl<J: Journal> Holder<J> {
 
     /// Whether the ledger may close the proxy: everything is settled, acknowledged and given back.
     pub fn is_drained(&self) -> bool {
-        let settled = self.accounts.values().all(|known| {
-            known.keep(Keep::Drawn) == known.row() && known.drawn == known.acknowledged
-        });
+        let settled = self
+            .accounts
+            .values()
+            .all(|known| known.keep(Keep::Drawn) == known.row() && known.drawn == known.acknowledged);
         let quiet = self.in_flight.is_none() && self.sweep.is_empty() && self.overrun.is_empty();
         let reported = self.open_holds == 0 && self.unreported == 0;
         self.closing && self.token.is_some() && reported && quiet && settled

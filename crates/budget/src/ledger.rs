@@ -277,7 +277,8 @@ impl Ledger {
 
     fn caps(&self) -> Vec<CapRevision> {
         let caps = self.caps.iter();
-        caps.map(|(budget, (cap, revision))| CapRevision { budget: *budget, cap: *cap, revision: *revision }).collect()
+        caps.map(|(budget, (cap, revision))| CapRevision { budget: *budget, cap: *cap, revision: *revision })
+            .collect()
     }
 
     /// The book of the epoch may be used: the token that is committed here is the only one that ever grants.

@@ -9,8 +9,8 @@ use std::{
 use domain::{IncarnationId, ResourceId};
 
 use crate::{
-    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load, Row,
-    Sequence, Token, Units, Want, Window,
+    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load,
+    Row, Sequence, Token, Units, Want, Window,
 };
 
 /// How long a refused want makes an account tight, in microseconds.
@@ -279,7 +279,8 @@ impl Book {
             .cloned()
             .collect();
         let lost = |account: &Account| {
-            let named = self.budgets.get(&account.budget).is_some_and(|b| b.windows.contains(&account.window));
+            let named =
+                self.budgets.get(&account.budget).is_some_and(|b| b.windows.contains(&account.window));
             named && !self.sheets.contains_key(&(account.budget, account.window))
         };
         if fresh.iter().any(lost) {
@@ -379,7 +380,9 @@ impl MemoryBooks {
     }
 
     pub(crate) fn sheets(&self, root: ResourceId) -> Vec<(BudgetRef, Window)> {
-        self.with(|shared, _| shared.books.get(&root).map_or(Vec::new(), |book| book.sheets.keys().copied().collect()))
+        self.with(|shared, _| {
+            shared.books.get(&root).map_or(Vec::new(), |book| book.sheets.keys().copied().collect())
+        })
     }
 
     pub(crate) fn evict(&self, root: ResourceId, sheet: (BudgetRef, Window)) {

@@ -67,7 +67,9 @@ impl Rebuild {
                 RebuildStep::Begin(Begin { epoch: self.epoch, caps: caps.clone(), edges: edges.clone() })
             }
             Stage::Open(..) => RebuildStep::Open,
-            Stage::Load { left, .. } => left.first().map_or(RebuildStep::Done, |load| RebuildStep::Load(load.clone())),
+            Stage::Load { left, .. } => {
+                left.first().map_or(RebuildStep::Done, |load| RebuildStep::Load(load.clone()))
+            }
             Stage::Over { whole: true } => RebuildStep::Done,
             Stage::Over { whole: false } => RebuildStep::Failed,
         }
@@ -82,7 +84,8 @@ impl Rebuild {
     pub fn seal(&mut self, ledger: &mut Ledger, edges: &[(BudgetRef, i64)]) {
         if ledger.epoch() != self.epoch {
             self.stage = Stage::Over { whole: false };
-        } else if let Some(seal) = ledger.seal(self.epoch, self.old.as_ref().zip(self.closed.as_ref()), edges) {
+        } else if let Some(seal) = ledger.seal(self.epoch, self.old.as_ref().zip(self.closed.as_ref()), edges)
+        {
             self.stage = Stage::Begin(seal);
         }
     }

@@ -6,8 +6,8 @@ use domain::{IncarnationId, ResourceId};
 use redis::{ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind, aio::MultiplexedConnection};
 
 use crate::{
-    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load, Row,
-    Token, Units, Window,
+    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load,
+    Row, Token, Units, Window,
 };
 
 /// Books in Redis; cheap to clone.
@@ -71,7 +71,12 @@ impl RedisBooks {
     }
 
     /// All rows of one window, above zero.
-    async fn rows(&self, root: ResourceId, budget: BudgetRef, window: Window) -> Result<Vec<Row>, BooksError> {
+    async fn rows(
+        &self,
+        root: ResourceId,
+        budget: BudgetRef,
+        window: Window,
+    ) -> Result<Vec<Row>, BooksError> {
         let mut rows = Vec::new();
         let key = sheet_key(root, budget, window.start);
         let mut cursor = 0_u64;
@@ -79,7 +84,8 @@ impl RedisBooks {
             let mut scan = redis::cmd("HSCAN");
             scan.arg(&key).arg(cursor).arg("MATCH").arg("r:*").arg("COUNT").arg(1_000);
             let mut connection = self.connection.clone();
-            let (next, fields): (u64, Vec<String>) = scan.query_async(&mut connection).await.map_err(failed)?;
+            let (next, fields): (u64, Vec<String>) =
+                scan.query_async(&mut connection).await.map_err(failed)?;
             for pair in fields.chunks_exact(2) {
                 rows.extend(row(budget, window, &pair[0], &pair[1])?);
             }

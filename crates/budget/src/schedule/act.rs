@@ -168,13 +168,15 @@ impl<N: Nodes> World<N> {
     fn note_end(&mut self, at: usize, wanted: &Wanted, cost: Money) {
         let proxy = self.proxies[at].folder.proxy();
         for account in wanted.accounts.iter() {
-            *self.truth.drawn.entry((proxy, account.clone())).or_default() += cost.nanos() - wanted.amount.nanos();
+            *self.truth.drawn.entry((proxy, account.clone())).or_default() +=
+                cost.nanos() - wanted.amount.nanos();
         }
     }
 
     fn report(&mut self, at: usize) {
         let to = self.proxies[at].folder.proxy();
-        let folders: Vec<_> = [&self.proxies[at].folder].into_iter().chain(&self.proxies[at].older).cloned().collect();
+        let folders: Vec<_> =
+            [&self.proxies[at].folder].into_iter().chain(&self.proxies[at].older).cloned().collect();
         let mut events = Vec::new();
         for folder in folders {
             for (request, entry) in folder.events() {
@@ -199,7 +201,8 @@ impl<N: Nodes> World<N> {
         self.send(Message::Told { proxy, told });
         let holder = &self.proxies[at].holder;
         let epoch = holder.epoch();
-        if self.ledger.token().is_none() && epoch == self.ledger.epoch()
+        if self.ledger.token().is_none()
+            && epoch == self.ledger.epoch()
             && let Some(kept) = holder.declaration()
         {
             self.send(Message::Declare { proxy, epoch, kept });
@@ -270,7 +273,8 @@ impl<N: Nodes> World<N> {
         let open = |world: &Self, id| world.ledger.state(id) == Some(MemberState::Open);
         let lost: Vec<_> = self.truth.lost.iter().copied().filter(|id| open(self, *id)).collect();
         let silent = self.proxies.iter().filter(|process| process.paused || process.cut);
-        let silent: Vec<_> = silent.map(|process| process.folder.proxy()).filter(|id| open(self, *id)).collect();
+        let silent: Vec<_> =
+            silent.map(|process| process.folder.proxy()).filter(|id| open(self, *id)).collect();
         let some = if !lost.is_empty() && self.random.chance(0.8) { lost } else { silent };
         if !some.is_empty() {
             let which = self.random.below(some.len());

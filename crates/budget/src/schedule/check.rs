@@ -30,7 +30,7 @@ impl<N: Nodes> World<N> {
                 assert!(drawn <= held, "step {}: {account:?}: {drawn:?} of {held:?}", self.steps);
             }
         }
-        if self.steps % 7 == 0 && self.is_open().await {
+        if self.steps.is_multiple_of(7) && self.is_open().await {
             for (account, nanos) in &drawn {
                 let beyond = self.truth.beyond.get(account).copied().unwrap_or(0);
                 if let Some(peek) = self.nodes.peek(self.master, account).await {
@@ -43,7 +43,7 @@ impl<N: Nodes> World<N> {
                 }
             }
         }
-        if self.steps % 50 == 0 {
+        if self.steps.is_multiple_of(50) {
             self.check_events();
         }
     }
@@ -76,7 +76,7 @@ impl<N: Nodes> World<N> {
         self.quiet = true;
         let mut why = String::new();
         for step in 0..LONGEST_DRAIN {
-            if step % 200 == 0 {
+            if step.is_multiple_of(200) {
                 self.closing = true;
                 for process in &mut self.proxies {
                     (process.paused, process.cut, process.skew) = (false, false, 0);

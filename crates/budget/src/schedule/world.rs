@@ -17,8 +17,8 @@ use super::{
     random::Random,
 };
 use crate::{
-    Account, Begin, Books, CapRevision, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Ledger, Load,
-    Rebuild, RebuildStep, Sequence, Token, Units, Wanted, Window,
+    Account, Begin, Books, CapRevision, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Ledger,
+    Load, Rebuild, RebuildStep, Sequence, Token, Units, Wanted, Window,
 };
 
 /// Windows of a world.
@@ -234,9 +234,9 @@ impl<N: Nodes> World<N> {
     pub(super) fn send(&mut self, message: Message) {
         self.messages.push(message);
         if self.messages.len() > MESSAGES {
-            let at = self.random.unit();
-            let at = (MESSAGES as f64 * at * at) as usize;
-            self.messages.remove(at.min(MESSAGES));
+            // Older ones are lost more often.
+            let (one, other) = (self.random.below(MESSAGES), self.random.below(MESSAGES));
+            self.messages.remove(one.min(other));
         }
     }
 
