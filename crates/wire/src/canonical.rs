@@ -12,6 +12,7 @@ mod event;
 mod field;
 pub(crate) mod ids;
 mod number_field;
+mod own_field;
 pub(crate) mod pairs;
 mod part;
 mod reply;
@@ -26,14 +27,17 @@ pub(crate) use self::{
 
 use std::borrow::Cow;
 
+pub use domain::Strictness;
+
 pub use self::{
     call::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
-    encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
+    encode::{Encoded, FieldClass, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
-    field::Field,
+    field::{Field, FieldRow},
+    own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},
     signature::{Family, Signature, SignatureMac},
