@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
     if name == Dialect::OpenAiChat {
         same_however_cut(|| StreamPipe::Chat(ChatTap::new(true)), body, at);
     }
-    same_however_cut(|| StreamPipe::Verbatim(Verbatim::new(provider.stream_decoder())), body, at);
+    same_however_cut(|| StreamPipe::Verbatim(Verbatim::new(provider)), body, at);
     let translation = |client: &'static dyn DialectCodec| {
         StreamPipe::Translation(Translation::new(
             provider.stream_decoder(),

@@ -249,7 +249,7 @@ impl ResponseCodec {
                 StreamPipe::Chat(ChatTap::new(!request.facts.include_usage))
             }
             Self::Passthrough(dialect) | Self::Opaque(dialect) => {
-                StreamPipe::Verbatim(Verbatim::new(dialect.stream_decoder()))
+                StreamPipe::Verbatim(Verbatim::new(*dialect))
             }
             Self::Translate(translated) => {
                 let decoder = translated.dialects.provider.stream_decoder();

@@ -106,6 +106,29 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Whether a whole event says nothing: it has no data, or blank data.
+pub(crate) fn is_bare(event: &[u8]) -> bool {
+    Data::of(event).is_none_or(|data| data.payload().trim_ascii().is_empty())
+}
+
+/// Appends what is left of an event that says nothing: its comments, and fields that outlive it. Name, blank data and
+/// blank line are left out, so that these lines stand in the block of the next event: strict readers take any block for
+/// an event, and fail on one without data.
+pub(crate) fn write_without_end(event: &[u8], out: &mut Vec<u8>) {
+    let mut rest = event;
+    while !rest.is_empty() {
+        let len = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+        let end = len + usize::from(len < rest.len()) + usize::from(rest[len..].starts_with(b"\r\n"));
+        let of_event = [&b"event"[..], b"data"]
+            .into_iter()
+            .any(|name| rest[..len].strip_prefix(name).is_some_and(|value| matches!(value, [] | [b':', ..])));
+        if len > 0 && !of_event {
+            out.extend_from_slice(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+}
+
 /// Where the value begins in a line of the field `data`; `None`: it is another field or a comment.
 fn data_value(line: &[u8]) -> Option<usize> {
     match line.strip_prefix(b"data")? {

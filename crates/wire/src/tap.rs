@@ -4,6 +4,7 @@ mod chat;
 pub(crate) mod frames;
 mod note;
 mod output;
+mod run;
 mod summary;
 mod translate;
 mod verbatim;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use domain::{AttemptOutcome, ErrorKind, RequestOutcome};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -140,6 +140,18 @@ impl StreamBody {
         let had_terminal = self.terminal.is_some();
         // Where two dialects meet, the client cannot read the provider's own error event.
         let mut replaced = matches!(*self.source.tap, StreamPipe::Translation(_));
+        // Usage that comes behind the end of a chat stream is of use to the client only before it.
+        let is_chat = matches!(*self.source.tap, StreamPipe::Chat(_));
+        if failed {
+            // The second half of a CRLF ends the event before; the account stands in front of the next one.
+            if let Some(OutputChunk::Relay(bytes)) = self.pieces.first_mut()
+                && bytes.starts_with(b"\n")
+            {
+                self.queue.push_back(bytes.split_to(1));
+            }
+            self.ended = true;
+            self.settle_cut(AttemptOutcome::StreamError);
+        }
         for piece in self.pieces.drain(..) {
             match piece {
                 OutputChunk::Relay(bytes) if failed && !binary => {
@@ -149,13 +161,21 @@ impl StreamBody {
                 OutputChunk::Relay(bytes) if failed && quotes(&bytes, self.source.secret.as_deref()) => {
                     replaced = true;
                 }
-                OutputChunk::Relay(bytes) => self.queue.push_back(bytes),
+                OutputChunk::Relay(mut bytes) => match &mut self.terminal {
+                    None => self.queue.push_back(bytes),
+                    Some(_) if is_chat => {
+                        // The second half of the terminal event's CRLF is added to it in any case.
+                        let half = usize::from(bytes.starts_with(b"\n"));
+                        bytes.advance(half);
+                        self.queue.extend(Some(bytes).filter(|bytes| !bytes.is_empty()));
+                    }
+                    // Cohere's `[DONE]` comes behind its last event.
+                    Some(terminal) => *terminal = Bytes::from([&**terminal, &*bytes].concat()),
+                },
                 OutputChunk::Done(bytes) => self.terminal = Some(bytes),
             }
         }
         if failed {
-            self.ended = true;
-            self.settle_cut(AttemptOutcome::StreamError);
             // Otherwise the provider's own error event is in the queue and ends the stream.
             if replaced {
                 self.translate_error();
@@ -203,13 +223,21 @@ impl StreamBody {
     /// Settles a whole stream, then lets the comment and the terminal event out.
     fn complete(&mut self) {
         let totals = self.settle(AttemptOutcome::Ok, RequestOutcome::Ok);
-        self.comment(&totals);
         let missing = Bytes::from_static(wire::codec(self.meter.dialect()).terminal_event());
-        self.queue.push_back(self.terminal.take().unwrap_or(missing));
+        let mut terminal = self.terminal.take().unwrap_or(missing);
+        if !terminal.is_empty() {
+            self.comment(&totals);
+        }
+        // The second half of a CRLF that is still to come is not waited for.
+        if terminal.ends_with(b"\r") && terminal.windows(2).any(|pair| pair == b"\r\n") {
+            terminal = Bytes::from([&*terminal, b"\n"].concat());
+        }
+        self.queue.push_back(terminal);
         self.wait(AFTERWARDS);
     }
 
-    /// The account, where the client's dialect has a place for it.
+    /// The account, where the client's dialect has a place for it: in front of an event, in the same block. Strict readers
+    /// take any block for an event, and fail on one without data.
     fn comment(&mut self, totals: &Totals) {
         if !has_comments(&self.source.tap, &self.meter) {
             return;
@@ -227,7 +255,7 @@ impl StreamBody {
         {
             account.extend(explanation);
         }
-        self.queue.push_back(Bytes::from(format!(": portcullis {account}\n\n")));
+        self.queue.push_back(Bytes::from(format!(": portcullis {account}\n")));
     }
 
     /// Ends a stream that failed after content: an error event, and no terminal event that would feign success.

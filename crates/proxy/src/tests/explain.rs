@@ -29,7 +29,7 @@ async fn ask(bench: &Bench, body: &str) -> Reply {
 /// The account before the event that ends a stream.
 fn account(stream: &str) -> Value {
     let (_, comment) = stream.split_once("\n: portcullis ").unwrap_or_else(|| panic!("no account: {stream}"));
-    let (json, _) = comment.split_once("\n\n").unwrap();
+    let (json, _) = comment.split_once('\n').unwrap();
     serde_json::from_str(json).unwrap()
 }
 

@@ -6,6 +6,7 @@ pub(super) mod clients;
 mod endings;
 mod frames;
 mod requests;
+mod strict_readers;
 
 use domain::{AttemptOutcome, RequestOutcome};
 

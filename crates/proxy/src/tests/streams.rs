@@ -96,6 +96,7 @@ async fn every_way_of_writing_a_stream_comes_out_whole() {
         let mut bench = Bench::one().await;
         bench.sim().script(script).await;
         let reply = bench.client.stream("grüße 👋🏽 an alle").await;
+        assert!(reply.text().ends_with('\n'), "{script}");
         let text = reply.text().replace("\r\n", "\n");
         assert_eq!(text_of(&text), "echo: grüße 👋🏽 an alle", "{script}");
         assert_eq!(reply.header("content-type"), "text/event-stream");

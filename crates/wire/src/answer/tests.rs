@@ -141,7 +141,7 @@ fn seen(mut tap: StreamPipe, stream: &str) -> StreamSummary {
 
 #[test]
 fn a_stream_that_is_blocked_before_content_says_so() {
-    let verbatim = |dialect: D| StreamPipe::Verbatim(Verbatim::new(codec(dialect).stream_decoder()));
+    let verbatim = |dialect: D| StreamPipe::Verbatim(Verbatim::new(codec(dialect)));
     let chat = |delta: &str, reason: &str| {
         let stream = format!(
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"role\":\"assistant\",\"content\":\"{delta}\"}}}}]}}\n\ndata: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\n"

@@ -94,6 +94,10 @@ impl DialectCodec for Anthropic {
         }
     }
 
+    fn terminal_event(&self) -> &'static [u8] {
+        b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+    }
+
     fn stream_decoder(&self) -> Box<dyn StreamDecoder> {
         Box::<stream_decoder::Decoder>::default()
     }

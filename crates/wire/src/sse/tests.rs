@@ -90,3 +90,25 @@ fn a_cut_leaves_the_framing() {
     assert_eq!(without(0..7), event.replace("abc", "").replace("def", ""));
     assert_eq!(without(5..99), event.replace("def", "d"));
 }
+
+#[test]
+fn lines_without_data_join_the_next_event() {
+    let table = [
+        (": a\n\n", ": a\n"),
+        (": a\r\n\r\n", ": a\r\n"),
+        (": a\r\r", ": a\r"),
+        (": a\n: b\n\n", ": a\n: b\n"),
+        ("event: ping\n\n", ""),
+        ("event\nretry: 5\nid: 1\n\n", "retry: 5\nid: 1\n"),
+        ("events: 1\n\n", "events: 1\n"),
+        ("event: e\ndata: \ndata\n: c\n\n", ": c\n"),
+        ("\n", ""),
+        ("\r\n", ""),
+    ];
+    for (event, expected) in table {
+        assert!(is_bare(event.as_bytes()), "{event:?}");
+        let mut out = Vec::new();
+        write_without_end(event.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{event:?}");
+    }
+}

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use self::chunk::Chunk;
 use super::{
     output::{OutputChunk, TapError},
+    run::Run,
     summary::StreamSummary,
 };
 use crate::{
     json::Reader,
-    sse::{BOM, Data, Framer, MAX_EVENT},
+    sse::{BOM, Data, Framer, MAX_EVENT, write_without_end},
 };
 
 const DONE: &[u8] = b"[DONE]";
@@ -25,6 +26,8 @@ enum Verdict<'a> {
     Done,
     /// Relay it without this part of its data.
     Cut(Data<'a>, Range<usize>),
+    /// It says nothing: relay its other lines without its end.
+    Join,
 }
 
 /// Watches one chat stream of OpenAI's dialect.
@@ -34,9 +37,9 @@ pub struct ChatTap {
     framer: Framer,
     /// The incomplete event at the end of what came so far.
     held: Vec<u8>,
-    /// Whether an event came already; only the first may carry a byte order mark.
+    /// Whether an event came already; only the first may carry a byte order mark, which is left out.
     begun: bool,
-    /// Whether the last event was dropped: then the rest of its line end is dropped as well.
+    /// Whether the end of the last event was dropped: then the rest of its line end is dropped as well.
     dropped: bool,
     seen: StreamSummary,
 }
@@ -122,11 +125,21 @@ impl ChatTap {
 
     /// Passes on the next event of a run, `len` bytes long.
     fn pass(&mut self, run: &mut Run<'_>, len: usize, out: &mut Vec<OutputChunk>) {
-        let verdict = self.judge(&run.rest()[..len]);
-        self.dropped = matches!(verdict, Verdict::Drop);
+        let mut event = &run.rest()[..len];
+        if !std::mem::replace(&mut self.begun, true)
+            && let Some(unmarked) = event.strip_prefix(BOM)
+        {
+            // Strict readers know no byte order mark.
+            run.skip(BOM.len());
+            event = unmarked;
+        }
+        let len = event.len();
+        let verdict = self.judge(event);
+        self.dropped = matches!(verdict, Verdict::Drop | Verdict::Join);
         match verdict {
             Verdict::Keep => run.keep(len),
             Verdict::Cut(data, cut) => run.edit(len, |edited| data.write_without(&cut, edited)),
+            Verdict::Join => run.edit(len, |edited| write_without_end(event, edited)),
             Verdict::Drop => {
                 run.flush(out);
                 run.skip(len);
@@ -141,17 +154,16 @@ impl ChatTap {
 
     /// Notes what an event says and decides what becomes of it.
     fn judge<'a>(&mut self, event: &'a [u8]) -> Verdict<'a> {
-        let first = !std::mem::replace(&mut self.begun, true);
-        let event = if first { event.strip_prefix(BOM).unwrap_or(event) } else { event };
-        let Some(data) = Data::of(event) else { return Verdict::Keep };
+        let Some(data) = Data::of(event) else { return Verdict::Join };
         let payload = data.payload();
         let text = payload.trim_ascii();
         if text.is_empty() {
-            return Verdict::Keep;
+            return Verdict::Join;
         }
         self.seen.progress += 1;
         if text == DONE {
-            return if std::mem::replace(&mut self.seen.done, true) { Verdict::Keep } else { Verdict::Done };
+            // Another end behind the end would stand in front of it.
+            return if std::mem::replace(&mut self.seen.done, true) { Verdict::Drop } else { Verdict::Done };
         }
         let mut chunk = Chunk::default();
         let well_formed = chunk.read(&payload).is_ok();
@@ -170,61 +182,6 @@ impl ChatTap {
 fn is_complete(payload: &[u8]) -> bool {
     let mut reader = Reader::new(payload);
     payload.trim_ascii() == DONE || reader.value().and_then(|_| reader.end()).is_ok()
-}
-
-/// Neighbouring events that leave as one piece: a slice of the chunk, or a copy once something was edited.
-struct Run<'a> {
-    source: &'a Bytes,
-    from: usize,
-    at: usize,
-    edited: Vec<u8>,
-}
-
-impl<'a> Run<'a> {
-    const fn new(source: &'a Bytes) -> Self {
-        Self { source, from: 0, at: 0, edited: Vec::new() }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.source[self.at..]
-    }
-
-    const fn keep(&mut self, len: usize) {
-        self.at += len;
-    }
-
-    /// Leaves out the next bytes; what is in the run must have been flushed.
-    const fn skip(&mut self, len: usize) {
-        self.at += len;
-        self.from = self.at;
-    }
-
-    fn edit(&mut self, len: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.edited.is_empty() {
-            self.edited.reserve(self.source.len() - self.from);
-        }
-        self.edited.extend_from_slice(&self.source[self.from..self.at]);
-        write(&mut self.edited);
-        self.skip(len);
-    }
-
-    /// What is in the run; it is empty afterwards.
-    fn take(&mut self) -> Bytes {
-        let slice = self.from..self.at;
-        self.from = self.at;
-        if self.edited.is_empty() {
-            return self.source.slice(slice);
-        }
-        self.edited.extend_from_slice(&self.source[slice]);
-        Bytes::from(std::mem::take(&mut self.edited))
-    }
-
-    fn flush(&mut self, out: &mut Vec<OutputChunk>) {
-        let bytes = self.take();
-        if !bytes.is_empty() {
-            out.push(OutputChunk::Relay(bytes));
-        }
-    }
 }
 
 #[cfg(test)]

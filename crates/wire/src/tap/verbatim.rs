@@ -1,21 +1,26 @@
 //! The tap of a stream in the client's own dialect: bytes pass as they are.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 
 use super::output::{OutputChunk, TapError};
 use super::summary::StreamSummary;
-use super::{frames::Frames, note::note};
+use super::{frames::Frames, note::note, run::Run};
 use crate::{
     canonical::Event,
-    codec::{Framing, StreamDecoder},
+    codec::{DialectCodec, Framing, StreamDecoder},
+    sse::{BOM, is_bare, write_without_end},
 };
 
 /// Watches one stream.
 pub struct Verbatim {
     frames: Frames,
     framing: Framing,
+    /// Lines without data are joined to the next event, as far as the dialect's clients take such lines at all.
+    joins: bool,
+    /// Whether an event came already; only the first may carry a byte order mark, which is left out.
+    begun: bool,
+    /// Whether the end of the last event was dropped: then the rest of its line end is dropped as well.
+    dropped: bool,
     decoder: Box<dyn StreamDecoder>,
     seen: StreamSummary,
 }
@@ -23,9 +28,18 @@ pub struct Verbatim {
 impl Verbatim {
     /// A tap for a stream that has not begun.
     #[must_use]
-    pub fn new(decoder: Box<dyn StreamDecoder>) -> Self {
+    pub fn new(dialect: &dyn DialectCodec) -> Self {
+        let decoder = dialect.stream_decoder();
         let framing = decoder.framing();
-        Self { frames: Frames::new(framing), framing, decoder, seen: StreamSummary::default() }
+        Self {
+            frames: Frames::new(framing),
+            framing,
+            joins: dialect.accepts_comments(),
+            begun: false,
+            dropped: false,
+            decoder,
+            seen: StreamSummary::default(),
+        }
     }
 
     pub(super) const fn framing(&self) -> Framing {
@@ -38,39 +52,57 @@ impl Verbatim {
 
     #[allow(clippy::needless_pass_by_value, reason = "the pieces keep the chunk's memory alive")]
     pub(super) fn feed(&mut self, chunk: Bytes, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
-        let mut at = 0;
+        let mut run = Run::new(&chunk);
         if self.frames.holds() {
             let Some((event, len)) = self.frames.complete(&chunk)? else { return Ok(()) };
-            at = len;
-            let ends = self.read(&event)?;
-            push(out, Bytes::from(event), ends);
+            run.skip(len);
+            self.pass_held(event, out)?;
         } else if self.frames.second_half(&chunk) {
-            at = 1;
-            push(out, chunk.slice(..1), false);
+            if self.dropped { run.skip(1) } else { run.keep(1) }
         }
-        let mut run = at..at;
-        let passed = self.pass(&chunk, &mut run, out);
-        // What was noted before an event that cannot be read goes out as well.
-        push(out, chunk.slice(run.clone()), false);
+        let passed = self.pass_all(&mut run, out);
+        // What came before an event that cannot be read goes out as well.
+        run.flush(out);
         passed?;
-        self.frames.hold(&chunk[run.end..])
+        self.frames.hold(run.rest())
     }
 
-    /// Reads whole events behind a run that is not pushed yet, and adds them to it.
-    fn pass(
-        &mut self,
-        chunk: &Bytes,
-        run: &mut Range<usize>,
-        out: &mut Vec<OutputChunk>,
-    ) -> Result<(), TapError> {
-        while let Some(len) = self.frames.next(&chunk[run.end..])? {
-            let event = run.end..run.end + len;
-            if self.read(&chunk[event.clone()])? {
-                push(out, chunk.slice(run.clone()), false);
-                push(out, chunk.slice(event.clone()), true);
-                run.start = event.end;
+    fn pass_all(&mut self, run: &mut Run<'_>, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
+        while let Some(len) = self.frames.next(run.rest())? {
+            self.pass(run, len, out)?;
+        }
+        Ok(())
+    }
+
+    fn pass_held(&mut self, event: Vec<u8>, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
+        let event = Bytes::from(event);
+        let mut run = Run::new(&event);
+        self.pass(&mut run, event.len(), out)?;
+        run.flush(out);
+        Ok(())
+    }
+
+    /// Passes on the next event of a run, `len` bytes long.
+    fn pass(&mut self, run: &mut Run<'_>, len: usize, out: &mut Vec<OutputChunk>) -> Result<(), TapError> {
+        let mut event = &run.rest()[..len];
+        if !std::mem::replace(&mut self.begun, true)
+            && self.framing == Framing::Sse
+            && let Some(unmarked) = event.strip_prefix(BOM)
+        {
+            // Strict readers know no byte order mark.
+            run.skip(BOM.len());
+            event = unmarked;
+        }
+        let said = self.read(event)?;
+        self.dropped = self.joins && said == Said::Nothing && is_bare(event);
+        match said {
+            _ if self.dropped => run.edit(event.len(), |edited| write_without_end(event, edited)),
+            Said::End => {
+                run.flush(out);
+                run.keep(event.len());
+                out.push(OutputChunk::Done(run.take()));
             }
-            run.end = event.end;
+            Said::Nothing | Said::Events => run.keep(event.len()),
         }
         Ok(())
     }
@@ -81,15 +113,14 @@ impl Verbatim {
             // Only an event that a client could read is worth its missing blank line.
             let missing: &[u8] = if event.ends_with(b"\n") { b"\n" } else { b"\n\n" };
             event.extend_from_slice(missing);
-            if let Ok(ends) = self.read(&event) {
-                push(out, Bytes::from(event), ends);
-            }
+            // Half an event is nothing.
+            let _ = self.pass_held(event, out);
         }
         self.seen.done |= self.decoder.is_complete() && self.seen.error.is_none();
     }
 
-    /// Notes what an event says; whether it is the terminal one.
-    fn read(&mut self, event: &[u8]) -> Result<bool, TapError> {
+    /// Notes what an event says.
+    fn read(&mut self, event: &[u8]) -> Result<Said, TapError> {
         let done = self.seen.done;
         let seen = &mut self.seen;
         let mut events = 0u64;
@@ -99,14 +130,21 @@ impl Verbatim {
         });
         self.seen.progress += u64::from(events > 0);
         read.map_err(|_| TapError::InvalidEvent)?;
-        Ok(self.seen.done && !done)
+        Ok(match events {
+            0 => Said::Nothing,
+            _ if self.seen.done && !done => Said::End,
+            _ => Said::Events,
+        })
     }
 }
 
-fn push(out: &mut Vec<OutputChunk>, bytes: Bytes, ends: bool) {
-    match ends {
-        _ if bytes.is_empty() => {}
-        true => out.push(OutputChunk::Done(bytes)),
-        false => out.push(OutputChunk::Relay(bytes)),
-    }
+/// What an event of the provider says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing of an answer.
+    Nothing,
+    /// Something.
+    Events,
+    /// That the answer is whole.
+    End,
 }

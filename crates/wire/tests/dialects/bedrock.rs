@@ -208,7 +208,7 @@ fn a_written_stream_reads_the_same_however_it_arrived() {
 
 #[test]
 fn only_streams_of_text_take_comments() {
-    let verbatim = |name| StreamPipe::Verbatim(Verbatim::new(codec(name).stream_decoder())).comments();
+    let verbatim = |name| StreamPipe::Verbatim(Verbatim::new(codec(name))).comments();
     let translated = |from, to| {
         let (decoder, encoder) = (codec(from).stream_decoder(), codec(to).stream_encoder(envelope()));
         StreamPipe::Translation(Translation::new(decoder, encoder)).comments()
@@ -227,7 +227,7 @@ fn a_cut_or_broken_stream_is_never_whole() {
     }
     let mut broken = stream.to_vec();
     broken[stop + 40] ^= 1;
-    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock)));
     assert!(tap.feed(Bytes::from(broken), &mut Vec::new()).is_err());
 }
 
@@ -319,7 +319,7 @@ proptest! {
             bytes[at] = byte;
             let _ = codec(Bedrock).scan(Api::Converse, path("m"), &bytes);
             let _ = codec(Bedrock).decode_error(&ErrorAnswer { status: 400, error_type: None, body: &bytes });
-            let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock).stream_decoder()));
+            let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Bedrock)));
             let _ = tap.feed(Bytes::copy_from_slice(&bytes), &mut Vec::new());
             let bytes = codec(Bedrock).prepare(&bytes.into());
             let Ok(json) = Json::parse(&bytes) else { continue };

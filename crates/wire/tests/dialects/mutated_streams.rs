@@ -159,8 +159,7 @@ proptest! {
             // Each event may be said again when it is whole, in an envelope of its own.
             prop_assert!(bytes <= 64 * stream.len() + (64 << 10), "{bytes} of {}", stream.len());
         }
-        let decoder = codec(DIALECTS[from]).stream_decoder();
-        let (bytes, _) = run(StreamPipe::Verbatim(Verbatim::new(decoder)), &stream, step);
+        let (bytes, _) = run(StreamPipe::Verbatim(Verbatim::new(codec(DIALECTS[from]))), &stream, step);
         // Nothing is made up but the blank line that an unfinished event lacks.
         prop_assert!(bytes <= stream.len() + 2);
     }
@@ -191,7 +190,7 @@ fn an_event_without_an_end_is_given_up() {
 fn what_came_before_a_broken_event_is_passed_on() {
     let stream = FIXTURES[3];
     let broken = [&stream[..stream.len() / 2], b"\n\ndata: {\n\n"].concat();
-    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Dialect::Anthropic).stream_decoder()));
+    let mut tap = StreamPipe::Verbatim(Verbatim::new(codec(Dialect::Anthropic)));
     let mut out = Vec::new();
     assert!(tap.feed(Bytes::from(broken), &mut out).is_err());
     let Some(OutputChunk::Relay(passed)) = out.first() else { panic!("nothing was passed on") };

@@ -159,7 +159,11 @@ pub(crate) fn text_of(stream: &str) -> String {
 /// The gateway's comment, which has to stand directly before the terminal event.
 pub(crate) fn account(stream: &str) -> Value {
     let (_, account) = stream.split_once("\n: portcullis ").unwrap_or_else(|| panic!("no account: {stream}"));
-    let (json, rest) = account.split_once("\n\n").unwrap();
-    assert_eq!(rest.trim_end(), "data: [DONE]");
+    let (json, rest) = account.split_once('\n').unwrap();
+    assert_eq!(
+        rest.replace("\r\n", "\n"),
+        "data: [DONE]\n\n",
+        "the account stands in the block of the terminal event"
+    );
     serde_json::from_str(json).unwrap()
 }
