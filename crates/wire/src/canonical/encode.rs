@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domain::Strictness;
 
 use super::{
-    Extra, Field,
+    Extra, Field, FieldClass,
     own_field::{OwnField, is_empty},
 };
 use crate::dialect::Dialect;
@@ -80,15 +80,6 @@ impl Malformed {
     pub fn new(field: impl Into<String>, what: impl Into<String>) -> Self {
         Self { field: field.into(), what: what.into() }
     }
-}
-
-/// What the loss of a field means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FieldClass {
-    /// An answer without it means the same: left out and listed, refused in strict mode only.
-    Hint,
-    /// It changes what the answer means: refused, unless leniency is on.
-    Meaning,
 }
 
 /// Keeps account of what the target cannot express, and decides by the strictness of the request whether that refuses

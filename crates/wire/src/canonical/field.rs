@@ -2,8 +2,16 @@
 //!
 //! `docs/spec/fields.md` is checked against this table and that of [`super::own_field`].
 
-use super::FieldClass;
 use crate::dialect::Dialect;
+
+/// What the loss of a field means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldClass {
+    /// An answer without it means the same: left out and listed, refused in strict mode only.
+    Hint,
+    /// It changes what the answer means: refused, unless leniency is on.
+    Meaning,
+}
 
 /// What is declared of a field.
 #[derive(Clone, Copy, Debug)]

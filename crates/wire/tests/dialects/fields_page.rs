@@ -155,7 +155,8 @@ fn novel_everywhere(value: &mut Value, place: &str, places: &mut Vec<String>) {
             for (name, inner) in members.iter_mut() {
                 let inside = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
                 // A schema is the client's own text, and goes with everything that is in it.
-                if !matches!(&**name, "parameters" | "input_schema" | "parametersJsonSchema" | "inputSchema") {
+                if !matches!(&**name, "parameters" | "input_schema" | "parametersJsonSchema" | "inputSchema")
+                {
                     novel_everywhere(inner, &inside, places);
                 }
             }

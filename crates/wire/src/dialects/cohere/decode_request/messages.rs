@@ -69,11 +69,7 @@ fn content<'a>(message: &mut Members<'a, '_>, kept: &mut Kept<'_, 'a>) -> Result
     parts.into_iter().enumerate().map(|(at, part)| read_part(part, &place.index(at), kept)).collect()
 }
 
-fn read_part<'a>(
-    json: Json<'a>,
-    place: &Place<'_>,
-    kept: &mut Kept<'_, 'a>,
-) -> Result<Part<'a>, Malformed> {
+fn read_part<'a>(json: Json<'a>, place: &Place<'_>, kept: &mut Kept<'_, 'a>) -> Result<Part<'a>, Malformed> {
     let mut members = Members::open(json, place)?;
     let kind = members.need_text("type")?;
     let made = match &*kind {
@@ -143,11 +139,7 @@ fn thoughts<'a>(parts: &mut Vec<Part<'a>>) -> Option<Text<'a>> {
     }
 }
 
-fn call<'a>(
-    json: Json<'a>,
-    place: &Place<'_>,
-    kept: &mut Kept<'_, 'a>,
-) -> Result<SignedCall<'a>, Malformed> {
+fn call<'a>(json: Json<'a>, place: &Place<'_>, kept: &mut Kept<'_, 'a>) -> Result<SignedCall<'a>, Malformed> {
     let mut call = Members::open(json, place)?;
     // Clients that put a stream together by themselves leave the index in.
     call.raw("index");

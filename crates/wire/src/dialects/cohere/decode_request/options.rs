@@ -3,7 +3,8 @@
 use super::keep;
 use crate::{
     canonical::{
-        Call, Extra, Malformed, OutputFormat, Reasoning, ReasoningMode, Sampling, Schema, Tool, ToolChoice, ToolMode,
+        Call, Extra, Malformed, OutputFormat, Reasoning, ReasoningMode, Sampling, Schema, Tool, ToolChoice,
+        ToolMode,
     },
     json::Json,
     read::{Members, Place},
