@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock or draws a number: they are arguments. Requests only touch atomics, unless they wait.
 
+mod access;
 mod breaker;
 mod budget;
 mod concurrency;
@@ -15,12 +16,13 @@ mod ring;
 mod shared;
 mod target;
 
+pub use access::AccessState;
 pub use breaker::Transition;
 pub use concurrency::{Clock, ConcurrencyPermit, Handoff, QueueLimits, WaitGuard};
 pub use credential::{CredentialState, CredentialView, Disabling, Sent, Unavailable, UnavailableReason};
 pub use leader::{Leader, Move};
 pub use outcome::EndpointHealth;
-pub use quota::Quota;
+pub use quota::{Marks, Quota};
 pub use registry::{CredentialKey, HealthRegistry, TargetKey};
 pub use shared::{HealthRecord, HealthRecordKind};
 pub use target::{BreakerState, Observation, OutlierDetection, ProbeObservation, TargetState, TargetView};

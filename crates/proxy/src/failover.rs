@@ -212,17 +212,17 @@ impl<'a> Failover<'a> {
                 self.rejected = Some(Box::new(response));
                 Err(Event::Rejected)
             }
-            Err(error) => Err(self.on_error(error)),
+            Err(error) => Err(self.on_error(error, planned)),
         }
     }
 
-    fn on_error(&mut self, error: AttemptError) -> Event {
+    fn on_error(&mut self, error: AttemptError, planned: &PlannedTarget) -> Event {
         let event = match error {
             AttemptError::Gateway(_) => Event::Aborted,
             AttemptError::Unsupported(_) | AttemptError::Unsigned { .. } => {
                 Event::NotSent { why: error.detail().to_owned() }
             }
-            _ => Event::Failed(error.failure()),
+            _ => Event::Failed(error.failure(planned.target.endpoint.row)),
         };
         match error {
             AttemptError::Blocked(response) => self.blocked = Some(response),

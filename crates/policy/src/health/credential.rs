@@ -11,7 +11,7 @@ use std::{
 use super::{
     breaker::{BackOff, Breaker, packed::Phase},
     concurrency::{ConcurrencyLimiter, ConcurrencyPermit},
-    quota::{Allowance, LimitReport, Quota},
+    quota::{Allowances, Marks, Quota},
     shared::{HealthRecord, HealthRecordKind},
 };
 use crate::time::{DAY, Micros, duration, micros};
@@ -21,7 +21,7 @@ use crate::time::{DAY, Micros, duration, micros};
 const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
 
 /// How long a key is spared after a 429 that names no time, in microseconds: long enough for a count per second.
-const SPARED: u64 = 1_000_000;
+pub(super) const SPARED: u64 = 1_000_000;
 
 /// A key that is not to be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +45,33 @@ pub enum UnavailableReason {
     RequestsSpent,
     /// By the provider's count too few tokens are left for this request; it may be wrong.
     TokensSpent,
+    /// The provider refuses it this model: 402, 403, or 404 where the model may exist for others.
+    ModelRefused,
+    /// The provider said 429 for this model, and until when.
+    ModelResting,
+    /// The provider said 429 for this model a moment ago and named no time.
+    ModelThrottled,
 }
 
 impl UnavailableReason {
-    /// Whether the provider did not say that it would refuse the key: where nothing else is left it is worth a try.
+    /// Whether the credential is worth a try where nothing else is left: the provider did not say that it would refuse
+    /// it, or refuses it one model, which harms no other model and tells the client why.
     #[must_use]
     pub const fn is_guess(self) -> bool {
-        matches!(self, Self::Throttled | Self::RequestsSpent | Self::TokensSpent)
+        matches!(
+            self,
+            Self::Throttled
+                | Self::RequestsSpent
+                | Self::TokensSpent
+                | Self::ModelRefused
+                | Self::ModelThrottled
+        )
+    }
+
+    /// Whether waiting does not help by itself, because the provider refuses the credential.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Refused | Self::ModelRefused)
     }
 
     /// The word in explanations, in labels of metrics and wherever people read it.
@@ -63,6 +83,9 @@ impl UnavailableReason {
             Self::Refused => "refused",
             Self::RequestsSpent => "requests_spent",
             Self::TokensSpent => "tokens_spent",
+            Self::ModelRefused => "refused for this model",
+            Self::ModelResting => "resting for this model",
+            Self::ModelThrottled => "throttled for this model",
         }
     }
 }
@@ -83,8 +106,7 @@ pub enum Disabling {
 #[must_use = "the request counts only as long as this is held"]
 pub struct Sent {
     _in_flight: ConcurrencyPermit,
-    requests: u64,
-    tokens: u64,
+    marks: Marks,
 }
 
 /// What is known of a key, for reports and metrics.
@@ -119,8 +141,7 @@ pub struct CredentialState {
     own_rest: AtomicU64,
     /// Until when it is spared after a 429 without a time.
     spared: AtomicU64,
-    requests: Allowance,
-    tokens: Allowance,
+    allowances: Allowances,
     in_flight: ConcurrencyLimiter,
 }
 
@@ -143,13 +164,7 @@ impl CredentialState {
             0 => {}
             left => return benched(UnavailableReason::Throttled, left),
         }
-        if let Some(left) = self.requests.wait(1, now) {
-            return benched(UnavailableReason::RequestsSpent, left);
-        }
-        match self.tokens.wait(need_tokens, now) {
-            Some(left) => benched(UnavailableReason::TokensSpent, left),
-            None => Ok(()),
-        }
+        self.allowances.usable(need_tokens, now)
     }
 
     /// Takes the one trial of a refused key whose time is over; another one after `lasts` without an outcome.
@@ -169,7 +184,7 @@ impl CredentialState {
     }
 
     fn sent(&self, in_flight: ConcurrencyPermit, tokens: u64) -> Sent {
-        Sent { _in_flight: in_flight, requests: self.requests.send(1), tokens: self.tokens.send(tokens) }
+        Sent { _in_flight: in_flight, marks: self.allowances.send(tokens) }
     }
 
     /// Requests under way.
@@ -212,18 +227,7 @@ impl CredentialState {
 
     /// What the answer to that request said of the limits.
     pub fn observe(&self, sent: &Sent, quota: &Quota, now: Micros) {
-        let requests = LimitReport {
-            remaining: quota.remaining_requests,
-            limit: quota.limit_requests,
-            reset: quota.reset_requests,
-        };
-        self.requests.observe(requests, sent.requests, now);
-        let tokens = LimitReport {
-            remaining: quota.remaining_tokens,
-            limit: quota.limit_tokens,
-            reset: quota.reset_tokens,
-        };
-        self.tokens.observe(tokens, sent.tokens, now);
+        self.allowances.observe(sent.marks, quota, now);
     }
 
     /// Takes over what another replica knows: never shortens anything, and doing it twice changes nothing.
@@ -258,8 +262,8 @@ impl CredentialState {
             benched: self.usable(0, now).err(),
             times: self.breaker.load().times.into(),
             in_flight: self.in_flight(),
-            remaining_requests: self.requests.remaining(now),
-            remaining_tokens: self.tokens.remaining(now),
+            remaining_requests: self.allowances.remaining_requests(now),
+            remaining_tokens: self.allowances.remaining_tokens(now),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::AttemptOutcome;
-use policy::failover::Failure;
-use wire::{ProviderError, canonical::Unsupported, error::ErrorClass};
+use policy::failover::{Blame, Failure};
+use wire::{ProviderError, ProviderRow, canonical::Unsupported, error::ErrorClass};
 
 use super::response::KeptResponse;
 use crate::{codec, error::GatewayError};
@@ -31,6 +31,8 @@ pub(crate) enum AttemptError {
 /// An error that a provider sent.
 pub(crate) struct UpstreamError {
     pub(crate) outcome: AttemptOutcome,
+    /// What the provider's words mean.
+    pub(crate) class: ErrorClass,
     pub(crate) detail: String,
     /// The HTTP status; none if the error came inside a successful response.
     pub(crate) status: Option<u16>,
@@ -63,6 +65,7 @@ impl AttemptError {
         };
         Self::Upstream(Box::new(UpstreamError {
             outcome,
+            class,
             detail: "an error inside an answer of status 200".to_owned(),
             status: None,
             provider_error: Some(Box::new(provider_error)),
@@ -101,17 +104,31 @@ impl AttemptError {
         }
     }
 
-    /// What failover has to know of it.
-    pub(crate) fn failure(&self) -> Failure {
-        let retry_after = match self {
-            Self::Upstream(error) => error.retry_after,
-            _ => None,
+    /// What failover has to know of it; `row` is the provider's.
+    pub(crate) fn failure(&self, row: &ProviderRow) -> Failure {
+        let (retry_after, blame) = match self {
+            Self::Upstream(error) => (error.retry_after, error.blame(row)),
+            _ => (None, Blame::default()),
         };
         Failure {
             outcome: self.outcome(),
             retry_after,
+            blame,
             before_head: matches!(self, Self::Transport { .. }),
             has_answer: matches!(self, Self::Blocked(_)),
+        }
+    }
+}
+
+impl UpstreamError {
+    /// The smallest thing that explains the error.
+    const fn blame(&self, row: &ProviderRow) -> Blame {
+        match self.class {
+            ErrorClass::ModelForbidden | ErrorClass::ModelRateLimited => Blame::Model,
+            ErrorClass::RateLimited if row.limits_per_model => Blame::Model,
+            // Free models answer where dear ones want money.
+            ErrorClass::NoCredit if matches!(self.status, Some(402)) => Blame::Model,
+            _ => Blame::Credential,
         }
     }
 }
