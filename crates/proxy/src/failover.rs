@@ -55,6 +55,8 @@ struct Failover<'a> {
     blocked: Option<Box<KeptResponse>>,
     /// Why the last attempt failed.
     error: Option<AttemptError>,
+    /// What providers said of the attempts, by their number; at most [`failover::MAX_ATTEMPTS`].
+    said: Vec<(u32, String)>,
 }
 
 /// One moment on both clocks.
@@ -101,6 +103,7 @@ impl<'a> Failover<'a> {
             rejected: None,
             blocked: None,
             error: None,
+            said: Vec::new(),
         }
     }
 
@@ -224,6 +227,10 @@ impl<'a> Failover<'a> {
             }
             _ => Event::Failed(error.failure(planned.target.endpoint.row)),
         };
+        if let Some(message) = error.words() {
+            let number = self.meter.attempts().last().map_or(0, |attempt| attempt.number);
+            self.said.push((number, message));
+        }
         match error {
             AttemptError::Blocked(response) => self.blocked = Some(response),
             error => self.error = Some(error),
@@ -247,6 +254,7 @@ impl<'a> Failover<'a> {
         }
         let no_answer = NoAnswer {
             attempts: meter.attempts(),
+            said: &self.said,
             skipped_by_plan: &request.plan.passed_over,
             skipped: meter.passed_over(),
         };

@@ -12,7 +12,7 @@ use wire::{Api, RequestFacts};
 pub(crate) use self::{
     body::read_body,
     headers::{ANTHROPIC_BETA, RequestOptions, extract_api_key, read_headers},
-    path::{ApiCall, PathParams, RouteMatch, match_path},
+    path::{ApiCall, PathParams, RouteMatch, dialect_of, match_path},
 };
 
 /// A request as understood; once it is routed, it is what attempts work from.

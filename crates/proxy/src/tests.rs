@@ -2,6 +2,7 @@
 
 mod admission;
 mod after_content;
+mod blame;
 mod blocked;
 mod bounds;
 mod canary;

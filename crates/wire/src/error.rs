@@ -5,7 +5,7 @@ mod provider;
 use domain::ErrorKind;
 
 pub(crate) use self::provider::{MAX_MESSAGE, error_member};
-pub use self::provider::{ProviderError, provider_error};
+pub use self::provider::{ProviderError, plain_error, provider_error};
 use crate::json::JsonError;
 
 /// A provider's answer with an error status.

@@ -9,6 +9,9 @@ use wire::{ProviderError, ProviderRow, canonical::Unsupported, error::ErrorClass
 use super::response::KeptResponse;
 use crate::{codec, error::GatewayError};
 
+/// Longest that a list of attempts quotes of a provider's words, in bytes.
+const MAX_WORDS: usize = 300;
+
 /// Why an attempt failed. Details are for logs and in the gateway's own words, because a provider's may quote the prompt
 /// or the credential.
 pub(crate) enum AttemptError {
@@ -102,6 +105,15 @@ impl AttemptError {
             Self::Upstream(error) => error.status,
             _ => None,
         }
+    }
+
+    /// What the provider said, for the client: nothing where the fault is the credential's.
+    pub(crate) fn words(&self) -> Option<String> {
+        let Self::Upstream(error) = self else { return None };
+        let shown = error.outcome != AttemptOutcome::BadCredential || error.status == Some(404);
+        let said = error.provider_error.as_ref().filter(|_| shown)?;
+        let end = said.message.floor_char_boundary(MAX_WORDS);
+        Some(said.message[..end].to_owned())
     }
 
     /// What failover has to know of it; `row` is the provider's.

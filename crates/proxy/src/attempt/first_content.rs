@@ -314,6 +314,7 @@ pub(super) async fn read_refusal(
     let provider = if error_type.is_some() { wire::codec(Dialect::Bedrock) } else { codec.provider() };
     let error_type = error_type.as_deref();
     let (class, said) = provider.decode_error(&ErrorAnswer { status, error_type, body: &read });
+    let said = said.or_else(|| wire::error::plain_error(&read));
     let outcome = if body_refines(status) { codec::outcome(class) } else { outcome };
     AttemptError::Upstream(Box::new(UpstreamError {
         outcome,

@@ -63,7 +63,7 @@ pub(super) fn report(proxy: &ProxyState, targets: &ConfiguredTargets, name: &str
 fn target_state(target: &Target, breaker: BreakerState, now: Micros) -> &'static str {
     match breaker {
         BreakerState::Open | BreakerState::Warming { .. }
-            if !has_usable_credential(&target.endpoint, now) =>
+            if !has_usable_credential(target, now) =>
         {
             "no_credential"
         }
