@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, Per, PriceSpec, Priority, ProbeSpec,
-    RequestRate, RouteSpec, Timestamp,
+    RequestRate, RouteSpec, Strictness, Timestamp, TranslationHeader,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,12 @@ pub struct KeyEntry {
     /// In place of the tenant's priority; not above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// What happens to fields that the target of a translation cannot express, in place of what the route says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
+    /// With `tighten`, `x-portcullis-translation` may only be stricter than key and route.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub translation_header: TranslationHeader,
 }
 
 /// A limit; without a name it is called by what it counts per (`tenant`, `user`, `key`).

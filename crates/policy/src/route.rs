@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Action, FailureClass, ModelRef, QueueSpec, Require, ResourceId, RetrySpec, Share, StickyBy, Strategy,
-    Timeouts,
+    Strictness, Timeouts,
 };
 
 use crate::{health::Leader, rules::Program, target::Target};
@@ -39,12 +39,14 @@ pub struct RoutePolicy {
     pub queue: QueueSpec,
     /// While fewer of a pool's targets are healthy, those that still answer at times are used as well.
     pub panic_threshold: Share,
+    /// What happens to fields that a target cannot express, where the route says it.
+    pub translation: Option<Strictness>,
 }
 
 impl Default for RoutePolicy {
     fn default() -> Self {
         let (timeouts, retry, queue) = (Timeouts::default(), RetrySpec::default(), QueueSpec::default());
-        Self { timeouts, retry, queue, panic_threshold: Self::PANIC }
+        Self { timeouts, retry, queue, panic_threshold: Self::PANIC, translation: None }
     }
 }
 

@@ -11,7 +11,7 @@ use wire::{Api, RequestFacts};
 
 pub(crate) use self::{
     body::read_body,
-    headers::{ANTHROPIC_BETA, RequestOptions, extract_api_key, read_headers},
+    headers::{ANTHROPIC_BETA, RequestOptions, TRANSLATION, extract_api_key, read_headers},
     path::{ApiCall, PathParams, RouteMatch, match_path},
 };
 

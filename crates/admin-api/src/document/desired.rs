@@ -90,8 +90,27 @@ impl Collector {
             self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
         }
         for (index, key) in keys.into_iter().enumerate() {
-            let KeyEntry { name: key, routes, expires, user, feature, disabled, priority } = key;
-            let spec = Spec::Key(KeySpec { routes, expires, user, feature, disabled, priority });
+            let KeyEntry {
+                name: key,
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                translation,
+                translation_header,
+            } = key;
+            let spec = Spec::Key(KeySpec {
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                translation,
+                translation_header,
+            });
             self.push(format!("{path}.keys[{index}]"), Some(name), key.to_string(), spec);
         }
     }

@@ -50,8 +50,27 @@ impl TenantEntry {
             Spec::Tenant(_) => {}
             Spec::Key(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::KeySpec { routes, expires, user, feature, disabled, priority } = spec;
-                    self.keys.push(KeyEntry { name, routes, expires, user, feature, disabled, priority });
+                    let domain::KeySpec {
+                        routes,
+                        expires,
+                        user,
+                        feature,
+                        disabled,
+                        priority,
+                        translation,
+                        translation_header,
+                    } = spec;
+                    self.keys.push(KeyEntry {
+                        name,
+                        routes,
+                        expires,
+                        user,
+                        feature,
+                        disabled,
+                        priority,
+                        translation,
+                        translation_header,
+                    });
                 }
             }
             Spec::Limit(spec) => {

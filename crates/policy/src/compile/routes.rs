@@ -44,6 +44,7 @@ impl RouteCompiler<'_> {
             retry: spec.retry.clone(),
             queue: spec.queue,
             panic_threshold: spec.panic_threshold.unwrap_or(RoutePolicy::PANIC),
+            translation: spec.translation,
         };
         Route {
             name: row.name.clone(),
