@@ -284,6 +284,13 @@ impl ResponseCodec {
         };
         let read =
             Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_response(json));
+        let read = read.and_then(|reply| match reply.failure() {
+            // An answer that shows something although it failed is the client's own affair in its own dialect.
+            Some(error) if matches!(self, Self::Translate(_)) || !reply.says_anything() => {
+                Err(DecodeError::Error(dialect.classify_error(&error), error))
+            }
+            _ => Ok(reply),
+        });
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translate(translated) if translated.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());
