@@ -37,8 +37,8 @@ fuzz_target!(|data: &[u8]| {
         let provider = codec(to);
         let quirks = &wire::Quirks::NONE;
         let facts = TargetFacts { model: "upstream", max_output: None, sampling: SamplingSupport::Unknown, quirks };
-        for lenient in [false, true] {
-            if let Ok(encoded) = provider.encode_request(&call, &facts, LossReport::new(from, to, lenient)) {
+        for strictness in wire::canonical::Strictness::ALL {
+            if let Ok(encoded) = provider.encode_request(&call, &facts, LossReport::new(from, to, strictness)) {
                 assert!(Json::parse(&encoded.body).is_ok(), "{from:?} to {to:?} is JSON");
             }
         }

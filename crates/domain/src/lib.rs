@@ -17,6 +17,7 @@ mod spec;
 #[cfg(feature = "test-support")]
 pub mod test_support;
 mod time;
+mod translation;
 mod usage;
 
 pub use catalogue::{Catalogue, CatalogueError};
@@ -37,4 +38,5 @@ pub use route::{
 pub use share::Share;
 pub use spec::{CredentialLimits, CredentialSpec, KeySpec, Priority, ProviderSpec, TenantSpec};
 pub use time::{Duration, Timestamp};
+pub use translation::{Strictness, TranslationHeader};
 pub use usage::{ServiceTier, Usage};

@@ -12,6 +12,7 @@ mod event;
 mod field;
 pub(crate) mod ids;
 mod number_field;
+mod own_field;
 pub(crate) mod pairs;
 mod part;
 mod reply;
@@ -26,6 +27,8 @@ pub(crate) use self::{
 
 use std::borrow::Cow;
 
+pub use domain::Strictness;
+
 pub use self::{
     call::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
@@ -33,7 +36,8 @@ pub use self::{
     },
     encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
-    field::Field,
+    field::{Field, FieldClass, FieldRow},
+    own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},
     signature::{Family, Signature, SignatureMac},

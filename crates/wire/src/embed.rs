@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::Usage;
 
 use crate::{
-    canonical::{Encoded, LossReport, Malformed, Text, Unsupported},
+    canonical::{Encoded, Extra, Field, LossReport, Malformed, Text, Unsupported},
     dialect::Dialect,
     error::{DecodeError, ErrorClass, provider_error},
     json::{
@@ -18,6 +18,10 @@ use crate::{
 pub struct EmbedCall<'a> {
     inputs: Vec<Text<'a>>,
     dimensions: Option<Json<'a>>,
+    /// Whether the end user is named.
+    user: bool,
+    /// Fields that are none of OpenAI's.
+    extra: Vec<Extra<'a>>,
     /// Whether vectors go back as base64 of little-endian floats, as OpenAI's clients ask by themselves.
     pub base64: bool,
 }
@@ -48,7 +52,12 @@ impl<'a> EmbedCall<'a> {
             Some("base64") => true,
             Some(_) => return Err(wrong("encoding_format", "must be float or base64")),
         };
-        Ok(Self { inputs, dimensions: fields.take("dimensions"), base64 })
+        let dimensions = fields.take("dimensions");
+        let user = fields.take("user").is_some();
+        // What it is called goes into the path, or is written anew.
+        fields.take("model");
+        let extra = fields.rest().map(|(name, value)| Extra { name, value }).collect();
+        Ok(Self { inputs, dimensions, user, extra, base64 })
     }
 
     /// Writes it for a provider.
@@ -61,7 +70,7 @@ impl<'a> EmbedCall<'a> {
         match to {
             Dialect::Gemini => object(&mut body, |o| self.gemini(o, model)),
             Dialect::Cohere => {
-                losses.hint("input_type: search_document is assumed");
+                losses.note("input_type: search_document is assumed");
                 object(&mut body, |o| {
                     o.text("model", model);
                     self.cohere(o);
@@ -75,12 +84,16 @@ impl<'a> EmbedCall<'a> {
                 _ => return Err(cannot("input", "Titan, which embeds one text per call")),
             },
             Dialect::Bedrock => {
-                losses.hint("input_type: search_document is assumed");
+                losses.note("input_type: search_document is assumed");
                 object(&mut body, |o| self.cohere(o));
             }
             other => return Err(cannot("input", other.title())),
         }
-        Ok(losses.encoded(body))
+        self.extra.iter().try_for_each(|extra| losses.extra(extra))?;
+        if self.user {
+            losses.field(Field::User)?;
+        }
+        losses.encoded(body)
     }
 
     fn gemini(&self, o: &mut ObjectOut<'_>, model: &str) {
@@ -248,7 +261,7 @@ mod tests {
 
     fn sent(to: Dialect, model: &str, body: &str) -> Result<Value, Unsupported> {
         let call = EmbedCall::decode(Json::parse(body.as_bytes()).unwrap()).unwrap();
-        let losses = LossReport::new(Dialect::OpenAiChat, to, false);
+        let losses = LossReport::new(Dialect::OpenAiChat, to, domain::Strictness::Default);
         Ok(serde_json::from_slice(&call.encode(to, model, losses)?.body).unwrap())
     }
 

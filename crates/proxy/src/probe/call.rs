@@ -41,7 +41,9 @@ pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRe
         sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &endpoint.row.quirks,
     };
-    let encoded = codec.encode_request(&call, &facts, LossReport::new(dialect, dialect, true)).ok()?;
+    let encoded = codec
+        .encode_request(&call, &facts, LossReport::new(dialect, dialect, domain::Strictness::Lenient))
+        .ok()?;
     let body = Bytes::from(encoded.body);
     let path = path_params(codec, &target.upstream);
     let api = Api::of(dialect);

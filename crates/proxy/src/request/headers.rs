@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Attribution, ErrorKind};
+use domain::{Attribution, ErrorKind, Strictness};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use policy::Caller;
 
@@ -24,6 +24,9 @@ struct GatewayHeaders<'a> {
     session: Option<&'a HeaderValue>,
     explain: Option<&'a HeaderValue>,
     lenient: Option<&'a HeaderValue>,
+    translation: Option<&'a HeaderValue>,
+    /// A second value of `translation`, where it is another one.
+    other_translation: Option<&'a HeaderValue>,
     user: Option<&'a HeaderValue>,
     feature: Option<&'a HeaderValue>,
     tags: Option<&'a HeaderValue>,
@@ -39,6 +42,10 @@ impl<'a> GatewayHeaders<'a> {
                 Some("session") => &mut found.session,
                 Some("explain") => &mut found.explain,
                 Some("lenient") => &mut found.lenient,
+                Some("translation") => match found.translation {
+                    Some(first) if first != value => &mut found.other_translation,
+                    _ => &mut found.translation,
+                },
                 Some("user") => &mut found.user,
                 Some("feature") => &mut found.feature,
                 Some("tags") => &mut found.tags,
@@ -73,8 +80,8 @@ pub(crate) struct RequestOptions {
     pub(crate) session: Option<String>,
     /// Whether the response explains what decided over the request.
     pub(crate) explain: bool,
-    /// Whether a field that the target cannot express is dropped rather than refused.
-    pub(crate) lenient: bool,
+    /// What happens to fields that the target cannot express, where the headers say it.
+    pub(crate) strictness: Strictness,
     /// The content type, boundary included, where it is a form upload.
     pub(crate) upload: Option<HeaderValue>,
     /// `anthropic-version` and `anthropic-beta`, for targets of that dialect.
@@ -107,10 +114,26 @@ fn options(headers: &HeaderMap, own: &GatewayHeaders<'_>) -> Result<RequestOptio
         timeout: own.timeout.map(timeout).transpose()?,
         session: name(own.session, "x-portcullis-session")?,
         explain: switch(own.explain, "x-portcullis-explain")?,
-        lenient: switch(own.lenient, "x-portcullis-lenient")?,
+        strictness: strictness(own)?.unwrap_or_default(),
         upload: headers.get(header::CONTENT_TYPE).filter(|value| is_form(value)).cloned(),
         anthropic: [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned()),
     })
+}
+
+/// The strictness that the headers ask for; the newer header takes precedence over the older one.
+fn strictness(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayError> {
+    const HEADER: &str = "x-portcullis-translation";
+    const FORM: &str = "strict, default or lenient";
+    let older = match own.lenient {
+        Some(value) if switch(Some(value), "x-portcullis-lenient")? => Some(Strictness::Lenient),
+        Some(_) => Some(Strictness::Default),
+        None => None,
+    };
+    if own.other_translation.is_some() {
+        return Err(bad(HEADER, "one of strict, default and lenient, and not several of them"));
+    }
+    let Some(value) = own.translation else { return Ok(older) };
+    Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(HEADER, FORM))
 }
 
 fn timeout(value: &HeaderValue) -> Result<Duration, GatewayError> {

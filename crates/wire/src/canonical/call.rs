@@ -44,17 +44,22 @@ pub struct Call<'a> {
     pub extra: Vec<Extra<'a>>,
 }
 
-/// A top-level field outside the canonical call.
-#[derive(Clone, Debug, PartialEq)]
+/// A field outside the canonical call: a documented one of its dialect (see [`super::OwnField`]) or an unknown one.
+/// Neither is written into a body of another dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extra<'a> {
-    /// Its name.
+    /// Its place in the body: the name of a top-level field, or a path like `messages[0].content[1].novelty`.
     pub name: Text<'a>,
     /// Its value, as it is written.
     pub value: Json<'a>,
-    /// True: a field that the client's dialect documents and other dialects cannot express (`logit_bias`,
-    /// `safetySettings`): ✗ for a target of another dialect. False: it is unknown here, and it travels: it is
-    /// written into the target's body as it is.
-    pub known: bool,
+}
+
+impl Extra<'_> {
+    /// Whether it is a top-level field of the body.
+    #[must_use]
+    pub fn is_top(&self) -> bool {
+        !self.name.contains(['.', '['])
+    }
 }
 
 /// One turn of the conversation.

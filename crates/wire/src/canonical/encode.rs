@@ -1,6 +1,13 @@
 //! Writing a call for a target: what the target is, what came out, what it could not express.
 
-use super::{Field, Text};
+use std::fmt::Write as _;
+
+use domain::Strictness;
+
+use super::{
+    Extra, Field, FieldClass,
+    own_field::{OwnField, is_empty},
+};
 use crate::dialect::Dialect;
 
 /// A call in a target's words.
@@ -75,60 +82,111 @@ impl Malformed {
     }
 }
 
-/// Keeps account of what the target cannot express.
+/// Keeps account of what the target cannot express, and decides by the strictness of the request whether that refuses
+/// it.
 #[derive(Debug)]
 pub struct LossReport {
     client: Dialect,
     target: Dialect,
-    lenient: bool,
+    strictness: Strictness,
     dropped: Vec<String>,
+    /// Bytes of `dropped`.
+    listed: usize,
+    /// How many more were dropped than are listed.
+    unlisted: usize,
+    /// The first hint that was lost in strict mode.
+    refused: Option<Unsupported>,
 }
 
-/// Fields with which clients help a provider's cache along: an answer without them is the same
-/// (docs/spec/caching.md#hints).
-const CACHE_HINTS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
-
 impl LossReport {
-    /// An empty account; `lenient`: the client would rather lose a field than the answer.
+    /// Most names that are listed.
+    const MAX_NAMES: usize = 64;
+    /// Most bytes of one name, which is the client's own where the field is unknown.
+    const MAX_NAME: usize = 128;
+    /// Most bytes of all names: they go into one header, and intermediaries commonly reject larger ones.
+    const MAX_LISTED: usize = 2_048;
+
+    /// An empty account of a translation.
     #[must_use]
-    pub const fn new(client: Dialect, target: Dialect, lenient: bool) -> Self {
-        Self { client, target, lenient, dropped: Vec::new() }
+    pub const fn new(client: Dialect, target: Dialect, strictness: Strictness) -> Self {
+        Self { client, target, strictness, dropped: Vec::new(), listed: 0, unlisted: 0, refused: None }
     }
 
-    /// A canonical field that cannot be expressed: refused, or dropped and reported in lenient mode.
+    /// A canonical field that cannot be expressed.
     ///
     /// # Errors
-    /// In strict mode.
+    /// What changes the meaning of the answer, unless leniency is on.
     pub fn field(&mut self, field: Field) -> Result<(), Unsupported> {
-        self.place(field.name_in(self.client))
+        self.lose(field.row().class, field.name_in(self.client))
     }
 
-    /// The same for a place that the caller names in the client's words.
+    /// The same for a place that the caller names in the client's words, and whose loss changes the meaning of the
+    /// answer.
     ///
     /// # Errors
-    /// In strict mode.
-    pub fn place(&mut self, place: impl Into<Text<'static>>) -> Result<(), Unsupported> {
-        let field = place.into().into_owned();
-        if !self.lenient && !CACHE_HINTS.contains(&&*field) {
-            return Err(Unsupported { field, target: self.target.title().to_owned() });
+    /// Unless leniency is on.
+    pub fn place(&mut self, place: impl AsRef<str>) -> Result<(), Unsupported> {
+        self.lose(FieldClass::Meaning, place.as_ref())
+    }
+
+    /// A field of the client's dialect that the canonical call has no place for, and the target neither.
+    ///
+    /// # Errors
+    /// A documented one that changes the meaning of the answer, unless leniency is on.
+    pub fn extra(&mut self, extra: &Extra<'_>) -> Result<(), Unsupported> {
+        match OwnField::find(self.client, &extra.name) {
+            Some(field) if field.says_nothing(extra.value) => Ok(()),
+            Some(field) => self.lose(field.class, &extra.name),
+            // It means nothing to the target, and what it means to the client's own provider is not known.
+            None if is_empty(extra.value) => {
+                self.note(&*extra.name);
+                Ok(())
+            }
+            None => self.lose(FieldClass::Hint, &extra.name),
         }
-        self.hint(field);
+    }
+
+    fn lose(&mut self, class: FieldClass, place: &str) -> Result<(), Unsupported> {
+        if class == FieldClass::Meaning && self.strictness < Strictness::Lenient {
+            return Err(self.unsupported(place));
+        }
+        self.hint(place);
         Ok(())
     }
 
-    /// Something that may be lost without harm: reported, never an error.
-    pub fn hint(&mut self, place: impl Into<String>) {
-        const MOST: usize = 64;
-        let place = place.into();
-        if self.dropped.len() < MOST && !self.dropped.contains(&place) {
-            self.dropped.push(place);
+    /// Something that an answer means the same without: left out and listed. In strict mode it refuses the request
+    /// once the body is written, which every caller comes to: see [`Self::encoded`].
+    pub fn hint(&mut self, place: impl AsRef<str>) {
+        let place = place.as_ref();
+        if self.strictness == Strictness::Strict && self.refused.is_none() {
+            self.refused = Some(self.unsupported(place));
         }
+        self.note(place);
     }
 
-    /// Whether fields are dropped rather than refused.
+    /// Something that is listed and never refused: what the gateway assumed, and what was left out without any
+    /// influence on the answer.
+    pub fn note(&mut self, place: impl AsRef<str>) {
+        let place = listable(place.as_ref(), Self::MAX_NAME);
+        if self.dropped.contains(&place) {
+            return;
+        }
+        if self.dropped.len() >= Self::MAX_NAMES || self.listed + place.len() > Self::MAX_LISTED {
+            self.unlisted = self.unlisted.saturating_add(1);
+            return;
+        }
+        self.listed += place.len();
+        self.dropped.push(place);
+    }
+
+    fn unsupported(&self, place: &str) -> Unsupported {
+        Unsupported { field: listable(place, Self::MAX_NAME), target: self.target.title().to_owned() }
+    }
+
+    /// Whether every loss is forgiven.
     #[must_use]
-    pub const fn lenient(&self) -> bool {
-        self.lenient
+    pub fn lenient(&self) -> bool {
+        self.strictness == Strictness::Lenient
     }
 
     /// The client's dialect.
@@ -138,8 +196,92 @@ impl LossReport {
     }
 
     /// The body with the account.
-    #[must_use]
-    pub fn encoded(self, body: Vec<u8>) -> Encoded {
-        Encoded { body, dropped: self.dropped }
+    ///
+    /// # Errors
+    /// In strict mode the first hint that was lost.
+    pub fn encoded(mut self, body: Vec<u8>) -> Result<Encoded, Unsupported> {
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        if self.unlisted > 0 {
+            self.dropped.push(format!("and {} more", self.unlisted));
+        }
+        Ok(Encoded { body, dropped: self.dropped })
+    }
+}
+
+/// A name as it can be listed in a header: visible ASCII without commas, what is not percent-encoded, and short.
+fn listable(place: &str, most: usize) -> String {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'%');
+    let mut name = String::with_capacity(place.len().min(most));
+    for byte in place.bytes() {
+        if name.len() + 3 > most {
+            name.push_str("...");
+            break;
+        }
+        if plain(byte) {
+            name.push(char::from(byte));
+        } else {
+            let _ = write!(name, "%{byte:02X}");
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Json;
+
+    const STRICT: Strictness = Strictness::Strict;
+    const DEFAULT: Strictness = Strictness::Default;
+    const LENIENT: Strictness = Strictness::Lenient;
+
+    /// What is listed at the end, or the name of the field that is refused, in front of which it says "!".
+    fn outcome(strictness: Strictness, lose: impl Fn(&mut LossReport) -> Result<(), Unsupported>) -> String {
+        let mut losses = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, strictness);
+        match lose(&mut losses).and_then(|()| losses.encoded(Vec::new())) {
+            Ok(encoded) => encoded.dropped.join(", "),
+            Err(refused) => format!("!{}", refused.field),
+        }
+    }
+
+    fn extra<'a>(name: &'a str, value: &'a str) -> Extra<'a> {
+        Extra { name: name.into(), value: Json::parse(value.as_bytes()).unwrap() }
+    }
+
+    #[test]
+    fn hints_are_refused_in_strict_mode_and_meaning_unless_lenient() {
+        let hint = |losses: &mut LossReport| losses.field(Field::User);
+        let meaning = |losses: &mut LossReport| losses.field(Field::Stop);
+        let unknown = |losses: &mut LossReport| losses.extra(&extra("novelty", "1"));
+        let note = |losses: &mut LossReport| {
+            losses.note("max_completion_tokens");
+            losses.extra(&extra("novelty", "[ ]"))?;
+            losses.extra(&extra("logit_bias", "{}"))
+        };
+        assert_eq!([STRICT, DEFAULT, LENIENT].map(|mode| outcome(mode, hint)), ["!user", "user", "user"]);
+        assert_eq!([STRICT, DEFAULT, LENIENT].map(|mode| outcome(mode, meaning)), ["!stop", "!stop", "stop"]);
+        let found = [STRICT, DEFAULT, LENIENT].map(|mode| outcome(mode, unknown));
+        assert_eq!(found, ["!novelty", "novelty", "novelty"]);
+        let found = [STRICT, DEFAULT, LENIENT].map(|mode| outcome(mode, note));
+        assert_eq!(found, ["max_completion_tokens, novelty"; 3]);
+    }
+
+    #[test]
+    fn names_are_bounded_and_fit_into_a_header() {
+        let many = outcome(DEFAULT, |losses| {
+            (0..10_000).try_for_each(|at| losses.extra(&extra(&format!("f{at}"), "1")))
+        });
+        assert!(many.starts_with("f0, f1, ") && many.ends_with("f63, and 9936 more"), "{many}");
+        let name = "n".repeat(100_000);
+        let long = outcome(DEFAULT, |losses| {
+            (0..100).try_for_each(|at| losses.extra(&extra(&format!("{at}{name}"), "1")))
+        });
+        assert!(long.len() < 2_300 && long.ends_with("n..., and 85 more"), "{} {long}", long.len());
+        let refused = outcome(STRICT, |losses| losses.extra(&extra(&name, "1")));
+        assert_eq!(refused.len(), "!".len() + LossReport::MAX_NAME + 1);
+        let odd = outcome(DEFAULT, |losses| losses.extra(&extra("a\r\nx: 1,é%\u{7f}", "1")));
+        assert_eq!(odd, "a%0D%0Ax: 1%2C%C3%A9%25%7F");
     }
 }

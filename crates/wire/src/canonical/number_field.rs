@@ -25,7 +25,7 @@ impl NumberField {
         match value {
             Some(value) if taken => o.raw(self.key, value),
             Some(value) if value.f64() == Some(self.default) => {
-                losses.hint(self.field.name_in(losses.client()));
+                losses.note(self.field.name_in(losses.client()));
             }
             Some(_) => losses.field(self.field)?,
             None => {}

@@ -38,7 +38,7 @@ pub(crate) fn alternate<'c, 'a>(
         }
         let instructions = turn.role.is_system();
         if instructions {
-            losses.field(Field::System)?;
+            losses.field(Field::SystemTurn)?;
         }
         let parts = sayable(turn, losses, inexpressible)?;
         if parts.is_empty() {
@@ -96,6 +96,8 @@ pub(crate) fn can_continue_thinking(messages: &[Message<'_, '_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use domain::Strictness;
+
     use super::*;
     use crate::{
         canonical::{ToolCall, ToolResult},
@@ -150,22 +152,23 @@ mod tests {
             Turn::new(Role::Assistant, vec![Part::text(" ")]),
             Turn::new(Role::User, vec![Part::text("more")]),
         ]);
-        let mut losses = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, false);
+        let mut losses = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, Strictness::Default);
         let messages = alternate(&call, &mut losses, &|_| None).unwrap();
         assert_eq!(shape(&messages), ["u: hi", "a: 1()", "u: =1 =2 and more"]);
     }
 
     #[test]
-    fn a_later_system_turn_is_refused_or_becomes_tagged_text() {
+    fn a_later_system_turn_becomes_tagged_text_and_is_refused_in_strict_mode() {
         let call = call_of(vec![
             Turn::new(Role::User, vec![Part::text("hi")]),
             Turn::new(Role::Developer, vec![Part::text("rules")]),
         ]);
-        let mut strict = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, false);
-        assert_eq!(alternate(&call, &mut strict, &|_| None).unwrap_err().field, "messages");
-        let mut lenient = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, true);
-        let messages = alternate(&call, &mut lenient, &|_| None).unwrap();
+        let mut losses = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, Strictness::Default);
+        let messages = alternate(&call, &mut losses, &|_| None).unwrap();
         assert_eq!(shape(&messages), ["u: hi !rules"]);
-        assert_eq!(lenient.encoded(Vec::new()).dropped, ["messages"]);
+        assert_eq!(losses.encoded(Vec::new()).unwrap().dropped, ["messages[].role"]);
+        let mut strict = LossReport::new(Dialect::OpenAiChat, Dialect::Anthropic, Strictness::Strict);
+        alternate(&call, &mut strict, &|_| None).unwrap();
+        assert_eq!(strict.encoded(Vec::new()).unwrap_err().field, "messages[].role");
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Content<'a, '_> {
     pub(crate) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {
-            self.extra.push(Extra { name: place.key(&name).to_string().into(), value, known: true });
+            self.extra.push(Extra { name: place.key(&name).to_string().into(), value });
         }
     }
 }

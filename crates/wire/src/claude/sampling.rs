@@ -10,7 +10,7 @@ pub(crate) fn none_of(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Un
         (Field::PresencePenalty, sampling.presence_penalty),
     ] {
         match value {
-            Some(value) if value.f64() == Some(0.0) => losses.hint(field.name_in(losses.client())),
+            Some(value) if value.f64() == Some(0.0) => losses.note(field.name_in(losses.client())),
             Some(_) => losses.field(field)?,
             None => {}
         }

@@ -148,7 +148,7 @@ pub(crate) fn thinking<'a>(
         "adaptive" => reasoning.mode = Some(ReasoningMode::Adaptive),
         "disabled" => reasoning.mode = Some(ReasoningMode::Off),
         _ => {
-            content.extra.push(Extra { name: "thinking".into(), value: json, known: true });
+            content.extra.push(Extra { name: "thinking".into(), value: json });
             return Ok(());
         }
     }

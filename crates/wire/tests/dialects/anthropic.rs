@@ -19,7 +19,9 @@ use wire::{
     scan::PathParamsRef,
 };
 
-use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+use crate::support::{
+    Answer, Sum, calls::extras, envelope, events, fixture, read, retell, target, translated,
+};
 
 const REQUESTS: [&str; 2] = ["request.json", "request-2023.json"];
 
@@ -105,11 +107,10 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     call.sampling.top_p = None;
     call.sampling.top_k = None;
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
-    assert_eq!(
-        again(&body, Some(false)).unwrap_err(),
-        "`temperature` cannot be expressed by Anthropic Messages"
-    );
-    let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
+    let (written, dropped) = again(&body, Some(false)).unwrap();
+    assert_eq!(written.get("temperature"), None);
+    assert_eq!(dropped[..3], ["temperature", "top_p", "top_k"]);
+    let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, wire::canonical::Strictness::Default);
     call.sampling.temperature = Some(Json::parse(b"1").unwrap());
     target.sampling = SamplingSupport::Unknown;
     let encoded = codec(Anthropic).encode_request(&call, &target, losses).unwrap();
@@ -169,21 +170,20 @@ fn what_has_no_place_is_kept_and_told_apart() {
     let text = body.to_string();
     let json = Json::parse(text.as_bytes()).unwrap();
     let call = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
-    let extra: Vec<_> =
-        call.extra.iter().map(|extra| (&*extra.name, extra.value.raw(), extra.known)).collect();
     let expected = [
-        ("messages[0].content[1].transformations", r#"{"a":"b"}"#, true),
-        ("metadata.x", "1", true),
-        ("inference_geo", "\"eu\"", true),
-        ("novelty", "[1.5]", false),
+        ("messages[0].content[1].transformations", false),
+        ("metadata.x", false),
+        ("inference_geo", true),
+        ("novelty", false),
     ];
-    assert_eq!(extra, expected);
+    assert_eq!(extras(Anthropic, &call.extra), expected);
+    assert_eq!(call.extra[0].value.raw(), r#"{"a":"b"}"#);
     assert!(
         matches!(&call.turns[0].parts[0].kind, PartKind::Foreign { kind, .. } if kind == "search_result")
     );
     assert!(call.tools[0].foreign.is_some());
     // For a target of the same words all that has a place at the top is written again.
-    let losses = LossReport::new(Anthropic, Anthropic, true);
+    let losses = LossReport::new(Anthropic, Anthropic, wire::canonical::Strictness::Lenient);
     let encoded = codec(Anthropic).encode_request(&call, &target("m"), losses).unwrap();
     let written: Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&written["inference_geo"], &written["novelty"]), (&json!("eu"), &json!([1.5])));
@@ -192,8 +192,8 @@ fn what_has_no_place_is_kept_and_told_apart() {
         (&body["tools"], &json!("t"))
     );
     assert_eq!(encoded.dropped, ["messages[0].content[1].transformations", "metadata.x"]);
-    // A client of other words sent them by mistake or by extension: only what is unknown travels.
-    let strict = LossReport::new(Dialect::OpenAiChat, Anthropic, false);
+    // A target of other words gets none of them.
+    let strict = LossReport::new(Dialect::OpenAiChat, Anthropic, wire::canonical::Strictness::Default);
     assert!(codec(Anthropic).encode_request(&call, &target("m"), strict).is_err());
 }
 
@@ -383,7 +383,7 @@ proptest! {
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(Anthropic).decode_response(json);
             if let Ok(call) = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum) {
-                let _ = codec(Anthropic).encode_request(&call, &target("m"), LossReport::new(Anthropic, Anthropic, true));
+                let _ = codec(Anthropic).encode_request(&call, &target("m"), LossReport::new(Anthropic, Anthropic, wire::canonical::Strictness::Lenient));
             }
         }
     }

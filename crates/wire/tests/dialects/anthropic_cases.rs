@@ -12,9 +12,11 @@ use wire::{
     scan::PathParamsRef,
 };
 
+use wire::canonical::Strictness;
+
 use crate::support::{
     Sum,
-    calls::{answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
+    calls::{Leniency, answered, call, finish, reply, result_of, signature, streamed, tool_call, written},
     envelope, events, read, target,
 };
 
@@ -26,8 +28,12 @@ fn limited(turns: Vec<Turn<'static>>) -> Call<'static> {
     Call { max_output: Some(100), ..call(turns) }
 }
 
-fn write(call: &Call<'_>, client: wire::Dialect, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    written(call, client, (Anthropic, &target("m")), lenient)
+fn write(
+    call: &Call<'_>,
+    client: wire::Dialect,
+    leniency: impl Leniency,
+) -> Result<(Value, Vec<String>), String> {
+    written(call, client, (Anthropic, &target("m")), leniency)
 }
 
 fn strict(call: &Call<'_>) -> Result<Value, String> {
@@ -45,7 +51,7 @@ fn case_1_and_3_results_are_one_user_turn_and_empty_arguments_are_an_object() {
         Turn::new(Role::Tool, vec![result("a", "1"), result("b", "2"), result("c", "3")]),
         Turn::new(Role::User, vec![Part::text("and then")]),
     ];
-    let losses = LossReport::new(OpenAiChat, Anthropic, false);
+    let losses = LossReport::new(OpenAiChat, Anthropic, Strictness::Default);
     let body = codec(Anthropic).encode_request(&limited(turns), &target("m"), losses).unwrap().body;
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(r#""input":{}"#) && body.contains(r#""input":{"x":1e400}"#), "{body}");
@@ -89,11 +95,12 @@ fn case_7_later_system_turns_are_never_hoisted() {
         Turn::new(Role::User, vec![Part::text("hi")]),
         Turn::new(Role::System, vec![Part::text("late")]),
     ];
-    assert!(strict(&limited(turns.clone())).unwrap_err().starts_with("`messages`"));
-    let (body, dropped) = write(&limited(turns), OpenAiChat, true).unwrap();
+    let refused = write(&limited(turns.clone()), OpenAiChat, Strictness::Strict).unwrap_err();
+    assert!(refused.starts_with("`messages[].role`"), "{refused}");
+    let (body, dropped) = write(&limited(turns), OpenAiChat, false).unwrap();
     assert_eq!(body["system"].as_array().unwrap().len(), 2);
     assert_eq!(body["messages"][0]["content"][1]["text"], "<system>\nlate\n</system>");
-    assert_eq!(dropped, ["messages"]);
+    assert_eq!(dropped, ["messages[].role"]);
 }
 
 #[test]
@@ -256,8 +263,11 @@ fn thinking_is_asked_for_in_the_models_words() {
         call.reasoning.budget = budget;
         let mut target = target("m");
         target.sampling = sampling.into();
-        let encoded =
-            codec(Anthropic).encode_request(&call, &target, LossReport::new(client, Anthropic, false));
+        let encoded = codec(Anthropic).encode_request(
+            &call,
+            &target,
+            LossReport::new(client, Anthropic, Strictness::Default),
+        );
         encoded.map(|encoded| {
             let body: Value = serde_json::from_slice(&encoded.body).unwrap();
             (body["thinking"].clone(), body["output_config"]["effort"].clone(), encoded.dropped)
@@ -272,7 +282,8 @@ fn thinking_is_asked_for_in_the_models_words() {
         ask(OpenAiChat, Some(true), high, None, 9_000).unwrap(),
         (enabled(8_999), Value::Null, none())
     );
-    assert!(ask(OpenAiChat, Some(true), high, None, 1_000).is_err());
+    let without = (Value::Null, Value::Null, vec!["reasoning_effort".to_owned()]);
+    assert_eq!(ask(OpenAiChat, Some(true), high, None, 1_000).unwrap(), without, "no budget fits");
     let off = (json!({"type": "disabled"}), Value::Null, none());
     assert_eq!(ask(OpenAiChat, None, Some(Effort::None), None, 9_000).unwrap(), off);
     assert_eq!(ask(OpenAiChat, None, Some(Effort::Minimal), None, 9_000).unwrap().1, "low");

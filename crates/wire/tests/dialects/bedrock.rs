@@ -325,7 +325,7 @@ proptest! {
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(Bedrock).decode_response(json);
             if let Ok(call) = codec(Bedrock).decode_request(path("m"), json, &Sum) {
-                let _ = codec(Bedrock).encode_request(&call, &target(CLAUDE), LossReport::new(OpenAiChat, Bedrock, true));
+                let _ = codec(Bedrock).encode_request(&call, &target(CLAUDE), LossReport::new(OpenAiChat, Bedrock, wire::canonical::Strictness::Lenient));
             }
         }
     }

@@ -12,9 +12,11 @@ use wire::{
     scan::PathParamsRef,
 };
 
+use wire::canonical::Strictness;
+
 use crate::support::{
     Sum,
-    calls::{answered, call, finish, reply, signature, tool_call, user, written},
+    calls::{Leniency, answered, call, finish, reply, signature, tool_call, user, written},
     envelope, frames, read, target,
 };
 
@@ -45,9 +47,9 @@ fn tool(name: &'static str) -> Tool<'static> {
 fn write(
     call: &Call<'_>,
     (client, model): (Dialect, &str),
-    lenient: bool,
+    leniency: impl Leniency,
 ) -> Result<(Value, Vec<String>), String> {
-    written(call, client, (Bedrock, &target(model)), lenient)
+    written(call, client, (Bedrock, &target(model)), leniency)
 }
 
 fn strict(call: &Call<'_>) -> Result<Value, String> {
@@ -234,18 +236,21 @@ fn what_only_some_models_know_is_written_for_those() {
     call.parallel_tools = Some(false);
     call.tool_choice = Some(ToolChoice { mode: ToolMode::Named("f".into()), allowed: Vec::new() });
     call.reasoning.effort = Some(Effort::High);
-    call.extra = vec![Extra { name: "novelty".into(), value: Json::parse(b"[1.50]").unwrap(), known: false }];
-    let body = strict(&call).unwrap();
+    call.extra = vec![Extra { name: "novelty".into(), value: Json::parse(b"[1.50]").unwrap() }];
+    let (body, dropped) = write(&call, (OpenAiChat, CLAUDE), false).unwrap();
+    assert_eq!(dropped, ["novelty"], "an unknown field of another dialect goes nowhere");
     let expected = json!({"tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
-        "thinking": {"type": "adaptive"}, "novelty": [1.5]});
+        "thinking": {"type": "adaptive"}});
     assert_eq!(body["additionalModelRequestFields"], expected);
     assert_eq!(
         (&body["outputConfig"]["effort"], &body["toolConfig"]["toolChoice"]),
         (&json!("high"), &Value::Null)
     );
-    assert!(write(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`parallel_tool_calls`"));
+    let refused = write(&call, (OpenAiChat, LLAMA), Strictness::Strict).unwrap_err();
+    assert!(refused.starts_with("`parallel_tool_calls`"), "{refused}");
+    let (_, dropped) = write(&call, (OpenAiChat, LLAMA), false).unwrap();
+    assert_eq!(dropped, ["parallel_tool_calls", "reasoning_effort", "novelty"]);
     call.parallel_tools = None;
-    assert!(write(&call, (OpenAiChat, LLAMA), false).unwrap_err().starts_with("`reasoning_effort`"));
     let (body, _) = write(&call, (OpenAiChat, "amazon.nova-2"), false).unwrap();
     let config = json!({"type": "enabled", "maxReasoningEffort": "high"});
     assert_eq!(body["additionalModelRequestFields"]["reasoningConfig"], config);

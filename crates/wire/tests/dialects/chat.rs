@@ -16,7 +16,9 @@ use wire::{
     scan::PathParamsRef,
 };
 
-use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+use crate::support::{
+    Answer, Sum, calls::extras, envelope, events, fixture, read, retell, target, translated,
+};
 
 static OPENAI: Quirks = Quirks { cache_marks: CacheMarks::Breakpoint, ..Quirks::NONE };
 
@@ -65,8 +67,7 @@ fn a_call_is_read_field_by_field() {
         (2, Some(3), 2)
     );
     assert_eq!((call.user.as_deref(), call.store, call.metadata.len()), (Some("user-17"), Some(false), 1));
-    let extra: Vec<_> = call.extra.iter().map(|extra| (&*extra.name, extra.known)).collect();
-    assert_eq!(extra, [("prompt_cache_key", true), ("novelty", false)]);
+    assert_eq!(extras(OpenAiChat, &call.extra), [("prompt_cache_key", true), ("novelty", false)]);
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn numbers_and_arguments_keep_their_text() {
     let body = text("request.json");
     let json = Json::parse(body.as_bytes()).unwrap();
     let call = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
-    let losses = LossReport::new(OpenAiChat, OpenAiChat, false);
+    let losses = LossReport::new(OpenAiChat, OpenAiChat, wire::canonical::Strictness::Default);
     let written = codec(OpenAiChat).encode_request(&call, &openai(), losses).unwrap().body;
     let written = String::from_utf8(written).unwrap();
     for text in ["\"temperature\":0.70", "\"seed\":9007199254740993", "90071992547409931234567890", "[1.50]"]
@@ -296,7 +297,7 @@ proptest! {
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec(OpenAiChat).decode_response(json);
             if let Ok(call) = codec(OpenAiChat).decode_request(PathParamsRef::default(), json, &Sum) {
-                let _ = codec(OpenAiChat).encode_request(&call, &target("m"), LossReport::new(OpenAiChat, OpenAiChat, true));
+                let _ = codec(OpenAiChat).encode_request(&call, &target("m"), LossReport::new(OpenAiChat, OpenAiChat, wire::canonical::Strictness::Lenient));
             }
         }
     }

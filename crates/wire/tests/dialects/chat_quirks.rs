@@ -12,8 +12,10 @@ use wire::{
     quirks::{CacheMarks, Efforts, Seed, Thinking, ToolChoices},
 };
 
+use wire::canonical::Strictness;
+
 use crate::support::{
-    calls::{call, user, written},
+    calls::{Leniency, call, user, written},
     target,
 };
 
@@ -21,10 +23,10 @@ fn write(
     call: &Call<'_>,
     quirks: &Quirks,
     client: Dialect,
-    lenient: bool,
+    leniency: impl Leniency,
 ) -> Result<(Value, Vec<String>), String> {
     let target = wire::canonical::TargetFacts { quirks, ..target("m") };
-    written(call, client, (OpenAiChat, &target), lenient)
+    written(call, client, (OpenAiChat, &target), leniency)
 }
 
 fn strict(call: &Call<'_>, quirks: &Quirks) -> Result<Value, String> {
@@ -37,10 +39,10 @@ fn what_cannot_be_said_is_refused_or_told() {
     let mut asked = call(vec![user("hi")]);
     asked.sampling.top_k = number("5");
     assert_eq!(
-        strict(&asked, &Quirks::NONE).unwrap_err(),
+        write(&asked, &Quirks::NONE, Anthropic, Strictness::Strict).unwrap_err(),
         "`top_k` cannot be expressed by OpenAI Chat Completions"
     );
-    assert_eq!(write(&asked, &Quirks::NONE, Anthropic, true).unwrap().1, ["top_k"]);
+    assert_eq!(write(&asked, &Quirks::NONE, Anthropic, false).unwrap().1, ["top_k"]);
     assert_eq!(strict(&asked, &Quirks { top_k: true, ..Quirks::NONE }).unwrap()["top_k"], 5);
     let file = Part::new(PartKind::Image(Image { media: Media::File("f1".into()), detail: None }));
     let refused = strict(&call(vec![Turn::new(Role::User, vec![file])]), &Quirks::NONE).unwrap_err();
@@ -114,7 +116,10 @@ fn every_provider_is_told_to_think_in_its_own_way() {
     );
     let mut asked = call(vec![user("hi")]);
     asked.reasoning.effort = max;
-    assert!(strict(&asked, &Quirks { thinking: Thinking::None, ..Quirks::NONE }).is_err());
+    let quirks = Quirks { thinking: Thinking::None, ..Quirks::NONE };
+    assert!(write(&asked, &quirks, Anthropic, Strictness::Strict).is_err());
+    let (body, dropped) = write(&asked, &quirks, Anthropic, false).unwrap();
+    assert_eq!((body.get("reasoning_effort"), &*dropped[0]), (None, "thinking"));
 }
 
 #[test]

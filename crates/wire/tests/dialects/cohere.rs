@@ -14,7 +14,9 @@ use wire::{
     scan::PathParamsRef,
 };
 
-use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+use crate::support::{
+    Answer, Sum, calls::extras, envelope, events, fixture, read, retell, target, translated,
+};
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: None, stream: None };
 
@@ -97,8 +99,7 @@ fn a_call_is_read_field_by_field() {
     assert_eq!((call.reasoning.mode, call.reasoning.budget), (Some(ReasoningMode::On), Some(1024)));
     assert_eq!(call.sampling.temperature.unwrap().raw(), "0.30");
     assert!(matches!(call.format, OutputFormat::Schema(_)) && call.sampling.logprobs);
-    let extra: Vec<_> = call.extra.iter().map(|extra| (&*extra.name, extra.known)).collect();
-    assert_eq!(extra, [("safety_mode", true)]);
+    assert_eq!(extras(Cohere, &call.extra), [("safety_mode", true)]);
 }
 
 #[test]
@@ -325,7 +326,7 @@ proptest! {
         let _ = codec(Cohere).scan(Api::Cohere, PATH, &bytes);
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Cohere).decode_request(PATH, json, &Sum) {
-                let losses = wire::canonical::LossReport::new(Cohere, Cohere, true);
+                let losses = wire::canonical::LossReport::new(Cohere, Cohere, wire::canonical::Strictness::Lenient);
                 let _ = codec(Cohere).encode_request(&call, &target("m"), losses);
             }
             if let Ok(reply) = codec(Cohere).decode_response(json) {

@@ -11,8 +11,10 @@ use wire::{
     scan::PathParamsRef,
 };
 
+use wire::canonical::Strictness;
+
 use crate::support::{
-    calls::{call, finish, result, streamed, tool_call, user, written},
+    calls::{Leniency, call, finish, result, streamed, tool_call, user, written},
     events, read, retell, target, translated,
 };
 
@@ -26,8 +28,8 @@ fn number(text: &'static str) -> Option<Json<'static>> {
     Some(Json::parse(text.as_bytes()).unwrap())
 }
 
-fn write(call: &Call<'_>, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    written(call, OpenAiChat, (Cohere, &target("m")), lenient)
+fn write(call: &Call<'_>, leniency: impl Leniency) -> Result<(Value, Vec<String>), String> {
+    written(call, OpenAiChat, (Cohere, &target("m")), leniency)
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn a_named_tool_is_chosen_by_sending_it_alone() {
 #[test]
 fn strictness_is_one_for_all_tools() {
     let strict = |tools: Vec<Tool<'static>>| {
-        write(&Call { tools, ..call(vec![user("a")]) }, false)
+        write(&Call { tools, ..call(vec![user("a")]) }, Strictness::Strict)
             .map(|(written, _)| written["strict_tools"].clone())
     };
     assert_eq!(strict(vec![tool("f", Some(true)), tool("g", Some(true))]), Ok(json!(true)));
@@ -69,8 +71,9 @@ fn strictness_is_one_for_all_tools() {
 
 #[test]
 fn numbers_outside_coheres_bounds_are_refused_or_brought_inside() {
-    let with =
-        |sampling: Sampling<'static>, lenient| write(&Call { sampling, ..call(vec![user("a")]) }, lenient);
+    let with = |sampling: Sampling<'static>, mode: Strictness| {
+        write(&Call { sampling, ..call(vec![user("a")]) }, mode)
+    };
     for (sampling, name, field, inside) in [
         (
             Sampling { frequency_penalty: number("-0.5"), ..Sampling::default() },
@@ -87,26 +90,26 @@ fn numbers_outside_coheres_bounds_are_refused_or_brought_inside() {
         (Sampling { top_p: number("0.001"), ..Sampling::default() }, "p", "top_p", json!(0.01)),
         (Sampling { top_k: number("900"), ..Sampling::default() }, "k", "top_k", json!(500)),
     ] {
-        let refused = with(sampling.clone(), false).unwrap_err();
+        let refused = with(sampling.clone(), Strictness::Strict).unwrap_err();
         assert!(refused.starts_with(&format!("`{field}`")), "{refused}");
-        let (written, dropped) = with(sampling, true).unwrap();
+        let (written, dropped) = with(sampling, Strictness::Default).unwrap();
         assert_eq!((&written[name], &dropped[..]), (&inside, &[field.to_owned()][..]));
     }
     let all = Sampling { top_p: number("1"), frequency_penalty: number("1.0"), ..Sampling::default() };
-    let (written, dropped) = with(all, false).unwrap();
+    let (written, dropped) = with(all, Strictness::Default).unwrap();
     assert_eq!((&written["p"], &written["frequency_penalty"]), (&json!(0.99), &json!(1.0)));
     assert_eq!(dropped, ["top_p"]);
     let stop: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(Into::into).into();
     let stops = Sampling { stop, ..Sampling::default() };
-    assert!(with(stops.clone(), false).unwrap_err().starts_with("`stop`"));
-    assert_eq!(with(stops, true).unwrap().0["stop_sequences"].as_array().unwrap().len(), 5);
+    assert!(with(stops.clone(), Strictness::Default).unwrap_err().starts_with("`stop`"));
+    assert_eq!(with(stops, Strictness::Lenient).unwrap().0["stop_sequences"].as_array().unwrap().len(), 5);
     for (sampling, field) in [
         (Sampling { choices: 2, ..Sampling::default() }, "n"),
         (Sampling { top_logprobs: Some(3), ..Sampling::default() }, "top_logprobs"),
     ] {
         // docs/spec/cases.md#case-11: fewer choices than asked for are never given in silence.
-        assert!(with(sampling.clone(), false).unwrap_err().starts_with(&format!("`{field}`")));
-        assert_eq!(with(sampling, true).unwrap().1, [field]);
+        assert!(with(sampling.clone(), Strictness::Default).unwrap_err().starts_with(&format!("`{field}`")));
+        assert_eq!(with(sampling, Strictness::Lenient).unwrap().1, [field]);
     }
 }
 
@@ -315,7 +318,7 @@ fn what_cohere_cannot_say_is_refused_or_told() {
             "messages[].content[] (trailing assistant turn)",
         ),
     ] {
-        let refused = write(&call, false).unwrap_err();
+        let refused = write(&call, Strictness::Strict).unwrap_err();
         assert!(refused.starts_with(&format!("`{field}`")), "{refused}");
         let (written, dropped) = write(&call, true).unwrap();
         assert_eq!(

@@ -202,7 +202,7 @@ fn a_provider_is_added_by_one_row() {
     let call = client.decode_request(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
     let facts =
         TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &row.quirks };
-    let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, false);
+    let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, wire::canonical::Strictness::Default);
     let encoded = codec(speaks.dialect).encode_request(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&"model-1".into(), &9.into()));

@@ -15,7 +15,9 @@ use wire::{
     scan::PathParamsRef,
 };
 
-use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+use crate::support::{
+    Answer, Sum, calls::extras, envelope, events, fixture, read, retell, target, translated,
+};
 
 const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), stream: Some(true) };
 
@@ -108,8 +110,10 @@ fn a_call_is_read_field_by_field() {
     assert_eq!((call.sampling.choices, call.sampling.top_logprobs), (2, Some(3)));
     assert_eq!(call.sampling.temperature.unwrap().raw(), "0.70");
     assert!(matches!(call.format, OutputFormat::Schema(_)));
-    let extra: Vec<_> = call.extra.iter().map(|extra| (&*extra.name, extra.known)).collect();
-    assert_eq!(extra, [("generationConfig.speechConfig", true), ("safetySettings", true)]);
+    assert_eq!(
+        extras(Gemini, &call.extra),
+        [("generationConfig.speechConfig", true), ("safetySettings", true)]
+    );
 }
 
 #[test]
@@ -351,7 +355,7 @@ proptest! {
         let bytes = codec(Gemini).prepare(&bytes.into());
         if let Ok(json) = Json::parse(&bytes) {
             if let Ok(call) = codec(Gemini).decode_request(PATH, json, &Sum) {
-                let losses = wire::canonical::LossReport::new(Gemini, Gemini, true);
+                let losses = wire::canonical::LossReport::new(Gemini, Gemini, wire::canonical::Strictness::Lenient);
                 let _ = codec(Gemini).encode_request(&call, &target("gemini-3-pro"), losses);
             }
             if let Ok(reply) = codec(Gemini).decode_response(json) {

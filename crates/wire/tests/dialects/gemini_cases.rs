@@ -10,8 +10,10 @@ use wire::{
     scan::PathParamsRef,
 };
 
+use wire::canonical::Strictness;
+
 use crate::support::{
-    calls::{call, named_call, result, signature, thought, user, written},
+    calls::{Leniency, call, named_call, result, signature, thought, user, written},
     target, translated,
 };
 
@@ -19,8 +21,8 @@ const PATH: PathParamsRef<'_> = PathParamsRef { model: Some("gemini-3-pro"), str
 const NEW: &str = "gemini-3-pro";
 const OLD: &str = "gemini-2.5-flash";
 
-fn write(call: &Call<'_>, model: &str, lenient: bool) -> Result<(Value, Vec<String>), String> {
-    written(call, OpenAiChat, (Gemini, &target(model)), lenient)
+fn write(call: &Call<'_>, model: &str, leniency: impl Leniency) -> Result<(Value, Vec<String>), String> {
+    written(call, OpenAiChat, (Gemini, &target(model)), leniency)
 }
 
 fn contents(call: &Call<'_>, model: &str) -> Value {
@@ -255,8 +257,8 @@ fn choices_of_tools_have_their_modes() {
     let named = json!({"mode": "ANY", "allowedFunctionNames": ["f"]});
     assert_eq!(written(Some(ToolMode::Named("f".into())), &[], None), named);
     let call = Call { tools: vec![tool(None)], parallel_tools: Some(false), ..call(vec![user("a")]) };
-    assert!(write(&call, NEW, false).unwrap_err().starts_with("`parallel_tool_calls`"));
-    assert_eq!(write(&call, NEW, true).unwrap().1, ["parallel_tool_calls"]);
+    assert!(write(&call, NEW, Strictness::Strict).unwrap_err().starts_with("`parallel_tool_calls`"));
+    assert_eq!(write(&call, NEW, false).unwrap().1, ["parallel_tool_calls"]);
 }
 
 #[test]

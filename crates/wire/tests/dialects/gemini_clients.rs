@@ -157,7 +157,12 @@ fn googles_own_schemas_become_json_schema_before_the_call_is_read() {
 
 #[test]
 fn what_gemini_knows_alone_is_refused_elsewhere_and_the_other_way_round() {
-    let body = json!({"contents": [{"parts": [{"text": "a"}]}], "safetySettings": [], "generationConfig": {"maxOutputTokens": 9}});
+    let mut body = json!({"contents": [{"parts": [{"text": "a"}]}], "safetySettings": [], "generationConfig": {"maxOutputTokens": 9}});
+    let said_nothing =
+        translated((Gemini, PATH, &body.to_string()), Anthropic, &target("claude-x"), false).unwrap();
+    assert!(said_nothing.1.is_empty(), "{said_nothing:?}");
+    body["safetySettings"] =
+        json!([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_LOW_AND_ABOVE"}]);
     let refused =
         translated((Gemini, PATH, &body.to_string()), Anthropic, &target("claude-x"), false).unwrap_err();
     assert!(refused.starts_with("`safetySettings`"), "{refused}");

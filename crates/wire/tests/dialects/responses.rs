@@ -13,7 +13,9 @@ use wire::{
     scan::PathParamsRef,
 };
 
-use crate::support::{Answer, Sum, envelope, events, fixture, read, retell, target, translated};
+use crate::support::{
+    Answer, Sum, calls::extras, envelope, events, fixture, read, retell, target, translated,
+};
 
 fn text(name: &str) -> String {
     String::from_utf8(fixture("responses", name).to_vec()).unwrap()
@@ -62,8 +64,7 @@ fn a_call_is_read_field_by_field() {
     assert!(matches!(&call.format, OutputFormat::Schema(schema) if schema.strict == Some(true)));
     assert_eq!((call.sampling.logprobs, call.sampling.top_logprobs), (true, Some(3)));
     assert_eq!((call.verbosity.as_deref(), call.store), (Some("low"), Some(false)));
-    let extra: Vec<_> = call.extra.iter().map(|extra| (&*extra.name, extra.known)).collect();
-    assert_eq!(extra, [("prompt_cache_key", true), ("novelty", false)]);
+    assert_eq!(extras(OpenAiResponses, &call.extra), [("prompt_cache_key", true), ("novelty", false)]);
 }
 
 #[test]
@@ -328,7 +329,7 @@ proptest! {
             let Ok(json) = Json::parse(&bytes) else { continue };
             let _ = codec.decode_response(json);
             if let Ok(call) = codec.decode_request(PathParamsRef::default(), json, &Sum) {
-                let losses = LossReport::new(OpenAiResponses, OpenAiResponses, true);
+                let losses = LossReport::new(OpenAiResponses, OpenAiResponses, wire::canonical::Strictness::Lenient);
                 let _ = (codec.echo(&call), codec.encode_request(&call, &target("m"), losses));
             }
         }

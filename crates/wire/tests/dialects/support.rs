@@ -51,12 +51,12 @@ pub fn translated(
     (client, path, body): (Dialect, PathParamsRef<'_>, &str),
     server: Dialect,
     target: &TargetFacts<'_>,
-    lenient: bool,
+    leniency: impl calls::Leniency,
 ) -> Result<(serde_json::Value, Vec<String>), String> {
     let body = codec(client).prepare(&Bytes::copy_from_slice(body.as_bytes()));
     let json = Json::parse(&body).unwrap();
     let call = codec(client).decode_request(path, json, &Sum).map_err(|error| error.to_string())?;
-    calls::written(&call, client, (server, target), lenient)
+    calls::written(&call, client, (server, target), leniency)
 }
 
 /// An answer, plain or streamed.

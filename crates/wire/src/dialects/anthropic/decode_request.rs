@@ -11,19 +11,6 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Documented fields that the canonical call has no place for.
-const OWN: [&str; 9] = [
-    "betas",
-    "container",
-    "context_management",
-    "diagnostics",
-    "inference_geo",
-    "mcp_servers",
-    "speed",
-    "user_profile_id",
-    "workspace_id",
-];
-
 /// Reads a call.
 pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call<'a>, Malformed> {
     let mut body = Members::open(body, &Place::ROOT)?;
@@ -59,7 +46,7 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
     // How the body is written, not what it says.
     body.raw("anthropic_version");
     call.extra = content.extra;
-    let rest = body.rest().map(|(name, value)| Extra { known: OWN.contains(&&*name), name, value });
+    let rest = body.rest().map(|(name, value)| Extra { name, value });
     call.extra.extend(rest);
     Ok(call)
 }

@@ -25,7 +25,7 @@ pub(super) fn encode(
 ) -> Result<Encoded, Unsupported> {
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| write(call, target, &mut losses, o))?;
-    Ok(losses.encoded(body))
+    losses.encoded(body)
 }
 
 fn write(
@@ -52,7 +52,7 @@ fn write(
 
 fn limit(call: &Call<'_>, target: &TargetFacts<'_>, losses: &mut LossReport) -> u64 {
     call.max_output.or(target.max_output).unwrap_or_else(|| {
-        losses.hint(Field::MaxOutput.name_in(losses.client()));
+        losses.note(Field::MaxOutput.name_in(losses.client()));
         FALLBACK_LIMIT
     })
 }

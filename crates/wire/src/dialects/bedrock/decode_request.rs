@@ -16,10 +16,6 @@ use crate::{
     scan::PathParamsRef,
 };
 
-/// Documented fields that the canonical call has no place for.
-const OWN: [&str; 4] =
-    ["additionalModelResponseFieldPaths", "guardrailConfig", "performanceConfig", "promptVariables"];
-
 /// Where the schema of the answer stands: as a string with JSON in it.
 const SCHEMA: [&str; 5] = ["outputConfig", "textFormat", "structure", "jsonSchema", "schema"];
 
@@ -99,7 +95,7 @@ pub(super) fn decode_request<'a>(
         body.raw("additionalModelResponseFieldPaths");
     }
     call.extra = content.extra;
-    let rest = body.rest().map(|(name, value)| Extra { known: OWN.contains(&&*name), name, value });
+    let rest = body.rest().map(|(name, value)| Extra { name, value });
     call.extra.extend(rest);
     Ok(call)
 }
@@ -274,8 +270,7 @@ fn additional<'a>(
         call.parallel_tools = choice.bool("disable_parallel_tool_use")?.map(|disabled| !disabled);
         content.keep(choice);
     }
-    let rest = fields.rest().map(|(name, value)| Extra { known: false, name, value });
-    content.extra.extend(rest);
+    content.keep(fields);
     Ok(())
 }
 

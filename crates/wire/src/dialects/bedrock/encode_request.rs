@@ -30,7 +30,7 @@ pub(super) fn encode(
         let continues = messages(call, &target, &mut losses, o)?;
         options::write(call, &target, continues, &mut losses, o)
     })?;
-    Ok(losses.encoded(body))
+    losses.encoded(body)
 }
 
 fn system(

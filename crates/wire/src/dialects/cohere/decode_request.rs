@@ -14,9 +14,6 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Documented fields that only Cohere has.
-const OWN: [&str; 2] = ["safety_mode", "citation_options"];
-
 /// Reads a call.
 pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call<'a>, Malformed> {
     let mut top = Members::open(body, &Place::ROOT)?;
@@ -37,18 +34,25 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
     options::sampling(&mut top, &mut call)?;
     let cite = options::cites(&mut top)?;
     documents(top.array("documents")?, cite, &mut call)?;
-    for (name, value) in top.rest() {
-        let known = OWN.contains(&&*name);
-        call.extra.push(Extra { name, value, known });
-    }
+    call.extra.extend(top.rest().map(|(name, value)| Extra { name, value }));
     Ok(call)
+}
+
+/// Keeps the members that were not read: other dialects cannot place them.
+fn keep<'a>(members: Members<'a, '_>, extra: &mut Vec<Extra<'a>>) {
+    let place = *members.place;
+    for (name, value) in members.rest() {
+        extra.push(Extra { name: place.key(&name).to_string().into(), value });
+    }
 }
 
 /// Documents beside the conversation are what the last user turn is about.
 fn documents<'a>(list: Vec<Json<'a>>, cite: bool, call: &mut Call<'a>) -> Result<(), Malformed> {
     let place = Place::ROOT.key("documents");
-    let read = |(at, json): (usize, Json<'a>)| document(json, cite, &place.index(at));
-    let documents: Vec<_> = list.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    let mut documents = Vec::with_capacity(list.len());
+    for (at, json) in list.into_iter().enumerate() {
+        documents.push(document(json, cite, &place.index(at), &mut call.extra)?);
+    }
     if documents.is_empty() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ pub(super) fn encode(
 ) -> Result<Encoded, Unsupported> {
     let mut body = Vec::with_capacity(4096);
     out::object(&mut body, |o| write(call, target, &mut losses, o))?;
-    Ok(losses.encoded(body))
+    losses.encoded(body)
 }
 
 fn write(
@@ -124,14 +124,14 @@ fn function(tool: &Tool<'_>, o: &mut ObjectOut<'_>) {
     });
 }
 
-/// Unknown fields travel; documented ones only where they came from.
+/// Fields outside the canonical call stay in their own dialect.
 fn extras(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Result<(), Unsupported> {
+    let own = losses.client() == Dialect::Cohere;
     for extra in &call.extra {
-        let own = losses.client() == Dialect::Cohere && !extra.name.contains(['[', '.']);
-        if !extra.known || own {
+        if own && extra.is_top() {
             o.raw(&extra.name, extra.value);
         } else {
-            losses.place(extra.name.to_string())?;
+            losses.extra(extra)?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 mod config;
 mod tools;
 
-use super::part_in;
+use super::part_in::{self, Origin};
 use crate::{
     canonical::{Call, Extra, Malformed, Part, PartKind, Role, ServiceTier, SignatureMac, Text, Turn},
     json::Json,
@@ -11,7 +11,7 @@ use crate::{
     scan::PathParamsRef,
 };
 
-/// Members of the body, which alone are read in either case: unknown ones travel as they are.
+/// Members of the body, which alone are read in either case.
 const KNOWN: [&str; 10] = [
     "contents",
     "systemInstruction",
@@ -44,12 +44,14 @@ pub(super) fn decode<'a>(
         ..Call::default()
     };
     if let Some(system) = top.raw("systemInstruction") {
-        call.turns.push(system_turn(system, seal)?);
+        let turn = system_turn(system, &mut Origin::Request { seal, extra: &mut call.extra })?;
+        call.turns.push(turn);
     }
     if top.peek("contents").is_none() {
         return Err(top.missing("contents"));
     }
-    turns(top.array("contents")?, seal, &mut call.turns)?;
+    let mut origin = Origin::Request { seal, extra: &mut call.extra };
+    turns(top.array("contents")?, &mut origin, &mut call.turns)?;
     tools::tools(top.array("tools")?, &mut call)?;
     if let Some(choice) = top.raw("toolConfig") {
         tools::choice(choice, &mut call)?;
@@ -60,10 +62,7 @@ pub(super) fn decode<'a>(
     if let Some(config) = top.raw("generationConfig") {
         config::read(config, &mut call)?;
     }
-    for (name, value) in top.rest() {
-        let known = KNOWN.contains(&&*name);
-        call.extra.push(Extra { name, value, known });
-    }
+    call.extra.extend(top.rest().map(|(name, value)| Extra { name, value }));
     Ok(call)
 }
 
@@ -76,7 +75,7 @@ fn pairs<'a>(json: Json<'a>, place: &Place<'_>) -> Result<Vec<(Text<'a>, Text<'a
     Members::open(json, place)?.rest().map(pair).collect()
 }
 
-fn system_turn<'a>(json: Json<'a>, seal: &dyn SignatureMac) -> Result<Turn<'a>, Malformed> {
+fn system_turn<'a>(json: Json<'a>, origin: &mut Origin<'_, 'a>) -> Result<Turn<'a>, Malformed> {
     let place = Place::ROOT.key("systemInstruction");
     let mut content = super::common::open(json, &place)?;
     content.text("role")?;
@@ -84,11 +83,12 @@ fn system_turn<'a>(json: Json<'a>, seal: &dyn SignatureMac) -> Result<Turn<'a>, 
     let list = place.key("parts");
     for (at, part) in content.array("parts")?.into_iter().enumerate() {
         let place = list.index(at);
-        part_in::read(part, &place, Some(seal), &mut parts)?;
+        part_in::read(part, &place, origin, &mut parts)?;
         if parts.iter().any(|part| !matches!(part.kind, PartKind::Text(_))) {
             return Err(place.malformed("must be text"));
         }
     }
+    origin.keep(content);
     Ok(Turn::new(Role::System, parts))
 }
 
@@ -97,7 +97,7 @@ type Unanswered<'a> = Vec<(Text<'a>, Text<'a>)>;
 
 fn turns<'a>(
     contents: Vec<Json<'a>>,
-    seal: &dyn SignatureMac,
+    origin: &mut Origin<'_, 'a>,
     turns: &mut Vec<Turn<'a>>,
 ) -> Result<(), Malformed> {
     let list = Place::ROOT.key("contents");
@@ -111,9 +111,10 @@ fn turns<'a>(
         for (at, part) in content.array("parts")?.into_iter().enumerate() {
             let place = list.index(at);
             let from = parts.len();
-            part_in::read(part, &place, Some(seal), &mut parts)?;
+            part_in::read(part, &place, origin, &mut parts)?;
             pair_up(&parts[from..], &mut unanswered, &place)?;
         }
+        origin.keep(content);
         match role.as_deref() {
             Some("model") => model_turn(parts, turns),
             None | Some("user" | "function") => {

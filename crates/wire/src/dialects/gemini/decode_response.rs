@@ -106,7 +106,7 @@ impl<'a> Candidate<'a> {
             let list = place.key("parts");
             let content = super::common::open(content, &place)?.array("parts")?;
             for (at, part) in content.into_iter().enumerate() {
-                part_in::read(part, &list.index(at), None, &mut parts)?;
+                part_in::read(part, &list.index(at), &mut part_in::Origin::Response, &mut parts)?;
             }
         }
         let logprobs = members.object("logprobsResult")?;

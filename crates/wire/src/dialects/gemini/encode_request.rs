@@ -22,7 +22,7 @@ pub(super) fn encode(
 ) -> Result<Encoded, Unsupported> {
     let mut body = Vec::with_capacity(4096);
     out::object(&mut body, |o| write(call, target, &mut losses, o))?;
-    Ok(losses.encoded(body))
+    losses.encoded(body)
 }
 
 fn write(

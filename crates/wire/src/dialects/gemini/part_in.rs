@@ -3,7 +3,7 @@
 use super::seal::{self, Sealed};
 use crate::{
     canonical::{
-        Document, Image, Malformed, Media, Part, PartKind, SignatureMac, Text, ToolCall, ToolResult,
+        Document, Extra, Image, Malformed, Media, Part, PartKind, SignatureMac, Text, ToolCall, ToolResult,
     },
     json::{Json, JsonKind},
     read::{Members, Place},
@@ -22,13 +22,48 @@ const DATA: [&str; 9] = [
     "toolResponse",
 ];
 
+/// Where a part was written.
+pub(super) enum Origin<'s, 'a> {
+    /// In a client's turn.
+    Request {
+        /// Opens what the gateway wrapped in the client's seals.
+        seal: &'s dyn SignatureMac,
+        /// Members that the canonical call has no place for.
+        extra: &'s mut Vec<Extra<'a>>,
+    },
+    /// In a provider's answer, where what is new must not cost the text.
+    Response,
+}
+
+impl<'s, 'a> Origin<'s, 'a> {
+    const fn is_request(&self) -> bool {
+        matches!(self, Self::Request { .. })
+    }
+
+    fn seal(&self) -> Option<&'s dyn SignatureMac> {
+        match self {
+            Self::Request { seal, .. } => Some(*seal),
+            Self::Response => None,
+        }
+    }
+
+    /// Keeps the members that were not read.
+    pub(super) fn keep(&mut self, members: Members<'a, '_>) {
+        let Self::Request { extra, .. } = self else { return };
+        let place = *members.place;
+        let named = |(name, value): (Text<'a>, Json<'a>)| {
+            let name = place.key(&name).to_string().into();
+            Extra { name, value }
+        };
+        extra.extend(members.rest().map(named));
+    }
+}
+
 /// Reads a part and appends it; a seal on text or media becomes a part of empty thoughts behind it.
-///
-/// `seal`: opens what the gateway wrapped in a client's seals; `None` in a provider's answer.
 pub(super) fn read<'a>(
     json: Json<'a>,
     place: &Place<'_>,
-    seal: Option<&dyn SignatureMac>,
+    origin: &mut Origin<'_, 'a>,
     out: &mut Vec<Part<'a>>,
 ) -> Result<(), Malformed> {
     let mut members = super::common::open(json, place)?;
@@ -39,22 +74,22 @@ pub(super) fn read<'a>(
     }
     let thought = members.bool("thought")?.unwrap_or(false);
     let signature = members.text("thoughtSignature")?.filter(|text| !text.is_empty());
-    let mut sealed = signature.map(|text| seal::read(text, seal));
-    // What is new in an answer must not cost its text; what is new in a client's turn must not be lost in silence.
-    let strict = seal.is_some();
+    let mut sealed = signature.map(|text| seal::read(text, origin.seal()));
     let kind = match first {
         Some("text") => text(members.need_text("text")?, thought, &mut sealed),
-        Some("inlineData" | "fileData") => media(&mut members)?,
-        Some("functionCall") => call(&mut members, strict, &mut sealed)?,
-        Some("functionResponse") => result(&mut members)?,
-        None if sealed.is_none() && strict => {
+        Some("inlineData" | "fileData") => media(&mut members, origin)?,
+        Some("functionCall") => call(&mut members, origin, &mut sealed)?,
+        Some("functionResponse") => result(&mut members, origin)?,
+        None if sealed.is_none() && origin.is_request() => {
             return Err(place.malformed("must hold one of text, inlineData, functionCall and so on"));
         }
         _ => None,
     };
-    let whole = !(strict && has_more(members));
     match (kind, first) {
-        (Some(kind), _) if whole => out.push(Part::new(kind)),
+        (Some(kind), _) => {
+            origin.keep(members);
+            out.push(Part::new(kind));
+        }
         // Nothing is said but, perhaps, the seal.
         (None, None | Some("text")) => {}
         (_, kind) => {
@@ -69,10 +104,6 @@ pub(super) fn read<'a>(
     Ok(())
 }
 
-fn has_more(members: Members<'_, '_>) -> bool {
-    members.rest().next().is_some()
-}
-
 /// Text or thoughts; `None`: there is nothing but the seal.
 fn text<'a>(text: Text<'a>, thought: bool, sealed: &mut Option<Sealed<'a>>) -> Option<PartKind<'a>> {
     if !thought {
@@ -85,7 +116,10 @@ fn text<'a>(text: Text<'a>, thought: bool, sealed: &mut Option<Sealed<'a>>) -> O
 }
 
 /// Bytes or the place of a file, by media type.
-fn media<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Malformed> {
+fn media<'a>(
+    members: &mut Members<'a, '_>,
+    origin: &mut Origin<'_, 'a>,
+) -> Result<Option<PartKind<'a>>, Malformed> {
     let place = *members.place;
     let (mime, name, media) = match (members.object("inlineData")?, members.object("fileData")?) {
         (Some(blob), _) => {
@@ -93,7 +127,9 @@ fn media<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Malf
             let mut blob = super::common::open(blob, &place)?;
             let mime = blob.need_text("mimeType")?;
             let media = Media::Base64 { mime: mime.clone(), data: standard(blob.need_text("data")?) };
-            (mime, blob.text("displayName")?, media)
+            let name = blob.text("displayName")?;
+            origin.keep(blob);
+            (mime, name, media)
         }
         (None, Some(file)) => {
             let place = place.key("fileData");
@@ -103,7 +139,9 @@ fn media<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Malf
                 true => Media::Url { url: uri, mime: mime.clone() },
                 false => Media::File(uri),
             };
-            (mime.unwrap_or_default(), file.text("displayName")?, media)
+            let name = file.text("displayName")?;
+            origin.keep(file);
+            (mime.unwrap_or_default(), name, media)
         }
         (None, None) => return Ok(None),
     };
@@ -142,7 +180,7 @@ fn detail<'a>(members: &mut Members<'a, '_>) -> Option<Text<'a>> {
 /// `None`: it is one of which only pieces have come (Vertex).
 fn call<'a>(
     members: &mut Members<'a, '_>,
-    strict: bool,
+    origin: &mut Origin<'_, 'a>,
     sealed: &mut Option<Sealed<'a>>,
 ) -> Result<Option<PartKind<'a>>, Malformed> {
     let Some(json) = members.object("functionCall")? else { return Ok(None) };
@@ -155,9 +193,10 @@ fn call<'a>(
         signature: None,
         custom: false,
     };
-    if call.peek("partialArgs").is_some() || strict && has_more(call) {
+    if call.peek("partialArgs").is_some() {
         return Ok(None);
     }
+    origin.keep(call);
     if made.name.is_empty() {
         return Err(place.key("name").malformed("is missing"));
     }
@@ -165,7 +204,10 @@ fn call<'a>(
     Ok(Some(PartKind::ToolCall(ToolCall { signature, ..made })))
 }
 
-fn result<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Malformed> {
+fn result<'a>(
+    members: &mut Members<'a, '_>,
+    origin: &mut Origin<'_, 'a>,
+) -> Result<Option<PartKind<'a>>, Malformed> {
     let Some(json) = members.object("functionResponse")? else { return Ok(None) };
     let place = members.place.key("functionResponse");
     let mut result = super::common::open(json, &place)?;
@@ -178,13 +220,14 @@ fn result<'a>(members: &mut Members<'a, '_>) -> Result<Option<PartKind<'a>>, Mal
         let parts = place.key("parts");
         let place = parts.index(at);
         let mut part = super::common::open(part, &place)?;
-        match media(&mut part)? {
+        match media(&mut part, origin)? {
             Some(kind) => content.push(Part::new(kind)),
             None => return Err(place.malformed("must hold inlineData or fileData")),
         }
+        origin.keep(part);
     }
-    let whole = !has_more(result);
-    Ok(whole.then_some(PartKind::ToolResult(ToolResult { id, name, content, structured, error })))
+    origin.keep(result);
+    Ok(Some(PartKind::ToolResult(ToolResult { id, name, content, structured, error })))
 }
 
 type Answered<'a> = (Vec<Part<'a>>, Option<Json<'a>>, bool);

@@ -12,21 +12,6 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Documented fields that the canonical call has no place for.
-pub(super) const OWN: [&str; 11] = [
-    "audio",
-    "function_call",
-    "functions",
-    "logit_bias",
-    "modalities",
-    "moderation",
-    "prediction",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "web_search_options",
-];
-
 /// Every field that the gateway reads or writes here.
 pub(super) const FIELDS: [&str; 29] = [
     "frequency_penalty",
@@ -100,7 +85,7 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
     account(&mut body, &mut call)?;
     call.turns = messages.turns;
     call.extra = messages.extra;
-    let rest = body.rest().map(|(name, value)| Extra { known: OWN.contains(&&*name), name, value });
+    let rest = body.rest().map(|(name, value)| Extra { name, value });
     // Text alone is what everybody answers.
     call.extra.extend(rest.filter(|extra| !(extra.name == "modalities" && only_text(extra.value))));
     Ok(call)
@@ -131,7 +116,8 @@ fn sampling<'a>(body: &mut Members<'a, '_>) -> Result<Sampling<'a>, Malformed> {
     Ok(Sampling {
         temperature: body.number("temperature")?,
         top_p: body.number("top_p")?,
-        top_k: None,
+        // Many servers of this dialect know it; what they mean by a negative one is what they do anyway.
+        top_k: body.peek("top_k").filter(|value| value.u64().is_some()).and_then(|_| body.raw("top_k")),
         seed: body.number("seed")?,
         frequency_penalty: body.number("frequency_penalty")?,
         presence_penalty: body.number("presence_penalty")?,

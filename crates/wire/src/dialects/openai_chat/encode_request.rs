@@ -20,7 +20,7 @@ pub(super) fn encode(
 ) -> Result<Encoded, Unsupported> {
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| write(call, target, &mut losses, o))?;
-    Ok(losses.encoded(body))
+    losses.encoded(body)
 }
 
 fn write(

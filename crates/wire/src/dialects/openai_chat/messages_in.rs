@@ -204,7 +204,7 @@ impl<'a, 's> Messages<'a, 's> {
     pub(super) fn keep(&mut self, members: Members<'a, '_>) {
         let place = *members.place;
         for (name, value) in members.rest() {
-            self.extra.push(Extra { name: place.key(&name).to_string().into(), value, known: true });
+            self.extra.push(Extra { name: place.key(&name).to_string().into(), value });
         }
     }
 }

@@ -12,21 +12,6 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Documented fields that the canonical call has no place for.
-const OWN: [&str; 11] = [
-    "access_programs",
-    "background_options",
-    "context_management",
-    "image",
-    "include",
-    "max_tool_calls",
-    "moderation",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "truncation",
-];
-
 /// Reads a call.
 pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call<'a>, Malformed> {
     let mut body = Members::open(body, &Place::ROOT)?;
@@ -64,7 +49,7 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
     call.store = body.bool("store")?;
     call.turns = items.turns;
     call.extra = items.extra;
-    let rest = body.rest().map(|(name, value)| Extra { known: OWN.contains(&&*name), name, value });
+    let rest = body.rest().map(|(name, value)| Extra { name, value });
     // What is said by leaving it out as well.
     let usual = |extra: &Extra<'_>| extra.name == "truncation" && extra.value.raw() == "\"disabled\"";
     call.extra.extend(rest.filter(|extra| !usual(extra)));
@@ -144,7 +129,7 @@ fn tool_choice<'a>(json: Json<'a>, items: &mut Items<'a, '_>, call: &mut Call<'a
             call.tool_choice = Some(ToolChoice { mode, allowed });
         }
         // One of the provider's own tools.
-        _ => items.extra.push(Extra { name: "tool_choice".into(), value: json, known: true }),
+        _ => items.extra.push(Extra { name: "tool_choice".into(), value: json }),
     }
     Ok(())
 }
@@ -210,7 +195,7 @@ fn sampling<'a>(body: &mut Members<'a, '_>, items: &mut Items<'a, '_>) -> Result
         }
     }
     if let Some(value) = include.filter(|_| others) {
-        items.extra.push(Extra { name: "include".into(), value, known: true });
+        items.extra.push(Extra { name: "include".into(), value });
     }
     Ok(sampling)
 }

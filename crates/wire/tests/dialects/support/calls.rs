@@ -1,11 +1,12 @@
 //! Canonical calls, answers and events in few words, and what a dialect writes for them.
 
+use domain::Strictness;
 use serde_json::Value;
 use wire::{
     Dialect,
     canonical::{
-        Call, Choice, Event, Family, Finish, LossReport, Part, PartKind, Reply, Role, Signature, TargetFacts,
-        ToolCall, ToolResult, Turn,
+        Call, Choice, Event, Extra, Family, Finish, LossReport, OwnField, Part, PartKind, Reply, Role,
+        Signature, TargetFacts, ToolCall, ToolResult, Turn,
     },
     codec,
 };
@@ -51,16 +52,39 @@ pub fn call(turns: Vec<Turn<'static>>) -> Call<'static> {
     Call { model: "m".into(), turns, ..Call::default() }
 }
 
+/// How strict a translation is: a strictness, or whether it is lenient rather than as strict as by default.
+pub trait Leniency {
+    fn strictness(self) -> Strictness;
+}
+
+impl Leniency for Strictness {
+    fn strictness(self) -> Strictness {
+        self
+    }
+}
+
+impl Leniency for bool {
+    fn strictness(self) -> Strictness {
+        if self { Strictness::Lenient } else { Strictness::Default }
+    }
+}
+
 /// A call in a target's words, as JSON, with what was dropped.
 pub fn written(
     call: &Call<'_>,
     client: Dialect,
     (server, target): (Dialect, &TargetFacts<'_>),
-    lenient: bool,
+    leniency: impl Leniency,
 ) -> Result<(Value, Vec<String>), String> {
-    let losses = LossReport::new(client, server, lenient);
+    let losses = LossReport::new(client, server, leniency.strictness());
     let encoded = codec(server).encode_request(call, target, losses).map_err(|error| error.to_string())?;
     Ok((serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped))
+}
+
+/// Fields that have no canonical place by name, and whether each is a documented one of the client's dialect.
+pub fn extras<'c>(client: Dialect, extra: &'c [Extra<'_>]) -> Vec<(&'c str, bool)> {
+    let documented = |name: &str| OwnField::find(client, name).is_some();
+    extra.iter().map(|extra| (&*extra.name, documented(&extra.name))).collect()
 }
 
 pub fn reply(parts: Vec<Part<'static>>, finish: Finish) -> Reply<'static> {

@@ -181,11 +181,10 @@ pub(super) fn others(
     let own = losses.client() == Dialect::Anthropic;
     for extra in &call.extra {
         // A member deep inside the client's body has no place at the top of this one.
-        let top = !extra.name.contains(['.', '[']);
-        if top && (own || !extra.known) {
+        if own && extra.is_top() {
             o.raw(&extra.name, extra.value);
         } else {
-            losses.place(extra.name.clone().into_owned())?;
+            losses.extra(extra)?;
         }
     }
     Ok(())

@@ -397,11 +397,10 @@ fn others(
     }
     let own = losses.client() == Dialect::Bedrock;
     for extra in &call.extra {
-        match (extra.known, own && !extra.name.contains(['.', '['])) {
-            (true, true) => o.raw(&extra.name, extra.value),
-            (true, false) => losses.place(extra.name.clone().into_owned())?,
-            // Bedrock drops in silence what it does not know at the top; this is its place for it.
-            (false, _) => additional.put(&extra.name, extra.value),
+        match extra.name.strip_prefix("additionalModelRequestFields.").filter(|_| own) {
+            Some(name) if !name.contains(['.', '[']) => additional.put(name, extra.value),
+            None if own && extra.is_top() => o.raw(&extra.name, extra.value),
+            _ => losses.extra(extra)?,
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Reading the conversation.
 
-use super::documents::document;
+use super::{documents::document, keep};
 use crate::{
     canonical::{
         Call, Extra, Image, Malformed, Part, PartKind, Role, SignatureMac, Text, ToolCall, ToolResult, Turn,
@@ -28,31 +28,37 @@ pub(super) fn read<'a>(
             "tool" => Role::Tool,
             _ => return Err(place.key("role").malformed("must be system, user, assistant or tool")),
         };
+        let mut kept = Kept { seal, extra: &mut call.extra };
         let parts = match role {
-            Role::Tool => vec![result(&mut message, seal)?],
-            Role::Assistant => assistant(&mut message, seal)?,
-            _ => needed(&mut message)?,
+            Role::Tool => vec![result(&mut message, &mut kept)?],
+            Role::Assistant => assistant(&mut message, &mut kept)?,
+            _ => needed(&mut message, &mut kept)?,
         };
+        keep(message, kept.extra);
         match call.turns.last_mut() {
             Some(last) if role == Role::Tool && last.role == Role::Tool => last.parts.extend(parts),
             _ => call.turns.push(Turn::new(role, parts)),
-        }
-        for (name, value) in message.rest() {
-            call.extra.push(Extra { name: place.key(&name).to_string().into(), value, known: true });
         }
     }
     Ok(())
 }
 
-fn needed<'a>(message: &mut Members<'a, '_>) -> Result<Vec<Part<'a>>, Malformed> {
+/// What reading a message needs beside it.
+struct Kept<'k, 'a> {
+    seal: &'k dyn SignatureMac,
+    /// Members that the canonical call has no place for.
+    extra: &'k mut Vec<Extra<'a>>,
+}
+
+fn needed<'a>(message: &mut Members<'a, '_>, kept: &mut Kept<'_, 'a>) -> Result<Vec<Part<'a>>, Malformed> {
     if message.peek("content").is_none() {
         return Err(message.missing("content"));
     }
-    content(message)
+    content(message, kept)
 }
 
 /// A string or an array of parts.
-fn content<'a>(message: &mut Members<'a, '_>) -> Result<Vec<Part<'a>>, Malformed> {
+fn content<'a>(message: &mut Members<'a, '_>, kept: &mut Kept<'_, 'a>) -> Result<Vec<Part<'a>>, Malformed> {
     let Some(json) = message.raw("content") else { return Ok(Vec::new()) };
     if let Some(text) = json.text() {
         return Ok(vec![Part::text(text)]);
@@ -60,10 +66,10 @@ fn content<'a>(message: &mut Members<'a, '_>) -> Result<Vec<Part<'a>>, Malformed
     let place = message.place.key("content");
     let wrong = || place.malformed("must be a string or an array of parts");
     let parts = json.array().map_err(|error| place.malformed(error.to_string()))?.ok_or_else(wrong)?;
-    parts.into_iter().enumerate().map(|(at, part)| read_part(part, &place.index(at))).collect()
+    parts.into_iter().enumerate().map(|(at, part)| read_part(part, &place.index(at), kept)).collect()
 }
 
-fn read_part<'a>(json: Json<'a>, place: &Place<'_>) -> Result<Part<'a>, Malformed> {
+fn read_part<'a>(json: Json<'a>, place: &Place<'_>, kept: &mut Kept<'_, 'a>) -> Result<Part<'a>, Malformed> {
     let mut members = Members::open(json, place)?;
     let kind = members.need_text("type")?;
     let made = match &*kind {
@@ -73,22 +79,25 @@ fn read_part<'a>(json: Json<'a>, place: &Place<'_>) -> Result<Part<'a>, Malforme
             let url = members.object("image_url")?.ok_or_else(|| members.missing("image_url"))?;
             let place = place.key("image_url");
             let mut url = Members::open(url, &place)?;
-            PartKind::Image(Image { media: media(url.need_text("url")?), detail: url.text("detail")? })
+            let image = Image { media: media(url.need_text("url")?), detail: url.text("detail")? };
+            keep(url, kept.extra);
+            PartKind::Image(image)
         }
         "document" => {
             let json = members.raw("document").ok_or_else(|| members.missing("document"))?;
-            return document(json, true, &place.key("document"));
+            let read = document(json, true, &place.key("document"), kept.extra)?;
+            keep(members, kept.extra);
+            return Ok(read);
         }
         _ => return Ok(Part::new(PartKind::Foreign { kind, raw: json })),
     };
-    // What is new beside it would be lost.
-    let new = members.rest().next().is_some();
-    Ok(Part::new(if new { PartKind::Foreign { kind, raw: json } } else { made }))
+    keep(members, kept.extra);
+    Ok(Part::new(made))
 }
 
 /// Thoughts and text, the plan in front of the calls, the calls.
-fn assistant<'a>(message: &mut Members<'a, '_>, seal: &dyn SignatureMac) -> Result<Vec<Part<'a>>, Malformed> {
-    let mut parts = content(message)?;
+fn assistant<'a>(message: &mut Members<'a, '_>, kept: &mut Kept<'_, 'a>) -> Result<Vec<Part<'a>>, Malformed> {
+    let mut parts = content(message, kept)?;
     // Notes on what the model said already; they tell it nothing when they come back.
     message.raw("citations");
     if let Some(plan) = message.text("tool_plan")?.filter(|plan| !plan.is_empty()) {
@@ -97,7 +106,7 @@ fn assistant<'a>(message: &mut Members<'a, '_>, seal: &dyn SignatureMac) -> Resu
     let list = message.place.key("tool_calls");
     let mut calls = Vec::new();
     for (at, json) in message.array("tool_calls")?.into_iter().enumerate() {
-        calls.push(call(json, &list.index(at), seal)?);
+        calls.push(call(json, &list.index(at), kept)?);
     }
     if parts.is_empty()
         && calls.is_empty()
@@ -130,22 +139,26 @@ fn thoughts<'a>(parts: &mut Vec<Part<'a>>) -> Option<Text<'a>> {
     }
 }
 
-fn call<'a>(json: Json<'a>, place: &Place<'_>, seal: &dyn SignatureMac) -> Result<SignedCall<'a>, Malformed> {
+fn call<'a>(json: Json<'a>, place: &Place<'_>, kept: &mut Kept<'_, 'a>) -> Result<SignedCall<'a>, Malformed> {
     let mut call = Members::open(json, place)?;
+    // Clients that put a stream together by themselves leave the index in.
+    call.raw("index");
     if call.text("type")?.is_some_and(|kind| kind != "function") {
         return Err(place.key("type").malformed("must be function"));
     }
-    let (id, seals) = embedded::extract_signatures(call.need_text("id")?, seal);
+    let (id, seals) = embedded::extract_signatures(call.need_text("id")?, kept.seal);
     let function = call.object("function")?.ok_or_else(|| call.missing("function"))?;
     let place = place.key("function");
     let mut function = Members::open(function, &place)?;
     let (name, arguments) = (function.need_text("name")?, function.text("arguments")?.unwrap_or_default());
+    keep(function, kept.extra);
+    keep(call, kept.extra);
     Ok((ToolCall { id, name, arguments, signature: None, custom: false }, seals))
 }
 
-fn result<'a>(message: &mut Members<'a, '_>, seal: &dyn SignatureMac) -> Result<Part<'a>, Malformed> {
-    let (id, _) = embedded::extract_signatures(message.need_text("tool_call_id")?, seal);
-    let content = needed(message)?;
+fn result<'a>(message: &mut Members<'a, '_>, kept: &mut Kept<'_, 'a>) -> Result<Part<'a>, Malformed> {
+    let (id, _) = embedded::extract_signatures(message.need_text("tool_call_id")?, kept.seal);
+    let content = needed(message, kept)?;
     let result = ToolResult { id, name: "".into(), content, structured: None, error: false };
     Ok(Part::new(PartKind::ToolResult(result)))
 }

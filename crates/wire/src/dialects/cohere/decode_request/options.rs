@@ -1,8 +1,10 @@
 //! Reading tools, the form of the answer and how it is drawn.
 
+use super::keep;
 use crate::{
     canonical::{
-        Call, Malformed, OutputFormat, Reasoning, ReasoningMode, Sampling, Schema, Tool, ToolChoice, ToolMode,
+        Call, Extra, Malformed, OutputFormat, Reasoning, ReasoningMode, Sampling, Schema, Tool, ToolChoice,
+        ToolMode,
     },
     json::Json,
     read::{Members, Place},
@@ -13,7 +15,7 @@ pub(super) fn tools<'a>(top: &mut Members<'a, '_>, call: &mut Call<'a>) -> Resul
     let strict = top.bool("strict_tools")?;
     let list = Place::ROOT.key("tools");
     for (at, json) in top.array("tools")?.into_iter().enumerate() {
-        call.tools.push(tool(json, strict, &list.index(at))?);
+        call.tools.push(tool(json, strict, &list.index(at), &mut call.extra)?);
     }
     let mode = match top.text("tool_choice")?.as_deref() {
         None => return Ok(()),
@@ -25,7 +27,12 @@ pub(super) fn tools<'a>(top: &mut Members<'a, '_>, call: &mut Call<'a>) -> Resul
     Ok(())
 }
 
-fn tool<'a>(json: Json<'a>, strict: Option<bool>, place: &Place<'_>) -> Result<Tool<'a>, Malformed> {
+fn tool<'a>(
+    json: Json<'a>,
+    strict: Option<bool>,
+    place: &Place<'_>,
+    extra: &mut Vec<Extra<'a>>,
+) -> Result<Tool<'a>, Malformed> {
     let mut tool = Members::open(json, place)?;
     if let Some(kind) = tool.text("type")?.filter(|kind| kind != "function") {
         return Ok(Tool {
@@ -40,14 +47,17 @@ fn tool<'a>(json: Json<'a>, strict: Option<bool>, place: &Place<'_>) -> Result<T
     let function = tool.object("function")?.ok_or_else(|| tool.missing("function"))?;
     let place = place.key("function");
     let mut function = Members::open(function, &place)?;
-    Ok(Tool {
+    let read = Tool {
         name: function.need_text("name")?,
         description: function.text("description")?,
         schema: function.object("parameters")?,
         strict,
         cache: None,
         foreign: None,
-    })
+    };
+    keep(function, extra);
+    keep(tool, extra);
+    Ok(read)
 }
 
 /// Reads the rest of what has a canonical place.
@@ -64,19 +74,21 @@ pub(super) fn sampling<'a>(top: &mut Members<'a, '_>, call: &mut Call<'a>) -> Re
         ..Sampling::default()
     };
     if let Some(format) = top.raw("response_format") {
-        call.format = self::format(format)?;
+        call.format = self::format(format, &mut call.extra)?;
     }
     if let Some(thinking) = top.raw("thinking") {
-        call.reasoning = self::thinking(thinking)?;
+        call.reasoning = self::thinking(thinking, &mut call.extra)?;
     }
     Ok(())
 }
 
-fn format(json: Json<'_>) -> Result<OutputFormat<'_>, Malformed> {
+fn format<'a>(json: Json<'a>, extra: &mut Vec<Extra<'a>>) -> Result<OutputFormat<'a>, Malformed> {
     let place = Place::ROOT.key("response_format");
     let mut format = Members::open(json, &place)?;
     let schema = format.object("json_schema")?;
-    match (&*format.need_text("type")?, schema) {
+    let kind = format.need_text("type")?;
+    keep(format, extra);
+    match (&*kind, schema) {
         ("text", _) => Ok(OutputFormat::Text),
         ("json_object", None) => Ok(OutputFormat::Json),
         ("json_object", Some(schema)) => {
@@ -86,7 +98,7 @@ fn format(json: Json<'_>) -> Result<OutputFormat<'_>, Malformed> {
     }
 }
 
-fn thinking(json: Json<'_>) -> Result<Reasoning, Malformed> {
+fn thinking<'a>(json: Json<'a>, extra: &mut Vec<Extra<'a>>) -> Result<Reasoning, Malformed> {
     let place = Place::ROOT.key("thinking");
     let mut thinking = Members::open(json, &place)?;
     let mode = match &*thinking.need_text("type")? {
@@ -95,6 +107,7 @@ fn thinking(json: Json<'_>) -> Result<Reasoning, Malformed> {
         _ => return Err(place.key("type").malformed("must be enabled or disabled")),
     };
     let budget = thinking.u64("token_budget")?;
+    keep(thinking, extra);
     Ok(Reasoning { mode: Some(mode), budget, ..Reasoning::default() })
 }
 

@@ -76,6 +76,6 @@ pub(super) fn choice<'a>(json: Json<'a>, call: &mut Call<'a>) -> Result<(), Malf
 pub(super) fn keep<'a>(members: Members<'a, '_>, call: &mut Call<'a>) {
     let place = *members.place;
     for (name, value) in members.rest() {
-        call.extra.push(Extra { name: place.key(&name).to_string().into(), value, known: true });
+        call.extra.push(Extra { name: place.key(&name).to_string().into(), value });
     }
 }

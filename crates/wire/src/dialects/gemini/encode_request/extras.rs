@@ -10,31 +10,31 @@ use crate::{
 pub(super) struct Extras<'c, 'a>(Vec<&'c Extra<'a>>);
 
 impl<'c, 'a> Extras<'c, 'a> {
-    /// Unknown fields travel; documented ones only where they came from, and where their place can be found again.
+    /// They stay in their own dialect, where their place can be found again.
     pub(super) fn sort(call: &'c Call<'a>, losses: &mut LossReport) -> Result<Self, Unsupported> {
         let mut kept = Vec::new();
         for extra in &call.extra {
-            if !extra.known || losses.client() == Dialect::Gemini && !extra.name.contains('[') {
+            if losses.client() == Dialect::Gemini && !extra.name.contains('[') {
                 kept.push(extra);
             } else {
-                losses.place(extra.name.to_string())?;
+                losses.extra(extra)?;
             }
         }
         Ok(Self(kept))
     }
 
     pub(super) fn any(&self, prefix: &str) -> bool {
-        self.0.iter().any(|extra| extra.known && extra.name.starts_with(prefix))
+        self.0.iter().any(|extra| extra.name.starts_with(prefix))
     }
 
     /// Writes those that stand directly behind a prefix; without one, the body's own.
     pub(super) fn write(&self, prefix: Option<&str>, o: &mut ObjectOut<'_>) {
         for extra in &self.0 {
             let own = match prefix {
-                Some(prefix) => extra.name.strip_prefix(prefix).filter(|_| extra.known),
+                Some(prefix) => extra.name.strip_prefix(prefix),
                 None => Some(&*extra.name),
             };
-            if let Some(name) = own.filter(|name| !(extra.known && name.contains('.'))) {
+            if let Some(name) = own.filter(|name| !name.contains('.')) {
                 o.raw(name, extra.value);
             }
         }

@@ -215,17 +215,14 @@ pub(super) fn extra(
     let own = losses.client() == Dialect::OpenAiChat;
     let asked = call.reasoning != Reasoning::default() || call.sampling.top_k.is_some();
     for extra in &call.extra {
-        // A member deep inside the client's body has no place at the top of this one, and a field of this dialect
-        // that an unknown one happens to be called like would stand there twice.
-        let top = !extra.name.contains(['.', '[']);
+        // A field of this dialect that an unknown one happens to be called like would stand there twice.
         let mine = FIELDS.contains(&&*extra.name)
             || (asked && THINKING.contains(&&*extra.name))
             || quirks.always.iter().any(|(name, _)| *name == extra.name);
-        let shared = shared_extra(&extra.name, losses.client());
-        if top && (shared || (own && !mine) || (!extra.known && !mine)) {
+        if shared_extra(&extra.name, losses.client()) || (own && extra.is_top() && !mine) {
             o.raw(&extra.name, extra.value);
         } else {
-            losses.place(extra.name.clone().into_owned())?;
+            losses.extra(extra)?;
         }
     }
     Ok(())

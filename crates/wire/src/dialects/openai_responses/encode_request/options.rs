@@ -212,12 +212,11 @@ pub(super) fn extra(
     let own = losses.client() == Dialect::OpenAiResponses;
     for extra in &call.extra {
         // See Chat Completions' `extra`.
-        let top = !extra.name.contains(['.', '[']);
         let mine = FIELDS.contains(&&*extra.name) || (extra.name == "top_k" && call.sampling.top_k.is_some());
-        if top && (shared_extra(&extra.name, losses.client()) || (!mine && (own || !extra.known))) {
+        if shared_extra(&extra.name, losses.client()) || (own && extra.is_top() && !mine) {
             o.raw(&extra.name, extra.value);
         } else {
-            losses.place(extra.name.clone().into_owned())?;
+            losses.extra(extra)?;
         }
     }
     Ok(())
