@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{HealthSpec, ProbeSpec, RequestRate, Timestamp, TokenRate, route::is_default};
+use crate::{HealthSpec, OriginList, ProbeSpec, RequestRate, Timestamp, TokenRate, route::is_default};
 
 /// An organisation that uses the gateway; owns keys, usage and, later, budgets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub struct TenantSpec {
     /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
 }
 
 /// The order in which requests are served, and refused, under load.
@@ -61,6 +64,9 @@ pub struct KeySpec {
     /// In place of the tenant's priority; not above it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
 }
 
 /// An endpoint of a model provider.

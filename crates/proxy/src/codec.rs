@@ -14,7 +14,7 @@ use wire::{
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
-    json::Json,
+    json::{Json, lone_surrogate},
     tap::{Translation, Verbatim},
 };
 
@@ -142,6 +142,11 @@ fn translate(
     let target = &planned.target;
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = client.prepare(&request.body);
+    if let Some(at) = lone_surrogate(&prepared) {
+        let half = String::from_utf8_lossy(&prepared[at..at + 6]);
+        let text = format!("the body holds half of a surrogate pair, `{half}`, which is no character");
+        return Err(wrong(text, ""));
+    }
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
         .decode_request(request.path.borrowed(), body, &*seal)
