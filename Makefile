@@ -13,7 +13,7 @@ VENV := .venv
 NPM := tests/sdk/js/node_modules
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench bench-instructions chaos-routing fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
+.PHONY: help run up down test lint bench bench-instructions chaos-routing money-model fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,11 @@ bench-instructions: ## count the instructions a request costs the proxy, or anot
 chaos-routing: servers ## let providers fail before three proxies and print what requests saw of it; two minutes and the build
 	cargo build -p portcullis -p proxy --bins
 	cargo test -p portcullis --test chaos_routing -- --nocapture --test-threads=1
+
+money-model: ## check the protocol of budgets by its model, and that every wrong variant of it is caught; eight minutes
+	python3 tools/money_model.py --seeds 4000
+	python3 tools/money_model.py --variant wait --seeds 2000
+	python3 tools/money_model.py --variants --seeds 8000
 
 fuzz: $(TOOLS)/.cargo-fuzz-$(CARGO_FUZZ) ## fuzz every decoder for a minute each, from the fixtures on; needs a C++ compiler
 	python3 fuzz/seed.py

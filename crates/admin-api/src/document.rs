@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, OriginList, Per, PriceSpec, Priority,
-    ProbeSpec, RequestRate, RouteSpec, Timestamp,
+    ProbeSpec, RequestRate, RouteSpec, Strictness, Timestamp, TranslationHeader,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -172,6 +172,12 @@ pub struct KeyEntry {
     /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors_origins: Option<OriginList>,
+    /// What happens to fields that the target of a translation cannot express, in place of what the route says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
+    /// With `tighten`, `x-portcullis-translation` may only be stricter than key and route.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub translation_header: TranslationHeader,
 }
 
 /// A limit; without a name it is called by what it counts per (`tenant`, `user`, `key`).

@@ -17,7 +17,7 @@ pub use pool::{AcceptSpec, PoolForm, PoolSpec, RouteForm, StepSpec, TierSpec};
 pub use target::{ModelRef, TargetSpec};
 pub use terms::{CapabilityNeed, ContextNeed, Preset, Require, StickyBy, Strategy};
 
-use crate::{Duration, OriginList, Share};
+use crate::{Duration, OriginList, Share, Strictness};
 
 /// What applications put into `model`.
 ///
@@ -70,6 +70,9 @@ pub struct RouteSpec {
     /// How requests wait for a target that has reached its `concurrent`.
     #[serde(skip_serializing_if = "is_default")]
     pub queue: QueueSpec,
+    /// What happens to fields that the target of a translation cannot express; not written: `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
 }
 
 impl RouteSpec {

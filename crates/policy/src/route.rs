@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Action, FailureClass, ModelRef, OriginList, QueueSpec, Require, ResourceId, RetrySpec, Share, StickyBy,
-    Strategy, Timeouts,
+    Strategy, Strictness, Timeouts,
 };
 
 use crate::{health::Leader, rules::Program, target::Target};
@@ -41,12 +41,14 @@ pub struct RoutePolicy {
     pub panic_threshold: Share,
     /// Origins of web pages that may use it; `None`: all that the operator allows.
     pub cors_origins: Option<OriginList>,
+    /// What happens to fields that a target cannot express, where the route says it.
+    pub translation: Option<Strictness>,
 }
 
 impl Default for RoutePolicy {
     fn default() -> Self {
         let (timeouts, retry, queue) = (Timeouts::default(), RetrySpec::default(), QueueSpec::default());
-        Self { timeouts, retry, queue, panic_threshold: Self::PANIC, cors_origins: None }
+        Self { timeouts, retry, queue, panic_threshold: Self::PANIC, cors_origins: None, translation: None }
     }
 }
 

@@ -157,7 +157,7 @@ fn translate(
         sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &target.endpoint.row.quirks,
     };
-    let losses = LossReport::new(client.name(), provider.name(), request.options.strictness);
+    let losses = LossReport::new(client.name(), provider.name(), request.plan.strictness);
     let envelope = envelope(request, target, client, &call, seal, id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
@@ -219,7 +219,7 @@ fn embed(request: &LlmRequest, target: &Target, to: Dialect) -> Result<EncodedRe
     }
     let body = Json::parse(&request.body).map_err(|error| wrong(error.to_string(), ""))?;
     let call = EmbedCall::decode(body).map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
-    let losses = LossReport::new(request.api.dialect(), to, request.options.strictness);
+    let losses = LossReport::new(request.api.dialect(), to, request.plan.strictness);
     let encoded = call.encode(to, &target.upstream, losses).map_err(EncodeError::Field)?;
     let codec = ResponseCodec::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
     Ok(EncodedRequest { body: Bytes::from(encoded.body), codec, dropped: encoded.dropped, version: None })

@@ -30,5 +30,6 @@ mod probes;
 mod routing;
 mod sharing;
 mod streams;
+mod strictness;
 mod traces;
 mod walk;

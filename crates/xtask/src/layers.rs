@@ -15,12 +15,13 @@ enum Layer {
 }
 
 /// The table, from the architecture page. A new crate gets its layer here before anything may use it.
-const LAYERS: [(&str, Layer); 22] = [
+const LAYERS: [(&str, Layer); 23] = [
     ("domain", Layer::Rank(0)),
     ("admin-api", Layer::Rank(1)),
     ("proto", Layer::Rank(1)),
     ("secrets", Layer::Rank(1)),
     ("wire", Layer::Rank(1)),
+    ("budget", Layer::Rank(2)),
     ("policy", Layer::Rank(2)),
     ("runtime", Layer::Rank(2)),
     ("cache", Layer::Rank(3)),

@@ -101,10 +101,29 @@ impl Collector {
             self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
         }
         for (index, key) in keys.into_iter().enumerate() {
-            let KeyEntry { name: key, routes, expires, user, feature, disabled, priority, cors_origins } =
-                key;
-            let spec =
-                Spec::Key(KeySpec { routes, expires, user, feature, disabled, priority, cors_origins });
+            let KeyEntry {
+                name: key,
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                cors_origins,
+                translation,
+                translation_header,
+            } = key;
+            let spec = Spec::Key(KeySpec {
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                cors_origins,
+                translation,
+                translation_header,
+            });
             self.push(format!("{path}.keys[{index}]"), Some(name), key.to_string(), spec);
         }
     }

@@ -51,8 +51,17 @@ impl TenantEntry {
             Spec::Tenant(_) => {}
             Spec::Key(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::KeySpec { routes, expires, user, feature, disabled, priority, cors_origins } =
-                        spec;
+                    let domain::KeySpec {
+                        routes,
+                        expires,
+                        user,
+                        feature,
+                        disabled,
+                        priority,
+                        cors_origins,
+                        translation,
+                        translation_header,
+                    } = spec;
                     self.keys.push(KeyEntry {
                         name,
                         routes,
@@ -62,6 +71,8 @@ impl TenantEntry {
                         disabled,
                         priority,
                         cors_origins,
+                        translation,
+                        translation_header,
                     });
                 }
             }

@@ -45,6 +45,7 @@ impl RouteCompiler<'_> {
             queue: spec.queue,
             panic_threshold: spec.panic_threshold.unwrap_or(RoutePolicy::PANIC),
             cors_origins: spec.cors_origins.clone(),
+            translation: spec.translation,
         };
         Route {
             name: row.name.clone(),

@@ -9,7 +9,7 @@ use wire::Shape;
 use super::call::Call;
 use crate::{
     error::{GatewayError, retry_after_seconds},
-    request::{LlmRequest, Unrouted, check_origin},
+    request::{LlmRequest, TRANSLATION, Unrouted, check_origin},
     response::RoutingTrace,
     state::ProxyState,
 };
@@ -44,6 +44,7 @@ fn routing_context<'a>(
         user: attribution.user.as_deref(),
         feature: attribution.feature.as_deref(),
         session: request.options.session.as_deref(),
+        translation: request.options.translation,
         region: proxy.region.as_deref(),
         shape,
         seen: OnceCell::new(),
@@ -63,6 +64,7 @@ fn routing_failed(error: &RoutingError, request: &LlmRequest<Unrouted>) -> Gatew
         RoutingError::NoAvailableTarget { route, retry_after, .. } => {
             refused.with_route(route).retry_after(retry_after_seconds(*retry_after))
         }
+        RoutingError::TranslationForbidden { .. } => refused.param(Some(TRANSLATION)),
         _ => refused.param(Some("model")),
     }
 }

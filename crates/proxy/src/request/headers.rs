@@ -12,6 +12,9 @@ use crate::error::GatewayError;
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub(crate) const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
+/// The header that says how strict a translation is.
+pub(crate) const TRANSLATION: &str = "x-portcullis-translation";
+
 const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -111,7 +114,7 @@ pub(crate) struct RequestOptions {
     /// Whether the response explains what decided over the request.
     pub(crate) explain: bool,
     /// What happens to fields that the target cannot express, where the headers say it.
-    pub(crate) strictness: Strictness,
+    pub(crate) translation: Option<Strictness>,
     /// The content type, boundary included, where it is a form upload.
     pub(crate) upload: Option<HeaderValue>,
     /// `anthropic-version` and `anthropic-beta`, for targets of that dialect.
@@ -144,15 +147,14 @@ fn options(headers: &HeaderMap, own: &GatewayHeaders<'_>) -> Result<RequestOptio
         timeout: own.timeout.map(timeout).transpose()?,
         session: name(own.session, "x-portcullis-session")?,
         explain: switch(own.explain, "x-portcullis-explain")?,
-        strictness: strictness(own)?.unwrap_or_default(),
+        translation: translation(own)?,
         upload: headers.get(header::CONTENT_TYPE).filter(|value| is_form(value)).cloned(),
         anthropic: [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned()),
     })
 }
 
 /// The strictness that the headers ask for; the newer header takes precedence over the older one.
-fn strictness(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayError> {
-    const HEADER: &str = "x-portcullis-translation";
+fn translation(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayError> {
     const FORM: &str = "strict, default or lenient";
     let older = match own.lenient {
         Some(value) if switch(Some(value), "x-portcullis-lenient")? => Some(Strictness::Lenient),
@@ -160,10 +162,10 @@ fn strictness(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayErr
         None => None,
     };
     if own.other_translation.is_some() {
-        return Err(bad(HEADER, "one of strict, default and lenient, and not several of them"));
+        return Err(bad(TRANSLATION, "one of strict, default and lenient, and not several of them"));
     }
     let Some(value) = own.translation else { return Ok(older) };
-    Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(HEADER, FORM))
+    Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(TRANSLATION, FORM))
 }
 
 fn timeout(value: &HeaderValue) -> Result<Duration, GatewayError> {

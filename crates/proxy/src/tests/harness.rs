@@ -89,6 +89,8 @@ pub(super) struct Plan {
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
     pub(super) coordination: coordination::Coordinator,
+    /// The key that requests sign in with, as JSON.
+    pub(super) key: &'static str,
     /// Of the tenant, as JSON.
     pub(super) limits: &'static [&'static str],
     pub(super) trace: TraceSettings,
@@ -126,6 +128,7 @@ impl Default for Plan {
             route,
             health,
             probe: r#""off""#,
+            key: "{}",
             background: false,
             models: &[],
             credentials: 1,
@@ -197,6 +200,7 @@ impl Bench {
             (plan.timeouts, plan.route, &format!(r#"{},"probe":{}"#, plan.health, plan.probe)),
             plan.credentials,
             plan.limits,
+            plan.key,
         );
         Self::over(plan, sims, (rows, Arc::new(keyring), keys)).await
     }

@@ -1,0 +1,149 @@
+//! The way from lost data to a new book: one epoch, step by step. Any ledger may walk it; nobody resumes another's.
+
+use crate::{Begin, BudgetRef, ClosedBook, Ledger, Load, Row, Seal, Token};
+
+/// Rows in one call.
+const CHUNK: usize = 1_000;
+
+/// One attempt, under an epoch of its own.
+#[derive(Clone, Debug)]
+pub struct Rebuild {
+    epoch: u64,
+    /// The book that was open before, and what it said when it was closed.
+    old: Option<Token>,
+    closed: Option<ClosedBook>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Seal,
+    Begin(Seal),
+    Open(Token, Seal),
+    Load { token: Token, left: Vec<Load> },
+    Over { whole: bool },
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RebuildStep {
+    /// [`crate::Books::close`] on the old book, if the store can be reached, then [`Rebuild::seal`]; again later if that
+    /// says that a member is unknown.
+    Seal {
+        /// The old book.
+        close: Option<Token>,
+    },
+    /// [`crate::Books::begin`], once.
+    Begin(Begin),
+    /// [`Rebuild::open`].
+    Open,
+    /// [`crate::Books::load`].
+    Load(Load),
+    /// The book is open and complete.
+    Done,
+    /// Another attempt has to start from the beginning.
+    Failed,
+}
+
+impl Rebuild {
+    /// Takes the next epoch.
+    pub fn begin(ledger: &mut Ledger) -> Self {
+        let old = ledger.last_token().cloned();
+        Self { epoch: ledger.next_epoch(), old, closed: None, stage: Stage::Seal }
+    }
+
+    /// Its epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What comes next.
+    #[must_use]
+    pub fn step(&self) -> RebuildStep {
+        match &self.stage {
+            Stage::Seal => RebuildStep::Seal { close: self.old.clone().filter(|_| self.closed.is_none()) },
+            Stage::Begin(Seal { caps, edges, .. }) => {
+                RebuildStep::Begin(Begin { epoch: self.epoch, caps: caps.clone(), edges: edges.clone() })
+            }
+            Stage::Open(..) => RebuildStep::Open,
+            Stage::Load { left, .. } => {
+                left.first().map_or(RebuildStep::Done, |load| RebuildStep::Load(load.clone()))
+            }
+            Stage::Over { whole: true } => RebuildStep::Done,
+            Stage::Over { whole: false } => RebuildStep::Failed,
+        }
+    }
+
+    /// What the old book said.
+    pub fn closed(&mut self, book: Option<ClosedBook>) {
+        self.closed = book.or_else(|| self.closed.take());
+    }
+
+    /// Decides what the new book is loaded with, if nothing is unknown any more.
+    pub fn seal(&mut self, ledger: &mut Ledger, edges: &[(BudgetRef, i64)]) {
+        if ledger.epoch() != self.epoch {
+            self.stage = Stage::Over { whole: false };
+        } else if let Some(seal) = ledger.seal(self.epoch, self.old.as_ref().zip(self.closed.as_ref()), edges)
+        {
+            self.stage = Stage::Begin(seal);
+        }
+    }
+
+    /// The new book's token. Without one, because the answer was lost or an epoch as new is there, this attempt is over:
+    /// nobody could tell whose book it is.
+    pub fn begun(&mut self, token: Option<Token>) {
+        self.stage = match (std::mem::replace(&mut self.stage, Stage::Over { whole: false }), token) {
+            (Stage::Begin(seal), Some(token)) => Stage::Open(token, seal),
+            _ => Stage::Over { whole: false },
+        };
+    }
+
+    /// Commits the token.
+    pub fn open(&mut self, ledger: &mut Ledger) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Over { whole: false }) {
+            Stage::Open(token, seal) if ledger.open(self.epoch, &token) => {
+                let left = loads(&token, seal);
+                Stage::Load { token, left }
+            }
+            _ => Stage::Over { whole: false },
+        };
+    }
+
+    /// Whether the load was carried out.
+    pub fn loaded(&mut self, done: bool) {
+        match &mut self.stage {
+            Stage::Load { left, .. } if done && !left.is_empty() => {
+                left.remove(0);
+            }
+            _ => self.stage = Stage::Over { whole: false },
+        }
+        if matches!(&self.stage, Stage::Load { left, .. } if left.is_empty()) {
+            self.stage = Stage::Over { whole: true };
+        }
+    }
+
+    /// The token of the book that is being loaded.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Token> {
+        match &self.stage {
+            Stage::Open(token, _) | Stage::Load { token, .. } => Some(token),
+            _ => None,
+        }
+    }
+}
+
+/// Flat budgets first: they are few, and most requests draw from them. A budget is complete when its rows are in.
+fn loads(token: &Token, seal: Seal) -> Vec<Load> {
+    let (flat, long): (Vec<Row>, Vec<Row>) = seal.rows.into_iter().partition(|row| row.account.is_flat());
+    let has = |rows: &[Row], budget: BudgetRef| rows.iter().any(|row| row.account.budget == budget);
+    let (late, early): (Vec<BudgetRef>, Vec<BudgetRef>) =
+        seal.caps.iter().map(|cap| cap.budget).partition(|budget| has(&long, *budget));
+    let mut loads = Vec::new();
+    for (rows, complete) in [(flat, early), (long, late)] {
+        let chunks = rows.chunks(CHUNK).map(<[Row]>::to_vec);
+        loads.extend(chunks.map(|rows| Load { token: token.clone(), rows, complete: Vec::new() }));
+        loads.push(Load { token: token.clone(), rows: Vec::new(), complete });
+    }
+    loads
+}
