@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    HealthSpec, ProbeSpec, RequestRate, Strictness, Timestamp, TokenRate, TranslationHeader,
+    HealthSpec, OriginList, ProbeSpec, RequestRate, Strictness, Timestamp, TokenRate, TranslationHeader,
     route::is_default,
 };
 
@@ -25,6 +25,9 @@ pub struct TenantSpec {
     /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
 }
 
 /// The order in which requests are served, and refused, under load.
@@ -64,6 +67,9 @@ pub struct KeySpec {
     /// In place of the tenant's priority; not above it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
     /// What happens to fields that the target of a translation cannot express, in place of what the route says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub translation: Option<Strictness>,

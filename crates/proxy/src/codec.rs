@@ -14,7 +14,7 @@ use wire::{
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
-    json::Json,
+    json::{Json, lone_surrogate},
     tap::{Translation, Verbatim},
 };
 
@@ -142,6 +142,11 @@ fn translate(
     let target = &planned.target;
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = client.prepare(&request.body);
+    if let Some(at) = lone_surrogate(&prepared) {
+        let half = String::from_utf8_lossy(&prepared[at..at + 6]);
+        let text = format!("the body holds half of a surrogate pair, `{half}`, which is no character");
+        return Err(wrong(text, ""));
+    }
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
         .decode_request(request.path.borrowed(), body, &*seal)
@@ -284,6 +289,13 @@ impl ResponseCodec {
         };
         let read =
             Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_response(json));
+        let read = read.and_then(|reply| match reply.failure() {
+            // An answer that shows something although it failed is the client's own affair in its own dialect.
+            Some(error) if matches!(self, Self::Translate(_)) || !reply.says_anything() => {
+                Err(DecodeError::Error(dialect.classify_error(&error), error))
+            }
+            _ => Ok(reply),
+        });
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translate(translated) if translated.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());

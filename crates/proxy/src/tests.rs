@@ -3,7 +3,9 @@
 mod admission;
 mod after_content;
 mod blocked;
+mod bodies;
 mod bounds;
+mod browsers;
 mod canary;
 mod cascade;
 mod client_errors;

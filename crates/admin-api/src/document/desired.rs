@@ -74,13 +74,24 @@ impl Collector {
     }
 
     fn tenant(&mut self, name: &Name, entry: TenantEntry) {
-        let TenantEntry { tier, disabled, priority, keys, limits, providers, routes, models, prices } = entry;
+        let TenantEntry {
+            tier,
+            disabled,
+            priority,
+            cors_origins,
+            keys,
+            limits,
+            providers,
+            routes,
+            models,
+            prices,
+        } = entry;
         let path = format!("tenants.{name}");
         self.push(
             path.clone(),
             None,
             name.to_string(),
-            Spec::Tenant(TenantSpec { tier, disabled, priority }),
+            Spec::Tenant(TenantSpec { tier, disabled, priority, cors_origins }),
         );
         self.section(&path, Some(name), Section { providers, routes, models, prices });
         for (index, limit) in limits.into_iter().enumerate() {
@@ -98,6 +109,7 @@ impl Collector {
                 feature,
                 disabled,
                 priority,
+                cors_origins,
                 translation,
                 translation_header,
             } = key;
@@ -108,6 +120,7 @@ impl Collector {
                 feature,
                 disabled,
                 priority,
+                cors_origins,
                 translation,
                 translation_header,
             });

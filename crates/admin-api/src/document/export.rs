@@ -19,6 +19,7 @@ impl Document {
                     tier: spec.tier.clone(),
                     disabled: spec.disabled,
                     priority: spec.priority,
+                    cors_origins: spec.cors_origins.clone(),
                     ..TenantEntry::default()
                 };
                 tenants.insert(resource.id, name.clone());
@@ -57,6 +58,7 @@ impl TenantEntry {
                         feature,
                         disabled,
                         priority,
+                        cors_origins,
                         translation,
                         translation_header,
                     } = spec;
@@ -68,6 +70,7 @@ impl TenantEntry {
                         feature,
                         disabled,
                         priority,
+                        cors_origins,
                         translation,
                         translation_header,
                     });

@@ -9,7 +9,7 @@ use wire::Shape;
 use super::call::Call;
 use crate::{
     error::{GatewayError, retry_after_seconds},
-    request::{LlmRequest, TRANSLATION, Unrouted},
+    request::{LlmRequest, TRANSLATION, Unrouted, check_origin},
     response::RoutingTrace,
     state::ProxyState,
 };
@@ -24,6 +24,8 @@ pub(super) fn route_request(
     let context = routing_context(&request, attribution, call.proxy, &shape);
     let plan = policy::plan(&call.client.snapshot, &call.proxy.live, &call.client.caller, &context)
         .map_err(|error| routing_failed(&error, &request))?;
+    check_origin(call.incoming.request.headers(), plan.terms.cors_origins.as_ref(), "route")
+        .map_err(|refused| refused.with_route(&plan.route))?;
     Ok(request.routed(plan))
 }
 

@@ -110,6 +110,7 @@ impl Default for Plan {
             drain_seconds: 10,
             spool_max_bytes: 64 << 20,
             allow_private_networks: "127.0.0.1".parse().unwrap(),
+            cors_origins: Vec::new(),
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
         let coordination = coordination::Coordinator::memory(coordination::Clock::monotonic());
