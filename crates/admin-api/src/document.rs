@@ -9,8 +9,8 @@ mod local;
 use std::collections::BTreeMap;
 
 use domain::{
-    CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, Per, PriceSpec, Priority, ProbeSpec,
-    RequestRate, RouteSpec, Timestamp,
+    CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, OriginList, Per, PriceSpec, Priority,
+    ProbeSpec, RequestRate, RouteSpec, Strictness, Timestamp, TranslationHeader,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,9 @@ pub struct TenantEntry {
     /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
     /// Keys that its applications sign in with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyEntry>,
@@ -166,6 +169,15 @@ pub struct KeyEntry {
     /// In place of the tenant's priority; not above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
+    /// What happens to fields that the target of a translation cannot express, in place of what the route says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
+    /// With `tighten`, `x-portcullis-translation` may only be stricter than key and route.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub translation_header: TranslationHeader,
 }
 
 /// A limit; without a name it is called by what it counts per (`tenant`, `user`, `key`).

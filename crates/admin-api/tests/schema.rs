@@ -45,6 +45,9 @@ fn what_the_schema_refuses_is_named() {
         ("/providers/anthropic/health/consecutive", json!(0)),
         ("/providers/openai/credentials/0/limits/tokens", json!("2000000")),
         ("/tenants/acme/priority", json!("highest")),
+        ("/routes/assistant/translation", json!("lax")),
+        ("/tenants/acme/keys/0/translation", json!("lax")),
+        ("/tenants/acme/keys/0/translation_header", json!("loosen")),
     ] {
         let mut document = example();
         *document.pointer_mut(at).unwrap_or_else(|| panic!("{at}")) = wrong.clone();

@@ -17,7 +17,7 @@ pub use pool::{AcceptSpec, PoolForm, PoolSpec, RouteForm, StepSpec, TierSpec};
 pub use target::{ModelRef, TargetSpec};
 pub use terms::{CapabilityNeed, ContextNeed, Preset, Require, StickyBy, Strategy};
 
-use crate::{Duration, Share};
+use crate::{Duration, OriginList, Share, Strictness};
 
 /// What applications put into `model`.
 ///
@@ -64,9 +64,15 @@ pub struct RouteSpec {
     /// While fewer of a pool's targets than this are healthy, those that still answer at times are used as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panic_threshold: Option<Share>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
     /// How requests wait for a target that has reached its `concurrent`.
     #[serde(skip_serializing_if = "is_default")]
     pub queue: QueueSpec,
+    /// What happens to fields that the target of a translation cannot express; not written: `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
 }
 
 impl RouteSpec {

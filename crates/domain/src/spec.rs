@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{HealthSpec, ProbeSpec, RequestRate, Timestamp, TokenRate, route::is_default};
+use crate::{
+    HealthSpec, OriginList, ProbeSpec, RequestRate, Strictness, Timestamp, TokenRate, TranslationHeader,
+    route::is_default,
+};
 
 /// An organisation that uses the gateway; owns keys, usage and, later, budgets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,9 @@ pub struct TenantSpec {
     /// The order in which requests are served, and refused, under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
 }
 
 /// The order in which requests are served, and refused, under load.
@@ -61,6 +67,15 @@ pub struct KeySpec {
     /// In place of the tenant's priority; not above it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_origins: Option<OriginList>,
+    /// What happens to fields that the target of a translation cannot express, in place of what the route says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Strictness>,
+    /// With `tighten`, `x-portcullis-translation` may only be stricter than key and route.
+    #[serde(skip_serializing_if = "is_default")]
+    pub translation_header: TranslationHeader,
 }
 
 /// An endpoint of a model provider.

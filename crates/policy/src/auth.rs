@@ -14,8 +14,9 @@ pub struct Caller {
     pub key: Arc<ApiKey>,
 }
 
-/// Why a caller is refused; the text is for the caller and does not tell which keys exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a caller is refused; the text is for the caller and does not tell which keys exist. The variants are ordered: a later
+/// one came further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum AuthError {
     /// No key came with the request.
     #[error("no API key: send it as `Authorization: Bearer sk-pc-…`")]
@@ -29,6 +30,9 @@ pub enum AuthError {
     /// Its time is over.
     #[error("this API key has expired")]
     Expired,
+    /// Two keys came that are both usable, and it is not known whose request it is.
+    #[error("two different API keys came with the request; send one")]
+    Ambiguous,
     /// The tenant is switched off.
     #[error("this tenant is disabled")]
     TenantDisabled,
@@ -44,7 +48,9 @@ impl AuthError {
         match self {
             Self::TenantDisabled => ErrorKind::Forbidden,
             Self::OutOfService => ErrorKind::StoreUnavailable,
-            Self::Missing | Self::Malformed | Self::Unknown | Self::Expired => ErrorKind::InvalidKey,
+            Self::Missing | Self::Malformed | Self::Unknown | Self::Expired | Self::Ambiguous => {
+                ErrorKind::InvalidKey
+            }
         }
     }
 }
@@ -67,6 +73,28 @@ pub fn identify(
     }
     let found = keyring.digests(presented).find_map(|digest| snapshot.keys.get(&digest.0));
     Caller::of(found.ok_or(AuthError::Unknown)?, now)
+}
+
+/// Finds the one usable key among those that a request presents: those that are not are ignored beside it.
+///
+/// # Errors
+/// See [`AuthError`]; where no key is usable, the error of the one that came furthest.
+pub fn identify_one<'k>(
+    snapshot: &Snapshot,
+    keyring: &Keyring,
+    presented: impl Iterator<Item = &'k str>,
+    now: Timestamp,
+) -> Result<Caller, AuthError> {
+    let mut found: Result<Caller, AuthError> = Err(AuthError::Missing);
+    for key in presented {
+        found = match (found, identify(snapshot, keyring, Some(key), now)) {
+            (Ok(first), Ok(second)) if first.key.id != second.key.id => return Err(AuthError::Ambiguous),
+            (Ok(first), _) => Ok(first),
+            (Err(_), Ok(second)) => Ok(second),
+            (Err(first), Err(second)) => Err(first.max(second)),
+        };
+    }
+    found
 }
 
 impl Caller {

@@ -17,7 +17,7 @@ mod snapshot;
 mod target;
 mod time;
 
-pub use auth::{AuthError, Caller, identify};
+pub use auth::{AuthError, Caller, identify, identify_one};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
 pub use credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential};

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    Action, FailureClass, ModelRef, QueueSpec, Require, ResourceId, RetrySpec, Share, StickyBy, Strategy,
-    Timeouts,
+    Action, FailureClass, ModelRef, OriginList, QueueSpec, Require, ResourceId, RetrySpec, Share, StickyBy,
+    Strategy, Strictness, Timeouts,
 };
 
 use crate::{health::Leader, rules::Program, target::Target};
@@ -39,12 +39,16 @@ pub struct RoutePolicy {
     pub queue: QueueSpec,
     /// While fewer of a pool's targets are healthy, those that still answer at times are used as well.
     pub panic_threshold: Share,
+    /// Origins of web pages that may use it; `None`: all that the operator allows.
+    pub cors_origins: Option<OriginList>,
+    /// What happens to fields that a target cannot express, where the route says it.
+    pub translation: Option<Strictness>,
 }
 
 impl Default for RoutePolicy {
     fn default() -> Self {
         let (timeouts, retry, queue) = (Timeouts::default(), RetrySpec::default(), QueueSpec::default());
-        Self { timeouts, retry, queue, panic_threshold: Self::PANIC }
+        Self { timeouts, retry, queue, panic_threshold: Self::PANIC, cors_origins: None, translation: None }
     }
 }
 

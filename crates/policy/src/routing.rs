@@ -42,6 +42,7 @@ impl RoutingError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
+            Self::TranslationForbidden { .. } => ErrorKind::Forbidden,
             Self::NotFound(_) => ErrorKind::RouteNotFound,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::OutOfService { .. } => ErrorKind::AllTargetsFailed,

@@ -4,7 +4,10 @@ pub(crate) mod lookup;
 
 use std::{collections::HashMap, sync::Arc};
 
-use domain::{KeySpec, LimitSpec, ModelRef, ModelSpec, Priority, ResourceId, TenantSpec, Version};
+use domain::{
+    KeySpec, LimitSpec, ModelRef, ModelSpec, Priority, ResourceId, Strictness, TenantSpec, TranslationHeader,
+    Version,
+};
 
 use crate::{
     endpoint::{Credential, Endpoint},
@@ -86,6 +89,25 @@ impl ApiKey {
     pub fn priority(&self) -> Priority {
         let tenant = self.tenant.spec.priority.unwrap_or_default();
         self.spec.priority.map_or(tenant, |own| own.min(tenant))
+    }
+
+    /// How strict a translation is: the header goes before the key, the key before the route.
+    ///
+    /// # Errors
+    /// The strictness that key and route set, where the header asks for less and may not.
+    pub fn strictness(
+        &self,
+        route: Option<Strictness>,
+        header: Option<Strictness>,
+    ) -> Result<Strictness, Strictness> {
+        let set = self.spec.translation.or(route).unwrap_or_default();
+        match header {
+            Some(asked) if asked > set && self.spec.translation_header == TranslationHeader::Tighten => {
+                Err(set)
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(set),
+        }
     }
 }
 

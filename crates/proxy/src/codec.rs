@@ -14,7 +14,7 @@ use wire::{
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
-    json::Json,
+    json::{Json, lone_surrogate},
     tap::{Translation, Verbatim},
 };
 
@@ -142,6 +142,11 @@ fn translate(
     let target = &planned.target;
     let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = client.prepare(&request.body);
+    if let Some(at) = lone_surrogate(&prepared) {
+        let half = String::from_utf8_lossy(&prepared[at..at + 6]);
+        let text = format!("the body holds half of a surrogate pair, `{half}`, which is no character");
+        return Err(wrong(text, ""));
+    }
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
         .decode_request(request.path.borrowed(), body, &*seal)
@@ -152,7 +157,7 @@ fn translate(
         sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &target.endpoint.row.quirks,
     };
-    let losses = LossReport::new(client.name(), provider.name(), request.options.strictness);
+    let losses = LossReport::new(client.name(), provider.name(), request.plan.strictness);
     let envelope = envelope(request, target, client, &call, seal, id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
@@ -214,7 +219,7 @@ fn embed(request: &LlmRequest, target: &Target, to: Dialect) -> Result<EncodedRe
     }
     let body = Json::parse(&request.body).map_err(|error| wrong(error.to_string(), ""))?;
     let call = EmbedCall::decode(body).map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
-    let losses = LossReport::new(request.api.dialect(), to, request.options.strictness);
+    let losses = LossReport::new(request.api.dialect(), to, request.plan.strictness);
     let encoded = call.encode(to, &target.upstream, losses).map_err(EncodeError::Field)?;
     let codec = ResponseCodec::Embeddings { from: to, model: target.upstream.clone(), base64: call.base64 };
     Ok(EncodedRequest { body: Bytes::from(encoded.body), codec, dropped: encoded.dropped, version: None })
@@ -284,6 +289,13 @@ impl ResponseCodec {
         };
         let read =
             Json::parse(body).map_err(DecodeError::from).and_then(|json| dialect.decode_response(json));
+        let read = read.and_then(|reply| match reply.failure() {
+            // An answer that shows something although it failed is the client's own affair in its own dialect.
+            Some(error) if matches!(self, Self::Translate(_)) || !reply.says_anything() => {
+                Err(DecodeError::Error(dialect.classify_error(&error), error))
+            }
+            _ => Ok(reply),
+        });
         Some(read.map(|mut reply| {
             if matches!(self, Self::Translate(translated) if translated.hide_logprobs) {
                 reply.choices.iter_mut().for_each(|choice| choice.logprobs.clear());

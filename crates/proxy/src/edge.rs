@@ -1,5 +1,6 @@
 //! The edge: client connections, and the paths and methods that they may ask for.
 
+mod cors;
 mod dispatch;
 mod listener;
 mod write_timeout;

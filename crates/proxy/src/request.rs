@@ -2,7 +2,9 @@
 
 mod body;
 mod headers;
+mod origin;
 mod path;
+mod unpack;
 
 use bytes::Bytes;
 use domain::Usage;
@@ -11,7 +13,8 @@ use wire::{Api, RequestFacts};
 
 pub(crate) use self::{
     body::read_body,
-    headers::{ANTHROPIC_BETA, RequestOptions, extract_api_key, read_headers},
+    headers::{ANTHROPIC_BETA, RequestOptions, TRANSLATION, extract_api_keys, read_headers},
+    origin::{allows_origin, check_origin},
     path::{ApiCall, PathParams, RouteMatch, dialect_of, match_path},
 };
 

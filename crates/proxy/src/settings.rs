@@ -80,9 +80,19 @@ pub struct EdgeSettings {
         default_missing_value = "true"
     )]
     pub allow_private_networks: AllowPrivate,
+    /// Origins of web pages that may use the data plane (`https://app.example.com,http://localhost:3000`, or `*`);
+    /// without it browsers are not told that any may. Tenants, API keys and routes may allow fewer.
+    #[arg(long, env = "PORTCULLIS_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<domain::Origin>,
 }
 
 impl EdgeSettings {
+    /// Whether web pages may use the data plane at all.
+    #[must_use]
+    pub const fn serves_browsers(&self) -> bool {
+        !self.cors_origins.is_empty()
+    }
+
     /// How long a client connection may stay open without a request.
     #[must_use]
     pub const fn idle_timeout(&self) -> Duration {

@@ -10,6 +10,7 @@ pub(crate) mod embedded;
 mod encode;
 mod event;
 mod field;
+mod foreign_tool;
 pub(crate) mod ids;
 mod number_field;
 mod own_field;
@@ -34,9 +35,11 @@ pub use self::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
+    content::{Content, ContentRow},
     encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
     field::{Field, FieldClass, FieldRow},
+    foreign_tool::{HOSTED_TOOLS, HostedTool},
     own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},

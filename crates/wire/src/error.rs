@@ -1,11 +1,15 @@
 //! Errors: what a provider's mean, what a decoder cannot read, what a client is told.
 
 mod provider;
+mod stray;
 
 use domain::ErrorKind;
 
-pub(crate) use self::provider::{MAX_MESSAGE, error_member};
 pub use self::provider::{ProviderError, plain_error, provider_error};
+pub(crate) use self::{
+    provider::{MAX_MESSAGE, error_member},
+    stray::{FAILURES, choices_error, stray_error, unexplained},
+};
 use crate::json::JsonError;
 
 /// A provider's answer with an error status.

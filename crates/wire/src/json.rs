@@ -255,6 +255,26 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Where a text has half of a surrogate pair, as JavaScript's strings may: an escape that stands for no character, so that
+/// it cannot be written in another dialect.
+#[must_use]
+pub fn lone_surrogate(text: &[u8]) -> Option<usize> {
+    let unit = |at: usize| {
+        let hex = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(str::from_utf8(hex).ok()?, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(next) = memchr::memchr(b'\\', text.get(at..)?) {
+        at += next;
+        at += match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => return Some(at),
+            _ => 2,
+        };
+    }
+    None
+}
+
 /// The text of a string's inside; `None` when it has no UTF-8 form (half a surrogate pair).
 pub(crate) fn decode(inside: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', inside).is_none() {

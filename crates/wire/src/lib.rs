@@ -37,7 +37,7 @@ pub mod tokens;
 pub use api::Api;
 pub use bound::input_bound;
 pub use dialect::Dialect;
-pub use dialects::openai_chat::chat_blocked;
+pub use dialects::openai_chat::{chat_blocked, chat_error};
 pub use error::{ProviderError, provider_error};
 pub use facts::RequestFacts;
 pub use logprobs::{ask_logprobs, has_logprobs};

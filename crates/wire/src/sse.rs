@@ -106,6 +106,13 @@ impl<'a> Data<'a> {
     }
 }
 
+/// What an event is called; `None`: nothing.
+pub(crate) fn name(event: &[u8]) -> Option<&[u8]> {
+    let mut lines = event.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let value = lines.find_map(|line| line.strip_prefix(b"event:"))?;
+    Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
 /// Whether a whole event says nothing: it has no data, or blank data.
 pub(crate) fn is_bare(event: &[u8]) -> bool {
     Data::of(event).is_none_or(|data| data.payload().trim_ascii().is_empty())

@@ -1,5 +1,6 @@
 //! A stream on its way from provider to client: whole events pass, what they say is noted, errors are seen in time.
 
+mod array;
 mod chat;
 pub(crate) mod frames;
 mod note;
@@ -12,6 +13,7 @@ mod verbatim;
 use bytes::Bytes;
 
 pub use self::{
+    array::ArrayPipe,
     chat::ChatTap,
     output::{OutputChunk, TapError},
     summary::StreamSummary,
@@ -27,6 +29,8 @@ pub enum StreamPipe {
     Verbatim(Verbatim),
     /// Two dialects.
     Translation(Translation),
+    /// One of these, before which a JSON array becomes events.
+    Array(Box<ArrayPipe>),
 }
 
 impl std::fmt::Debug for StreamPipe {
@@ -43,6 +47,7 @@ impl StreamPipe {
             Self::Chat(tap) => tap.seen(),
             Self::Verbatim(tap) => tap.seen(),
             Self::Translation(tap) => tap.seen(),
+            Self::Array(array) => array.inner().seen(),
         }
     }
 
@@ -53,6 +58,33 @@ impl StreamPipe {
             Self::Chat(_) => true,
             Self::Verbatim(tap) => tap.framing().comments(),
             Self::Translation(tap) => tap.framing().comments(),
+            Self::Array(array) => array.inner().comments(),
+        }
+    }
+
+    /// The same for a stream that comes as one JSON array.
+    #[must_use]
+    pub fn array(inner: Self) -> Self {
+        Self::Array(Box::new(ArrayPipe::new(inner)))
+    }
+
+    /// Whether OpenAI Chat is spoken at both ends.
+    #[must_use]
+    pub const fn is_chat(&self) -> bool {
+        match self {
+            Self::Chat(_) => true,
+            Self::Verbatim(_) | Self::Translation(_) => false,
+            Self::Array(array) => array.inner().is_chat(),
+        }
+    }
+
+    /// Whether the client cannot read an error as the provider wrote it.
+    #[must_use]
+    pub const fn hides_errors(&self) -> bool {
+        match self {
+            Self::Chat(_) | Self::Verbatim(_) => self.seen().disguised,
+            Self::Translation(_) => true,
+            Self::Array(array) => array.inner().hides_errors(),
         }
     }
 
@@ -65,6 +97,7 @@ impl StreamPipe {
             Self::Chat(tap) => tap.feed(chunk, out),
             Self::Verbatim(tap) => tap.feed(chunk, out),
             Self::Translation(tap) => tap.feed(&chunk, out),
+            Self::Array(array) => array.feed(&chunk, out),
         }
     }
 
@@ -75,6 +108,7 @@ impl StreamPipe {
             Self::Chat(tap) => tap.finish(out),
             Self::Verbatim(tap) => tap.finish(out),
             Self::Translation(tap) => tap.finish(out),
+            Self::Array(array) => array.finish(out),
         }
     }
 }

@@ -74,13 +74,24 @@ impl Collector {
     }
 
     fn tenant(&mut self, name: &Name, entry: TenantEntry) {
-        let TenantEntry { tier, disabled, priority, keys, limits, providers, routes, models, prices } = entry;
+        let TenantEntry {
+            tier,
+            disabled,
+            priority,
+            cors_origins,
+            keys,
+            limits,
+            providers,
+            routes,
+            models,
+            prices,
+        } = entry;
         let path = format!("tenants.{name}");
         self.push(
             path.clone(),
             None,
             name.to_string(),
-            Spec::Tenant(TenantSpec { tier, disabled, priority }),
+            Spec::Tenant(TenantSpec { tier, disabled, priority, cors_origins }),
         );
         self.section(&path, Some(name), Section { providers, routes, models, prices });
         for (index, limit) in limits.into_iter().enumerate() {
@@ -90,8 +101,29 @@ impl Collector {
             self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
         }
         for (index, key) in keys.into_iter().enumerate() {
-            let KeyEntry { name: key, routes, expires, user, feature, disabled, priority } = key;
-            let spec = Spec::Key(KeySpec { routes, expires, user, feature, disabled, priority });
+            let KeyEntry {
+                name: key,
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                cors_origins,
+                translation,
+                translation_header,
+            } = key;
+            let spec = Spec::Key(KeySpec {
+                routes,
+                expires,
+                user,
+                feature,
+                disabled,
+                priority,
+                cors_origins,
+                translation,
+                translation_header,
+            });
             self.push(format!("{path}.keys[{index}]"), Some(name), key.to_string(), spec);
         }
     }

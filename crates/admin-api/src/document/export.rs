@@ -19,6 +19,7 @@ impl Document {
                     tier: spec.tier.clone(),
                     disabled: spec.disabled,
                     priority: spec.priority,
+                    cors_origins: spec.cors_origins.clone(),
                     ..TenantEntry::default()
                 };
                 tenants.insert(resource.id, name.clone());
@@ -50,8 +51,29 @@ impl TenantEntry {
             Spec::Tenant(_) => {}
             Spec::Key(spec) => {
                 if let Ok(name) = Name::new(name) {
-                    let domain::KeySpec { routes, expires, user, feature, disabled, priority } = spec;
-                    self.keys.push(KeyEntry { name, routes, expires, user, feature, disabled, priority });
+                    let domain::KeySpec {
+                        routes,
+                        expires,
+                        user,
+                        feature,
+                        disabled,
+                        priority,
+                        cors_origins,
+                        translation,
+                        translation_header,
+                    } = spec;
+                    self.keys.push(KeyEntry {
+                        name,
+                        routes,
+                        expires,
+                        user,
+                        feature,
+                        disabled,
+                        priority,
+                        cors_origins,
+                        translation,
+                        translation_header,
+                    });
                 }
             }
             Spec::Limit(spec) => {

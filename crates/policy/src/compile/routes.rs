@@ -44,6 +44,8 @@ impl RouteCompiler<'_> {
             retry: spec.retry.clone(),
             queue: spec.queue,
             panic_threshold: spec.panic_threshold.unwrap_or(RoutePolicy::PANIC),
+            cors_origins: spec.cors_origins.clone(),
+            translation: spec.translation,
         };
         Route {
             name: row.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use domain::Timestamp;
+use domain::{Strictness, Timestamp};
 use wire::{RequestFacts, Shape};
 
 use crate::{auth::Caller, random, rules::Facts, time::Micros};
@@ -23,6 +23,8 @@ pub struct RoutingContext<'a> {
     pub feature: Option<&'a str>,
     /// `x-portcullis-session`.
     pub session: Option<&'a str>,
+    /// What `x-portcullis-translation` asks for.
+    pub translation: Option<Strictness>,
     /// The proxy's region.
     pub region: Option<&'a str>,
     /// Reads the body whole; called at most once, and only where a route asks for what it finds.

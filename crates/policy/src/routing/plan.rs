@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{ModelRef, Require, Share};
+use domain::{ModelRef, Require, Share, Strictness};
 
 use super::{
     RoutingContext,
@@ -32,6 +32,8 @@ pub struct Plan {
     pub pool: Arc<str>,
     /// How the request is treated.
     pub terms: Arc<RoutePolicy>,
+    /// What happens to fields that a target cannot express.
+    pub strictness: Strictness,
     /// In order; never empty.
     pub attempts: Vec<PlannedTarget>,
     /// What will not be tried.
@@ -49,6 +51,17 @@ pub enum RoutingError {
     /// The key is limited to other routes.
     #[error("this key may not use {0:?}")]
     Forbidden(String),
+    /// The key does not let the header forgive more than key and route do.
+    #[error(
+        "this key does not allow `{}` in x-portcullis-translation: its requests are translated as `{}` or stricter",
+        asked.as_str(), set.as_str()
+    )]
+    TranslationForbidden {
+        /// What the header asks for.
+        asked: Strictness,
+        /// What key and route set.
+        set: Strictness,
+    },
     /// The route exists but cannot serve.
     #[error("route {route:?} is out of service: {reason}")]
     OutOfService {
@@ -111,6 +124,11 @@ pub fn plan(
         let reason = if route == model { reason } else { format!("route {route:?}: {reason}") };
         RoutingError::OutOfService { route: model.to_owned(), reason }
     })?;
+    let strictness = caller.key.strictness(chosen.route.terms.translation, context.translation);
+    let strictness = strictness.map_err(|set| RoutingError::TranslationForbidden {
+        asked: context.translation.unwrap_or_default(),
+        set,
+    })?;
     let mut draft = Draft::of(&chosen, context, false);
     let perhaps =
         |passed: &SkippedTarget| matches!(passed.why, SkipReason::NoUsableCredential { perhaps: true, .. });
@@ -126,7 +144,7 @@ pub fn plan(
     }
     let ChosenBy { rule, rules } = by;
     let terms = Arc::clone(&route.terms);
-    Ok(Plan { route: model.to_owned(), rule, pool, terms, attempts, passed_over, rules })
+    Ok(Plan { route: model.to_owned(), rule, pool, terms, strictness, attempts, passed_over, rules })
 }
 
 /// Why the pool has no target for the request.

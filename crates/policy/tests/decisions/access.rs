@@ -1,10 +1,10 @@
 //! Who may ask: keys that are refused, rotated, limited.
 
-use domain::{Kind, Timestamp};
-use policy::{AuthError, UnreadableRow, identify};
+use domain::{Kind, Strictness, Timestamp};
+use policy::{AuthError, RoutingError, UnreadableRow, identify};
 use secrets::{ApiKeyDigests, ApiKeySecret};
 
-use crate::world::two_providers as world;
+use crate::{question::Question, world::two_providers as world};
 
 #[test]
 fn the_reasons_to_refuse_a_key() {
@@ -51,4 +51,36 @@ fn a_limit_that_cannot_be_read_is_not_overlooked() {
         vec![UnreadableRow { kind: "limit".into(), name: "new".into(), tenant: Some(tenant), reason }];
     let snapshot = world.compile();
     assert_eq!(world.caller(&snapshot, &key).unwrap_err(), AuthError::OutOfService);
+}
+
+#[test]
+fn the_header_goes_before_the_key_and_the_key_before_the_route() {
+    use Strictness::{Default as D, Lenient as L, Strict as S};
+    let tighten = |mode: &str| format!(r#"{{{mode}"translation_header":"tighten"}}"#);
+    for (route, key, header, expected) in [
+        ("", "{}", None, Ok(D)),
+        ("", "{}", Some(L), Ok(L)),
+        (r#","translation":"strict""#, "{}", None, Ok(S)),
+        (r#","translation":"strict""#, "{}", Some(L), Ok(L)),
+        (r#","translation":"strict""#, r#"{"translation":"lenient"}"#, None, Ok(L)),
+        (r#","translation":"strict""#, r#"{"translation":"lenient"}"#, Some(D), Ok(D)),
+        ("", &tighten(""), Some(L), Err((L, D))),
+        ("", &tighten(""), Some(D), Ok(D)),
+        ("", &tighten(""), Some(S), Ok(S)),
+        (r#","translation":"lenient""#, &tighten(""), Some(L), Ok(L)),
+        (r#","translation":"lenient""#, &tighten(r#""translation":"strict","#), Some(D), Err((D, S))),
+    ] {
+        let (mut world, tenant) = world();
+        world.route("one", &format!(r#"{{"targets":["a/m"]{route}}}"#));
+        let key = world.key(tenant, key);
+        let snapshot = world.compile();
+        let caller = world.caller(&snapshot, &key).unwrap();
+        let asked = Question { translation: header, ..Question::of("one") };
+        let found = match asked.plan(&snapshot, &world.live, &caller) {
+            Ok(plan) => Ok(plan.strictness),
+            Err(RoutingError::TranslationForbidden { asked, set }) => Err((asked, set)),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(found, expected, "{route} {header:?}");
+    }
 }

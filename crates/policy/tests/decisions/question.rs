@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use domain::{Kind, ResourceId, Timestamp};
+use domain::{Kind, ResourceId, Strictness, Timestamp};
 use policy::{
     Caller, Plan, RoutingContext, RoutingError, SelectionReason, SkipReason, Snapshot, Target,
     health::{HealthRegistry, Micros, Observation, TargetState},
@@ -22,6 +22,7 @@ pub(crate) struct Question {
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) user: Option<String>,
     pub(crate) session: Option<String>,
+    pub(crate) translation: Option<Strictness>,
     pub(crate) region: Option<&'static str>,
     pub(crate) shape: Shape,
     pub(crate) now: Micros,
@@ -38,6 +39,7 @@ impl Question {
             tags: Vec::new(),
             user: None,
             session: None,
+            translation: None,
             region: None,
             shape: Shape::default(),
             now: 0,
@@ -61,6 +63,7 @@ impl Question {
             user: self.user.as_deref(),
             feature: None,
             session: self.session.as_deref(),
+            translation: self.translation,
             region: self.region,
             shape: &|| self.shape.clone(),
             seen: OnceCell::new(),

@@ -182,6 +182,7 @@ impl Engine {
             user: None,
             feature: None,
             session: Some(&session),
+            translation: None,
             region: None,
             shape: &Shape::default,
             seen: OnceCell::new(),

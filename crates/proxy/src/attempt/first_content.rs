@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use upstream::innermost;
 use wire::{
-    Api, Dialect, OutputChunk, StreamPipe,
+    Api, Dialect, OutputChunk, ProviderError, StreamPipe,
     error::{DecodeError, ErrorAnswer},
 };
 
@@ -76,9 +76,21 @@ impl ResponseReader<'_> {
             })
         };
         let api = self.request.api;
+        let mut body = body;
         let kind = match self.request.facts.stream {
-            // Vendors label streams in many ways, but no stream is one JSON document.
-            true if !is("application/json") => return self.read_stream(body).await,
+            // Vendors label streams in many ways, events as JSON among them; what a body is tells its first byte.
+            true => {
+                let start = first_bytes(&mut body).await?;
+                match start.trim_ascii_start().first() {
+                    Some(b'{') => {}
+                    first => {
+                        let is_array = first == Some(&b'[');
+                        return self.read_stream(start, body, is_array).await;
+                    }
+                }
+                self.read_document(start, body).await?;
+                return Err(AttemptError::protocol("a document instead of a stream"));
+            }
             false if is("text/event-stream") => {
                 return Err(AttemptError::protocol("a stream that nobody asked for"));
             }
@@ -87,36 +99,49 @@ impl ResponseReader<'_> {
                 UpstreamBody::Passthrough(Bytes::new(), body)
             }
             // Transcripts come as text or subtitles where the client asked for that.
-            false if api.is_upload() && !is("application/json") => self.buffer(body).await?,
-            stream => {
-                let kind = self.buffer(body).await?;
-                match (&mut self.buffer, &kind) {
-                    (Some(_), UpstreamBody::Passthrough(..)) => {
-                        return Ok(ValidatedResponse { kind, blocked: false });
-                    }
-                    (Some(buffer), UpstreamBody::Buffered(whole)) => buffer.push(whole),
-                    _ => {}
-                }
-                let validated = self.validate(kind)?;
-                let document = Err(AttemptError::protocol("a document instead of a stream"));
-                return if stream { document } else { Ok(validated) };
-            }
+            false if api.is_upload() && !is("application/json") => self.buffer(Bytes::new(), body).await?,
+            false => return self.read_document(Bytes::new(), body).await,
         };
         Ok(ValidatedResponse { kind, blocked: false })
     }
 
+    /// Reads a response without events, of which the start may have come.
+    async fn read_document(
+        &mut self,
+        start: Bytes,
+        body: Incoming,
+    ) -> Result<ValidatedResponse, AttemptError> {
+        let kind = self.buffer(start, body).await?;
+        match (&mut self.buffer, &kind) {
+            (Some(_), UpstreamBody::Passthrough(..)) => {
+                return Ok(ValidatedResponse { kind, blocked: false });
+            }
+            (Some(buffer), UpstreamBody::Buffered(whole)) => buffer.push(whole),
+            _ => {}
+        }
+        self.validate(kind)
+    }
+
     /// Reads a stream up to its first content, so that an error before it can still go to another target.
-    async fn read_stream(&mut self, body: Incoming) -> Result<ValidatedResponse, AttemptError> {
+    async fn read_stream(
+        &mut self,
+        first: Bytes,
+        body: Incoming,
+        is_array: bool,
+    ) -> Result<ValidatedResponse, AttemptError> {
+        let tap = self.codec.tap(self.request);
         // With several choices, the others may still have content.
         let reroute_until = self.reroute_blocked_until.filter(|_| self.request.facts.choices <= 1);
         let mut start = StreamStart {
-            tap: Box::new(self.codec.tap(self.request)),
+            tap: Box::new(if is_array { StreamPipe::array(tap) } else { tap }),
             pieces: Vec::new(),
+            first: Some(first),
             body,
             bytes: 0,
             meter: self.meter,
             buffer: self.buffer.as_mut(),
         };
+        let generates = self.request.api.generates() || self.request.api == Api::Completions;
         loop {
             let ended = !start.more().await?;
             let seen = start.tap.seen();
@@ -125,7 +150,9 @@ impl ResponseReader<'_> {
                 let class = provider.classify_error(error);
                 return Err(AttemptError::inside_response(class, error.clone()));
             }
-            if seen.content || seen.done || start.bytes > MAX_OPENING {
+            // What is no answer of a model has no content to wait for.
+            let shows = seen.content || (!generates && seen.progress > 0);
+            if shows || start.bytes > MAX_OPENING {
                 let blocked = match reroute_until.filter(|_| seen.blocked) {
                     Some(until) => start.has_nothing_else(until).await,
                     None => false,
@@ -133,7 +160,7 @@ impl ResponseReader<'_> {
                 let StreamStart { tap, pieces, body, .. } = start;
                 return Ok(ValidatedResponse { kind: UpstreamBody::Streaming(tap, pieces, body), blocked });
             }
-            if ended {
+            if ended || seen.done {
                 let detail = "the stream ended before any content";
                 return Err(AttemptError::response(AttemptOutcome::Cut, detail));
             }
@@ -141,11 +168,11 @@ impl ResponseReader<'_> {
     }
 
     /// Reads a complete response, unless it is too large.
-    async fn buffer(&mut self, mut body: Incoming) -> Result<UpstreamBody, AttemptError> {
+    async fn buffer(&mut self, start: Bytes, mut body: Incoming) -> Result<UpstreamBody, AttemptError> {
         let api = self.request.api;
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let mut whole = BytesMut::new();
-        let mut first: Option<Bytes> = None;
+        let mut first = Some(start).filter(|start| !start.is_empty());
         while let Some(frame) = body.frame().await {
             let frame =
                 frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))?;
@@ -221,6 +248,10 @@ impl ResponseReader<'_> {
         if std::str::from_utf8(body).is_err() {
             return Err(AttemptError::protocol("the answer is no UTF-8"));
         }
+        let is_chat = matches!(api, Api::Chat | Api::Completions);
+        if let Some(said) = Some(body).filter(|_| is_chat).and_then(|body| wire::chat_error(body)) {
+            return Err(self.failed(said));
+        }
         let usage = wire::chat_usage(body);
         self.meter.observe(usage, output_estimate(api, body.len() as u64));
         // Errors report no usage, and they are short, so that nearly all answers need no second look.
@@ -234,19 +265,44 @@ impl ResponseReader<'_> {
         if answers || (api.is_upload() && document.get("text").is_some_and(Value::is_string)) {
             return Ok(());
         }
-        // The length of an error is no measure of output.
+        let said = wire::provider_error(body);
+        let failed = said.map(|said| self.failed(said));
+        // The length of what is no answer is no measure of output.
         self.meter.observe(None, 0);
-        let said = wire::provider_error(body)
-            .ok_or_else(|| AttemptError::protocol("neither an answer nor an error"))?;
-        let class = wire::codec(Dialect::OpenAiChat).classify_error(&said);
-        Err(AttemptError::inside_response(class, said))
+        Err(failed.unwrap_or_else(|| AttemptError::protocol("neither an answer nor an error")))
     }
+
+    /// An error in OpenAI's own format; its length is no measure of output.
+    fn failed(&mut self, said: ProviderError) -> AttemptError {
+        self.meter.observe(None, 0);
+        let class = wire::codec(Dialect::OpenAiChat).classify_error(&said);
+        AttemptError::inside_response(class, said)
+    }
+}
+
+/// Reads on; `None`: the body has ended.
+async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, AttemptError> {
+    let frame = body.frame().await.transpose();
+    frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))
+}
+
+/// The start of a body, up to its first byte that is no white space; nothing where there is none.
+async fn first_bytes(body: &mut Incoming) -> Result<Bytes, AttemptError> {
+    let mut start = Bytes::new();
+    while start.trim_ascii_start().is_empty() && start.len() <= MAX_OPENING {
+        let Some(frame) = next_frame(body).await? else { break };
+        let Ok(data) = frame.into_data() else { continue };
+        start = if start.is_empty() { data } else { Bytes::from([&*start, &*data].concat()) };
+    }
+    Ok(start)
 }
 
 /// The start of a stream.
 struct StreamStart<'a> {
     tap: Box<StreamPipe>,
     pieces: Vec<OutputChunk>,
+    /// What was read of the body to find out what it is.
+    first: Option<Bytes>,
     body: Incoming,
     /// Read so far.
     bytes: usize,
@@ -257,9 +313,11 @@ struct StreamStart<'a> {
 impl StreamStart<'_> {
     /// Reads on; whether there may be more.
     async fn more(&mut self) -> Result<bool, AttemptError> {
-        let frame = self.body.frame().await.transpose();
-        let frame = frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))?;
-        let (more, fed) = match frame.map(Frame::into_data) {
+        let data = match self.first.take().filter(|first| !first.is_empty()) {
+            Some(first) => Some(Ok(first)),
+            None => next_frame(&mut self.body).await?.map(Frame::into_data),
+        };
+        let (more, fed) = match data {
             Some(Ok(data)) => {
                 self.bytes += data.len();
                 if let Some(buffer) = &mut self.buffer {

@@ -3,10 +3,11 @@
 use std::{convert::Infallible, sync::Arc};
 
 use domain::ErrorKind;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use wire::Dialect;
 
+use super::cors;
 use crate::{
     context::{IncomingRequest, RequestContext},
     error::GatewayError,
@@ -23,13 +24,23 @@ pub(super) async fn serve(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let context = RequestContext::new(Arc::clone(&proxy.observers), &proxy.propagation, &request);
     let mut incoming = IncomingRequest { context, request };
-    let served = match proxy.acquire_in_flight() {
+    let page = cors::page(&proxy.edge, &incoming.request);
+    let origin = page.as_ref().ok().cloned().flatten();
+    let served = match page.and_then(|_| proxy.acquire_in_flight()) {
+        Ok(permit) if origin.is_some() && cors::is_preflight(&incoming.request) => {
+            incoming.context.answered(StatusCode::NO_CONTENT.as_u16());
+            Ok(cors::preflight(incoming.request.headers()).map(|body| body.with_permit(permit)))
+        }
         Ok(permit) => dispatch(&proxy, &mut incoming)
             .await
             .map(|response| response.map(|body| body.with_permit(permit))),
         Err(error) => Err(error.into()),
     };
-    Ok(served.unwrap_or_else(|refusal| refusal.into_response(&mut incoming.context)))
+    let mut response = served.unwrap_or_else(|refusal| refusal.into_response(&mut incoming.context));
+    if let Some(origin) = origin {
+        cors::expose(response.headers_mut(), origin);
+    }
+    Ok(response)
 }
 
 /// Hands a request to the handler of its path and method.

@@ -9,7 +9,7 @@ use wire::Shape;
 use super::call::Call;
 use crate::{
     error::{GatewayError, retry_after_seconds},
-    request::{LlmRequest, Unrouted},
+    request::{LlmRequest, TRANSLATION, Unrouted, check_origin},
     response::RoutingTrace,
     state::ProxyState,
 };
@@ -24,6 +24,8 @@ pub(super) fn route_request(
     let context = routing_context(&request, attribution, call.proxy, &shape);
     let plan = policy::plan(&call.client.snapshot, &call.proxy.live, &call.client.caller, &context)
         .map_err(|error| routing_failed(&error, &request))?;
+    check_origin(call.incoming.request.headers(), plan.terms.cors_origins.as_ref(), "route")
+        .map_err(|refused| refused.with_route(&plan.route))?;
     Ok(request.routed(plan))
 }
 
@@ -42,6 +44,7 @@ fn routing_context<'a>(
         user: attribution.user.as_deref(),
         feature: attribution.feature.as_deref(),
         session: request.options.session.as_deref(),
+        translation: request.options.translation,
         region: proxy.region.as_deref(),
         shape,
         seen: OnceCell::new(),
@@ -61,6 +64,7 @@ fn routing_failed(error: &RoutingError, request: &LlmRequest<Unrouted>) -> Gatew
         RoutingError::NoAvailableTarget { route, retry_after, .. } => {
             refused.with_route(route).retry_after(retry_after_seconds(*retry_after))
         }
+        RoutingError::TranslationForbidden { .. } => refused.param(Some(TRANSLATION)),
         _ => refused.param(Some("model")),
     }
 }

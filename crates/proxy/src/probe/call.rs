@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use domain::{Attribution, PromptProbe, ResourceId};
+use domain::{Attribution, PromptProbe, ResourceId, Strictness};
 use policy::{Plan, PlannedTarget, RoutePolicy, SelectionReason, Target};
 use wire::{
     Api,
@@ -41,9 +41,8 @@ pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRe
         sampling: target.spec.capabilities.sampling_fields.into(),
         quirks: &endpoint.row.quirks,
     };
-    let encoded = codec
-        .encode_request(&call, &facts, LossReport::new(dialect, dialect, domain::Strictness::Lenient))
-        .ok()?;
+    let encoded =
+        codec.encode_request(&call, &facts, LossReport::new(dialect, dialect, Strictness::Lenient)).ok()?;
     let body = Bytes::from(encoded.body);
     let path = path_params(codec, &target.upstream);
     let api = Api::of(dialect);
@@ -60,6 +59,7 @@ pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRe
         rule: None,
         pool: Arc::from(PROBE),
         terms: Arc::new(RoutePolicy::default()),
+        strictness: Strictness::Lenient,
         attempts: vec![planned],
         passed_over: Vec::new(),
         rules: Vec::new(),

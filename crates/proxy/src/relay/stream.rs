@@ -138,10 +138,10 @@ impl StreamBody {
         let failed = self.source.tap.seen().error.is_some();
         let binary = !self.source.tap.comments();
         let had_terminal = self.terminal.is_some();
-        // Where two dialects meet, the client cannot read the provider's own error event.
-        let mut replaced = matches!(*self.source.tap, StreamPipe::Translation(_));
+        // Where two dialects meet, or an error does not stand where the dialect has it, the client cannot read it.
+        let mut replaced = self.source.tap.hides_errors();
         // Usage that comes behind the end of a chat stream is of use to the client only before it.
-        let is_chat = matches!(*self.source.tap, StreamPipe::Chat(_));
+        let is_chat = self.source.tap.is_chat();
         if failed {
             // The second half of a CRLF ends the event before; the account stands in front of the next one.
             if let Some(OutputChunk::Relay(bytes)) = self.pieces.first_mut()

@@ -2,11 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use domain::ErrorKind;
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use super::unpack::{Packing, Unpacker, Unpacking, packing};
 use crate::{error::GatewayError, settings::EdgeSettings};
 
 /// Most bytes set aside because a client announces them; beyond it the buffer grows as they come.
@@ -17,19 +18,18 @@ pub(crate) async fn read_body(
     request: &mut Request<Incoming>,
     edge: &EdgeSettings,
 ) -> Result<Bytes, GatewayError> {
-    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        let text = "send the body without content-encoding";
-        return Err(
-            GatewayError::new(ErrorKind::InvalidRequest, text).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-        );
-    }
+    let packing = packing(request.headers())?;
     let body = request.body_mut();
     if body.size_hint().lower() > edge.max_body_bytes {
         return Err(too_large(edge));
     }
-    match tokio::time::timeout(edge.body_timeout(), collect(body, edge)).await {
+    let read = async {
+        match packing {
+            None => collect(body, edge).await,
+            Some(packing) => unpack(body, packing, edge).await,
+        }
+    };
+    match tokio::time::timeout(edge.body_timeout(), read).await {
         Ok(read) => read,
         Err(_) => {
             let text = format!("the body did not arrive within {} s", edge.body_timeout_seconds);
@@ -56,6 +56,31 @@ async fn collect(body: &mut Incoming, edge: &EdgeSettings) -> Result<Bytes, Gate
         piece = next(body).await?;
     }
     Ok(whole.freeze())
+}
+
+/// Reads a packed body, and unpacks it as it comes; the bound holds for both of its sizes.
+async fn unpack(body: &mut Incoming, packing: Packing, edge: &EdgeSettings) -> Result<Bytes, GatewayError> {
+    let fault = |fault: Unpacking| match fault {
+        Unpacking::TooLarge => {
+            let text = format!("the body exceeds {} bytes once it is unpacked", edge.max_body_bytes);
+            GatewayError::new(ErrorKind::RequestTooLarge, text)
+        }
+        Unpacking::Broken => {
+            let text = format!("the body is not whole {}, as content-encoding says", packing.name());
+            GatewayError::new(ErrorKind::InvalidRequest, text)
+        }
+    };
+    let limit = usize::try_from(edge.max_body_bytes).unwrap_or(usize::MAX);
+    let mut unpacker = Unpacker::new(packing, limit).map_err(fault)?;
+    let mut packed = 0;
+    while let Some(piece) = next(body).await? {
+        packed += piece.len() as u64;
+        if packed > edge.max_body_bytes {
+            return Err(too_large(edge));
+        }
+        unpacker.feed(&piece).await.map_err(fault)?;
+    }
+    unpacker.finish().map_err(fault)
 }
 
 /// The next piece of data; trailers are skipped.

@@ -12,6 +12,9 @@ use crate::error::GatewayError;
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub(crate) const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
+/// The header that says how strict a translation is.
+pub(crate) const TRANSLATION: &str = "x-portcullis-translation";
+
 const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -58,17 +61,47 @@ impl<'a> GatewayHeaders<'a> {
     }
 }
 
-/// The API key that a client presents, in any of the forms that SDKs use.
-pub(crate) fn extract_api_key<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let text = |name| text(name).filter(|value| !value.is_empty());
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
+/// The API keys that a client presents, in any of the forms that SDKs use. SDKs that want a key of their own send one that
+/// is made up beside the one that their user set.
+pub(crate) fn extract_api_keys<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> PresentedKeys<'a> {
+    let mut keys = PresentedKeys::default();
+    for (name, value) in headers {
+        let Ok(text) = value.to_str() else { continue };
+        if *name == header::AUTHORIZATION {
+            let token = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            token.into_iter().for_each(|(_, token)| keys.add(token));
+        } else if [ANTHROPIC_KEY, GOOGLE_KEY, AZURE_KEY].contains(name) {
+            keys.add(text);
+        }
+    }
     let query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="));
-    let vendors = || text(GOOGLE_KEY).or_else(|| text(AZURE_KEY));
-    text(ANTHROPIC_KEY).or(bearer).or_else(vendors).or_else(query)
+    query().into_iter().for_each(|key| keys.add(key));
+    keys
+}
+
+/// Most different keys that are looked at.
+const MOST_KEYS: usize = 4;
+
+/// The different keys that a request presents; nearly always one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PresentedKeys<'a> {
+    keys: [Option<&'a str>; MOST_KEYS],
+}
+
+impl<'a> PresentedKeys<'a> {
+    fn add(&mut self, key: &'a str) {
+        let key = key.trim();
+        if key.is_empty() || self.iter().any(|known| known == key) {
+            return;
+        }
+        if let Some(free) = self.keys.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(key);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.keys.into_iter().flatten()
+    }
 }
 
 /// What the client may choose for one request.
@@ -81,7 +114,7 @@ pub(crate) struct RequestOptions {
     /// Whether the response explains what decided over the request.
     pub(crate) explain: bool,
     /// What happens to fields that the target cannot express, where the headers say it.
-    pub(crate) strictness: Strictness,
+    pub(crate) translation: Option<Strictness>,
     /// The content type, boundary included, where it is a form upload.
     pub(crate) upload: Option<HeaderValue>,
     /// `anthropic-version` and `anthropic-beta`, for targets of that dialect.
@@ -114,15 +147,14 @@ fn options(headers: &HeaderMap, own: &GatewayHeaders<'_>) -> Result<RequestOptio
         timeout: own.timeout.map(timeout).transpose()?,
         session: name(own.session, "x-portcullis-session")?,
         explain: switch(own.explain, "x-portcullis-explain")?,
-        strictness: strictness(own)?.unwrap_or_default(),
+        translation: translation(own)?,
         upload: headers.get(header::CONTENT_TYPE).filter(|value| is_form(value)).cloned(),
         anthropic: [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned()),
     })
 }
 
 /// The strictness that the headers ask for; the newer header takes precedence over the older one.
-fn strictness(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayError> {
-    const HEADER: &str = "x-portcullis-translation";
+fn translation(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayError> {
     const FORM: &str = "strict, default or lenient";
     let older = match own.lenient {
         Some(value) if switch(Some(value), "x-portcullis-lenient")? => Some(Strictness::Lenient),
@@ -130,10 +162,10 @@ fn strictness(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayErr
         None => None,
     };
     if own.other_translation.is_some() {
-        return Err(bad(HEADER, "one of strict, default and lenient, and not several of them"));
+        return Err(bad(TRANSLATION, "one of strict, default and lenient, and not several of them"));
     }
     let Some(value) = own.translation else { return Ok(older) };
-    Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(HEADER, FORM))
+    Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(TRANSLATION, FORM))
 }
 
 fn timeout(value: &HeaderValue) -> Result<Duration, GatewayError> {
@@ -228,12 +260,23 @@ mod tests {
             ("x-goog-api-key", "k"),
             ("api-key", "k"),
         ] {
-            assert_eq!(extract_api_key(&headers(&[(name, value)]), &plain), Some("k"), "{name}");
+            assert_eq!(found(&[(name, value)], &plain), ["k"], "{name}");
         }
-        let empty = headers(&[("x-api-key", ""), ("authorization", "Bearer k")]);
-        assert_eq!(extract_api_key(&empty, &plain), Some("k"));
-        assert_eq!(extract_api_key(&headers(&[]), &Uri::from_static("/v1/models?a=b&key=k")), Some("k"));
-        assert_eq!(extract_api_key(&headers(&[("authorization", "Basic k")]), &plain), None);
+        assert_eq!(found(&[("x-api-key", ""), ("authorization", "Bearer k")], &plain), ["k"]);
+        assert_eq!(found(&[], &Uri::from_static("/v1/models?a=b&key=k")), ["k"]);
+        assert_eq!(found(&[("authorization", "Basic k")], &plain), [""; 0]);
+        let several = [("x-api-key", "dummy"), ("authorization", "Bearer k"), ("api-key", "k")];
+        assert_eq!(found(&several, &plain), ["dummy", "k"]);
+        let many = ["a", "b", "c", "d", "e"].map(|key| ("x-api-key", key));
+        assert_eq!(found(&many, &plain).len(), MOST_KEYS, "looking them up is bounded");
+    }
+
+    fn found(pairs: &[(&'static str, &str)], uri: &Uri) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        extract_api_keys(&headers, uri).iter().map(str::to_owned).collect()
     }
 
     #[test]

@@ -109,8 +109,10 @@ async fn methods_paths_and_headers() {
     refused(&send(Method::POST, "/v3/chat", None).await, "path", 404, "route_not_found");
     refused(&send(Method::GET, "/", None).await, "root", 404, "route_not_found");
     refused(&send(Method::GET, "/openai", None).await, "bare prefix", 404, "route_not_found");
+    let brotli: Change = |request| header(request, "content-encoding", b"br");
+    refused(&send(Method::POST, chat, Some(brotli)).await, "brotli", 415, "invalid_request");
     let gzip: Change = |request| header(request, "content-encoding", b"gzip");
-    refused(&send(Method::POST, chat, Some(gzip)).await, "gzip", 415, "invalid_request");
+    refused(&send(Method::POST, chat, Some(gzip)).await, "no gzip", 400, "invalid_request");
     let bad: [Change; 6] = [
         |request| header(request, "x-portcullis-timeout-ms", b"soon"),
         |request| header(request, "x-portcullis-timeout-ms", b"0"),

@@ -89,6 +89,8 @@ pub(super) struct Plan {
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
     pub(super) coordination: coordination::Coordinator,
+    /// The key that requests sign in with, as JSON.
+    pub(super) key: &'static str,
     /// Of the tenant, as JSON.
     pub(super) limits: &'static [&'static str],
     pub(super) trace: TraceSettings,
@@ -108,6 +110,7 @@ impl Default for Plan {
             drain_seconds: 10,
             spool_max_bytes: 64 << 20,
             allow_private_networks: "127.0.0.1".parse().unwrap(),
+            cors_origins: Vec::new(),
         };
         let timeouts = r#"{"connect":"5s","first_token":"15s","between_tokens":"15s","total":"18s"}"#;
         let coordination = coordination::Coordinator::memory(coordination::Clock::monotonic());
@@ -125,6 +128,7 @@ impl Default for Plan {
             route,
             health,
             probe: r#""off""#,
+            key: "{}",
             background: false,
             models: &[],
             credentials: 1,
@@ -196,6 +200,7 @@ impl Bench {
             (plan.timeouts, plan.route, &format!(r#"{},"probe":{}"#, plan.health, plan.probe)),
             plan.credentials,
             plan.limits,
+            plan.key,
         );
         Self::over(plan, sims, (rows, Arc::new(keyring), keys)).await
     }

@@ -33,7 +33,12 @@ pub(crate) fn ada() -> Actor {
 }
 
 pub(crate) fn tenant(name: &str, tier: &str) -> ResourceDraft {
-    let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), disabled: false, priority: None });
+    let spec = Spec::Tenant(TenantSpec {
+        tier: Some(tier.to_owned()),
+        disabled: false,
+        priority: None,
+        cors_origins: None,
+    });
     ResourceDraft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
 }
 

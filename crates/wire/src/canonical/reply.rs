@@ -3,7 +3,10 @@
 use domain::Usage;
 
 use super::{Part, PartKind, Text};
-use crate::json::Json;
+use crate::{
+    error::{ProviderError, unexplained},
+    json::Json,
+};
 
 /// What a model answered.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,14 +85,29 @@ impl Reply<'_> {
     /// may take it. The words that the provider puts in the place of an answer are none.
     #[must_use]
     pub fn blocked(&self) -> bool {
+        let filtered = |choice: &Choice<'_>| choice.finish == Finish::ContentFilter;
+        !self.choices.is_empty() && self.choices.iter().all(filtered) && !self.says_anything()
+    }
+
+    /// Whether there is anything of an answer in it; words of a refusal are none.
+    #[must_use]
+    pub fn says_anything(&self) -> bool {
         let said = |part: &Part<'_>| match &part.kind {
             PartKind::Refusal(_) => false,
             PartKind::Text(text) => !text.is_empty(),
             _ => true,
         };
-        let blocked =
-            |choice: &Choice<'_>| choice.finish == Finish::ContentFilter && !choice.parts.iter().any(said);
-        !self.choices.is_empty() && self.choices.iter().all(blocked)
+        self.choices.iter().flat_map(|choice| &choice.parts).any(said)
+    }
+
+    /// The error that an answer is of which every choice ended in one.
+    #[must_use]
+    pub fn failure(&self) -> Option<ProviderError> {
+        let failed = |choice: &Choice<'_>| choice.finish == Finish::Error;
+        let first = self.choices.first().filter(|_| self.choices.iter().all(failed))?;
+        let unexplained = unexplained();
+        let message = first.explanation.as_deref().map(str::to_owned);
+        Some(ProviderError { message: message.unwrap_or(unexplained.message), ..unexplained })
     }
 }
 

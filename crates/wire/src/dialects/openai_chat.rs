@@ -19,7 +19,9 @@ use crate::{
     canonical::{Call, Encoded, LossReport, Malformed, Reply, SignatureMac, TargetFacts, Unsupported},
     codec::{DialectCodec, Envelope, StreamDecoder, StreamEncoder},
     dialect::Dialect,
-    error::{ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, ProviderError},
+    error::{
+        ClientErrorBody, DecodeError, ErrorAnswer, ErrorClass, ProviderError, choices_error, error_member,
+    },
     facts::RequestFacts,
     json::Json,
     openai::{
@@ -100,6 +102,20 @@ impl DialectCodec for OpenAiChat {
     fn encode_error_event(&self, error: &ClientErrorBody<'_>) -> Vec<u8> {
         error_event(error.message, error.kind, error.code, error.param, error.extra)
     }
+}
+
+/// The error that a plain chat answer is, beside its choices or inside all of them.
+///
+/// Only a body that names an error is read for it.
+#[must_use]
+pub fn chat_error(body: &[u8]) -> Option<ProviderError> {
+    let says = |words: &[u8]| memchr::memmem::find(body, words).is_some();
+    // A quote within a text has a backslash in front of it.
+    if !says(b"error\"") && !says(b"\"insufficient_system_resource\"") {
+        return None;
+    }
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    answer.get("error").and_then(error_member).or_else(|| choices_error(&answer))
 }
 
 /// Whether a plain chat answer is none because a filter refused the prompt, see [`crate::canonical::Reply::blocked`].

@@ -71,7 +71,7 @@ fn with(fields: &Map<String, Value>, message: String) -> ProviderError {
     }
 }
 
-fn capped(mut text: String) -> String {
+pub(super) fn capped(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
     text
 }

@@ -221,3 +221,20 @@ fn mutation() -> impl Strategy<Value = Option<u8>> {
         1 => Just(None),
     ]
 }
+
+#[test]
+fn half_a_surrogate_pair_is_found_where_it_stands() {
+    for (text, expected) in [
+        (r#""\ud83d\ude00""#, None),
+        (r#""\ud83d""#, Some(1)),
+        (r#""x\ude00""#, Some(2)),
+        (r#""\ud83d\ud83d\ude00""#, Some(1)),
+        (r#""\\ud83d""#, None),
+        (r#""\u00fc \n \""#, None),
+        ("plain", None),
+        ("", None),
+        ("\\", None),
+    ] {
+        assert_eq!(lone_surrogate(text.as_bytes()), expected, "{text}");
+    }
+}

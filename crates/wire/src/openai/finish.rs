@@ -1,6 +1,6 @@
 //! Why an answer ended, in Chat Completions' words and its copies' (docs/spec/responses.md#finish-reasons).
 
-use crate::canonical::Finish;
+use crate::{canonical::Finish, error::FAILURES};
 
 /// Reads a reason; an unknown one is an end.
 pub(crate) fn read(reason: &str) -> Finish {
@@ -9,7 +9,7 @@ pub(crate) fn read(reason: &str) -> Finish {
         "model_length" => Finish::ContextFull,
         "tool_calls" | "function_call" => Finish::ToolCalls,
         "content_filter" | "sensitive" => Finish::ContentFilter,
-        "error" | "network_error" | "insufficient_system_resource" => Finish::Error,
+        reason if FAILURES.contains(&reason) => Finish::Error,
         _ => Finish::End,
     }
 }

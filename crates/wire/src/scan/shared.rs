@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use super::{MAX_OUTPUT, MAX_USER, ScanError};
 use crate::{
     facts::RequestFacts,
-    json::{Fault, Reader, decode},
+    json::{Fault, Reader, decode, lone_surrogate},
     scan::PathParamsRef,
 };
 
@@ -82,6 +82,9 @@ pub(crate) const fn missing(field: &'static str) -> ScanError {
 /// The model and the span of its token.
 pub(crate) fn model(reader: &mut Reader<'_>) -> Result<(String, Range<usize>), ScanError> {
     let span = reader.value()?;
+    if lone_surrogate(reader.slice(span.clone())).is_some() {
+        return Err(ScanError::field("model", "holds half of a surrogate pair, which is no character"));
+    }
     let model = text(reader, &span).filter(|model| !model.is_empty());
     Ok((model.ok_or(ScanError::field("model", "must be a non-empty string"))?, span))
 }

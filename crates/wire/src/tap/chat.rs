@@ -6,14 +6,15 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::chunk::Chunk;
+use self::chunk::{Chunk, Turns};
 use super::{
     output::{OutputChunk, TapError},
     run::Run,
     summary::StreamSummary,
 };
 use crate::{
-    json::Reader,
+    error::stray_error,
+    json::{Reader, decode, out},
     sse::{BOM, Data, Framer, MAX_EVENT, write_without_end},
 };
 
@@ -41,7 +42,17 @@ pub struct ChatTap {
     begun: bool,
     /// Whether the end of the last event was dropped: then the rest of its line end is dropped as well.
     dropped: bool,
+    /// The choices so far, and what every chunk says of the answer.
+    turns: Turns,
+    head: Option<Head>,
     seen: StreamSummary,
+}
+
+/// What every chunk of an answer repeats.
+#[derive(Debug)]
+struct Head {
+    id: Box<str>,
+    created: u64,
 }
 
 impl ChatTap {
@@ -57,6 +68,8 @@ impl ChatTap {
             held: Vec::new(),
             begun: false,
             dropped: false,
+            turns: Turns::default(),
+            head: None,
             seen: StreamSummary::default(),
         }
     }
@@ -146,6 +159,7 @@ impl ChatTap {
             }
             Verdict::Done => {
                 run.flush(out);
+                self.finish_turns(out);
                 run.keep(len);
                 out.push(OutputChunk::Done(run.take()));
             }
@@ -167,6 +181,21 @@ impl ChatTap {
         }
         let mut chunk = Chunk::default();
         let well_formed = chunk.read(&payload).is_ok();
+        if !chunk.has_choices()
+            && chunk.error.is_none()
+            && self.seen.error.is_none()
+            && let Some(error) = stray_error(event, text)
+        {
+            self.seen.error = Some(error);
+            self.seen.disguised = true;
+            // The error that the gateway writes in its place is one that every client can read.
+            return Verdict::Drop;
+        }
+        self.turns.add(chunk.turns);
+        if self.head.is_none() && chunk.has_choices() {
+            let id = decode(chunk.id).unwrap_or_default();
+            self.head = Some(Head { id: id.into(), created: chunk.created.unwrap_or_default() });
+        }
         let (hidden, cut) = (chunk.only_usage(), chunk.null_usage.take());
         chunk.add_to(&mut self.seen);
         match cut {
@@ -175,6 +204,31 @@ impl ChatTap {
             Some(cut) => Verdict::Cut(data, cut),
             None => Verdict::Keep,
         }
+    }
+
+    /// Says why choices ended of which the provider does not: an agent that goes by the reason would not run its tools.
+    fn finish_turns(&self, out: &mut Vec<OutputChunk>) {
+        let open = self.turns.begun & !self.turns.finished;
+        let (true, None, Some(head)) = (open != 0, &self.seen.error, &self.head) else { return };
+        let mut chunk = b"data: ".to_vec();
+        out::object(&mut chunk, |o| {
+            o.text("id", &head.id);
+            o.text("object", "chat.completion.chunk");
+            o.number("created", head.created);
+            o.text("model", self.seen.model.as_deref().unwrap_or_default());
+            o.array("choices", |a| {
+                for index in (0..u64::from(u64::BITS)).filter(|index| open >> index & 1 == 1) {
+                    a.object(|o| {
+                        o.number("index", index);
+                        o.object("delta", |_| ());
+                        let called = self.turns.called >> index & 1 == 1;
+                        o.text("finish_reason", if called { "tool_calls" } else { "stop" });
+                    });
+                }
+            });
+        });
+        chunk.extend_from_slice(b"\n\n");
+        out.push(OutputChunk::Relay(chunk.into()));
     }
 }
 

@@ -33,6 +33,13 @@ impl Frames {
         Self { cut, held: Vec::new() }
     }
 
+    pub(crate) const fn framing(&self) -> Framing {
+        match self.cut {
+            Cut::Sse(_) => Framing::Sse,
+            Cut::AwsEventStream => Framing::AwsEventStream,
+        }
+    }
+
     /// Whether the next whole event begins with bytes of an earlier chunk.
     pub(crate) const fn holds(&self) -> bool {
         !self.held.is_empty()

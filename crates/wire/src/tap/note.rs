@@ -1,7 +1,12 @@
 //! Noting what a decoded event says, for retries, timeouts and settlement.
 
-use super::summary::StreamSummary;
-use crate::canonical::{Event, Finish, PartKind};
+use super::{output::TapError, summary::StreamSummary};
+use crate::{
+    canonical::{Event, Finish, PartKind},
+    codec::Framing,
+    error::{ProviderError, stray_error, unexplained},
+    sse::Data,
+};
 
 /// Notes one event.
 pub(super) fn note(seen: &mut StreamSummary, event: &Event<'_>) {
@@ -34,6 +39,24 @@ pub(super) fn note(seen: &mut StreamSummary, event: &Event<'_>) {
         Event::End => seen.done = true,
         Event::Signature { .. } | Event::CallEnd { .. } | Event::Logprobs { .. } => {}
     }
+}
+
+/// The error that a finish of "error" is, whichever way the provider dressed it.
+pub(super) fn failure(event: &Event<'_>) -> Option<ProviderError> {
+    let Event::Finish { reason: Finish::Error, explanation, .. } = event else { return None };
+    let message = explanation.as_deref().map(str::to_owned);
+    let unexplained = unexplained();
+    Some(ProviderError { message: message.unwrap_or(unexplained.message), ..unexplained })
+}
+
+/// Notes an event that the decoder cannot read: an error in words of its own, or the end of the stream.
+pub(super) fn unreadable(event: &[u8], framing: Framing, seen: &mut StreamSummary) -> Result<(), TapError> {
+    let data = Some(event).filter(|_| framing == Framing::Sse).and_then(Data::of);
+    let error = data.and_then(|data| stray_error(event, &data.payload())).ok_or(TapError::InvalidEvent)?;
+    seen.disguised |= seen.error.is_none();
+    seen.progress += 1;
+    seen.error.get_or_insert(error);
+    Ok(())
 }
 
 fn piece(seen: &mut StreamSummary, bytes: usize) {

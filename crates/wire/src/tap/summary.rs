@@ -19,6 +19,8 @@ pub struct StreamSummary {
     pub blocked: bool,
     /// The first error inside the stream.
     pub error: Option<ProviderError>,
+    /// Whether the error stands where the dialect's clients do not look for one.
+    pub disguised: bool,
     /// The last usage that was no smaller than those before it.
     pub usage: Option<Usage>,
     /// Usages that were smaller than an earlier one and not believed.

@@ -4,11 +4,13 @@ use bytes::Bytes;
 
 use super::output::{OutputChunk, TapError};
 use super::summary::StreamSummary;
-use super::{frames::Frames, note::note};
+use super::{
+    frames::Frames,
+    note::{failure, note, unreadable},
+};
 use crate::{
-    canonical::{Event, Finish},
+    canonical::Event,
     codec::{Framing, StreamDecoder, StreamEncoder},
-    error::ProviderError,
 };
 
 /// Translates one stream.
@@ -107,11 +109,7 @@ impl Translation {
         let mut events = 0u64;
         let read = self.decoder.event(event, &mut |event: Event<'_>| {
             events += 1;
-            // A finish of "error" is an error, whichever way the provider dressed it.
-            if let Event::Finish { reason: Finish::Error, explanation, .. } = &event {
-                let message = explanation.as_deref().unwrap_or("the provider ended the answer with an error");
-                let error =
-                    ProviderError { message: message.to_owned(), kind: None, code: None, param: None };
+            if let Some(error) = failure(&event) {
                 note(seen, &Event::Error(error));
                 return;
             }
@@ -121,6 +119,9 @@ impl Translation {
             }
         });
         self.seen.progress += u64::from(events > 0);
-        read.map_err(|_| TapError::InvalidEvent)
+        match read {
+            Ok(()) => Ok(()),
+            Err(_) => unreadable(event, self.frames.framing(), &mut self.seen),
+        }
     }
 }

@@ -4,11 +4,16 @@ use bytes::Bytes;
 
 use super::output::{OutputChunk, TapError};
 use super::summary::StreamSummary;
-use super::{frames::Frames, note::note, run::Run};
+use super::{
+    frames::Frames,
+    note::{failure, note, unreadable},
+    run::Run,
+};
 use crate::{
     canonical::Event,
     codec::{DialectCodec, Framing, StreamDecoder},
-    sse::{BOM, is_bare, write_without_end},
+    dialect::Dialect,
+    sse::{self, BOM, is_bare, write_without_end},
 };
 
 /// Watches one stream.
@@ -17,6 +22,8 @@ pub struct Verbatim {
     framing: Framing,
     /// Lines without data are joined to the next event, as far as the dialect's clients take such lines at all.
     joins: bool,
+    /// Whether the dialect's clients know an error by the name of its event.
+    names_errors: bool,
     /// Whether an event came already; only the first may carry a byte order mark, which is left out.
     begun: bool,
     /// Whether the end of the last event was dropped: then the rest of its line end is dropped as well.
@@ -35,6 +42,7 @@ impl Verbatim {
             frames: Frames::new(framing),
             framing,
             joins: dialect.accepts_comments(),
+            names_errors: dialect.name() == Dialect::Anthropic,
             begun: false,
             dropped: false,
             decoder,
@@ -94,13 +102,18 @@ impl Verbatim {
             event = unmarked;
         }
         let said = self.read(event)?;
-        self.dropped = self.joins && said == Said::Nothing && is_bare(event);
+        let joined = self.joins && said == Said::Nothing && is_bare(event);
+        self.dropped = joined || said == Said::Unreadable;
         match said {
-            _ if self.dropped => run.edit(event.len(), |edited| write_without_end(event, edited)),
+            _ if joined => run.edit(event.len(), |edited| write_without_end(event, edited)),
             Said::End => {
                 run.flush(out);
                 run.keep(event.len());
                 out.push(OutputChunk::Done(run.take()));
+            }
+            Said::Unreadable => {
+                run.flush(out);
+                run.skip(event.len());
             }
             Said::Nothing | Said::Events => run.keep(event.len()),
         }
@@ -124,12 +137,27 @@ impl Verbatim {
         let done = self.seen.done;
         let seen = &mut self.seen;
         let mut events = 0u64;
-        let read = self.decoder.event(event, &mut |event: Event<'_>| {
+        let (joins, named) = (self.joins, self.names_errors);
+        let read = self.decoder.event(event, &mut |said: Event<'_>| {
             events += 1;
-            note(seen, &event);
+            match failure(&said) {
+                // Gemini's clients read such an end by themselves.
+                Some(error) if joins || !seen.content => {
+                    seen.disguised |= seen.error.is_none();
+                    note(seen, &Event::Error(error));
+                }
+                _ => {
+                    let error = named && seen.error.is_none() && matches!(said, Event::Error(_));
+                    seen.disguised |= error && sse::name(event) != Some(b"error");
+                    note(seen, &said);
+                }
+            }
         });
         self.seen.progress += u64::from(events > 0);
-        read.map_err(|_| TapError::InvalidEvent)?;
+        if read.is_err() {
+            unreadable(event, self.framing, &mut self.seen)?;
+            return Ok(Said::Unreadable);
+        }
         Ok(match events {
             0 => Said::Nothing,
             _ if self.seen.done && !done => Said::End,
@@ -145,6 +173,8 @@ enum Said {
     Nothing,
     /// Something.
     Events,
+    /// An error in words that no client can read either; the gateway writes one in its place.
+    Unreadable,
     /// That the answer is whole.
     End,
 }

@@ -172,6 +172,19 @@ fn conditions_that_do_not_compile_or_cost_too_much_are_refused_with_the_reason()
 }
 
 #[test]
+fn a_wrong_strictness_is_named_with_the_words_that_are_taken() {
+    let read = |rest: &str| Document::read(&document(rest), Format::Yaml).unwrap_err().to_string();
+    let words = "unknown value `lax`, expected one of `strict`, `default`, `lenient`";
+    let route = "routes: { chat: { targets: [ p/m ], translation: lax } }";
+    assert_eq!(read(route), format!("routes.chat.translation: {words}"));
+    let key = "tenants: { acme: { keys: [ { name: k, translation: lax } ] } }";
+    assert_eq!(read(key), format!("tenants.acme.keys[0].translation: {words}"));
+    let key = "tenants: { acme: { keys: [ { name: k, translation_header: loosen } ] } }";
+    let words = "unknown value `loosen`, expected `allow` or `tighten`";
+    assert_eq!(read(key), format!("tenants.acme.keys[0].translation_header: {words}"));
+}
+
+#[test]
 fn no_keys_priority_is_above_its_tenants() {
     let ring = keyring();
     let tenant = |own: &str, key: &str| {

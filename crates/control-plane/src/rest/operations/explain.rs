@@ -111,6 +111,7 @@ impl DryRun {
             user: said.user,
             feature: said.feature,
             session: said.session,
+            translation: None,
             region: reply.region.as_deref(),
             shape: &shape,
             seen: OnceCell::new(),

@@ -104,6 +104,7 @@ pub(crate) fn build(
     (timeouts, more, health): (&str, &str, &str),
     credentials: usize,
     limits: &[&str],
+    key: &str,
 ) -> (ConfigRows, Keyring, Keys) {
     let version = Version { store: StoreId::new(), revision: 1 };
     let rows = ConfigRows { version, known: Vec::new(), unknown: Vec::new() };
@@ -130,7 +131,7 @@ pub(crate) fn build(
     for (number, limit) in limits.iter().enumerate() {
         builder.add(Some(tenant), Kind::Limit, &format!("limit-{number}"), limit);
     }
-    let good = builder.key(tenant, "good", "{}");
+    let good = builder.key(tenant, "good", key);
     let expired = builder.key(tenant, "expired", r#"{"expires":"2020-01-01"}"#);
     (builder.rows, builder.keyring, Keys { good, expired })
 }

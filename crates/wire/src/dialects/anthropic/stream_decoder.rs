@@ -8,9 +8,9 @@ use super::{
     usage::Reported,
 };
 use crate::{
-    canonical::{Event, Events, Part, PartKind},
+    canonical::{Event, Events, Finish, Part, PartKind},
     codec::{Framing, StreamDecoder},
-    error::InvalidEvent,
+    error::{InvalidEvent, stray_error},
     json::{Fields, Json},
     sse::{BOM, Data},
 };
@@ -23,6 +23,8 @@ pub(super) struct Decoder {
     calls: BTreeMap<u64, (u32, bool)>,
     /// Calls so far.
     count: u32,
+    /// Whether it was said why the answer ended.
+    finished: bool,
 }
 
 /// Most calls that may be open at once; the dialect allows one.
@@ -69,18 +71,31 @@ impl StreamDecoder for Decoder {
                 self.report(&fields, sink);
                 if let Some(delta) = object("delta")?.filter(|delta| delta.peek("stop_reason").is_some()) {
                     let Stop { finish, sequence, explanation } = Stop::read(&delta);
+                    self.finished = true;
                     let (choice, reason, stop_sequence) = (0, finish, sequence);
                     sink(Event::Finish { choice, reason, stop_sequence, explanation });
                 }
             }
-            Some("message_stop") => sink(Event::End),
+            Some("message_stop") => {
+                if !std::mem::replace(&mut self.finished, true) {
+                    let reason = Finish::End.with_calls(self.count > 0);
+                    let (choice, stop_sequence, explanation) = (0, None, None);
+                    sink(Event::Finish { choice, reason, stop_sequence, explanation });
+                }
+                sink(Event::End);
+            }
             Some("error") => {
                 let (_, error) =
                     error::in_success(json).ok_or_else(|| InvalidEvent("an empty error".into()))?;
                 sink(Event::Error(error));
             }
             // Pings, and whatever comes to be later.
-            _ => {}
+            Some(_) => {}
+            None => {
+                if let Some(error) = stray_error(event, &payload) {
+                    sink(Event::Error(error));
+                }
+            }
         }
         Ok(())
     }

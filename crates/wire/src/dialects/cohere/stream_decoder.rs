@@ -4,10 +4,10 @@ use super::{decode_response, error, finish, logprobs, usage};
 use crate::{
     canonical::{Event, Events, Finish, Malformed, ToolCall},
     codec::{Framing, StreamDecoder},
-    error::InvalidEvent,
+    error::{InvalidEvent, stray_error},
     json::Json,
     read::{Members, Place},
-    sse::{BOM, Data},
+    sse::{self, BOM, Data},
 };
 
 /// Most calls of one answer: each fragment looks for its own among them.
@@ -33,6 +33,12 @@ impl StreamDecoder for Decoder {
             return Ok(());
         }
         let body = Json::parse(&payload)?;
+        if sse::name(event).is_none_or(|name| name == b"error")
+            && let Some(error) = stray_error(event, &payload)
+        {
+            sink(Event::Error(error));
+            return Ok(());
+        }
         self.read(body, sink).map_err(|malformed| InvalidEvent(malformed.to_string()))
     }
 }

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     canonical::{Event, Events, Finish, Part, PartKind, ToolCall},
     codec::{Framing, StreamDecoder},
-    error::InvalidEvent,
+    error::{InvalidEvent, stray_error},
     json::Json,
     scan::MAX_CHOICES,
-    sse::{BOM, Data},
+    sse::{self, BOM, Data},
 };
 
 /// Reads one stream.
@@ -46,6 +46,12 @@ impl StreamDecoder for Decoder {
         }
         let body = Json::parse(&payload)?;
         if let (_, Some(said)) = error::inside(body) {
+            sink(Event::Error(said));
+            return Ok(());
+        }
+        if sse::name(event).is_some()
+            && let Some(said) = stray_error(event, &payload)
+        {
             sink(Event::Error(said));
             return Ok(());
         }

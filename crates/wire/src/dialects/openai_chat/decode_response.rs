@@ -8,7 +8,7 @@ use crate::{
         Choice, Family, Finish, Image, Logprob, Part, PartKind, Reply, Signature, Text, ToolCall,
         data_uri::media,
     },
-    error::{DecodeError, ErrorClass, ProviderError, error_member},
+    error::{DecodeError, ErrorClass, ProviderError, error_member, unexplained},
     json::{Fields, Json, JsonError, JsonKind, Reader},
     openai::{
         decode::{text, tier, token_list},
@@ -26,16 +26,19 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
     let list = list.filter(|list| !list.is_empty()).ok_or_else(|| malformed("the answer has no choices"))?;
     let mut used = read_usage(fields.take("usage"));
     used = used.or_else(|| groq_usage(&fields));
-    let mut choices = Vec::with_capacity(list.len());
+    let (mut choices, mut failure) = (Vec::with_capacity(list.len()), None);
     for json in list {
         let mut choice = json.object()?.ok_or_else(|| malformed("a choice is no object"))?;
+        if let Some(error) = own_error(&mut choice) {
+            failure.get_or_insert(error);
+            continue;
+        }
         used = used.or(read_usage(choice.take("usage")));
         choices.push(read_choice(&mut choice)?);
     }
     if choices.iter().all(|choice| choice.finish == Finish::Error) {
-        let message = "the provider ended the answer with an error".to_owned();
-        let error = ProviderError { message, kind: None, code: None, param: None };
-        return Err(DecodeError::Error(ErrorClass::ServerError, error));
+        let class = failure.as_ref().map_or(ErrorClass::ServerError, |error| error::classify(0, error));
+        return Err(DecodeError::Error(class, failure.unwrap_or_else(unexplained)));
     }
     let service_tier = text(&mut fields, "service_tier");
     if let Some(used) = &mut used {
@@ -53,16 +56,19 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
 
 /// An error in the clothes of an answer: `error`, or MiniMax's `base_resp`.
 pub(super) fn inner_error(fields: &mut Fields<'_>) -> Option<ProviderError> {
-    if let Some(error) = fields.take("error") {
-        let value = serde_json::from_str(error.raw()).unwrap_or_default();
-        if let Some(error) = error_member(&value) {
-            return Some(error);
-        }
+    if let Some(error) = own_error(fields) {
+        return Some(error);
     }
     let mut base = fields.peek("base_resp")?.object().ok().flatten()?;
     let code = base.take("status_code").and_then(Json::u64).filter(|code| *code != 0)?;
     let message = base.take("status_msg").and_then(Json::text).unwrap_or_default().into_owned();
     Some(ProviderError { message, kind: None, code: Some(code.to_string()), param: None })
+}
+
+/// The member `error` of an answer, a chunk or a choice.
+pub(super) fn own_error(fields: &mut Fields<'_>) -> Option<ProviderError> {
+    let value = serde_json::from_str(fields.take("error")?.raw()).unwrap_or_default();
+    error_member(&value)
 }
 
 /// Reads a usage object.

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use super::{
     decode_response::{
-        arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, picture, read_usage,
+        arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, own_error, picture,
+        read_usage,
     },
     details::Fragments,
 };
 use crate::{
     canonical::{Event, Events, Finish, PartKind},
     codec::{Framing, StreamDecoder},
-    error::InvalidEvent,
+    error::{InvalidEvent, stray_error},
     json::{Fields, Json},
     openai::{
         decode::{text, tier},
@@ -72,10 +73,18 @@ impl StreamDecoder for Decoder {
         }
         if payload == b"[DONE]" {
             self.seal_all(sink);
+            self.finish_all(sink);
             sink(Event::End);
             return Ok(());
         }
-        match Json::parse(payload)?.object()? {
+        let chunk = Json::parse(payload).and_then(Json::object);
+        if !matches!(&chunk, Ok(Some(chunk)) if chunk.peek("choices").is_some())
+            && let Some(error) = stray_error(event, payload)
+        {
+            sink(Event::Error(error));
+            return Ok(());
+        }
+        match chunk? {
             Some(mut chunk) => self.chunk(&mut chunk, sink),
             None => Err(InvalidEvent("a chunk is no object".to_owned())),
         }
@@ -119,6 +128,10 @@ impl Decoder {
     }
 
     fn choice(&mut self, fields: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
+        if let Some(error) = own_error(fields) {
+            sink(Event::Error(error));
+            return Ok(());
+        }
         let index = fields.take("index").and_then(Json::u64).unwrap_or(0);
         let choice = u32::try_from(index).map_err(|_| InvalidEvent("an index is too large".to_owned()))?;
         let slot = ChoiceSlot { at: self.answer(choice)?, choice };
@@ -250,6 +263,16 @@ impl Decoder {
         answer.calls += 1;
         self.calls.push(Open { choice, index, id: id.to_owned(), call });
         Ok(Opened::Now(call, id.to_owned()))
+    }
+
+    /// Ends the answers of which the provider does not say why they ended.
+    fn finish_all(&mut self, sink: &mut Events<'_>) {
+        for answer in self.choices.iter_mut().filter(|answer| !answer.finished) {
+            answer.finished = true;
+            let reason = finish::settled(Finish::End, answer.calls > 0, answer.refused);
+            let (stop_sequence, explanation) = (None, None);
+            sink(Event::Finish { choice: answer.index, reason, stop_sequence, explanation });
+        }
     }
 
     fn seal_all(&mut self, sink: &mut Events<'_>) {

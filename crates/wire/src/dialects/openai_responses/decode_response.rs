@@ -5,7 +5,7 @@ use domain::Usage;
 use super::{finish, items_in::joined};
 use crate::{
     canonical::{Choice, Family, Logprob, Part, PartKind, Reply, Signature, Text, ToolCall},
-    error::{DecodeError, ProviderError, error_member},
+    error::{DecodeError, ProviderError, error_member, unexplained},
     json::{Fields, Json, JsonError, Reader},
     openai::{
         decode::{text, tier, token_list},
@@ -60,12 +60,6 @@ pub(super) fn failure(response: &mut Fields<'_>) -> Option<ProviderError> {
     let status = text(response, "status");
     let failed = matches!(status.as_deref(), Some("failed" | "cancelled"));
     error.or_else(|| failed.then(unexplained))
-}
-
-/// An end without an explanation.
-pub(super) fn unexplained() -> ProviderError {
-    let message = "the provider ended the answer with an error".to_owned();
-    ProviderError { message, kind: None, code: None, param: None }
 }
 
 /// Reads `usage`, and what tools of the provider's own did.

@@ -1,13 +1,13 @@
 //! Reading a provider's stream.
 
 use super::{
-    decode_response::{failure, part, read_usage, said, thoughts, unexplained},
+    decode_response::{failure, part, read_usage, said, thoughts},
     finish,
 };
 use crate::{
     canonical::{Event, Events, PartKind},
     codec::{Framing, StreamDecoder},
-    error::{InvalidEvent, ProviderError, error_member},
+    error::{InvalidEvent, ProviderError, error_member, unexplained},
     json::{Fields, Json},
     openai::decode::{text, token_list},
     sse::{BOM, Data},

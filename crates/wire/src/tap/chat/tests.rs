@@ -318,3 +318,60 @@ fn line() -> impl Strategy<Value = &'static str> {
         r#"data: {"error":"e"}"#,
     ])
 }
+
+#[test]
+fn errors_beside_and_inside_choices_are_no_content() {
+    let table = [
+        (r#"{"error":{"message":"m"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#, false),
+        (r#"{"choices":[{"delta":{"content":"x"},"finish_reason":"error"}],"error":{"message":"m"}}"#, false),
+        (r#"{"choices":[{"index":0,"delta":{},"error":{"message":"m"}}]}"#, true),
+        (r#"{"choices":[{"delta":{},"error":"m","finish_reason":"error"}]}"#, true),
+        (r#"{"object":"error","message":"m","code":400}"#, true),
+    ];
+    for (data, disguised) in table {
+        let seen = seen(data);
+        assert_eq!(seen.error.map(|error| error.message).as_deref(), Some("m"), "{data}");
+        assert_eq!((seen.disguised, seen.content, seen.finish), (disguised, false, false), "{data}");
+    }
+    let reason = seen(r#"{"choices":[{"delta":{},"finish_reason":"network_error"}]}"#);
+    assert!(reason.error.is_some() && reason.disguised && !reason.content);
+    for event in ["event: error\ndata: {\"message\":\"m\"}\n\n", "event: error\ndata: m\n\n"] {
+        let (out, seen) = tapped(true, event);
+        assert_eq!((out.as_str(), seen.error.unwrap().message.as_str()), ("", "m"));
+        assert!(seen.disguised);
+    }
+}
+
+#[test]
+fn choices_that_end_without_a_reason_get_one() {
+    let chunk = |index: u32, delta: &str, reason: &str| {
+        format!(
+            "data: {{\"id\":\"c-1\",\"created\":7,\"model\":\"m\",\"choices\":[{{\"index\":{index},\"delta\":{delta},\"finish_reason\":{reason}}}]}}\n\n"
+        )
+    };
+    let call = r#"{"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{}"}}]}"#;
+    let ended = |chunks: &str| {
+        let (out, _) = tapped(true, &format!("{chunks}data: [DONE]\n\n"));
+        let made = out.strip_prefix(chunks).unwrap().strip_suffix("|data: [DONE]\n\n").unwrap().to_owned();
+        made.strip_prefix("data: ")
+            .map(|data| serde_json::from_str::<serde_json::Value>(data.trim()).unwrap())
+    };
+    let reasons = |chunks: &str| {
+        let made = ended(chunks)?;
+        assert_eq!((&made["id"], &made["created"], &made["model"]), (&"c-1".into(), &7.into(), &"m".into()));
+        let choices = made["choices"].as_array().unwrap().iter();
+        Some(
+            choices
+                .map(|choice| format!("{} {}", choice["index"], choice["finish_reason"]))
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(reasons(&chunk(0, call, "null")), Some(vec!["0 \"tool_calls\"".to_owned()]));
+    assert_eq!(reasons(&chunk(0, r#"{"content":"x"}"#, "\"\"")), Some(vec!["0 \"stop\"".to_owned()]));
+    let two = chunk(0, call, "null") + &chunk(12, r#"{"content":"x"}"#, "null");
+    assert_eq!(reasons(&two), Some(vec!["0 \"tool_calls\"".to_owned(), "12 \"stop\"".to_owned()]));
+    assert_eq!(reasons(&(two + &chunk(0, "{}", "\"tool_calls\""))), Some(vec!["12 \"stop\"".to_owned()]));
+    assert_eq!(ended(&chunk(0, call, "\"stop\"")), None);
+    // The older Completions have no deltas.
+    assert_eq!(ended("data: {\"choices\":[{\"index\":0,\"text\":\"x\"}]}\n\n"), None);
+}
