@@ -14,8 +14,9 @@ use std::{
 use arc_swap::ArcSwap;
 
 use super::{
-    credential::{CredentialState, SPARED, Unavailable, UnavailableReason},
+    credential::{CredentialState, SPARED},
     quota::{Allowances, Marks, Quota},
+    unavailable::{Unavailable, UnavailableReason},
 };
 use crate::time::{DAY, Micros, duration, micros};
 

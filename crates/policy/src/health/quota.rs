@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::credential::{Unavailable, UnavailableReason};
+use super::unavailable::{Unavailable, UnavailableReason};
 use crate::time::{DAY, Micros, duration, micros};
 
 /// How long a count is believed whose reset was not told: limits are per minute almost everywhere.

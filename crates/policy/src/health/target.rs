@@ -21,10 +21,11 @@ use super::{
     breaker::{BackOff, Breaker, Transition, packed::PackedState},
     budget::RetryBudget,
     concurrency::{Clock, ConcurrencyLimiter, ConcurrencyPermit, Handoff, QueueLimits, WaitGuard},
-    credential::{CredentialState, Unavailable},
+    credential::CredentialState,
     latency::{PeakEwma, Ttft},
     ring::{SlidingWindow, WindowCounts},
     shared::{HealthRecord, HealthRecordKind},
+    unavailable::Unavailable,
 };
 use crate::{
     queue::{EnqueueError, WaitRequest},
