@@ -11,6 +11,7 @@ mod encode;
 mod event;
 mod field;
 pub(crate) mod ids;
+mod lost;
 mod number_field;
 mod own_field;
 pub(crate) mod pairs;
@@ -37,6 +38,7 @@ pub use self::{
     encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
     field::{Field, FieldClass, FieldRow},
+    lost::LostParts,
     own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},

@@ -222,7 +222,8 @@ impl ResponseReader<'_> {
                 let blocked = reroutes && wire::chat_blocked(body);
                 (kind, blocked)
             }
-            Some(Ok(DecodedResponse { body, usage, blocked })) => {
+            Some(Ok(DecodedResponse { body, usage, blocked, lost })) => {
+                self.meter.add_dropped_parts(lost.names());
                 self.meter.observe(usage, output_estimate(api, length));
                 (UpstreamBody::Buffered(body), reroutes && blocked)
             }
