@@ -10,6 +10,7 @@ pub(crate) mod embedded;
 mod encode;
 mod event;
 mod field;
+mod foreign_tool;
 pub(crate) mod ids;
 mod lost;
 mod number_field;
@@ -35,9 +36,11 @@ pub use self::{
         Call, Effort, Extra, OutputFormat, Reasoning, ReasoningMode, Role, Sampling, Schema, ServiceTier,
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
+    content::{Content, ContentRow},
     encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
     event::{Event, Events},
     field::{Field, FieldClass, FieldRow},
+    foreign_tool::{HOSTED_TOOLS, HostedTool},
     lost::LostParts,
     own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},

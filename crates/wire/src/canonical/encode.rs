@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use domain::Strictness;
 
 use super::{
-    Extra, Field, FieldClass,
+    Content, Extra, Field, FieldClass, HostedTool, Tool,
+    content::content_place,
+    foreign_tool,
     own_field::{OwnField, is_empty},
 };
 use crate::dialect::Dialect;
@@ -144,6 +146,25 @@ impl LossReport {
             }
             None => self.lose(FieldClass::Hint, &extra.name),
         }
+    }
+
+    /// A piece of content that cannot be expressed, or something about it.
+    ///
+    /// # Errors
+    /// What changes the meaning of the answer, unless leniency is on.
+    pub(crate) fn content(&mut self, content: Content) -> Result<(), Unsupported> {
+        self.lose(content.row().class, &content_place(self.client, content))
+    }
+
+    /// A tool that is no function, of another dialect than the target's.
+    ///
+    /// # Errors
+    /// One that the client's provider does not run by itself, unless leniency is on.
+    pub(crate) fn tool(&mut self, tool: &Tool<'_>) -> Result<(), Unsupported> {
+        let kind = foreign_tool::kind(self.client, tool);
+        let hosted = HostedTool::runs(self.client, &kind);
+        let class = if hosted { FieldClass::Hint } else { FieldClass::Meaning };
+        self.lose(class, &format!("tools[] ({kind})"))
     }
 
     fn lose(&mut self, class: FieldClass, place: &str) -> Result<(), Unsupported> {

@@ -14,7 +14,7 @@ use crate::{
 pub struct OwnField {
     /// The dialect.
     pub dialect: Dialect,
-    /// Its place in the body; `[]` is any element of a list. Members below it belong to it.
+    /// Its place in the body; `[]` is any element of a list.
     pub name: &'static str,
     /// What its loss means.
     pub class: FieldClass,
@@ -53,7 +53,6 @@ own_fields! {
         Hint "prompt_cache_key" [] "what the same answer costs"
         Hint "prompt_cache_options" [] "what the same answer costs"
         Hint "prompt_cache_retention" [] "what the same answer costs"
-        Hint "stream_options" [] "how the stream is framed"
         Hint "web_search_options" [] "a tool that the provider runs, and that the model need not use"
     }
     OpenAiResponses {
@@ -161,12 +160,12 @@ fn is_off(setting: &Json<'_>) -> bool {
     matches!(threshold.as_deref(), Some("OFF" | "BLOCK_NONE" | "HARM_BLOCK_THRESHOLD_UNSPECIFIED"))
 }
 
-/// Whether a place is the one that is declared, or below it.
+/// Whether a place is the one that is declared.
 fn is_at(place: &str, declared: &str) -> bool {
     let (mut place, mut declared) = (place.as_bytes(), declared.as_bytes());
     loop {
         match (place, declared) {
-            (rest, []) => return matches!(rest, [] | [b'.' | b'[', ..]),
+            ([], []) => return true,
             ([b'[', inside @ ..], [b'[', b']', behind @ ..]) => {
                 let Some(end) = inside.iter().position(|byte| *byte == b']') else { return false };
                 if !inside[..end].iter().all(u8::is_ascii_digit) {
@@ -185,15 +184,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_found_in_any_element_and_below_itself() {
+    fn a_place_is_found_in_any_element_of_a_list() {
         let class = |dialect, place| OwnField::find(dialect, place).map(|field| field.name);
         assert_eq!(class(Dialect::OpenAiChat, "logit_bias"), Some("logit_bias"));
         assert_eq!(
             class(Dialect::Anthropic, "tools[12].eager_input_streaming"),
             Some("tools[].eager_input_streaming")
         );
-        assert_eq!(class(Dialect::Anthropic, "thinking.display_as"), Some("thinking"));
-        for unknown in ["logit_biases", "logit", "tools[x].defer_loading", "tools.defer_loading", "tools[1"] {
+        for unknown in [
+            "thinking.novelty",
+            "betas[0]",
+            "logit_biases",
+            "logit",
+            "tools[x].defer_loading",
+            "tools.defer_loading",
+            "tools[1",
+        ] {
             assert_eq!(class(Dialect::OpenAiChat, unknown), None, "{unknown}");
             assert_eq!(class(Dialect::Anthropic, unknown), None, "{unknown}");
         }

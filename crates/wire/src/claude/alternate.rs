@@ -1,6 +1,8 @@
 //! The conversation as users and the model speak by turns: for dialects without a role for tools.
 
-use crate::canonical::{Call, Family, Field, LossReport, Part, PartKind, Role, Signature, Turn, Unsupported};
+use crate::canonical::{
+    Call, Content, Family, Field, LossReport, Part, PartKind, Role, Signature, Turn, Unsupported,
+};
 
 /// One message: everything that one side says until the other speaks.
 #[derive(Debug)]
@@ -19,8 +21,8 @@ pub(crate) struct Said<'c, 'a> {
     pub(crate) instructions: bool,
 }
 
-/// Names what a target cannot take, of a part that the client sent.
-pub(crate) type Inexpressible<'f> = dyn Fn(&Part<'_>) -> Option<String> + 'f;
+/// What a target cannot take, of a part that the client sent.
+pub(crate) type Inexpressible<'f> = dyn Fn(&Part<'_>) -> Option<Content> + 'f;
 
 /// The turns behind the leading system turns, neighbours of one side joined (docs/spec/cases.md#case-1, #case-7,
 /// #case-25, #case-26).
@@ -65,7 +67,7 @@ fn sayable<'c, 'a>(
     let mut parts = Vec::with_capacity(turn.parts.len());
     for part in turn.parts.iter().filter(|part| is_sayable(part)) {
         match inexpressible(part) {
-            Some(place) => losses.place(place)?,
+            Some(content) => losses.content(content)?,
             None => parts.push(part),
         }
     }

@@ -223,7 +223,7 @@ fn case_13_images_of_results_are_shown_behind_all_of_them() {
     assert_eq!(roles, ["assistant", "tool", "tool", "user"]);
     assert_eq!((&messages[1]["content"], &messages[2]["content"]), (&json!("see image 1"), &json!("39")));
     assert_eq!(messages[3]["content"][1]["image_url"]["url"], "data:image/png;base64,AA==");
-    assert_eq!(dropped, ["messages[].content[] (image in a tool result)"]);
+    assert_eq!(dropped, ["messages[].content[] (media in a tool result)"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use serde_json::{Value, json};
 use wire::{
     Dialect,
-    canonical::{Field, FieldClass, OWN_FIELDS, OwnField, Strictness},
+    canonical::{Content, Field, FieldClass, HOSTED_TOOLS, OWN_FIELDS, OwnField, Strictness},
     scan::PathParamsRef,
 };
 
@@ -44,33 +44,101 @@ fn own(dialect: Dialect) -> String {
     table
 }
 
+/// The page's table of content, as it has to be.
+fn content() -> String {
+    let mut table = "| content | loss | why |\n|---|---|---|\n".to_owned();
+    for row in Content::TABLE {
+        let _ = writeln!(table, "| {} | {} | {} |", row.words, word(row.class), row.reason);
+    }
+    table
+}
+
+/// The page's table of tools that providers run, as it has to be.
+fn hosted_tools() -> String {
+    let mut table = "| dialect | tools that its providers run |\n|---|---|\n".to_owned();
+    for dialect in Dialect::ALL {
+        let of_dialect = HOSTED_TOOLS.iter().filter(|tool| tool.dialect == dialect);
+        let kinds: Vec<_> = of_dialect.map(|tool| format!("`{}`", tool.kind)).collect();
+        let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+        let _ = writeln!(table, "| `{}` | {kinds} |", dialect.name());
+    }
+    table
+}
+
 #[test]
 fn the_page_lists_the_fields() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/fields.md");
     let page = fs::read_to_string(page).unwrap();
-    for expected in [canonical()].into_iter().chain(Dialect::ALL.map(own)) {
+    for expected in [canonical(), content(), hosted_tools()].into_iter().chain(Dialect::ALL.map(own)) {
         assert!(page.contains(&expected), "docs/spec/fields.md must hold this table:\n\n{expected}");
     }
 }
 
-/// A call of a dialect that every target takes, with one tool.
+/// A call of a dialect that every target takes: a question with an image, a call of a tool with its result, a tool and a
+/// schema of the answer.
 fn body(dialect: Dialect) -> Value {
-    let schema = json!({"type": "object", "properties": {}});
-    let said = json!([{"role": "user", "content": "hi"}]);
+    const PNG: &str = "iVBORw0KGgo=";
+    let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let uri = format!("data:image/png;base64,{PNG}");
     let function = json!({"name": "f", "description": "d", "parameters": schema});
+    let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     match dialect {
-        Dialect::OpenAiChat | Dialect::Cohere => json!({"model": "m", "max_tokens": 99, "messages": said,
+        Dialect::OpenAiChat | Dialect::Cohere => json!({"model": "m", "max_tokens": 99,
+            "messages": [{"role": "system", "content": "rules"},
+                {"role": "user", "content": [{"type": "text", "text": "hi"},
+                    {"type": "image_url", "image_url": {"url": uri}}]},
+                {"role": "assistant", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "so"}]},
+                {"role": "user", "content": "and"}],
+            "response_format": match dialect {
+                Dialect::Cohere => json!({"type": "json_object", "json_schema": schema}),
+                _ => json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}),
+            },
+            "tool_choice": match dialect {
+                Dialect::Cohere => json!("REQUIRED"),
+                _ => json!({"type": "function", "function": {"name": "f"}}),
+            },
             "tools": [{"type": "function", "function": function}]}),
-        Dialect::OpenAiResponses => json!({"model": "m", "max_output_tokens": 99, "input": said,
+        Dialect::OpenAiResponses => json!({"model": "m", "max_output_tokens": 99, "instructions": "rules",
+            "input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"},
+                    {"type": "input_image", "image_url": uri}]},
+                {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "call_1", "output": [{"type": "input_text", "text": "so"}]},
+                {"role": "user", "content": "and"}],
+            "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}},
+            "tool_choice": {"type": "function", "name": "f"},
             "tools": [{"type": "function", "name": "f", "parameters": schema}]}),
-        Dialect::Anthropic => json!({"model": "m", "max_tokens": 99, "messages": said,
-            "tools": [{"name": "f", "input_schema": schema}]}),
-        Dialect::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}],
-            "generationConfig": {"maxOutputTokens": 99},
+        Dialect::Anthropic => {
+            json!({"model": "m", "max_tokens": 99, "system": [{"type": "text", "text": "rules"}],
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}]},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "f", "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1",
+                    "content": [{"type": "text", "text": "so"}]}]}],
+            "output_config": {"format": {"type": "json_schema", "schema": schema}},
+            "tool_choice": {"type": "tool", "name": "f"},
+            "tools": [{"name": "f", "input_schema": schema}]})
+        }
+        Dialect::Gemini => json!({"systemInstruction": {"parts": [{"text": "rules"}]},
+            "contents": [{"role": "user", "parts": [{"text": "hi"},
+                    {"inlineData": {"mimeType": "image/png", "data": PNG}}]},
+                {"role": "model", "parts": [{"functionCall": {"id": "call_1", "name": "f", "args": {}}}]},
+                {"role": "user", "parts": [{"functionResponse": {"id": "call_1", "name": "f",
+                    "response": {"output": "so"}}}]}],
+            "generationConfig": {"maxOutputTokens": 99, "responseMimeType": "application/json",
+                "responseJsonSchema": schema},
+            "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
             "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}]}]}),
-        Dialect::Bedrock => json!({"messages": [{"role": "user", "content": [{"text": "hi"}]}],
+        Dialect::Bedrock => json!({"system": [{"text": "rules"}],
+            "messages": [{"role": "user", "content": [{"text": "hi"},
+                    {"image": {"format": "png", "source": {"bytes": PNG}}}]},
+                {"role": "assistant", "content": [{"toolUse": {"toolUseId": "call_1", "name": "f", "input": {}}}]},
+                {"role": "user", "content": [{"toolResult": {"toolUseId": "call_1", "content": [{"text": "so"}]}}]}],
             "inferenceConfig": {"maxTokens": 99},
-            "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": schema}}}]}}),
+            "outputConfig": {"textFormat": {"type": "json_schema",
+                "structure": {"jsonSchema": {"name": "n", "schema": schema.to_string()}}}},
+            "toolConfig": {"toolChoice": {"tool": {"name": "f"}},
+                "tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": schema}}}]}}),
     }
 }
 
@@ -80,7 +148,6 @@ fn value(field: &OwnField) -> Value {
         "include" => json!(["file_search_call.results"]),
         "tool_choice" => json!({"type": "web_search"}),
         "thinking" => json!({"type": "novel"}),
-        "stream_options" => json!({"novelty": 1}),
         "generationConfig.responseMimeType" => json!("text/x.enum"),
         name if name.starts_with("generationConfig.response") => json!({"type": "object"}),
         "citation_options" => json!({"mode": "FAST"}),
@@ -148,24 +215,68 @@ fn translations_lose_the_fields_of_one_dialect_as_declared() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Every object of a body gets a member that no dialect has; the places where it was put.
-fn novel_everywhere(value: &mut Value, place: &str, places: &mut Vec<String>) {
+#[test]
+fn hosted_tools_and_their_calls_are_left_out_and_other_tools_are_refused() {
+    let chat = |tools: &str| {
+        format!(
+            r#"{{"model":"m","input":"hi","tools":[{{"type":"function","name":"f","parameters":{{}}}},{tools}]}}"#
+        )
+    };
+    let path = PathParamsRef { model: Some("m"), stream: Some(false) };
+    let responses = |body: &str, to, mode: Strictness| {
+        translated((Dialect::OpenAiResponses, path, body), to, &target("m"), mode)
+    };
+    let others = Dialect::ALL.into_iter().filter(|to| *to != Dialect::OpenAiResponses);
+    for to in others {
+        let hosted =
+            chat(r#"{"type":"web_search_preview_2025_03_11"},{"type":"code_interpreter","container":{}}"#);
+        let (_, dropped) = responses(&hosted, to, Strictness::Default).unwrap();
+        for kind in ["web_search_preview_2025_03_11", "code_interpreter"] {
+            assert!(dropped.contains(&format!("tools[] ({kind})")), "{to:?} {dropped:?}");
+        }
+        let refused = responses(&hosted, to, Strictness::Strict).unwrap_err();
+        assert!(refused.starts_with("`tools[] (web_search_preview_2025_03_11)`"), "{to:?} {refused}");
+        for kind in ["computer_use_preview", "mcp", "local_shell", "file_search", "web"] {
+            let own = chat(&format!(r#"{{"type":"{kind}"}}"#));
+            let refused = responses(&own, to, Strictness::Default).unwrap_err();
+            assert!(refused.starts_with(&format!("`tools[] ({kind})`")), "{to:?} {refused}");
+            let (_, dropped) = responses(&own, to, Strictness::Lenient).unwrap();
+            assert!(dropped.contains(&format!("tools[] ({kind})")), "{to:?} {dropped:?}");
+        }
+        let history = r#"{"model":"m","input":[{"role":"user","content":"hi"},
+            {"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},
+            {"role":"assistant","content":"so"},{"role":"user","content":"and"}]}"#;
+        let (written, dropped) = responses(history, to, Strictness::Default).unwrap();
+        assert!(
+            dropped.iter().any(|place| place == "input[].content[] (call of a hosted tool)"),
+            "{dropped:?}"
+        );
+        assert!(
+            written.to_string().contains("so") && !written.to_string().contains("ws_1"),
+            "{to:?} {written}"
+        );
+    }
+}
+
+/// The place of every object of a body that is the dialect's own.
+fn objects(value: &Value, place: &str, places: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
-            for (name, inner) in members.iter_mut() {
-                let inside = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
-                // A schema is the client's own text, and goes with everything that is in it.
-                if !matches!(&**name, "parameters" | "input_schema" | "parametersJsonSchema" | "inputSchema")
-                {
-                    novel_everywhere(inner, &inside, places);
-                }
+            // Schemas, arguments and results are the client's own text, and go with everything that is in them.
+            if members.contains_key("properties")
+                || matches!(place.rsplit('.').next(), Some("args" | "input" | "response"))
+            {
+                return;
             }
-            members.insert("xnovelty".to_owned(), json!({"a": 1}));
+            for (name, inner) in members {
+                let inside = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
+                objects(inner, &inside, places);
+            }
             places.push(place.to_owned());
         }
         Value::Array(list) => {
-            for (at, inner) in list.iter_mut().enumerate() {
-                novel_everywhere(inner, &format!("{place}[{at}]"), places);
+            for (at, inner) in list.iter().enumerate() {
+                objects(inner, &format!("{place}[{at}]"), places);
             }
         }
         _ => {}
@@ -190,7 +301,7 @@ fn an_unknown_field_reaches_no_other_dialect_from_any_level() {
     let mut found = Vec::new();
     for from in Dialect::ALL {
         let mut places = Vec::new();
-        novel_everywhere(&mut body(from), "", &mut places);
+        objects(&body(from), "", &mut places);
         assert!(places.len() > 2, "{from:?} {places:?}");
         // A member of an element of Gemini's `tools` is a tool.
         for place in places.iter().filter(|place| (from, place.as_str()) != (Dialect::Gemini, "tools[0]")) {
@@ -211,7 +322,9 @@ fn an_unknown_field_reaches_no_other_dialect_from_any_level() {
                     Err(refused) => refused.contains("exactly one member"),
                 };
                 if !holds {
-                    found.push(format!("{from:?} to {to:?} in `{place}`: {default:?} {strict:?}"));
+                    let default = default.map(|(_, dropped)| dropped);
+                    let strict = strict.map(|(_, dropped)| dropped);
+                    found.push(format!("{from:?} to {to:?} in `{place}`: {default:?}, strict {strict:?}"));
                 }
             }
         }

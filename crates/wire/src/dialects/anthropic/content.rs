@@ -27,8 +27,8 @@ impl<'a> Content<'a, '_> {
                 block.raw("citations");
                 PartKind::Text(block.need_text("text")?)
             }
-            "image" => PartKind::Image(Image { media: source(&mut block)?, detail: None }),
-            "document" => match document(&mut block)? {
+            "image" => PartKind::Image(Image { media: self.source(&mut block)?, detail: None }),
+            "document" => match self.document(&mut block)? {
                 Some(document) => PartKind::Document(document),
                 None => return Ok(foreign(kind, json)),
             },
@@ -96,43 +96,54 @@ pub(super) fn cache(block: &mut Members<'_, '_>) -> Result<Option<CacheTtl>, Mal
     }
 }
 
-/// The source of an image.
-fn source<'a>(block: &mut Members<'a, '_>) -> Result<Media<'a>, Malformed> {
-    let json = block.raw("source").ok_or_else(|| block.missing("source"))?;
-    let place = block.place.key("source");
-    let mut source = Members::open(json, &place)?;
-    match &*source.need_text("type")? {
-        "base64" => {
-            Ok(Media::Base64 { mime: source.need_text("media_type")?, data: source.need_text("data")? })
-        }
-        "url" => Ok(Media::Url { url: source.need_text("url")?, mime: None }),
-        "file" => Ok(Media::File(source.need_text("file_id")?)),
-        other => Err(place.key("type").malformed(format!("has the unknown value {other:?}"))),
+impl<'a> Content<'a, '_> {
+    /// The source of an image.
+    fn source(&mut self, block: &mut Members<'a, '_>) -> Result<Media<'a>, Malformed> {
+        let json = block.raw("source").ok_or_else(|| block.missing("source"))?;
+        let place = block.place.key("source");
+        let mut source = Members::open(json, &place)?;
+        let media = match &*source.need_text("type")? {
+            "base64" => {
+                Media::Base64 { mime: source.need_text("media_type")?, data: source.need_text("data")? }
+            }
+            "url" => Media::Url { url: source.need_text("url")?, mime: None },
+            "file" => Media::File(source.need_text("file_id")?),
+            other => return Err(place.key("type").malformed(format!("has the unknown value {other:?}"))),
+        };
+        self.keep(source);
+        Ok(media)
     }
-}
 
-/// A document; `None`: its source is a list of blocks, which no other dialect has.
-fn document<'a>(block: &mut Members<'a, '_>) -> Result<Option<Document<'a>>, Malformed> {
-    let json = block.peek("source").ok_or_else(|| block.missing("source"))?;
-    let place = block.place.key("source");
-    let mut inner = Members::open(json, &place)?;
-    let (mut media, mut text) = (None, None);
-    match &*inner.need_text("type")? {
-        "text" => text = Some(inner.need_text("data")?),
-        "content" => match inner.raw("content").filter(|content| content.kind() == JsonKind::String) {
-            Some(content) => text = content.text(),
-            None => return Ok(None),
-        },
-        _ => media = Some(source(block)?),
-    }
-    block.raw("source");
-    let (name, context) = (block.text("title")?, block.text("context")?);
-    let cite = match block.raw("citations") {
-        Some(citations) => {
-            let place = block.place.key("citations");
-            Members::open(citations, &place)?.bool("enabled")?.unwrap_or(false)
+    /// A document; `None`: its source is a list of blocks, which no other dialect has.
+    fn document(&mut self, block: &mut Members<'a, '_>) -> Result<Option<Document<'a>>, Malformed> {
+        let json = block.peek("source").ok_or_else(|| block.missing("source"))?;
+        let place = block.place.key("source");
+        let mut inner = Members::open(json, &place)?;
+        let (mut media, mut text) = (None, None);
+        match &*inner.need_text("type")? {
+            "text" => {
+                // It is always the same.
+                inner.raw("media_type");
+                text = Some(inner.need_text("data")?);
+            }
+            "content" => match inner.raw("content").filter(|content| content.kind() == JsonKind::String) {
+                Some(content) => text = content.text(),
+                None => return Ok(None),
+            },
+            _ => media = Some(self.source(block)?),
         }
-        None => false,
-    };
-    Ok(Some(Document { media, text, name, context, cite }))
+        if media.is_none() {
+            self.keep(inner);
+        }
+        block.raw("source");
+        let (name, context) = (block.text("title")?, block.text("context")?);
+        let cite = match block.raw("citations") {
+            Some(citations) => {
+                let place = block.place.key("citations");
+                Members::open(citations, &place)?.bool("enabled")?.unwrap_or(false)
+            }
+            None => false,
+        };
+        Ok(Some(Document { media, text, name, context, cite }))
+    }
 }

@@ -64,11 +64,11 @@ fn block<'a>(
     let foreign = || PartKind::Foreign { kind: kind.clone(), raw };
     Ok(match &**kind {
         "text" => PartKind::Text(inner.text().ok_or_else(|| place.malformed("must be a string"))?),
-        "image" => media(Kind::Image, inner, place)?
+        "image" => media(content, Kind::Image, inner, place)?
             .map_or_else(foreign, |media| PartKind::Image(Image { media, detail: None })),
-        "audio" => media(Kind::Audio, inner, place)?.map_or_else(foreign, PartKind::Audio),
-        "video" => media(Kind::Video, inner, place)?.map_or_else(foreign, PartKind::Video),
-        "document" => document(inner, place)?.map_or_else(foreign, PartKind::Document),
+        "audio" => media(content, Kind::Audio, inner, place)?.map_or_else(foreign, PartKind::Audio),
+        "video" => media(content, Kind::Video, inner, place)?.map_or_else(foreign, PartKind::Video),
+        "document" => document(content, inner, place)?.map_or_else(foreign, PartKind::Document),
         "toolUse" => tool_use(content, inner, place)?.map_or_else(foreign, PartKind::ToolCall),
         "toolResult" => PartKind::ToolResult(tool_result(content, inner, place)?),
         "reasoningContent" => reasoning(content, inner, place)?,
@@ -79,30 +79,48 @@ fn block<'a>(
 }
 
 /// A medium of which the client sent the bytes; `None`: it is in a bucket that only Bedrock can read.
-fn media<'a>(kind: Kind, json: Json<'a>, place: &Place<'_>) -> Result<Option<Media<'a>>, Malformed> {
+fn media<'a>(
+    content: &mut Content<'a, '_>,
+    kind: Kind,
+    json: Json<'a>,
+    place: &Place<'_>,
+) -> Result<Option<Media<'a>>, Malformed> {
     let mut block = Members::open(json, place)?;
     let format = block.need_text("format")?;
-    let Some(data) = bytes(&mut block)? else { return Ok(None) };
+    let Some(data) = bytes(content, &mut block)? else { return Ok(None) };
+    content.keep(block);
     let unknown = || place.key("format").malformed(format!("has the unknown value {format:?}"));
     let mime = kind.mime(&format).ok_or_else(unknown)?;
     Ok(Some(Media::Base64 { mime: mime.into(), data }))
 }
 
-fn bytes<'a>(block: &mut Members<'a, '_>) -> Result<Option<Text<'a>>, Malformed> {
+fn bytes<'a>(
+    content: &mut Content<'a, '_>,
+    block: &mut Members<'a, '_>,
+) -> Result<Option<Text<'a>>, Malformed> {
     let source = block.raw("source").ok_or_else(|| block.missing("source"))?;
     let place = block.place.key("source");
-    Members::open(source, &place)?.text("bytes")
+    let mut source = Members::open(source, &place)?;
+    let data = source.text("bytes")?;
+    if data.is_some() {
+        content.keep(source);
+    }
+    Ok(data)
 }
 
 /// A document; `None`: its source is a bucket or a list of pieces.
-fn document<'a>(json: Json<'a>, place: &Place<'_>) -> Result<Option<Document<'a>>, Malformed> {
+fn document<'a>(
+    content: &mut Content<'a, '_>,
+    json: Json<'a>,
+    place: &Place<'_>,
+) -> Result<Option<Document<'a>>, Malformed> {
     let mut block = Members::open(json, place)?;
     let source = block.peek("source").ok_or_else(|| block.missing("source"))?;
     let text = Members::open(source, &place.key("source"))?.text("text")?;
     let media = match text {
         Some(_) => None,
         None => {
-            let Some(data) = bytes(&mut block)? else { return Ok(None) };
+            let Some(data) = bytes(content, &mut block)? else { return Ok(None) };
             let format = block.need_text("format")?;
             let unknown = || place.key("format").malformed(format!("has the unknown value {format:?}"));
             let mime = Kind::Document.mime(&format).ok_or_else(unknown)?;
@@ -116,6 +134,10 @@ fn document<'a>(json: Json<'a>, place: &Place<'_>) -> Result<Option<Document<'a>
         None => false,
     };
     let (name, context) = (block.text("name")?, block.text("context")?);
+    // Read where they matter.
+    block.raw("source");
+    block.raw("format");
+    content.keep(block);
     Ok(Some(Document { media, text, name, context, cite }))
 }
 

@@ -181,7 +181,13 @@ fn tools<'a>(json: Json<'a>, content: &mut Content<'a, '_>, call: &mut Call<'a>)
         let mode = match &*kind {
             "auto" => ToolMode::Auto,
             "any" => ToolMode::Required,
-            "tool" => ToolMode::Named(Members::open(inner, &place.key("tool"))?.need_text("name")?),
+            "tool" => {
+                let place = place.key("tool");
+                let mut tool = Members::open(inner, &place)?;
+                let name = tool.need_text("name")?;
+                content.keep(tool);
+                ToolMode::Named(name)
+            }
             _ => return Err(place.malformed("must hold `auto`, `any` or `tool`")),
         };
         call.tool_choice = Some(ToolChoice { mode, allowed: Vec::new() });
@@ -197,7 +203,10 @@ fn tool_spec<'a>(
 ) -> Result<Tool<'a>, Malformed> {
     let mut tool = Members::open(json, place)?;
     let schema = tool.object("inputSchema")?.ok_or_else(|| tool.missing("inputSchema"))?;
-    let schema = Members::open(schema, &place.key("inputSchema"))?.object("json")?;
+    let schema_place = place.key("inputSchema");
+    let mut holder = Members::open(schema, &schema_place)?;
+    let schema = holder.object("json")?;
+    content.keep(holder);
     let read = Tool {
         name: tool.need_text("name")?,
         description: tool.text("description")?,
@@ -224,9 +233,12 @@ fn output<'a>(json: Json<'a>, content: &mut Content<'a, '_>, call: &mut Call<'a>
             return Err(place.key("type").malformed("must be `json_schema`"));
         }
         let structure = format.raw("structure").ok_or_else(|| format.missing("structure"))?;
+        content.keep(format);
         let place = place.key("structure");
-        let inner = Members::open(structure, &place)?.object("jsonSchema")?;
+        let mut structure = Members::open(structure, &place)?;
+        let inner = structure.object("jsonSchema")?;
         let inner = inner.ok_or_else(|| place.key("jsonSchema").malformed("is missing"))?;
+        content.keep(structure);
         let place = place.key("jsonSchema");
         let mut inner = Members::open(inner, &place)?;
         let schema = inner.raw("schema").ok_or_else(|| inner.missing("schema"))?;
@@ -235,6 +247,7 @@ fn output<'a>(json: Json<'a>, content: &mut Content<'a, '_>, call: &mut Call<'a>
             return Err(place.key("schema").malformed("must be a string that holds a JSON Schema"));
         }
         let (name, description) = (inner.text("name")?, inner.text("description")?);
+        content.keep(inner);
         call.format = OutputFormat::Schema(Schema { name, description, schema, strict: None });
     }
     content.keep(config);

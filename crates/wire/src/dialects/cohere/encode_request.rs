@@ -68,7 +68,7 @@ fn tools(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Res
     let mut offered: Vec<&Tool<'_>> = Vec::with_capacity(call.tools.len());
     for tool in call.tools.iter().filter(|tool| may_be_called(tool, call)) {
         if tool.foreign.is_some() && !own {
-            losses.place(format!("tools[] ({})", tool.name))?;
+            losses.tool(tool)?;
         } else {
             offered.push(tool);
         }

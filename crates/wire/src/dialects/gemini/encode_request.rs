@@ -82,7 +82,7 @@ fn tools(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Res
     let (built_in, functions): (Vec<_>, Vec<_>) = call.tools.iter().partition(|tool| tool.foreign.is_some());
     if !own {
         for tool in &built_in {
-            losses.place(format!("tools[] ({})", tool.name))?;
+            losses.tool(tool)?;
         }
     }
     if functions.is_empty() && (built_in.is_empty() || !own) {

@@ -72,7 +72,7 @@ pub(super) fn decode<'a>(body: Json<'a>, seal: &dyn SignatureMac) -> Result<Call
         call.tools.push(tool(&mut messages, json, &list.index(at))?);
     }
     if let Some(json) = body.raw("tool_choice") {
-        call.tool_choice = Some(tool_choice(json, &Place::ROOT.key("tool_choice"))?);
+        call.tool_choice = Some(tool_choice(&mut messages, json, &Place::ROOT.key("tool_choice"))?);
     }
     call.parallel_tools = body.bool("parallel_tool_calls")?;
     if let Some(json) = body.raw("response_format") {
@@ -156,7 +156,11 @@ fn tool<'a>(
     Ok(read)
 }
 
-fn tool_choice<'a>(json: Json<'a>, place: &Place<'_>) -> Result<ToolChoice<'a>, Malformed> {
+fn tool_choice<'a>(
+    messages: &mut Messages<'a, '_>,
+    json: Json<'a>,
+    place: &Place<'_>,
+) -> Result<ToolChoice<'a>, Malformed> {
     let unknown = |place: Place<'_>, value: &str| place.malformed(format!("has the unknown value {value:?}"));
     let plain = |mode| ToolChoice { mode, allowed: Vec::new() };
     if let Some(word) = json.text() {
@@ -167,8 +171,9 @@ fn tool_choice<'a>(json: Json<'a>, place: &Place<'_>) -> Result<ToolChoice<'a>, 
     let inner = choice.raw(&kind).ok_or_else(|| choice.missing(&kind))?;
     let inner_place = place.key(&kind);
     let mut inner = Members::open(inner, &inner_place)?;
-    match &*kind {
-        "function" | "custom" => Ok(plain(ToolMode::Named(inner.need_text("name")?))),
+    messages.keep(choice);
+    let read = match &*kind {
+        "function" | "custom" => plain(ToolMode::Named(inner.need_text("name")?)),
         "allowed_tools" => {
             let word = inner.need_text("mode")?;
             let mode = tool_mode(&word).ok_or_else(|| unknown(inner_place.key("mode"), &word))?;
@@ -181,10 +186,12 @@ fn tool_choice<'a>(json: Json<'a>, place: &Place<'_>) -> Result<ToolChoice<'a>, 
                 let function = tool.raw(&kind).ok_or_else(|| tool.missing(&kind))?;
                 allowed.push(Members::open(function, &place.key(&kind))?.need_text("name")?);
             }
-            Ok(ToolChoice { mode, allowed })
+            ToolChoice { mode, allowed }
         }
-        other => Err(unknown(place.key("type"), other)),
-    }
+        other => return Err(unknown(place.key("type"), other)),
+    };
+    messages.keep(inner);
+    Ok(read)
 }
 
 fn format<'a>(messages: &mut Messages<'a, '_>, json: Json<'a>) -> Result<OutputFormat<'a>, Malformed> {

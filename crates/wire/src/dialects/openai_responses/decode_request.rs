@@ -129,8 +129,12 @@ fn tool_choice<'a>(json: Json<'a>, items: &mut Items<'a, '_>, call: &mut Call<'a
             call.tool_choice = Some(ToolChoice { mode, allowed });
         }
         // One of the provider's own tools.
-        _ => items.extra.push(Extra { name: "tool_choice".into(), value: json }),
+        _ => {
+            items.extra.push(Extra { name: "tool_choice".into(), value: json });
+            return Ok(());
+        }
     }
+    items.keep(choice);
     Ok(())
 }
 

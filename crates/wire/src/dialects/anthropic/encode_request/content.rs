@@ -6,9 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     canonical::{
-        CacheTtl, Document, LossReport, Media, Part, PartKind, Signature, ToolCall, ToolResult, Unsupported,
-        content::{content_kind, content_place},
-        ids::Ids,
+        CacheTtl, Content, Document, LossReport, Media, Part, PartKind, Signature, ToolCall, ToolResult,
+        Unsupported, ids::Ids,
     },
     claude::{
         alternate::{Message, Said, is_sayable},
@@ -77,7 +76,7 @@ impl<'l> Writer<'l> {
         o.text("id", &id);
         o.text("name", &call.name);
         if call.custom {
-            self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+            self.losses.content(Content::FreeFormCall)?;
             o.object("input", |o| o.text("input", &call.arguments));
             return Ok(());
         }
@@ -118,7 +117,7 @@ impl<'l> Writer<'l> {
         let mut parts = Vec::with_capacity(result.content.len());
         for part in result.content.iter().filter(|part| is_sayable(part)) {
             match inexpressible(part, self.losses.client()) {
-                Some(place) => self.losses.place(place)?,
+                Some(content) => self.losses.content(content)?,
                 None => parts.push(part),
             }
         }
@@ -127,7 +126,7 @@ impl<'l> Writer<'l> {
 }
 
 /// What Anthropic cannot take, of a part that the client sent.
-pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<String> {
+pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<Content> {
     let own = client == Dialect::Anthropic;
     let media = |media: &Media<'_>, mimes: &[&str]| match media {
         Media::Base64 { mime, .. } => mimes.contains(&&**mime),
@@ -148,7 +147,7 @@ pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<String> 
         PartKind::Audio(_) | PartKind::Video(_) => false,
         _ => true,
     };
-    (!expressible).then(|| content_place(client, content_kind(part)))
+    (!expressible).then(|| Content::of(part))
 }
 
 fn plain_text(data: &str) -> Option<String> {

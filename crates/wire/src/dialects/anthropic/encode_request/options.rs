@@ -24,12 +24,12 @@ pub(super) fn tools(
 ) -> Result<(), Unsupported> {
     let allowed = call.tool_choice.as_ref().map_or(&[][..], |choice| &choice.allowed);
     let mut offered = Vec::new();
-    for (at, tool) in call.tools.iter().enumerate() {
+    for tool in &call.tools {
         if !allowed.is_empty() && !allowed.contains(&tool.name) {
             continue;
         }
         if tool.foreign.is_some() && losses.client() != Dialect::Anthropic {
-            losses.place(format!("tools[{at}]"))?;
+            losses.tool(tool)?;
             continue;
         }
         offered.push(tool);

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     canonical::{
-        CacheTtl, Document, LossReport, Media, Part, PartKind, ToolCall, ToolResult, Unsupported,
-        content::{content_kind, content_place},
+        CacheTtl, Content, Document, LossReport, Media, Part, PartKind, ToolCall, ToolResult, Unsupported,
         ids::Ids,
     },
     claude::{
@@ -66,7 +65,7 @@ impl<'l> Writer<'l> {
         o.text("toolUseId", &self.ids.call(call));
         o.text("name", &call.name);
         if call.custom {
-            self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+            self.losses.content(Content::FreeFormCall)?;
             o.object("input", |o| o.text("input", &call.arguments));
             return Ok(());
         }
@@ -79,7 +78,7 @@ impl<'l> Writer<'l> {
         let mut parts = Vec::with_capacity(result.content.len());
         for part in result.content.iter().filter(|part| is_sayable(part)) {
             match inexpressible(part, self.losses.client()) {
-                Some(place) => self.losses.place(place)?,
+                Some(content) => self.losses.content(content)?,
                 None => parts.push(part),
             }
         }
@@ -158,7 +157,7 @@ pub(super) fn cache_point(ttl: CacheTtl, a: &mut ArrayOut<'_>) {
 }
 
 /// What Bedrock cannot take, of a part that the client sent: media are bytes or nothing.
-pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<String> {
+pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<Content> {
     let taken = |kind: Kind, media: &Media<'_>| match media {
         Media::Base64 { mime, .. } => kind.format(mime).is_some(),
         Media::Url { .. } | Media::File(_) => false,
@@ -174,5 +173,5 @@ pub(super) fn inexpressible(part: &Part<'_>, client: Dialect) -> Option<String> 
         PartKind::Foreign { .. } => client == Dialect::Bedrock,
         _ => true,
     };
-    (!expressible).then(|| content_place(client, content_kind(part)))
+    (!expressible).then(|| Content::of(part))
 }

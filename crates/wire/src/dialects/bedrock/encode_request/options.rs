@@ -145,12 +145,12 @@ fn tools(
         losses.field(Field::ToolChoice)?;
     }
     let mut offered = Vec::new();
-    for (at, tool) in call.tools.iter().enumerate() {
+    for tool in &call.tools {
         if !allowed.is_empty() && !allowed.contains(&tool.name) {
             continue;
         }
         if tool.foreign.is_some() && losses.client() != Dialect::Bedrock {
-            losses.place(format!("tools[{at}]"))?;
+            losses.tool(tool)?;
             continue;
         }
         offered.push(tool);

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    canonical::{Call, Document, LossReport, Media, PartKind, Role, Text},
+    canonical::{Call, Content, Document, LossReport, Media, PartKind, Role, Text, content::content_place},
     json::{
         Json,
         out::{ArrayOut, ObjectOut},
@@ -45,7 +45,7 @@ pub(super) fn write(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<
         o.object("citation_options", |o| o.text("mode", "OFF"));
     }
     if documents.iter().any(|(document, _)| document.context.is_some()) {
-        losses.hint(crate::canonical::content::content_place(losses.client(), "context of a document"));
+        losses.hint(content_place(losses.client(), Content::DocumentContext));
     }
 }
 

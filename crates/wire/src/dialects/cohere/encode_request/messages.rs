@@ -3,9 +3,8 @@
 use super::documents;
 use crate::{
     canonical::{
-        Call, Field, Image, LossReport, Media, Part, PartKind, Role, ToolCall, ToolResult, Turn, Unsupported,
-        content::{content_kind, content_place},
-        ids::Ids,
+        Call, Content, Field, Image, LossReport, Media, Part, PartKind, Role, ToolCall, ToolResult, Turn,
+        Unsupported, content::content_place, ids::Ids,
     },
     dialect::Dialect,
     json::out::{self, ArrayOut, ObjectOut},
@@ -22,7 +21,7 @@ pub(super) fn write(
         && last.role == Role::Assistant
     {
         // Cohere does not continue what the model has begun to say.
-        losses.place(content_place(losses.client(), "trailing assistant turn"))?;
+        losses.content(Content::TrailingTurn)?;
         turns = before;
     }
     let own = losses.client() == Dialect::Cohere;
@@ -87,7 +86,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
             PartKind::RedactedReasoning(_) => return Ok(false),
             PartKind::ToolCall(call) => {
                 if call.custom {
-                    self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+                    self.losses.content(Content::FreeFormCall)?;
                 }
                 return Ok(true);
             }
@@ -102,7 +101,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
             PartKind::Foreign { .. } => !self.own,
         };
         if lost {
-            self.losses.place(content_place(self.losses.client(), content_kind(part)))?;
+            self.losses.content(Content::of(part))?;
         }
         Ok(!lost)
     }
@@ -156,7 +155,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
 
     fn result(&mut self, result: &'c ToolResult<'a>, a: &mut ArrayOut<'_>) -> Result<(), Unsupported> {
         if result.error {
-            self.losses.hint(content_place(self.losses.client(), "mark of a failed tool"));
+            self.losses.hint(content_place(self.losses.client(), Content::ErrorMark));
         }
         let mut pieces = Vec::new();
         if let Some(structured) = result.structured {
@@ -174,10 +173,10 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
                     self.images += 1;
                     self.late.push(image);
                     pieces.push(Piece::Text(format!("see image {}", self.images).into()));
-                    self.losses.hint(content_place(self.losses.client(), "media in a tool result"));
+                    self.losses.hint(content_place(self.losses.client(), Content::ResultMedia));
                 }
                 PartKind::Foreign { raw, .. } if self.own => pieces.push(Piece::Raw(*raw)),
-                _ => self.losses.place(content_place(self.losses.client(), content_kind(part)))?,
+                _ => self.losses.content(Content::of(part))?,
             }
         }
         let id = self.ids.result(result);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::groups::{Group, Groups, Said, Side, is_google, is_media};
 use crate::{
     canonical::{
-        Call, LossReport, Part, PartKind, Signature, ToolCall, ToolResult, Unsupported,
+        Call, Content, LossReport, Part, PartKind, Signature, ToolCall, ToolResult, Unsupported,
         content::content_place,
     },
     dialects::gemini::part_out,
@@ -101,7 +101,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         if self.newer {
             o.object("mediaResolution", |o| o.text("level", level));
         } else {
-            self.losses.hint(content_place(self.losses.client(), "detail of an image"));
+            self.losses.hint(content_place(self.losses.client(), Content::ImageDetail));
         }
     }
 

@@ -2,9 +2,8 @@
 
 use crate::{
     canonical::{
-        Call, Document, Family, Field, LossReport, Media, Part, PartKind, Role, Signature, ToolResult, Turn,
-        Unsupported,
-        content::{content_kind, content_place},
+        Call, Content, Document, Family, Field, LossReport, Media, Part, PartKind, Role, Signature,
+        ToolResult, Turn, Unsupported, content::content_place,
     },
     dialect::Dialect,
 };
@@ -92,7 +91,7 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
                 // See docs/spec/cases.md#case-13.
                 self.images += 1;
                 self.late.push(Said { part, instructions: false, image: Some(self.images) });
-                self.losses.hint(content_place(self.losses.client(), "media in a tool result"));
+                self.losses.hint(content_place(self.losses.client(), Content::ResultMedia));
             }
         }
         Ok(())
@@ -108,7 +107,7 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
             PartKind::RedactedReasoning(signature) => return Ok(is_google(signature)),
             PartKind::ToolCall(call) => {
                 if call.custom {
-                    self.losses.place(content_place(self.losses.client(), "free-form tool call"))?;
+                    self.losses.content(Content::FreeFormCall)?;
                 }
                 return Ok(true);
             }
@@ -122,19 +121,18 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
             }
         };
         if lost {
-            self.losses.place(content_place(self.losses.client(), content_kind(part)))?;
+            self.losses.content(Content::of(part))?;
         }
         Ok(!lost)
     }
 
     /// What a document has beside its bytes.
     fn notes(&mut self, document: &Document<'_>) -> Result<(), Unsupported> {
-        let client = self.losses.client();
         if document.context.is_some() {
-            self.losses.place(content_place(client, "context of a document"))?;
+            self.losses.content(Content::DocumentContext)?;
         }
         if document.cite {
-            self.losses.place(content_place(client, "citations of a document"))?;
+            self.losses.content(Content::DocumentCitations)?;
         }
         Ok(())
     }

@@ -6,9 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     canonical::{
-        Call, Document, Field, Image, LossReport, Media, Part, PartKind, Role, Text, Turn, Unsupported,
-        content::{content_kind, content_place},
-        ids::Ids,
+        Call, Content, Document, Field, Image, LossReport, Media, Part, PartKind, Role, Text, Turn,
+        Unsupported, ids::Ids,
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
@@ -90,7 +89,7 @@ impl<'w> Writer<'w> {
 
     /// Accounts for a part that cannot be said.
     pub(super) fn lose(&mut self, part: &Part<'_>) -> Result<(), Unsupported> {
-        self.losses.place(content_place(self.losses.client(), content_kind(part)))
+        self.losses.content(Content::of(part))
     }
 
     /// Writes `content`: a string where it is one plain text or has to be, else parts.

@@ -3,10 +3,7 @@
 
 use super::messages::{Writer, document_text};
 use crate::{
-    canonical::{
-        Part, PartKind, ToolResult, Turn, Unsupported,
-        content::{content_kind, content_place},
-    },
+    canonical::{Content, Part, PartKind, ToolResult, Turn, Unsupported, content::content_place},
     json::out::{ArrayOut, ObjectOut},
 };
 
@@ -36,7 +33,7 @@ impl Writer<'_> {
         let id = self.ids.result(result);
         let id = self.nine(id);
         if result.error {
-            self.losses.hint(content_place(self.losses.client(), "error mark of a tool result"));
+            self.losses.hint(content_place(self.losses.client(), Content::ErrorMark));
         }
         let mut texts: Vec<String> = Vec::new();
         if let Some(structured) = result.structured {
@@ -50,9 +47,8 @@ impl Writer<'_> {
                 }
                 _ if self.expressible(part) => {
                     shown.push(part);
-                    texts.push(format!("see {} {}", content_kind(part), shown.len()));
-                    let what = format!("{} in a tool result", content_kind(part));
-                    self.losses.hint(content_place(self.losses.client(), &what));
+                    texts.push(format!("see {} {}", Content::of(part).words(), shown.len()));
+                    self.losses.hint(content_place(self.losses.client(), Content::ResultMedia));
                 }
                 _ => self.lose(part)?,
             }
@@ -89,7 +85,7 @@ impl Writer<'_> {
                 for (at, part) in shown.iter().enumerate() {
                     a.object(|o| {
                         o.text("type", "text");
-                        o.text("text", &format!("{} {}:", content_kind(part), at + 1));
+                        o.text("text", &format!("{} {}:", Content::of(part).words(), at + 1));
                     });
                     self.part(part, a);
                 }

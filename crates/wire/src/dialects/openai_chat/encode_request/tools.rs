@@ -20,12 +20,12 @@ pub(super) fn tools(
     let choice = call.tool_choice.as_ref();
     let cut = cut_down(choice, quirks.tool_choice);
     let mut offered = Vec::new();
-    for (at, tool) in call.tools.iter().enumerate() {
+    for tool in &call.tools {
         if cut.as_ref().is_some_and(|names| !names.contains(&&*tool.name)) {
             continue;
         }
         if tool.foreign.is_some() && losses.client() != Dialect::OpenAiChat {
-            losses.place(format!("tools[{at}]"))?;
+            losses.tool(tool)?;
             continue;
         }
         if tool.cache.is_some() {

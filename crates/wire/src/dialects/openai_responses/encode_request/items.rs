@@ -4,10 +4,8 @@ use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     canonical::{
-        Call, Document, Family, Field, Image, LossReport, Media, Part, PartKind, Role, Signature, ToolCall,
-        ToolResult, Turn, Unsupported,
-        content::{content_kind, content_place},
-        ids::Ids,
+        Call, Content, Document, Family, Field, Image, LossReport, Media, Part, PartKind, Role, Signature,
+        ToolCall, ToolResult, Turn, Unsupported, content::content_place, ids::Ids,
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
@@ -104,7 +102,7 @@ impl<'w> Writer<'w> {
     }
 
     fn lose(&mut self, part: &Part<'_>) -> Result<(), Unsupported> {
-        self.losses.place(content_place(self.losses.client(), content_kind(part)))
+        self.losses.content(Content::of(part))
     }
 
     /// Text as a string where there is nothing else, else parts.
@@ -182,7 +180,7 @@ impl<'w> Writer<'w> {
     fn result(&mut self, result: &ToolResult<'_>, a: &mut ArrayOut<'_>) -> Result<(), Unsupported> {
         let id = self.ids.result(result);
         if result.error {
-            self.losses.hint(content_place(self.losses.client(), "error mark of a tool result"));
+            self.losses.hint(content_place(self.losses.client(), Content::ErrorMark));
         }
         let mut parts = self.sayable(&result.content)?;
         let structured = result.structured.map(|json| Part::text(Cow::Borrowed(json.raw())));

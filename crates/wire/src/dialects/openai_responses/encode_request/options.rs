@@ -52,9 +52,9 @@ pub(super) fn tools(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let mut offered = Vec::new();
-    for (at, tool) in call.tools.iter().enumerate() {
+    for tool in &call.tools {
         if tool.foreign.is_some() && losses.client() != Dialect::OpenAiResponses {
-            losses.place(format!("tools[{at}]"))?;
+            losses.tool(tool)?;
             continue;
         }
         if tool.cache.is_some() {
