@@ -6,7 +6,7 @@ use super::{
     clients::{CLIENTS, Speaks},
     two,
 };
-use crate::tests::harness::{Bench, Reply};
+use crate::tests::harness::{Bench, Plan, Raw, Reply};
 
 async fn answered(kinds: &'static [&'static str], media: &str, body: &str) -> Bench {
     let bench = two(kinds).await;
@@ -162,4 +162,42 @@ async fn what_stands_only_in_the_last_event_of_a_responses_stream_is_told() {
         }
         bench.finish().await;
     }
+}
+
+#[tokio::test]
+async fn plain_words_of_a_provider_and_each_line_of_a_header_arrive() {
+    for (words, told) in [
+        ("max_tokens must be at least 1", Some("max_tokens must be at least 1")),
+        ("This model's maximum context length is 8192 tokens.", Some("maximum context length")),
+        ("<html>Bad Request</html>", None),
+    ] {
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\n";
+        let answer = format!("{head}content-length: {}\r\n\r\n{words}", words.len());
+        let raw = Raw::start(move |_| Some(answer.clone().into_bytes())).await;
+        let mut bench =
+            Bench::start(Plan { simulators: 0, others: vec![raw.url.clone()], ..Plan::default() }).await;
+        for client in CLIENTS {
+            let reply = client.ask(&bench, false).await;
+            assert!((400..500).contains(&reply.status) || told.is_none(), "{client:?}: {reply:?}");
+            let shown = reply.text();
+            assert!(told.is_none_or(|told| shown.contains(told)), "{client:?}: {shown}");
+            assert!(!shown.contains("<html"), "{client:?}: {shown}");
+            bench.event().await;
+        }
+        bench.finish().await;
+    }
+    let mut bench = two(&["anthropic", "anthropic"]).await;
+    bench.sim().script(r#"{"headers":{"openai-version":"2020-10-01"}}"#).await;
+    let mut request =
+        bench.client.request(http::Method::POST, "/v1/messages", &Speaks::Messages.body(false).to_string());
+    request.headers_mut().insert("anthropic-version", "2023-06-01".parse().unwrap());
+    for beta in ["interleaved-thinking-2025-05-14", "context-1m-2025-08-07"] {
+        request.headers_mut().append("anthropic-beta", beta.parse().unwrap());
+    }
+    let reply = bench.client.plain.send(request).await;
+    assert_eq!((reply.status, reply.header("openai-version")), (200, "2020-10-01"), "{reply:?}");
+    let seen = bench.sim().requests().await[0]["headers"]["anthropic-beta"].clone();
+    assert_eq!(seen, "interleaved-thinking-2025-05-14,context-1m-2025-08-07");
+    bench.event().await;
+    bench.finish().await;
 }
