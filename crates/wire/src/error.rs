@@ -5,7 +5,7 @@ mod stray;
 
 use domain::ErrorKind;
 
-pub use self::provider::{ProviderError, plain_error, provider_error};
+pub use self::provider::{ProviderError, provider_error};
 pub(crate) use self::{
     provider::{MAX_MESSAGE, error_member},
     stray::{FAILURES, choices_error, stray_error, unexplained},

@@ -32,14 +32,6 @@ pub fn provider_error(body: &[u8]) -> Option<ProviderError> {
         .or_else(|| described(fields.get("errors")?.get(0)?.as_object()?, "message"))
 }
 
-/// Reads an error body that is no JSON: the words of a proxy or of a small server. Pages of HTML say nothing.
-#[must_use]
-pub fn plain_error(body: &[u8]) -> Option<ProviderError> {
-    let text = std::str::from_utf8(body).ok()?.trim();
-    let is_words = !text.is_empty() && !text.starts_with(['<', '{', '[']);
-    is_words.then(|| with(&Map::new(), text.to_owned()))
-}
-
 /// Reads the value of an `error` member; `None` when it is empty, which clients read as "no error".
 pub(crate) fn error_member(value: &Value) -> Option<ProviderError> {
     match value {
