@@ -10,7 +10,7 @@ use policy::{PlannedTarget, Target};
 use secrets::Keyring;
 use wire::{
     Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
-    canonical::{Call, LossReport, SignatureMac, TargetFacts, Unsupported},
+    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, Unsupported},
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
@@ -243,6 +243,8 @@ pub(crate) struct DecodedResponse {
     pub(crate) usage: Option<Usage>,
     /// A filter refused the prompt.
     pub(crate) blocked: bool,
+    /// What the client's dialect has no place for.
+    pub(crate) lost: LostParts,
 }
 
 impl ResponseCodec {
@@ -259,10 +261,9 @@ impl ResponseCodec {
             Self::Translate(translated) => {
                 let decoder = translated.dialects.provider.stream_decoder();
                 let decoder = if translated.hide_logprobs { Box::new(Hiding(decoder)) } else { decoder };
-                StreamPipe::Translation(Translation::new(
-                    decoder,
-                    translated.dialects.client.stream_encoder(translated.envelope.clone()),
-                ))
+                let client = translated.dialects.client;
+                let encoder = client.stream_encoder(translated.envelope.clone());
+                StreamPipe::Translation(Translation::new(decoder, encoder).naming_losses(client.name()))
             }
         }
     }
@@ -273,7 +274,12 @@ impl ResponseCodec {
         let dialect = match self {
             Self::ChatPassthrough => return None,
             Self::Opaque(_) => {
-                return Some(Ok(DecodedResponse { body: body.clone(), usage: None, blocked: false }));
+                return Some(Ok(DecodedResponse {
+                    body: body.clone(),
+                    usage: None,
+                    blocked: false,
+                    lost: LostParts::default(),
+                }));
             }
             Self::Passthrough(dialect) => *dialect,
             Self::Translate(translated) => translated.dialects.provider,
@@ -284,6 +290,7 @@ impl ResponseCodec {
                     body: Bytes::from(body),
                     usage,
                     blocked: false,
+                    lost: LostParts::default(),
                 }));
             }
         };
@@ -306,7 +313,11 @@ impl ResponseCodec {
                 }
                 _ => body.clone(),
             };
-            DecodedResponse { body, usage: reply.usage, blocked: reply.blocked() }
+            let lost = match self {
+                Self::Translate(translated) => LostParts::of_reply(&reply, translated.dialects.client.name()),
+                _ => LostParts::default(),
+            };
+            DecodedResponse { body, usage: reply.usage, blocked: reply.blocked(), lost }
         }))
     }
 

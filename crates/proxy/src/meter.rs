@@ -332,6 +332,11 @@ impl Meter {
         self.dropped = dropped;
     }
 
+    /// Notes what of the attempt's answer the client's dialect has no place for.
+    pub(crate) fn add_dropped_parts(&mut self, parts: &[String]) {
+        self.dropped.extend_from_slice(parts);
+    }
+
     /// The dialect of the client.
     pub(crate) const fn dialect(&self) -> Dialect {
         self.context.dialect

@@ -73,10 +73,14 @@ fn copy_headers(from: &HeaderMap, to: &mut HeaderMap) {
         HeaderName::from_static("openai-processing-ms"),
         HeaderName::from_static("openai-version"),
     ];
+    /// Most lines of one header that pass.
+    const MAX_LINES: usize = 4;
     const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     for name in PASSED {
-        if let Some(value) = from.get(&name) {
-            to.insert(name, value.clone());
+        // A second line of the content type would contradict the first.
+        let most = if name == header::CONTENT_TYPE { 1 } else { MAX_LINES };
+        for value in from.get_all(&name).into_iter().take(most) {
+            to.append(&name, value.clone());
         }
     }
     if let Some(value) = from.get(&PROVIDER_REQUEST_ID) {

@@ -12,6 +12,7 @@ mod event;
 mod field;
 mod foreign_tool;
 pub(crate) mod ids;
+mod lost;
 mod number_field;
 mod own_field;
 pub(crate) mod pairs;
@@ -40,6 +41,7 @@ pub use self::{
     event::{Event, Events},
     field::{Field, FieldClass, FieldRow},
     foreign_tool::{HOSTED_TOOLS, HostedTool},
+    lost::LostParts,
     own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},

@@ -68,6 +68,16 @@ impl StreamPipe {
         Self::Array(Box::new(ArrayPipe::new(inner)))
     }
 
+    /// What of the stream the client's dialect has no place for, so far.
+    #[must_use]
+    pub fn lost(&self) -> &[String] {
+        match self {
+            Self::Chat(_) | Self::Verbatim(_) => &[],
+            Self::Translation(tap) => tap.lost(),
+            Self::Array(array) => array.inner().lost(),
+        }
+    }
+
     /// Whether OpenAI Chat is spoken at both ends.
     #[must_use]
     pub const fn is_chat(&self) -> bool {

@@ -8,7 +8,7 @@ use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 use upstream::innermost;
 use wire::{
@@ -222,7 +222,8 @@ impl ResponseReader<'_> {
                 let blocked = reroutes && wire::chat_blocked(body);
                 (kind, blocked)
             }
-            Some(Ok(DecodedResponse { body, usage, blocked })) => {
+            Some(Ok(DecodedResponse { body, usage, blocked, lost })) => {
+                self.meter.add_dropped_parts(lost.names());
                 self.meter.observe(usage, output_estimate(api, length));
                 (UpstreamBody::Buffered(body), reroutes && blocked)
             }
@@ -371,7 +372,9 @@ pub(super) async fn read_refusal(
     // AWS reports its own errors in its own format, whatever dialect the model behind it speaks.
     let provider = if error_type.is_some() { wire::codec(Dialect::Bedrock) } else { codec.provider() };
     let error_type = error_type.as_deref();
-    let (class, said) = provider.decode_error(&ErrorAnswer { status, error_type, body: &read });
+    let words = plain_words(&read).map(|words| json!({ "message": words }).to_string());
+    let body = words.as_ref().map_or(&*read, |words| words.as_bytes());
+    let (class, said) = provider.decode_error(&ErrorAnswer { status, error_type, body });
     let outcome = if body_refines(status) { codec::outcome(class) } else { outcome };
     AttemptError::Upstream(Box::new(UpstreamError {
         outcome,
@@ -380,6 +383,13 @@ pub(super) async fn read_refusal(
         provider_error: said.map(Box::new),
         retry_after: retry_after.or_else(|| wire::dialects::gemini::retry_delay(&read)),
     }))
+}
+
+/// An error that is told in plain text. A page of HTML is the words of somebody in between, which help nobody.
+fn plain_words(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    let is_document = text.starts_with(['{', '[', '"', '<']) || text.contains("<html");
+    (!text.is_empty() && !is_document && !text.contains('\0')).then_some(text)
 }
 
 /// Whether the error body may override the classification by status: only for statuses that blame the request or the

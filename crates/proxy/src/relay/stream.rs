@@ -250,6 +250,12 @@ impl StreamBody {
             "tokens_out": totals.usage.output(),
             "estimated": totals.estimated,
         });
+        let lost = self.source.tap.lost();
+        if !lost.is_empty()
+            && let Some(account) = account.as_object_mut()
+        {
+            account.insert("dropped".to_owned(), json!(lost));
+        }
         if let Some(explanation) = self.meter.explain()
             && let Some(account) = account.as_object_mut()
         {

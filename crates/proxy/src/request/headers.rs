@@ -149,7 +149,7 @@ fn options(headers: &HeaderMap, own: &GatewayHeaders<'_>) -> Result<RequestOptio
         explain: switch(own.explain, "x-portcullis-explain")?,
         translation: translation(own)?,
         upload: headers.get(header::CONTENT_TYPE).filter(|value| is_form(value)).cloned(),
-        anthropic: [&ANTHROPIC_VERSION, &ANTHROPIC_BETA].map(|name| headers.get(name).cloned()),
+        anthropic: [headers.get(&ANTHROPIC_VERSION).cloned(), joined(headers, &ANTHROPIC_BETA)],
     })
 }
 
@@ -166,6 +166,18 @@ fn translation(own: &GatewayHeaders<'_>) -> Result<Option<Strictness>, GatewayEr
     }
     let Some(value) = own.translation else { return Ok(older) };
     Strictness::from_name(value.as_bytes()).map(Some).ok_or_else(|| bad(TRANSLATION, FORM))
+}
+
+/// The lines of a header that holds a list, as one.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let mut list = first.as_bytes().to_vec();
+    for line in lines {
+        list.extend_from_slice(b",");
+        list.extend_from_slice(line.as_bytes());
+    }
+    HeaderValue::from_bytes(&list).ok()
 }
 
 fn timeout(value: &HeaderValue) -> Result<Duration, GatewayError> {

@@ -5,6 +5,7 @@ mod classes;
 pub(super) mod clients;
 mod endings;
 mod frames;
+mod losses;
 mod odd_errors;
 mod requests;
 mod strict_readers;

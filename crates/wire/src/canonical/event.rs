@@ -90,6 +90,11 @@ pub enum Event<'a> {
         /// The part.
         part: Part<'a>,
     },
+    /// The text before it cites sources, in words that only the provider's dialect has.
+    Citations {
+        /// Which answer.
+        choice: u32,
+    },
     /// Log-probabilities of the tokens of the text before or after it.
     Logprobs {
         /// Which answer.

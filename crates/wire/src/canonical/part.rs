@@ -83,6 +83,20 @@ pub enum Media<'a> {
     File(Text<'a>),
 }
 
+impl Media<'_> {
+    /// Whether the bytes themselves are there.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        matches!(self, Self::Base64 { .. })
+    }
+
+    /// Whether somebody other than the provider can read it.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        !matches!(self, Self::File(_))
+    }
+}
+
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image<'a> {

@@ -38,7 +38,7 @@ pub struct Choice<'a> {
     pub explanation: Option<Text<'a>>,
     /// Log-probabilities of the tokens.
     pub logprobs: Vec<Logprob<'a>>,
-    /// Citations and the like in the dialect's own words; kept for logs alone: other dialects cannot place them.
+    /// Citations and the like in the dialect's own words; other dialects cannot place them, so that they are only named.
     pub citations: Option<Json<'a>>,
 }
 

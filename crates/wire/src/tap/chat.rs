@@ -194,7 +194,8 @@ impl ChatTap {
         self.turns.add(chunk.turns);
         if self.head.is_none() && chunk.has_choices() {
             let id = decode(chunk.id).unwrap_or_default();
-            self.head = Some(Head { id: id.into(), created: chunk.created.unwrap_or_default() });
+            let created = str::from_utf8(chunk.created).ok().and_then(|text| text.parse().ok());
+            self.head = Some(Head { id: id.into(), created: created.unwrap_or_default() });
         }
         let (hidden, cut) = (chunk.only_usage(), chunk.null_usage.take());
         chunk.add_to(&mut self.seen);

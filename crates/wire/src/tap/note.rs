@@ -37,7 +37,10 @@ pub(super) fn note(seen: &mut StreamSummary, event: &Event<'_>) {
             seen.error.get_or_insert_with(|| error.clone());
         }
         Event::End => seen.done = true,
-        Event::Signature { .. } | Event::CallEnd { .. } | Event::Logprobs { .. } => {}
+        Event::Signature { .. }
+        | Event::CallEnd { .. }
+        | Event::Logprobs { .. }
+        | Event::Citations { .. } => {}
     }
 }
 

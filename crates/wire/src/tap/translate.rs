@@ -9,8 +9,9 @@ use super::{
     note::{failure, note, unreadable},
 };
 use crate::{
-    canonical::Event,
+    canonical::{Event, LostParts},
     codec::{Framing, StreamDecoder, StreamEncoder},
+    dialect::Dialect,
 };
 
 /// Translates one stream.
@@ -19,6 +20,9 @@ pub struct Translation {
     decoder: Box<dyn StreamDecoder>,
     encoder: Box<dyn StreamEncoder>,
     seen: StreamSummary,
+    /// The client's dialect, where what it loses is to be named.
+    client: Option<Dialect>,
+    lost: LostParts,
     /// Whether the terminal event was written.
     ended: bool,
 }
@@ -28,7 +32,25 @@ impl Translation {
     #[must_use]
     pub fn new(decoder: Box<dyn StreamDecoder>, encoder: Box<dyn StreamEncoder>) -> Self {
         let frames = Frames::new(decoder.framing());
-        Self { frames, decoder, encoder, seen: StreamSummary::default(), ended: false }
+        Self {
+            frames,
+            decoder,
+            encoder,
+            seen: StreamSummary::default(),
+            client: None,
+            lost: LostParts::default(),
+            ended: false,
+        }
+    }
+
+    /// The same, which names what a client of a dialect loses.
+    #[must_use]
+    pub fn naming_losses(self, client: Dialect) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    pub(super) fn lost(&self) -> &[String] {
+        self.lost.names()
     }
 
     pub(super) fn framing(&self) -> Framing {
@@ -105,15 +127,19 @@ impl Translation {
     }
 
     fn translate(&mut self, event: &[u8], written: &mut Vec<u8>) -> Result<(), TapError> {
-        let (seen, encoder, ended) = (&mut self.seen, &mut self.encoder, self.ended);
+        let Self { seen, encoder, lost, ended, client, decoder, .. } = self;
+        let (ended, client) = (*ended, *client);
         let mut events = 0u64;
-        let read = self.decoder.event(event, &mut |event: Event<'_>| {
+        let read = decoder.event(event, &mut |event: Event<'_>| {
             events += 1;
             if let Some(error) = failure(&event) {
                 note(seen, &Event::Error(error));
                 return;
             }
             note(seen, &event);
+            if let Some(client) = client {
+                lost.add_event(&event, client);
+            }
             if !ended && seen.error.is_none() && !matches!(event, Event::End) {
                 encoder.event(&event, written);
             }

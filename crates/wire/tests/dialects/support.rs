@@ -139,7 +139,7 @@ impl Answer {
             }
             Event::Error(error) => self.errors.push(error.message.clone()),
             Event::End => self.ended = true,
-            Event::CallEnd { .. } | Event::Logprobs { .. } => {}
+            Event::CallEnd { .. } | Event::Logprobs { .. } | Event::Citations { .. } => {}
         }
     }
 

@@ -16,6 +16,7 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
     }
     let content = fields.peek("content").map(Json::array).transpose()?.flatten();
     let content = content.ok_or_else(|| DecodeError::Malformed("the answer has no `content`".to_owned()))?;
+    let citations = content.iter().find_map(|block| citations(*block));
     let parts = content.into_iter().map(block).collect::<Result<Vec<_>, _>>()?;
     let mut usage = Reported::default();
     if let Some(said) = fields.peek("usage") {
@@ -30,7 +31,7 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
         stop_sequence: stop.sequence,
         explanation: stop.explanation,
         logprobs: Vec::new(),
-        citations: None,
+        citations,
     };
     Ok(Reply {
         id: text(&fields, "id"),
@@ -40,6 +41,12 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
         service_tier: usage.map(|usage| usage.service_tier.as_str().into()),
         usage,
     })
+}
+
+/// The sources of a block, where it cites some.
+fn citations(block: Json<'_>) -> Option<Json<'_>> {
+    let citations = block.object().ok().flatten()?.peek("citations")?;
+    Some(citations).filter(|citations| !matches!(citations.raw(), "null" | "[]"))
 }
 
 /// Why an answer ended, in a message or in a `message_delta`.

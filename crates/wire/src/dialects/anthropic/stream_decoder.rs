@@ -194,6 +194,7 @@ impl Decoder {
                     sink(Event::CallArguments { choice, call: *call, fragment });
                 }
             }
+            Some("citations_delta") => sink(Event::Citations { choice }),
             _ => {}
         }
     }

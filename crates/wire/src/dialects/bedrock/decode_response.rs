@@ -16,6 +16,7 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
     let message = message.ok_or_else(|| missing("output.message"))?;
     let content = message.peek("content").map(Json::array).transpose()?.flatten();
     let content = content.ok_or_else(|| missing("output.message.content"))?;
+    let citations = content.iter().find_map(|block| citations(*block));
     let parts = content.into_iter().map(block).collect::<Result<Vec<_>, _>>()?;
     let usage = usage::read(&fields);
     let calls = parts.iter().any(|part| matches!(part.kind, PartKind::ToolCall(_)));
@@ -26,7 +27,7 @@ pub(super) fn decode(body: Json<'_>) -> Result<Reply<'_>, DecodeError> {
         stop_sequence: stop_sequence(&fields),
         explanation: None,
         logprobs: Vec::new(),
-        citations: None,
+        citations,
     };
     Ok(Reply {
         id: None,
@@ -90,6 +91,12 @@ fn block(json: Json<'_>) -> Result<Part<'_>, DecodeError> {
         ("citationsContent", Some(cited)) => PartKind::Text(cited_text(&cited)),
         _ => foreign,
     }))
+}
+
+/// The sources of a block, where it cites some.
+fn citations(block: Json<'_>) -> Option<Json<'_>> {
+    let cited = object(&block.object().ok().flatten()?, "citationsContent")?;
+    cited.peek("citations").filter(|citations| !matches!(citations.raw(), "null" | "[]"))
 }
 
 /// The text that citations stand at.

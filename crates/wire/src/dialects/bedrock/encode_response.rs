@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::usage;
 use crate::{
-    canonical::{Family, Finish, Part, PartKind, Reply, Signature, ToolCall},
+    canonical::{Family, Finish, Image, Media, Part, PartKind, Reply, Signature, ToolCall},
     claude::content::{call_id, object, sealed},
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
@@ -66,6 +66,12 @@ fn block(part: &Part<'_>, at: usize, envelope: &Envelope, a: &mut ArrayOut<'_>) 
             a.object(|o| redacted(o, &blob(signature, envelope)));
         }
         PartKind::ToolCall(call) => return tool_use(call, at, envelope, a),
+        PartKind::Image(Image { media: Media::Base64 { mime, data }, .. }) => a.object(|o| {
+            o.object("image", |o| {
+                o.text("format", mime.strip_prefix("image/").unwrap_or(mime));
+                o.object("source", |o| o.text("bytes", data));
+            });
+        }),
         _ => {}
     }
     false

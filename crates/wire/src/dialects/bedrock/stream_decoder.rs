@@ -144,9 +144,9 @@ impl Decoder {
             if let Some(data) = said(&thought, "redactedContent") {
                 sink(Event::Redacted { choice, signature: seal(data.into()) });
             }
-        } else if delta.peek("citation").is_none()
-            && let (Some((kind, _)), Some(raw)) = (delta.all().next(), fields.peek("delta"))
-        {
+        } else if delta.peek("citation").is_some() {
+            sink(Event::Citations { choice });
+        } else if let (Some((kind, _)), Some(raw)) = (delta.all().next(), fields.peek("delta")) {
             let kind = PartKind::Foreign { kind: kind.to_owned().into(), raw };
             sink(Event::Part { choice, part: Part::new(kind) });
         }

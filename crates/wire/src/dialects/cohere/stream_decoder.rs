@@ -74,6 +74,7 @@ impl Decoder {
                     sink(Event::Text { choice: 0, text });
                 }
             }
+            "citation-start" => sink(Event::Citations { choice: 0 }),
             "tool-call-start" => self.call(index, &mut delta, sink)?,
             "tool-call-delta" => self.arguments(index, &mut delta, sink)?,
             "tool-call-end" => {

@@ -63,7 +63,7 @@ pub(super) struct Candidate<'a> {
     pub(super) finish: Option<Finish>,
     pub(super) explanation: Option<Text<'a>>,
     pub(super) logprobs: Vec<Logprob<'a>>,
-    citations: Option<Json<'a>>,
+    pub(super) citations: Option<Json<'a>>,
     searches: u64,
 }
 

@@ -126,6 +126,9 @@ impl Decoder {
             self::part(part, choice, &mut progress.calls, sink);
         }
         let calls = progress.calls > 0;
+        if candidate.citations.is_some_and(|citations| !matches!(citations.raw(), "{}" | "null")) {
+            sink(Event::Citations { choice });
+        }
         if !candidate.logprobs.is_empty() {
             sink(Event::Logprobs { choice, logprobs: candidate.logprobs });
         }

@@ -95,8 +95,8 @@ fn read_choice<'a>(choice: &mut Fields<'a>) -> Result<Choice<'a>, DecodeError> {
     for image in message.take("images").map(Json::array).transpose()?.flatten().unwrap_or_default() {
         parts.extend(picture(image));
     }
-    if let Some(raw) = message.take("audio") {
-        parts.push(Part::new(PartKind::Foreign { kind: "audio".into(), raw }));
+    if let Some(audio) = message.take("audio").filter(|audio| !audio.is_null()) {
+        spoken(audio, &mut |part| parts.push(part))?;
     }
     let calls = calls(&mut message)?;
     let called = !calls.is_empty();
@@ -168,6 +168,18 @@ fn nested<'a>(part: &mut Fields<'a>, key: &str, sink: &mut dyn FnMut(Part<'a>)) 
     for entry in inner.array()?.unwrap_or_default() {
         let Some(mut entry) = entry.object()? else { continue };
         text(&mut entry, "text").into_iter().for_each(|text| sink(thought(text)));
+    }
+    Ok(())
+}
+
+/// Speech in an answer, or a piece of it: what was said is its text, and the sound has a format that only the request names.
+pub(super) fn spoken<'a>(audio: Json<'a>, sink: &mut dyn FnMut(Part<'a>)) -> Result<(), JsonError> {
+    let Some(mut fields) = audio.object()? else { return Ok(()) };
+    if let Some(said) = text(&mut fields, "transcript").filter(|said| !said.is_empty()) {
+        sink(Part::text(said));
+    }
+    if fields.peek("data").and_then(Json::text).is_some_and(|data| !data.is_empty()) {
+        sink(Part::new(PartKind::Foreign { kind: "audio".into(), raw: audio }));
     }
     Ok(())
 }

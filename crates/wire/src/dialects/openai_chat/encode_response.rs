@@ -4,7 +4,7 @@ use domain::Usage;
 
 use crate::{
     canonical::{
-        Choice, Finish, PartKind, Reply, ToolCall,
+        Choice, Finish, Media, PartKind, Reply, ToolCall,
         embedded::{PendingSignatures, SignedPart},
     },
     codec::Envelope,
@@ -60,6 +60,7 @@ fn write_choice(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_
 fn message(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     let ChoiceRef { index, choice } = answer;
     let (mut text, mut thoughts, mut refusal) = (String::new(), String::new(), None);
+    let mut images = Vec::new();
     let (mut seals, mut calls) = (PendingSignatures::default(), Vec::new());
     for part in &choice.parts {
         match &part.kind {
@@ -76,6 +77,7 @@ fn message(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
                 let id = minted(&call.id, envelope, index, calls.len() as u64);
                 calls.push((seals.onto(&id, &*envelope.seal), call));
             }
+            PartKind::Image(image) if image.media.is_readable() => images.push(&image.media),
             _ => {}
         }
     }
@@ -95,9 +97,24 @@ fn message(answer: ChoiceRef<'_>, envelope: &Envelope, o: &mut ObjectOut<'_>) {
     if !thoughts.is_empty() {
         o.text("reasoning_content", &thoughts);
     }
+    if !images.is_empty() {
+        o.array("images", |a| images.iter().for_each(|image| picture(image, a)));
+    }
     if !calls.is_empty() {
         o.array("tool_calls", |a| calls.iter().for_each(|(id, call)| write_call(id, call, a)));
     }
+}
+
+/// Writes an image of an answer, as OpenRouter has it: OpenAI's own chat has no place for one.
+pub(super) fn picture(media: &Media<'_>, a: &mut ArrayOut<'_>) {
+    let url = match media {
+        Media::Base64 { mime, data } => ["data:", mime, ";base64,", data],
+        Media::Url { url, .. } | Media::File(url) => [url, "", "", ""],
+    };
+    a.object(|o| {
+        o.text("type", "image_url");
+        o.object("image_url", |o| o.pieces("url", &url));
+    });
 }
 
 /// A call's id; one that its provider gave none gets one that is unique in the answer (docs/spec/cases.md#case-5).

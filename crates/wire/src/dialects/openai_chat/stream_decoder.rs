@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     decode_response::{
         arguments, content_parts, google_signature, groq_usage, inner_error, logprobs, own_error, picture,
-        read_usage,
+        read_usage, spoken,
     },
     details::Fragments,
 };
@@ -196,6 +196,16 @@ impl Decoder {
         if let Some(words) = text(delta, "refusal").filter(|words| !words.is_empty()) {
             self.choices[at].refused = true;
             sink(Event::Refusal { choice, text: words });
+        }
+        if let Some(audio) = delta.take("audio").filter(|audio| !audio.is_null()) {
+            spoken(audio, &mut |part| match part.kind {
+                PartKind::Text(text) => sink(Event::Text { choice, text }),
+                _ => sink(Event::Part { choice, part }),
+            })?;
+        }
+        let notes = delta.take("annotations").map(Json::array).transpose()?.flatten();
+        if notes.is_some_and(|notes| !notes.is_empty()) {
+            sink(Event::Citations { choice });
         }
         for image in delta.take("images").map(Json::array).transpose()?.flatten().unwrap_or_default() {
             picture(image).into_iter().for_each(|part| sink(Event::Part { choice, part }));

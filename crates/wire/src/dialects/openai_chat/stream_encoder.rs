@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::Usage;
 
-use super::encode_response::{minted, usage};
+use super::encode_response::{minted, picture, usage};
 
 /// Writes one stream.
 pub(super) struct Encoder {
@@ -214,7 +214,11 @@ impl StreamEncoder for Encoder {
             Event::Part { choice, part } => match &part.kind {
                 PartKind::Text(text) => self.text(*choice, "content", text, out),
                 PartKind::Refusal(text) => self.text(*choice, "refusal", text, out),
-                // Chat's streams have no place for media.
+                PartKind::Image(image) if image.media.is_readable() => {
+                    self.answer(*choice, out).said = true;
+                    self.delta(*choice, out, |o| o.array("images", |a| picture(&image.media, a)));
+                }
+                // Chat's streams have no place for other media.
                 _ => {}
             },
             Event::Logprobs { choice, logprobs: tokens } => {
@@ -232,7 +236,7 @@ impl StreamEncoder for Encoder {
                 self.finish(*choice, *reason, explanation.as_deref(), out);
             }
             // Written by who sees the stream as a whole.
-            Event::Error(_) | Event::End => {}
+            Event::Citations { .. } | Event::Error(_) | Event::End => {}
         }
     }
 

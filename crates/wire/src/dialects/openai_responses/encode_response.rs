@@ -5,7 +5,7 @@ use super::{
     object::{Item, Said, State, response, sealed},
 };
 use crate::{
-    canonical::{Choice, Finish, Part, PartKind, Reply, Signature, ToolCallRef},
+    canonical::{Choice, Finish, Image, Media, Part, PartKind, Reply, Signature, ToolCallRef},
     codec::Envelope,
     json::out,
     openai::finish::FILTERED,
@@ -78,6 +78,9 @@ fn add(part: &Part<'_>, items: &mut Vec<Item>, envelope: &Envelope) {
                 arguments.push_str(if empty { "{}" } else { &call.arguments });
             }
             items.push(item);
+        }
+        PartKind::Image(Image { media: Media::Base64 { data, .. }, .. }) => {
+            items.push(Item::image(envelope, at, data));
         }
         // Other dialects' media and tools have no item here.
         _ => {}

@@ -16,9 +16,27 @@ use super::{echo, finish, items_in};
 /// One item of the output.
 #[derive(Debug)]
 pub(super) enum Item {
-    Message { id: String, parts: Vec<Said> },
-    Reasoning { id: String, text: String, sealed: Option<String> },
-    Call { id: String, call_id: String, name: String, arguments: String, custom: bool },
+    Message {
+        id: String,
+        parts: Vec<Said>,
+    },
+    Reasoning {
+        id: String,
+        text: String,
+        sealed: Option<String>,
+    },
+    Call {
+        id: String,
+        call_id: String,
+        name: String,
+        arguments: String,
+        custom: bool,
+    },
+    /// An image that the model made, as base64.
+    Image {
+        id: String,
+        data: String,
+    },
 }
 
 /// Text or a refusal in a message.
@@ -51,9 +69,16 @@ impl Item {
         Self::Call { id, call_id, name: call.name.to_owned(), arguments: String::new(), custom }
     }
 
+    pub(super) fn image(envelope: &Envelope, at: usize, data: &str) -> Self {
+        Self::Image { id: minted("ig", envelope, at), data: data.to_owned() }
+    }
+
     pub(super) fn id(&self) -> &str {
         match self {
-            Self::Message { id, .. } | Self::Reasoning { id, .. } | Self::Call { id, .. } => id,
+            Self::Message { id, .. }
+            | Self::Reasoning { id, .. }
+            | Self::Call { id, .. }
+            | Self::Image { id, .. } => id,
         }
     }
 
@@ -82,6 +107,11 @@ impl Item {
                 o.text("call_id", call_id);
                 o.text("name", name);
                 o.text(if *custom { "input" } else { "arguments" }, arguments);
+            }
+            Self::Image { data, .. } => {
+                o.text("type", "image_generation_call");
+                o.text("status", status);
+                o.text("result", data);
             }
         }
     }

@@ -34,6 +34,8 @@ struct Open {
     call: Option<u32>,
     /// Whether it came in fragments.
     heard: bool,
+    /// Whether it was told whole.
+    done: bool,
 }
 
 impl StreamDecoder for Decoder {
@@ -93,6 +95,10 @@ impl Decoder {
             "reasoning_summary_text.delta" | "reasoning_text.delta" => {
                 self.delta(event, sink, |text| Event::Reasoning { choice: 0, text })
             }
+            "output_text.annotation.added" => {
+                sink(Event::Citations { choice: 0 });
+                Ok(())
+            }
             "function_call_arguments.delta" | "custom_tool_call_input.delta" => self.arguments(event, sink),
             _ => Ok(()),
         }
@@ -111,6 +117,7 @@ impl Decoder {
         let Some(mut response) = event.take("response").map(Json::object).transpose()?.flatten() else {
             return Err(InvalidEvent("the last event holds no response".to_owned()));
         };
+        self.untold(&mut response, sink)?;
         let finish = finish::read(&response, self.calls > 0, self.refused);
         if let Some(used) = read_usage(&mut response) {
             sink(Event::Usage(used));
@@ -127,15 +134,30 @@ impl Decoder {
         Ok(())
     }
 
+    /// Tells of items that stand only in the last event, as some copies of the dialect send it.
+    fn untold(&mut self, response: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
+        let output = response.take("output").map(Json::array).transpose()?.flatten();
+        for (index, item) in (0..).zip(output.unwrap_or_default()) {
+            let told = self.items.iter().any(|open| open.index == index && (open.heard || open.done));
+            if !told {
+                self.whole(index, item, sink)?;
+            }
+        }
+        Ok(())
+    }
+
     fn open(&mut self, event: &mut Fields<'_>) -> Result<&mut Open, InvalidEvent> {
-        let index = event.take("output_index").and_then(Json::u64).unwrap_or(0);
+        self.open_at(event.take("output_index").and_then(Json::u64).unwrap_or(0))
+    }
+
+    fn open_at(&mut self, index: u64) -> Result<&mut Open, InvalidEvent> {
         let at = match self.items.iter().rposition(|item| item.index == index) {
             Some(at) => at,
             None if self.items.len() == MOST_ITEMS => {
                 return Err(InvalidEvent("there are too many items".to_owned()));
             }
             None => {
-                self.items.push(Open { index, call: None, heard: false });
+                self.items.push(Open { index, call: None, heard: false, done: false });
                 self.items.len() - 1
             }
         };
@@ -168,21 +190,17 @@ impl Decoder {
 
     fn added(&mut self, event: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         let Some(item) = event.take("item") else { return Ok(()) };
-        self.begin(item, event, sink)
+        let index = event.take("output_index").and_then(Json::u64).unwrap_or(0);
+        self.begin(index, item, sink)
     }
 
     /// Begins the call that an item is, once.
-    fn begin(
-        &mut self,
-        item: Json<'_>,
-        event: &mut Fields<'_>,
-        sink: &mut Events<'_>,
-    ) -> Result<(), InvalidEvent> {
+    fn begin(&mut self, index: u64, item: Json<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         let next = self.calls;
         let Some(crate::canonical::Part { kind: PartKind::ToolCall(call), .. }) = part(item)? else {
             return Ok(());
         };
-        let open = self.open(event)?;
+        let open = self.open_at(index)?;
         if open.call.is_none() {
             open.call = Some(next);
             self.calls += 1;
@@ -196,16 +214,22 @@ impl Decoder {
     /// An item is whole: what did not come in fragments is told now.
     fn done(&mut self, event: &mut Fields<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         let Some(json) = event.take("item") else { return Ok(()) };
-        let index = event.peek("output_index");
+        let index = event.take("output_index").and_then(Json::u64).unwrap_or(0);
+        self.whole(index, json, sink)
+    }
+
+    fn whole(&mut self, index: u64, json: Json<'_>, sink: &mut Events<'_>) -> Result<(), InvalidEvent> {
         let Some(mut item) = json.object()? else { return Ok(()) };
         let choice = 0;
         let kind = text(&mut item, "type").unwrap_or_default();
         if matches!(&*kind, "function_call" | "custom_tool_call") {
-            let mut again = event.clone();
-            self.begin(json, &mut again, sink)?;
+            self.begin(index, json, sink)?;
         }
-        let open = *self.open(event)?;
-        debug_assert!(index.is_none_or(|index| index.u64().is_none_or(|index| index == open.index)));
+        let known = self.open_at(index)?;
+        if std::mem::replace(&mut known.done, true) {
+            return Ok(());
+        }
+        let open = *known;
         match &*kind {
             "message" if !open.heard => self.whole_message(&mut item, sink)?,
             "message" => {}
@@ -236,6 +260,9 @@ impl Decoder {
         for json in item.take("content").map(Json::array).transpose()?.flatten().unwrap_or_default() {
             let Some(mut part) = json.object()? else { continue };
             let kind = text(&mut part, "type");
+            if part.peek("annotations").is_some_and(|notes| !matches!(notes.raw(), "[]" | "null")) {
+                sink(Event::Citations { choice: 0 });
+            }
             match said(kind.as_deref(), &mut part) {
                 Some(PartKind::Refusal(text)) => {
                     self.refused = true;

@@ -35,7 +35,8 @@ pub(super) struct Chunk<'a> {
     model: &'a [u8],
     /// The same of its id.
     pub(super) id: &'a [u8],
-    pub(super) created: Option<u64>,
+    /// When the answer was made, as it is written.
+    pub(super) created: &'a [u8],
     choices: Option<u32>,
     top_usage: bool,
 }
@@ -111,7 +112,7 @@ impl<'a> Chunk<'a> {
                 b"id" if reader.peek() == Some(b'"') => self.id = string(reader)?,
                 b"created" => {
                     let span = reader.value()?;
-                    self.created = str::from_utf8(reader.slice(span)).ok().and_then(|text| text.parse().ok());
+                    self.created = reader.slice(span);
                 }
                 _ => reader.ignore()?,
             }
