@@ -1,16 +1,17 @@
 //! How a request and its response pass between the dialects of client and provider: as bytes, or translated.
 
 mod logprobs;
+mod seal;
+mod tools;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{ErrorKind, RequestId, Usage};
 use policy::{PlannedTarget, Target};
-use secrets::Keyring;
 use wire::{
     Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
-    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, Unsupported},
+    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, ToolTable, Unsupported},
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
@@ -18,7 +19,8 @@ use wire::{
     tap::{Translation, Verbatim},
 };
 
-use self::logprobs::Hiding;
+pub(crate) use self::seal::TenantMac;
+use self::{logprobs::Hiding, tools::Renaming};
 use crate::{error::GatewayError, request::LlmRequest};
 
 /// How the response of one attempt becomes the client's.
@@ -55,6 +57,8 @@ pub(crate) struct Translated {
     envelope: Envelope,
     /// The gateway asked for log-probabilities, the client did not.
     hide_logprobs: bool,
+    /// The tools that the provider knows under other names.
+    tools: Arc<ToolTable>,
 }
 
 /// A request in the provider's dialect.
@@ -80,7 +84,7 @@ pub(crate) fn encode_request(
     request: &LlmRequest,
     planned: &PlannedTarget,
     to: Dialect,
-    keyring: &Arc<Keyring>,
+    seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Result<EncodedRequest, EncodeError> {
     let from = request.api.dialect();
@@ -94,7 +98,7 @@ pub(crate) fn encode_request(
     }
     if from == to {
         if logprobs::wanted(request, planned, to)
-            && let Some(encoded) = with_logprobs(request, target, to, keyring, id)
+            && let Some(encoded) = with_logprobs(request, target, to, seal, id)
         {
             return Ok(encoded);
         }
@@ -128,19 +132,18 @@ pub(crate) fn encode_request(
         };
     }
     let dialects = DialectPair { client: wire::codec(from), provider: wire::codec(to) };
-    translate(request, planned, dialects, keyring, id)
+    translate(request, planned, dialects, seal, id)
 }
 
 fn translate(
     request: &LlmRequest,
     planned: &PlannedTarget,
     dialects: DialectPair,
-    keyring: &Arc<Keyring>,
+    seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Result<EncodedRequest, EncodeError> {
     let DialectPair { client, provider } = dialects;
     let target = &planned.target;
-    let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = client.prepare(&request.body);
     if let Some(at) = lone_surrogate(&prepared) {
         let half = String::from_utf8_lossy(&prepared[at..at + 6]);
@@ -149,7 +152,7 @@ fn translate(
     }
     let body = Json::parse(&prepared).map_err(|error| wrong(error.to_string(), ""))?;
     let mut call = client
-        .decode_request(request.path.borrowed(), body, &*seal)
+        .decode_request(request.path.borrowed(), body, &**seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
     let facts = TargetFacts {
         model: &target.upstream,
@@ -158,11 +161,12 @@ fn translate(
         quirks: &target.endpoint.row.quirks,
     };
     let losses = LossReport::new(client.name(), provider.name(), request.plan.strictness);
-    let envelope = envelope(request, target, client, &call, seal, id);
+    let envelope = envelope(request, target, client, &call, Arc::clone(seal), id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
+    let tools = Arc::new(ToolTable::fit(&mut call, provider.name()));
     let encoded = provider.encode_request(&call, &facts, losses).map_err(EncodeError::Field)?;
-    let codec = ResponseCodec::Translate(Box::new(Translated { dialects, envelope, hide_logprobs }));
+    let codec = ResponseCodec::Translate(Box::new(Translated { dialects, envelope, hide_logprobs, tools }));
     let version = provider.api_version(&call, &facts);
     Ok(EncodedRequest { body: Bytes::from(encoded.body), codec, dropped: encoded.dropped, version })
 }
@@ -173,21 +177,20 @@ fn with_logprobs(
     request: &LlmRequest,
     target: &Target,
     dialect: Dialect,
-    keyring: &Arc<Keyring>,
+    seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Option<EncodedRequest> {
     let codec = wire::codec(dialect);
-    let seal: Arc<dyn SignatureMac> = Arc::new(PepperMac(Arc::clone(keyring)));
     let prepared = codec.prepare(&request.body);
-    let call = codec.decode_request(request.path.borrowed(), Json::parse(&prepared).ok()?, &*seal).ok()?;
+    let call = codec.decode_request(request.path.borrowed(), Json::parse(&prepared).ok()?, &**seal).ok()?;
     if call.sampling.logprobs {
         return None;
     }
     let edits = Edits { model: &target.upstream, want_usage: request.facts.stream, output_limit: None };
     let body = wire::ask_logprobs(dialect, &codec.verbatim(&request.body, &request.facts, &edits))?;
-    let envelope = envelope(request, target, codec, &call, seal, id);
+    let envelope = envelope(request, target, codec, &call, Arc::clone(seal), id);
     let dialects = DialectPair { client: codec, provider: codec };
-    let translated = Translated { dialects, envelope, hide_logprobs: true };
+    let translated = Translated { dialects, envelope, hide_logprobs: true, tools: Arc::default() };
     let codec = ResponseCodec::Translate(Box::new(translated));
     Some(EncodedRequest { body, codec, dropped: Vec::new(), version: None })
 }
@@ -261,6 +264,10 @@ impl ResponseCodec {
             Self::Translate(translated) => {
                 let decoder = translated.dialects.provider.stream_decoder();
                 let decoder = if translated.hide_logprobs { Box::new(Hiding(decoder)) } else { decoder };
+                let decoder = match translated.tools.is_empty() {
+                    true => decoder,
+                    false => Box::new(Renaming { decoder, tools: Arc::clone(&translated.tools) }),
+                };
                 let client = translated.dialects.client;
                 let encoder = client.stream_encoder(translated.envelope.clone());
                 StreamPipe::Translation(Translation::new(decoder, encoder).naming_losses(client.name()))
@@ -309,6 +316,7 @@ impl ResponseCodec {
             }
             let body = match self {
                 Self::Translate(translated) => {
+                    translated.tools.restore_reply(&mut reply);
                     Bytes::from(translated.dialects.client.encode_response(&reply, &translated.envelope))
                 }
                 _ => body.clone(),
@@ -351,19 +359,5 @@ pub(crate) const fn outcome(class: ErrorClass) -> domain::AttemptOutcome {
         ErrorClass::ContextTooLong | ErrorClass::TooLarge => O::ContextTooLong,
         ErrorClass::ContentBlocked => O::ContentFilter,
         ErrorClass::BadRequest => O::ClientFault,
-    }
-}
-
-/// Authenticates the signatures that are embedded in responses with the fleet's pepper, so that every proxy accepts what
-/// another one embedded.
-pub(crate) struct PepperMac(pub(crate) Arc<Keyring>);
-
-impl SignatureMac for PepperMac {
-    fn tag(&self, bytes: &[u8]) -> [u8; 16] {
-        // What is covered is ASCII; the prefix keeps it apart from the digests of keys.
-        let digest = self.0.digest(&format!("carried seal\n{}", String::from_utf8_lossy(bytes)));
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&digest.0[..16]);
-        tag
     }
 }

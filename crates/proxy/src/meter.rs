@@ -347,6 +347,11 @@ impl Meter {
         self.context.id
     }
 
+    /// The tenant that the request is charged to.
+    pub(crate) const fn tenant(&self) -> ResourceId {
+        self.opening.attribution.tenant
+    }
+
     /// The class in which the request waits for slots.
     pub(crate) fn queue_class(&self) -> QueueClass {
         let priority = self.context.key.as_ref().map(|key| key.priority());

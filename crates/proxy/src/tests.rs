@@ -20,6 +20,7 @@ mod hangup;
 mod harness;
 mod headers;
 mod health;
+mod identifiers;
 mod limits;
 mod long;
 mod metrics;

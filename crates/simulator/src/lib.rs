@@ -25,6 +25,7 @@ mod field_schema;
 mod frames;
 mod gemini;
 mod gzip;
+mod identifiers;
 mod models;
 mod openai;
 mod plan;

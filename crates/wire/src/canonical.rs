@@ -3,6 +3,7 @@
 //! Everything borrows from the bytes it was read from, so that an image of some megabytes is not copied on the
 //! way. JSON that is not looked into here (arguments, schemas, unknown fields) stays the text it was.
 
+pub(crate) mod account;
 mod call;
 pub(crate) mod content;
 pub(crate) mod data_uri;
@@ -21,6 +22,7 @@ mod reply;
 pub(crate) mod serial;
 mod signature;
 pub mod signed_id;
+mod tool_table;
 
 pub(crate) use self::{
     event::{CallIndex, ToolCallRef},
@@ -46,6 +48,7 @@ pub use self::{
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},
     signature::{Family, Signature, SignatureMac},
+    tool_table::ToolTable,
 };
 
 /// Text, borrowed where it could be.

@@ -7,7 +7,7 @@ use policy::PlannedTarget;
 use wire::{Addressing, Destination, upstream_path};
 
 use crate::{
-    codec::{EncodeError, EncodedRequest, ResponseCodec, encode_request},
+    codec::{EncodeError, EncodedRequest, ResponseCodec, TenantMac, encode_request},
     error::GatewayError,
     meter::Meter,
     request::{ANTHROPIC_BETA, LlmRequest},
@@ -30,8 +30,9 @@ pub(super) fn prepare(
     let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
+    let seal = TenantMac::shared(&gateway.keyring, meter.tenant());
     let EncodedRequest { body, codec: talk, dropped, version } =
-        encode_request(ask, planned, to, &gateway.keyring, meter.request())?;
+        encode_request(ask, planned, to, &seal, meter.request())?;
     meter.set_dropped_fields(dropped);
     let codec = wire::codec(to);
     let body = match target.endpoint.row.addressing {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::blocks::blocks;
 use super::{DIALECT, VERSION};
 use crate::canonical_request::{CanonicalRequest, Choice};
+use crate::identifiers;
 use crate::problem::Problem;
 use crate::request::SimRequest;
 use crate::signature;
@@ -25,6 +26,7 @@ pub(super) fn check(
 ) -> Result<(), Problem> {
     let version = super::version(request)?;
     options(request.json, intent, version)?;
+    identifiers::message(request.json)?;
     match messages.first() {
         None => return Err(Problem::bad("messages: at least one message is required")),
         Some(first) if first["role"] != "user" => {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{check, fields};
 use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::identifiers;
 use crate::problem::Problem;
 use crate::request::SimRequest;
 
@@ -13,6 +14,7 @@ const MAX_STOPS: usize = 5;
 pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
     check(request, &fields::CHAT)?;
     let json = request.json;
+    identifiers::cohere(json)?;
     let stops = json["stop_sequences"].as_array().into_iter().flatten();
     let format = &json["response_format"];
     let mut intent = CanonicalRequest {

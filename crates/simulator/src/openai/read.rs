@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{fields, fits};
 use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::identifiers;
 use crate::problem::Problem;
 use crate::request::SimRequest;
 
@@ -14,6 +15,7 @@ const MAX_STOPS: usize = 4;
 pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem> {
     fits(request, &fields::CHAT)?;
     let json = request.json;
+    identifiers::chat(json)?;
     let mut intent = CanonicalRequest {
         stream: json["stream"] == true,
         thinking: json["reasoning_effort"].as_str().is_some_and(|effort| effort != "none"),

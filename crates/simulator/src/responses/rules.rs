@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::DIALECT;
+use crate::identifiers;
 use crate::problem::Problem;
 use crate::request::SimRequest;
 use crate::signature;
@@ -12,6 +13,7 @@ pub(super) const AFTER_REASONING: &str = "fc_r";
 
 /// Checks everything that is more than the shape of a field.
 pub(super) fn check(request: &SimRequest<'_>, items: &[Value]) -> Result<(), Problem> {
+    identifiers::response(request.json)?;
     if let Some(id) = request.json["previous_response_id"].as_str() {
         return Err(Problem::bad(format!("Previous response with id '{id}' not found."))
             .with_code("previous_response_not_found")

@@ -339,6 +339,18 @@ impl Call<'_> {
         self.turns.iter().take_while(|turn| turn.role.is_system()).count()
     }
 
+    /// The names of the tools that were called in the conversation, each once: what a target that refuses calls in a
+    /// history without tools on offer is offered (docs/spec/requests.md#tools).
+    #[must_use]
+    pub fn called_tools(&self) -> Vec<&str> {
+        let mut seen = std::collections::HashSet::new();
+        let called = self.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match &part.kind {
+            super::PartKind::ToolCall(call) => Some(&*call.name),
+            _ => None,
+        });
+        called.filter(|name| seen.insert(*name)).collect()
+    }
+
     /// Whether calls or results of tools stand in the conversation.
     #[must_use]
     pub fn has_tool_history(&self) -> bool {

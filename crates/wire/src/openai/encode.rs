@@ -1,7 +1,10 @@
 //! What Chat Completions and Responses have in common where they are written.
 
 use crate::{
-    canonical::{Call, Effort, Field, Logprob, NumberField},
+    canonical::{
+        Call, Effort, Field, Logprob, LossReport, NumberField,
+        account::{MetadataRule, end_user, metadata},
+    },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
     quirks::Efforts,
@@ -16,10 +19,20 @@ pub(crate) const FREQUENCY_PENALTY: NumberField =
 pub(crate) const PRESENCE_PENALTY: NumberField =
     NumberField { field: Field::PresencePenalty, key: "presence_penalty", default: 0.0 };
 
-/// Writes `metadata`.
-pub(crate) fn metadata(call: &Call<'_>, o: &mut ObjectOut<'_>) {
-    if !call.metadata.is_empty() {
-        o.object("metadata", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
+/// Longest name of an end user.
+const MAX_USER: usize = 64;
+const METADATA: MetadataRule = MetadataRule {
+    pairs: 16,
+    name: |name| (1..=64).contains(&name.chars().count()),
+    value: |value| value.chars().count() <= 512,
+};
+
+/// Writes `user` and `metadata`.
+pub(crate) fn account(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) {
+    o.text_if("user", end_user(call, MAX_USER, losses).as_deref());
+    let pairs = metadata(call, METADATA, losses);
+    if !pairs.is_empty() {
+        o.object("metadata", |o| pairs.iter().for_each(|(key, value)| o.text(key, value)));
     }
 }
 

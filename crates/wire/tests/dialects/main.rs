@@ -19,6 +19,7 @@ mod gemini;
 mod gemini_cases;
 mod gemini_clients;
 mod gemini_cohere_pairs;
+mod identifiers;
 mod mutated_streams;
 mod providers_page;
 mod responses;

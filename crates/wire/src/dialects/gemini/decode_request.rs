@@ -112,7 +112,7 @@ fn turns<'a>(
             let place = list.index(at);
             let from = parts.len();
             part_in::read(part, &place, origin, &mut parts)?;
-            pair_up(&parts[from..], &mut unanswered, &place)?;
+            pair_up(&mut parts[from..], &mut unanswered, &place)?;
         }
         origin.keep(content);
         match role.as_deref() {
@@ -129,14 +129,15 @@ fn turns<'a>(
     Ok(())
 }
 
-/// Ties results to calls: by id, and where either side has none by name and order.
+/// Ties results to calls: by id, and where either side has none by name and order. A result gets the id of its call,
+/// so that other dialects, which know calls by their ids alone, find both together (docs/spec/cases.md#case-5).
 fn pair_up<'a>(
-    parts: &[Part<'a>],
+    parts: &mut [Part<'a>],
     unanswered: &mut Unanswered<'a>,
     place: &Place<'_>,
 ) -> Result<(), Malformed> {
     for part in parts {
-        match &part.kind {
+        match &mut part.kind {
             PartKind::ToolCall(_) if unanswered.len() >= super::common::MOST_CALLS => {
                 return Err(place.malformed("is one of more than 1024 calls at once"));
             }
@@ -155,7 +156,7 @@ fn pair_up<'a>(
                         format!("answers the call {call:?}, which was not made or is answered already");
                     return Err(place.key("functionResponse").malformed(what));
                 };
-                unanswered.remove(at);
+                result.id = unanswered.remove(at).0;
             }
             _ => {}
         }

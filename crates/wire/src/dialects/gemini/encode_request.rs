@@ -9,6 +9,7 @@ use self::extras::Extras;
 use crate::{
     canonical::{
         Call, Encoded, Field, LossReport, PartKind, TargetFacts, Tool, ToolChoice, ToolMode, Unsupported,
+        account::{MetadataRule, metadata},
     },
     dialect::Dialect,
     json::out::{self, ObjectOut},
@@ -38,8 +39,9 @@ fn write(
     tools(call, losses, o)?;
     tool_config(call, &extras, losses, o)?;
     config::write(call, target, &extras, losses, o)?;
-    if !call.metadata.is_empty() {
-        o.object("labels", |o| call.metadata.iter().for_each(|(key, value)| o.text(key, value)));
+    let labels = metadata(call, LABELS, losses);
+    if !labels.is_empty() {
+        o.object("labels", |o| labels.iter().for_each(|(key, value)| o.text(key, value)));
     }
     service_tier(call, losses, o)?;
     if let Some(store) = call.store {
@@ -47,6 +49,19 @@ fn write(
     }
     extras.write(None, o);
     Ok(())
+}
+
+/// What Google takes as labels.
+const LABELS: MetadataRule = MetadataRule {
+    pairs: 64,
+    name: |name| name.starts_with(|letter: char| letter.is_lowercase()) && is_label(name),
+    value: is_label,
+};
+
+fn is_label(text: &str) -> bool {
+    let letter =
+        |letter: char| (letter.is_alphanumeric() && !letter.is_uppercase()) || matches!(letter, '_' | '-');
+    text.chars().count() <= 63 && text.chars().all(letter)
 }
 
 /// What Gemini does by itself or not at all, without harm.

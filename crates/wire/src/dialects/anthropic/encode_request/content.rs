@@ -29,7 +29,7 @@ fn legal_id(id: &str) -> bool {
 }
 
 impl<'l> Writer<'l> {
-    pub(super) const fn new(losses: &'l mut LossReport) -> Self {
+    pub(super) fn new(losses: &'l mut LossReport) -> Self {
         Self { ids: Ids::new(legal_id), losses }
     }
 

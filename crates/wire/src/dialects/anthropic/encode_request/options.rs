@@ -4,6 +4,7 @@ use super::content;
 use crate::{
     canonical::{
         Call, Field, LossReport, NumberField, OutputFormat, Tool, ToolChoice, ToolMode, Unsupported,
+        account::end_user,
     },
     claude::{
         sampling::none_of,
@@ -34,11 +35,38 @@ pub(super) fn tools(
         }
         offered.push(tool);
     }
+    let forced = call
+        .tool_choice
+        .as_ref()
+        .is_some_and(|choice| matches!(choice.mode, ToolMode::Required | ToolMode::Named(_)));
+    if call.tools.is_empty() && !forced && call.has_tool_history() {
+        called_tools(call, losses, o);
+        return Ok(());
+    }
     if !offered.is_empty() {
         o.array("tools", |a| offered.iter().for_each(|tool| write_tool(tool, a)));
     }
     tool_choice(call, offered.is_empty(), o);
     Ok(())
+}
+
+/// Writes the tools that were called: some models refuse calls in a history without tools on offer. What they take is
+/// not known, and none of them may be called again, since the client offers none.
+fn called_tools(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) {
+    let called = call.called_tools();
+    if called.is_empty() {
+        return;
+    }
+    losses.hint("tools");
+    o.array("tools", |a| {
+        for name in called {
+            a.object(|o| {
+                o.text("name", name);
+                o.object("input_schema", |o| o.text("type", "object"));
+            });
+        }
+    });
+    o.object("tool_choice", |o| o.text("type", "none"));
 }
 
 fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
@@ -156,14 +184,17 @@ pub(super) fn reasoning(
     Ok(())
 }
 
+/// Longest `metadata.user_id`.
+const MAX_USER: usize = 256;
+
 /// Writes the rest.
 pub(super) fn others(
     call: &Call<'_>,
     losses: &mut LossReport,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    if let Some(user) = &call.user {
-        o.object("metadata", |o| o.text("user_id", user));
+    if let Some(user) = end_user(call, MAX_USER, losses) {
+        o.object("metadata", |o| o.text("user_id", &user));
     }
     if !call.metadata.is_empty() {
         losses.field(Field::Metadata)?;

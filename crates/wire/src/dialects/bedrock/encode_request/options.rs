@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, NumberField, OutputFormat, PartKind, ReasoningMode, SamplingSupport,
-        Tool, ToolChoice, ToolMode, Unsupported,
+        Call, Effort, Field, LossReport, NumberField, OutputFormat, ReasoningMode, SamplingSupport, Tool,
+        ToolChoice, ToolMode, Unsupported,
+        account::{MetadataRule, metadata},
     },
     claude::{
         sampling::none_of,
@@ -155,10 +156,10 @@ fn tools(
         }
         offered.push(tool);
     }
-    let called = if offered.is_empty() && history { called(call) } else { Vec::new() };
+    let called = if offered.is_empty() && history { call.called_tools() } else { Vec::new() };
     if !called.is_empty() {
         // Calls in the history are refused without tools on offer, and what these tools take is not known.
-        losses.place("tools")?;
+        losses.hint("tools");
     }
     if offered.is_empty() && called.is_empty() {
         return Ok(());
@@ -220,19 +221,6 @@ fn one_at_a_time(
         o.bool("disable_parallel_tool_use", true);
     });
     Ok(true)
-}
-
-/// The names of the tools that were called in the conversation, each once.
-fn called<'c>(call: &'c Call<'_>) -> Vec<&'c str> {
-    let mut names: Vec<&str> = Vec::new();
-    for part in call.turns.iter().flat_map(|turn| &turn.parts) {
-        if let PartKind::ToolCall(call) = &part.kind
-            && !names.contains(&&*call.name)
-        {
-            names.push(&call.name);
-        }
-    }
-    names
 }
 
 fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
@@ -380,7 +368,7 @@ fn others(
     additional: &mut Additional,
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
-    metadata(call, losses, o)?;
+    request_metadata(call, losses, o);
     match call.service_tier.as_ref().map(|tier| &*tier.0) {
         None | Some("auto") => {}
         Some("default" | "standard" | "standard_only") => {
@@ -406,20 +394,21 @@ fn others(
     Ok(())
 }
 
-/// Writes `requestMetadata`: at most 16 pairs of a small alphabet.
-fn metadata(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Result<(), Unsupported> {
+/// Pairs of a small alphabet.
+const METADATA: MetadataRule =
+    MetadataRule { pairs: 16, name: |name| !name.is_empty() && is_metadata(name), value: is_metadata };
+
+fn is_metadata(text: &str) -> bool {
     let letter = |byte: u8| {
         byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b":_@$#=/+,-.".contains(&byte)
     };
-    let legal = |text: &str| text.len() <= 256 && text.bytes().all(letter);
-    let mut pairs: Vec<_> = call.metadata.iter().collect();
-    pairs.retain(|(name, value)| !name.is_empty() && legal(name) && legal(value));
-    pairs.truncate(16);
-    if pairs.len() < call.metadata.len() {
-        losses.field(Field::Metadata)?;
-    }
+    text.len() <= 256 && text.bytes().all(letter)
+}
+
+/// Writes `requestMetadata`.
+fn request_metadata(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) {
+    let pairs = metadata(call, METADATA, losses);
     if !pairs.is_empty() {
         o.object("requestMetadata", |o| pairs.iter().for_each(|(name, value)| o.text(name, value)));
     }
-    Ok(())
 }

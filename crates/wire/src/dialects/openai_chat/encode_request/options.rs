@@ -9,8 +9,8 @@ use crate::{
     dialect::Dialect,
     json::{Json, out::ObjectOut},
     openai::encode::{
-        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, metadata, nearest, service_tier,
-        shared_extra,
+        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, account as end_user_and_metadata,
+        nearest, service_tier, shared_extra,
     },
     quirks::{Quirks, Seed, Thinking},
 };
@@ -179,8 +179,7 @@ pub(super) fn account(
             losses.hint(field.name_in(losses.client()));
         }
     } else {
-        o.text_if("user", call.user.as_deref());
-        metadata(call, o);
+        end_user_and_metadata(call, losses, o);
         if let Some(store) = call.store {
             o.bool("store", store);
         }

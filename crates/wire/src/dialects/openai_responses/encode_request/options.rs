@@ -9,8 +9,8 @@ use crate::{
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
     openai::encode::{
-        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, metadata, nearest, service_tier,
-        shared_extra,
+        FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, account as end_user_and_metadata,
+        nearest, service_tier, shared_extra,
     },
     quirks::Quirks,
 };
@@ -193,8 +193,7 @@ pub(super) fn account(
     if call.cache.is_some() {
         losses.hint(Field::Cache.name_in(losses.client()));
     }
-    o.text_if("user", call.user.as_deref());
-    metadata(call, o);
+    end_user_and_metadata(call, losses, o);
     match call.service_tier.as_ref().map(|tier| service_tier(&tier.0, losses.client())) {
         Some(Some(tier)) => o.text("service_tier", tier),
         Some(None) => losses.field(Field::ServiceTier)?,
