@@ -162,6 +162,9 @@ impl LossReport {
     /// One that the client's provider does not run by itself, unless leniency is on.
     pub(crate) fn tool(&mut self, tool: &Tool<'_>) -> Result<(), Unsupported> {
         let kind = foreign_tool::kind(self.client, tool);
+        if foreign_tool::is_empty_namespace(&kind, tool) {
+            return Ok(());
+        }
         let hosted = HostedTool::runs(self.client, &kind);
         let class = if hosted { FieldClass::Hint } else { FieldClass::Meaning };
         self.lose(class, &format!("tools[] ({kind})"))

@@ -63,3 +63,9 @@ pub(super) fn kind<'a>(dialect: Dialect, tool: &Tool<'a>) -> Text<'a> {
     };
     found.unwrap_or_else(|| tool.name.clone())
 }
+
+/// Whether it is a namespace of tools without a tool in it, which offers nothing.
+pub(super) fn is_empty_namespace(kind: &str, tool: &Tool<'_>) -> bool {
+    let tools = || tool.foreign?.object().ok().flatten()?.peek("tools")?.array().ok().flatten();
+    kind == "namespace" && tools().is_none_or(|tools| tools.is_empty())
+}

@@ -230,6 +230,8 @@ fn hosted_tools_and_their_calls_are_left_out_and_other_tools_are_refused() {
     for to in others {
         let hosted =
             chat(r#"{"type":"web_search_preview_2025_03_11"},{"type":"code_interpreter","container":{}}"#);
+        let empty = chat(r#"{"type":"namespace","name":"n","description":"d","tools":[]}"#);
+        assert!(responses(&empty, to, Strictness::Strict).is_ok(), "{to:?}: nothing is offered in it");
         let (_, dropped) = responses(&hosted, to, Strictness::Default).unwrap();
         for kind in ["web_search_preview_2025_03_11", "code_interpreter"] {
             assert!(dropped.contains(&format!("tools[] ({kind})")), "{to:?} {dropped:?}");

@@ -122,14 +122,14 @@ fn case_5_calls_without_ids_find_their_results_by_name_and_order() {
 }
 
 #[test]
-fn case_7_a_later_system_turn_is_refused_or_tagged() {
+fn case_7_a_later_system_turn_is_tagged() {
     let system = Turn::new(Role::Developer, vec![Part::text("rules")]);
     let call = call(vec![system.clone(), user("a"), system]);
-    assert!(write(&call, NEW, false).unwrap_err().starts_with("`messages`"));
-    let (written, dropped) = write(&call, NEW, true).unwrap();
+    assert!(write(&call, NEW, Strictness::Strict).unwrap_err().starts_with("`messages[].role`"));
+    let (written, dropped) = write(&call, NEW, false).unwrap();
     assert_eq!(written["systemInstruction"], json!({"parts": [{"text": "rules"}]}));
     let parts = json!([{"text": "a"}, {"text": "<system>\nrules\n</system>"}]);
-    assert_eq!((&written["contents"][0]["parts"], dropped), (&parts, vec!["messages".to_owned()]));
+    assert_eq!((&written["contents"][0]["parts"], dropped), (&parts, vec!["messages[].role".to_owned()]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Reading a client's call.
 
+mod vendor_thinking;
+
 use super::messages_in::Messages;
 use crate::{
     canonical::{
@@ -99,6 +101,7 @@ fn only_text(modalities: Json<'_>) -> bool {
 /// Effort, verbosity, and what concerns the account rather than the model.
 fn account<'a>(body: &mut Members<'a, '_>, call: &mut Call<'a>) -> Result<(), Malformed> {
     call.reasoning = Reasoning { effort: effort(body, "reasoning_effort")?, ..Reasoning::default() };
+    vendor_thinking::read(body, &mut call.reasoning);
     call.verbosity = body.text("verbosity")?;
     call.metadata = metadata(body)?;
     let (user, safety) = (body.text("user")?, body.text("safety_identifier")?);

@@ -362,7 +362,7 @@ fn other(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {
     let asked = &call.reasoning;
     match asked.effort {
         // Not to think is what such models do unless told.
-        Some(Effort::None) => losses.hint(Field::Effort.name_in(losses.client())),
+        Some(Effort::None) => losses.note(Field::Effort.name_in(losses.client())),
         Some(_) => losses.field(Field::Effort)?,
         None => {}
     }

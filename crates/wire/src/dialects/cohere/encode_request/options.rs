@@ -36,7 +36,7 @@ fn draw(call: &Call<'_>, losses: &mut LossReport, o: &mut ObjectOut<'_>) -> Resu
     o.raw_if("temperature", sampling.temperature);
     if sampling.top_p.and_then(Json::f64).is_some_and(|p| p > 0.99 && p <= 1.0) {
         // All but the last hundredth is the most that can be asked for; 1 is what others mean by "no nucleus".
-        losses.hint(Field::TopP.name_in(losses.client()));
+        losses.note(Field::TopP.name_in(losses.client()));
         number(P.name, P.max, o);
     } else {
         within(&P, sampling.top_p, losses, o)?;

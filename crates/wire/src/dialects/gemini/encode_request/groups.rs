@@ -68,7 +68,7 @@ impl<'c, 'a, 'l> Groups<'c, 'a, 'l> {
         }
         let instructions = turn.role.is_system();
         if instructions {
-            self.losses.field(Field::System)?;
+            self.losses.field(Field::SystemTurn)?;
         }
         for part in &turn.parts {
             if !self.admits(part)? {

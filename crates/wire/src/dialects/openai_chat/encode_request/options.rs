@@ -141,7 +141,7 @@ pub(super) fn reasoning(
             _ => o.text("effort", known.name()),
         }),
         Thinking::None if on => losses.field(Field::Reasoning)?,
-        Thinking::None => losses.hint(Field::Reasoning.name_in(losses.client())),
+        Thinking::None => losses.note(Field::Reasoning.name_in(losses.client())),
     }
     Ok(())
 }
