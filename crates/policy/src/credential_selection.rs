@@ -6,7 +6,7 @@ use domain::ResourceId;
 
 use crate::{
     endpoint::Credential,
-    health::{Unavailable, UnavailableReason},
+    health::{TargetState, Unavailable, UnavailableReason},
     routing::SkipReason,
     time::{Micros, Moment, TRIAL_TIMEOUT},
 };
@@ -31,19 +31,47 @@ pub struct CredentialQuery {
     pub allow_exhausted: bool,
 }
 
+/// The credentials of one target, with what is known of each at its model.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetCredentials<'a> {
+    /// The provider's credentials.
+    pub credentials: &'a [Arc<Credential>],
+    /// The target's state.
+    pub target: &'a TargetState,
+}
+
+impl TargetCredentials<'_> {
+    /// Whether a request of so many tokens may use a credential.
+    ///
+    /// # Errors
+    /// Why not, and for how long.
+    pub fn usable(&self, credential: &Credential, tokens: u64, now: Micros) -> Result<(), Unavailable> {
+        self.target.usable(&credential.state, tokens, now)
+    }
+
+    /// Whether a refused credential may be tried again.
+    fn is_due(&self, credential: &Credential, now: Micros) -> bool {
+        let due = |unavailable: Unavailable| {
+            unavailable.reason == UnavailableReason::Refused && unavailable.left.is_zero()
+        };
+        self.usable(credential, 0, now).is_err_and(due)
+    }
+}
+
 /// Selects a credential that was not tried yet, by weight.
 #[must_use]
 pub fn select_credential(
-    credentials: &[Arc<Credential>],
+    from: TargetCredentials<'_>,
     tried: &[ResourceId],
     query: CredentialQuery,
     moment: Moment,
 ) -> CredentialChoice {
+    let credentials = from.credentials;
     if credentials.is_empty() {
         return CredentialChoice::NotNeeded;
     }
     let Moment { now, draw } = moment;
-    let is_due = |credential: &Credential| !tried.contains(&credential.id) && is_due(credential, now);
+    let is_due = |credential: &Credential| !tried.contains(&credential.id) && from.is_due(credential, now);
     let trial = || {
         credentials
             .iter()
@@ -56,7 +84,7 @@ pub fn select_credential(
     {
         return CredentialChoice::Use(Arc::clone(credential));
     }
-    let may_use = |credential: &Credential| match credential.state.usable(query.tokens, now) {
+    let may_use = |credential: &Credential| match from.usable(credential, query.tokens, now) {
         Ok(()) => true,
         Err(unavailable) => query.allow_exhausted && unavailable.reason.is_guess(),
     };
@@ -79,22 +107,16 @@ pub fn select_credential(
         .map_or(CredentialChoice::NoneLeft, |credential| CredentialChoice::Use(Arc::clone(credential)))
 }
 
-/// Whether a refused key may be tried again.
-fn is_due(key: &Credential, now: Micros) -> bool {
-    let due = |benched: Unavailable| benched.reason == UnavailableReason::Refused && benched.left.is_zero();
-    key.state.usable(0, now).is_err_and(due)
-}
-
 /// Whether any key may be used.
 ///
 /// # Errors
 /// Why none may.
-pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> Result<(), SkipReason> {
+pub(crate) fn any(from: TargetCredentials<'_>, tokens: u64, now: Micros) -> Result<(), SkipReason> {
     let mut benched = None;
-    for key in credentials {
-        match key.state.usable(tokens, now) {
+    for key in from.credentials {
+        match from.usable(key, tokens, now) {
             Ok(()) => return Ok(()),
-            Err(_) if is_due(key, now) => return Ok(()),
+            Err(_) if from.is_due(key, now) => return Ok(()),
             Err(bench) => benched = benched.into_iter().chain([bench.left]).min(),
         }
     }
@@ -102,9 +124,9 @@ pub(crate) fn any(credentials: &[Arc<Credential>], tokens: u64, now: Micros) -> 
     let (mut spent, mut perhaps) = (true, false);
     // Tenants hear of it: how many keys there are is theirs to know, what the operator calls them is not.
     let mut counts: Vec<(UnavailableReason, usize)> = Vec::new();
-    for key in credentials {
-        if let Err(bench) = key.state.usable(tokens, now) {
-            spent &= bench.reason != UnavailableReason::Refused;
+    for key in from.credentials {
+        if let Err(bench) = from.usable(key, tokens, now) {
+            spent &= !bench.reason.is_refusal();
             perhaps |= bench.reason.is_guess();
             match counts.iter_mut().find(|(reason, _)| *reason == bench.reason) {
                 Some((_, count)) => *count += 1,

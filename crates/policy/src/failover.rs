@@ -47,11 +47,23 @@ pub struct Failure {
     pub outcome: AttemptOutcome,
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whom the provider's answer blames.
+    pub blame: Blame,
     /// Whether the connection ended before a response head.
     pub before_head: bool,
     /// Whether the provider answered that its filter blocks the prompt, and the caller keeps that answer: for the client
     /// it is better than an error.
     pub has_answer: bool,
+}
+
+/// The smallest thing that explains a provider's refusal or throttling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blame {
+    /// The credential, for all models.
+    #[default]
+    Credential,
+    /// The credential for the model that was asked.
+    Model,
 }
 
 impl Failure {
@@ -335,7 +347,7 @@ impl Failover {
     }
 
     fn select_credential<'p>(&mut self, at: Place<'p>, moment: Moment) -> Step<'p> {
-        let credentials = &at.planned.target.endpoint.credentials;
+        let credentials = at.planned.target.credentials();
         let last_resort = self.is_last(at.plan);
         match self.credentials.select(credentials, last_resort, moment) {
             CredentialChoice::NotNeeded => self.send(at, moment.now),
@@ -407,7 +419,7 @@ impl Failover {
         self.retry_after = earlier(self.retry_after, failure.retry_after);
         let after = Duration::from_micros(moment.now.saturating_sub(self.turn.began));
         // The credential is judged by its own answer alone; the target by all of them.
-        let change = self.credentials.on_failure(&failure, moment);
+        let change = self.credentials.on_failure(&failure, &at.planned.target.state, moment);
         let before = self.turn.failure.and_then(|before| before.retry_after);
         let failure = Failure { retry_after: earlier(before, failure.retry_after), ..failure };
         self.turn.failure = Some(failure);
@@ -437,7 +449,7 @@ impl Failover {
             self.turn.reconnected = true;
             return self.acquire_slot(at, false, moment.now);
         }
-        let credentials = &at.planned.target.endpoint.credentials;
+        let credentials = at.planned.target.credentials();
         match action(at.plan, failure.outcome) {
             Some(Action::NextKey) if self.credentials.has_more(credentials, moment.now) => {
                 self.acquire_slot(at, false, moment.now)

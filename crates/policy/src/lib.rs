@@ -20,7 +20,7 @@ mod time;
 pub use auth::{AuthError, Caller, identify, identify_one};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
-pub use credential_selection::{CredentialChoice, CredentialQuery, select_credential};
+pub use credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential};
 pub use endpoint::{Credential, Endpoint, Sign};
 pub use price::{Bound, PricedAt, bound};
 pub use queue::{EnqueueError, Queue, Ticket, WaitRequest};

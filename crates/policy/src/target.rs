@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{ModelRef, ModelSpec, PriceSpec, ResourceId, Timestamp};
 
-use crate::{endpoint::Endpoint, health::TargetState};
+use crate::{credential_selection::TargetCredentials, endpoint::Endpoint, health::TargetState};
 
 /// Prices of one model, newest first.
 pub(crate) type Prices = Arc<[(ResourceId, Arc<PriceSpec>)]>;
@@ -29,6 +29,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// The credentials that may sign for it.
+    #[must_use]
+    pub fn credentials(&self) -> TargetCredentials<'_> {
+        TargetCredentials { credentials: &self.endpoint.credentials, target: &self.state }
+    }
+
     /// The model that stands in for this one because its provider took it out of service; `None`: it serves itself.
     #[must_use]
     pub fn in_place(&self, now: Timestamp) -> Option<&Arc<Self>> {

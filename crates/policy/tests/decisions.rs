@@ -9,6 +9,8 @@
 
 #[path = "decisions/access.rs"]
 mod access;
+#[path = "decisions/blame.rs"]
+mod blame;
 #[path = "decisions/credentials.rs"]
 mod credentials;
 #[path = "decisions/failover.rs"]

@@ -341,8 +341,8 @@ impl ResponseCodec {
 pub(crate) const fn outcome(class: ErrorClass) -> domain::AttemptOutcome {
     use domain::AttemptOutcome as O;
     match class {
-        ErrorClass::BadCredential | ErrorClass::NoCredit => O::BadCredential,
-        ErrorClass::RateLimited => O::RateLimited,
+        ErrorClass::BadCredential | ErrorClass::NoCredit | ErrorClass::ModelForbidden => O::BadCredential,
+        ErrorClass::RateLimited | ErrorClass::ModelRateLimited => O::RateLimited,
         ErrorClass::Overloaded | ErrorClass::ServerError => O::ServerError,
         ErrorClass::Timeout => O::Timeout,
         // The target is configured wrongly; another one may do.

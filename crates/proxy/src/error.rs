@@ -20,7 +20,7 @@ pub(crate) struct ErrorDetails {
     /// Seconds after which the client may try again.
     pub(crate) retry_after: Option<u64>,
     /// The attempts that were made, where the error lists them.
-    pub(crate) attempts: Option<Vec<Attempt>>,
+    pub(crate) attempts: Option<Vec<FailedAttempt>>,
     /// An HTTP status outside the contract's list (405).
     pub(crate) status: Option<StatusCode>,
     /// The methods that the path takes (405).
@@ -31,6 +31,22 @@ pub(crate) struct ErrorDetails {
     pub(crate) limit: Option<&'static str>,
     /// What led to the error, where the client asks for an explanation.
     pub(crate) explanation: Option<Map<String, Value>>,
+}
+
+/// An attempt that failed, with what the provider said.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedAttempt {
+    pub(crate) attempt: Attempt,
+    /// Free of secrets, and only where the fault is not the credential's: what is wrong with those is the operator's
+    /// business.
+    pub(crate) message: Option<String>,
+}
+
+impl FailedAttempt {
+    /// Attempts of which the provider's words are not kept.
+    pub(crate) fn list(attempts: &[Attempt]) -> Vec<Self> {
+        attempts.iter().map(|attempt| Self { attempt: attempt.clone(), message: None }).collect()
+    }
 }
 
 /// A provider blamed the request; its status and code are the client's to see.
@@ -100,8 +116,8 @@ impl GatewayError {
     }
 
     /// Lists the attempts that were made.
-    pub(crate) fn attempts(mut self, attempts: &[Attempt]) -> Self {
-        self.0.attempts = Some(attempts.to_vec());
+    pub(crate) fn attempts(mut self, attempts: Vec<FailedAttempt>) -> Self {
+        self.0.attempts = Some(attempts);
         self
     }
 

@@ -55,6 +55,8 @@ struct Failover<'a> {
     blocked: Option<Box<KeptResponse>>,
     /// Why the last attempt failed.
     error: Option<AttemptError>,
+    /// What providers said of the attempts, by their number; at most [`failover::MAX_ATTEMPTS`].
+    said: Vec<(u32, String)>,
 }
 
 /// One moment on both clocks.
@@ -101,6 +103,7 @@ impl<'a> Failover<'a> {
             rejected: None,
             blocked: None,
             error: None,
+            said: Vec::new(),
         }
     }
 
@@ -212,18 +215,22 @@ impl<'a> Failover<'a> {
                 self.rejected = Some(Box::new(response));
                 Err(Event::Rejected)
             }
-            Err(error) => Err(self.on_error(error)),
+            Err(error) => Err(self.on_error(error, planned)),
         }
     }
 
-    fn on_error(&mut self, error: AttemptError) -> Event {
+    fn on_error(&mut self, error: AttemptError, planned: &PlannedTarget) -> Event {
         let event = match error {
             AttemptError::Gateway(_) => Event::Aborted,
             AttemptError::Unsupported(_) | AttemptError::Unsigned { .. } => {
                 Event::NotSent { why: error.detail().to_owned() }
             }
-            _ => Event::Failed(error.failure()),
+            _ => Event::Failed(error.failure(planned.target.endpoint.row)),
         };
+        if let Some(message) = error.words() {
+            let number = self.meter.attempts().last().map_or(0, |attempt| attempt.number);
+            self.said.push((number, message));
+        }
         match error {
             AttemptError::Blocked(response) => self.blocked = Some(response),
             error => self.error = Some(error),
@@ -247,6 +254,7 @@ impl<'a> Failover<'a> {
         }
         let no_answer = NoAnswer {
             attempts: meter.attempts(),
+            said: &self.said,
             skipped_by_plan: &request.plan.passed_over,
             skipped: meter.passed_over(),
         };

@@ -2,9 +2,15 @@
 
 /// Shortest run of a secret that is blotted out; providers quote `sk-proj-…abcd`, which is no secret.
 const RUN: usize = 12;
+/// Shorter secrets are words that stand in any text; no provider issues such keys.
+const SHORTEST: usize = 8;
 
-/// The text without the secret and without any run of 12 characters of it.
+/// The text without the secret and without any run of 12 characters of it. A secret under eight characters is not
+/// searched for.
 pub(crate) fn redact(text: &str, secret: &str) -> String {
+    if secret.len() < SHORTEST {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -23,7 +29,7 @@ pub(crate) fn redact(text: &str, secret: &str) -> String {
 /// Length of the longest run of the secret (12 bytes at least, or all of a shorter one) at the text's start.
 fn common_run(text: &str, secret: &str) -> usize {
     let shortest = RUN.min(secret.len());
-    if shortest == 0 || !text.is_char_boundary(shortest.min(text.len())) || text.len() < shortest {
+    if !text.is_char_boundary(shortest.min(text.len())) || text.len() < shortest {
         return 0;
     }
     let starts = secret.match_indices(&text[..shortest]).map(|(start, _)| start);
@@ -44,6 +50,7 @@ mod tests {
         assert_eq!(redact("bad key 0123456789abcdef…", secret), "bad key [redacted]…");
         assert_eq!(redact("bad key sk-live…ghij", secret), "bad key sk-live…ghij");
         assert_eq!(redact("é sk", ""), "é sk");
-        assert_eq!(redact("the short one", "short"), "the [redacted] one");
+        assert_eq!(redact("the shortish one", "shortish"), "the [redacted] one");
+        assert_eq!(redact("a test of a none key", "none"), "a test of a none key");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use self::{
     body::read_body,
     headers::{ANTHROPIC_BETA, RequestOptions, TRANSLATION, extract_api_keys, read_headers},
     origin::{allows_origin, check_origin},
-    path::{ApiCall, PathParams, RouteMatch, match_path},
+    path::{ApiCall, PathParams, RouteMatch, dialect_of, match_path},
 };
 
 /// A request as understood; once it is routed, it is what attempts work from.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod after_content;
+mod blame;
 mod blocked;
 mod bodies;
 mod bounds;

@@ -32,6 +32,8 @@ pub enum ErrorClass {
     BadCredential,
     /// The credential has no money or quota left.
     NoCredit,
+    /// The credential may not use this model, or has no money left for it; other models are not concerned.
+    ModelForbidden,
     /// No such model or path there.
     NotFound,
     /// The body is too large for this provider.
@@ -42,6 +44,8 @@ pub enum ErrorClass {
     ContentBlocked,
     /// Too many requests or tokens for now.
     RateLimited,
+    /// Too many requests or tokens of this model for now.
+    ModelRateLimited,
     /// The provider has no capacity for now.
     Overloaded,
     /// The provider failed.

@@ -50,6 +50,13 @@ const BLOCKED: [&str; 10] = [
     "violates usage guidelines",                 // xAI
 ];
 
+/// What a 402 says of a request that asks for more than the credit covers.
+const TOO_DEAR: [&str; 3] = [
+    "can only afford",       // OpenRouter
+    "fewer max_tokens",      // OpenRouter
+    "lower your max_tokens", // Requesty
+];
+
 /// What a message says of a request that was refused; status 0: it stood inside a stream or an answer.
 pub(crate) fn class(status: u16, message: &str) -> Option<ErrorClass> {
     // Backticks and quotes come and go around names of fields.
@@ -61,7 +68,22 @@ pub(crate) fn class(status: u16, message: &str) -> Option<ErrorClass> {
     match status {
         0 | 400 | 413 | 422 if lengths || says(&TOO_LONG) => Some(ErrorClass::ContextTooLong),
         0 | 400 | 403 | 422 if says(&BLOCKED) => Some(ErrorClass::ContentBlocked),
+        402 if says(&TOO_DEAR) => Some(ErrorClass::BadRequest),
         _ => None,
+    }
+}
+
+/// A class that blames the credential, narrowed to one model where the message speaks of a model: a wrong guess costs
+/// one attempt per model, the other way round it would cost every model of the provider.
+pub(crate) fn narrowed(class: ErrorClass, message: &str) -> ErrorClass {
+    let speaks_of_model = || {
+        let message = message.to_ascii_lowercase();
+        ["model", "deployment"].iter().any(|word| message.contains(word))
+    };
+    match class {
+        ErrorClass::BadCredential if speaks_of_model() => ErrorClass::ModelForbidden,
+        ErrorClass::RateLimited if speaks_of_model() => ErrorClass::ModelRateLimited,
+        class => class,
     }
 }
 

@@ -68,6 +68,9 @@ pub struct ProviderRow {
     pub speaks: &'static [DialectEndpoint],
     /// How it lays out its paths.
     pub addressing: Addressing,
+    /// Whether it counts its limits for each model by itself, so that a 429 and what its headers say of the limits hold for
+    /// one model alone.
+    pub limits_per_model: bool,
     /// What is odd about it.
     pub quirks: Quirks,
     /// The value of `gen_ai.provider.name` in telemetry.

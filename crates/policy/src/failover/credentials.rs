@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{AttemptOutcome, ResourceId};
 
-use super::Failure;
+use super::{Blame, Failure};
 use crate::{
-    credential_selection::{CredentialChoice, CredentialQuery, select_credential},
+    credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential},
     endpoint::Credential,
-    health::Disabling,
+    health::{Disabling, TargetState},
     routing::SkipReason,
     time::{Micros, Moment},
 };
@@ -28,6 +28,11 @@ pub enum CredentialChange {
     /// The provider refused the credential.
     Disabled {
         /// Whether it had been in use until now, which is worth an alert; otherwise its trial failed.
+        first: bool,
+    },
+    /// The provider refused the credential this model; other models are not concerned.
+    ModelRefused {
+        /// Whether that is news.
         first: bool,
     },
 }
@@ -62,7 +67,7 @@ impl CredentialSelector {
     /// will do if there is no better one.
     pub fn select(
         &mut self,
-        credentials: &[Arc<Credential>],
+        credentials: TargetCredentials<'_>,
         last_resort: bool,
         moment: Moment,
     ) -> CredentialChoice {
@@ -98,10 +103,10 @@ impl CredentialSelector {
     }
 
     /// Gives up the selected credential for this target; whether one is left that was not tried and may be used.
-    pub(super) fn has_more(&mut self, credentials: &[Arc<Credential>], now: Micros) -> bool {
+    pub(super) fn has_more(&mut self, from: TargetCredentials<'_>, now: Micros) -> bool {
         self.tried.extend(self.current.take().map(|credential| credential.id));
-        credentials.iter().any(|credential| {
-            !self.tried.contains(&credential.id) && credential.state.usable(self.tokens, now).is_ok()
+        from.credentials.iter().any(|credential| {
+            !self.tried.contains(&credential.id) && from.usable(credential, self.tokens, now).is_ok()
         })
     }
 
@@ -110,15 +115,29 @@ impl CredentialSelector {
         self.tried.clear();
     }
 
-    /// Applies a failure to the credential that signed the attempt.
+    /// Applies a failure to the credential that signed the attempt: to all of it, or at this target alone.
     pub fn on_failure(
         &mut self,
         failure: &Failure,
+        target: &TargetState,
         moment: Moment,
     ) -> Option<(Arc<Credential>, CredentialChange)> {
         let credential = self.current.clone()?;
         let Moment { now, draw } = moment;
+        let at_model = || target.access(&credential.state);
+        let is_model = failure.blame == Blame::Model;
         let change = match (failure.outcome, failure.retry_after) {
+            (AttemptOutcome::RateLimited, Some(lasts)) if is_model => {
+                at_model().cool_down(lasts.max(SHORTEST_COOL_DOWN), now);
+                CredentialChange::CooledDown
+            }
+            (AttemptOutcome::RateLimited, None) if is_model => {
+                at_model().throttle(now);
+                CredentialChange::Throttled
+            }
+            (AttemptOutcome::BadCredential, _) if is_model => {
+                CredentialChange::ModelRefused { first: at_model().refuse(now) }
+            }
             (AttemptOutcome::RateLimited, Some(lasts)) => {
                 credential.state.cool_down(lasts.max(SHORTEST_COOL_DOWN), now);
                 CredentialChange::CooledDown

@@ -134,6 +134,16 @@ impl Breaker {
         self.swap(|word| word.wants_trial(now).then(|| permitted(word))).is_some()
     }
 
+    /// Lets one trial be taken within `lasts` although the ejection is not over; false where it is not out.
+    pub(super) fn permit_early(&self, lasts: Micros, now: Micros) -> bool {
+        let permitted = |word: PackedState| PackedState {
+            phase: Phase::Permitted,
+            at: no_earlier(now.saturating_add(lasts)),
+            ..word
+        };
+        self.swap(|word| word.is_waiting(now).then(|| permitted(word))).is_some()
+    }
+
     /// Takes the trial that was permitted; one caller gets it.
     pub(super) fn take_trial(&self, lasts: Micros, now: Micros) -> bool {
         let trying = |word: PackedState| PackedState {

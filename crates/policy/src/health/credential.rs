@@ -11,8 +11,9 @@ use std::{
 use super::{
     breaker::{BackOff, Breaker, packed::Phase},
     concurrency::{ConcurrencyLimiter, ConcurrencyPermit},
-    quota::{Allowance, LimitReport, Quota},
+    quota::{Allowances, Marks, Quota},
     shared::{HealthRecord, HealthRecordKind},
+    unavailable::{Unavailable, UnavailableReason},
 };
 use crate::time::{DAY, Micros, duration, micros};
 
@@ -21,51 +22,7 @@ use crate::time::{DAY, Micros, duration, micros};
 const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
 
 /// How long a key is spared after a 429 that names no time, in microseconds: long enough for a count per second.
-const SPARED: u64 = 1_000_000;
-
-/// A key that is not to be used now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable {
-    /// Why not.
-    pub reason: UnavailableReason,
-    /// For how long; nothing left of `Refused`: it waits for [`CredentialState::take_trial`].
-    pub left: Duration,
-}
-
-/// Why a key is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UnavailableReason {
-    /// The provider said 429, and until when.
-    Resting,
-    /// The provider said 429 a moment ago and named no time: it might serve already.
-    Throttled,
-    /// The provider refused it: 401, 402 or 403.
-    Refused,
-    /// By the provider's count too few requests are left; it may be wrong.
-    RequestsSpent,
-    /// By the provider's count too few tokens are left for this request; it may be wrong.
-    TokensSpent,
-}
-
-impl UnavailableReason {
-    /// Whether the provider did not say that it would refuse the key: where nothing else is left it is worth a try.
-    #[must_use]
-    pub const fn is_guess(self) -> bool {
-        matches!(self, Self::Throttled | Self::RequestsSpent | Self::TokensSpent)
-    }
-
-    /// The word in explanations, in labels of metrics and wherever people read it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resting => "resting",
-            Self::Throttled => "throttled",
-            Self::Refused => "refused",
-            Self::RequestsSpent => "requests_spent",
-            Self::TokensSpent => "tokens_spent",
-        }
-    }
-}
+pub(super) const SPARED: u64 = 1_000_000;
 
 /// What a refusal by the provider changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +40,7 @@ pub enum Disabling {
 #[must_use = "the request counts only as long as this is held"]
 pub struct Sent {
     _in_flight: ConcurrencyPermit,
-    requests: u64,
-    tokens: u64,
+    marks: Marks,
 }
 
 /// What is known of a key, for reports and metrics.
@@ -119,8 +75,7 @@ pub struct CredentialState {
     own_rest: AtomicU64,
     /// Until when it is spared after a 429 without a time.
     spared: AtomicU64,
-    requests: Allowance,
-    tokens: Allowance,
+    allowances: Allowances,
     in_flight: ConcurrencyLimiter,
 }
 
@@ -143,13 +98,7 @@ impl CredentialState {
             0 => {}
             left => return benched(UnavailableReason::Throttled, left),
         }
-        if let Some(left) = self.requests.wait(1, now) {
-            return benched(UnavailableReason::RequestsSpent, left);
-        }
-        match self.tokens.wait(need_tokens, now) {
-            Some(left) => benched(UnavailableReason::TokensSpent, left),
-            None => Ok(()),
-        }
+        self.allowances.usable(need_tokens, now)
     }
 
     /// Takes the one trial of a refused key whose time is over; another one after `lasts` without an outcome.
@@ -169,7 +118,7 @@ impl CredentialState {
     }
 
     fn sent(&self, in_flight: ConcurrencyPermit, tokens: u64) -> Sent {
-        Sent { _in_flight: in_flight, requests: self.requests.send(1), tokens: self.tokens.send(tokens) }
+        Sent { _in_flight: in_flight, marks: self.allowances.send(tokens) }
     }
 
     /// Requests under way.
@@ -212,18 +161,7 @@ impl CredentialState {
 
     /// What the answer to that request said of the limits.
     pub fn observe(&self, sent: &Sent, quota: &Quota, now: Micros) {
-        let requests = LimitReport {
-            remaining: quota.remaining_requests,
-            limit: quota.limit_requests,
-            reset: quota.reset_requests,
-        };
-        self.requests.observe(requests, sent.requests, now);
-        let tokens = LimitReport {
-            remaining: quota.remaining_tokens,
-            limit: quota.limit_tokens,
-            reset: quota.reset_tokens,
-        };
-        self.tokens.observe(tokens, sent.tokens, now);
+        self.allowances.observe(sent.marks, quota, now);
     }
 
     /// Takes over what another replica knows: never shortens anything, and doing it twice changes nothing.
@@ -258,8 +196,8 @@ impl CredentialState {
             benched: self.usable(0, now).err(),
             times: self.breaker.load().times.into(),
             in_flight: self.in_flight(),
-            remaining_requests: self.requests.remaining(now),
-            remaining_tokens: self.tokens.remaining(now),
+            remaining_requests: self.allowances.remaining_requests(now),
+            remaining_tokens: self.allowances.remaining_tokens(now),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use crate::time::{DAY, Micros, micros};
+use super::unavailable::{Unavailable, UnavailableReason};
+use crate::time::{DAY, Micros, duration, micros};
 
 /// How long a count is believed whose reset was not told: limits are per minute almost everywhere.
 const MINUTE: Micros = 60_000_000;
@@ -30,6 +31,68 @@ pub struct Quota {
     pub limit_tokens: Option<u64>,
     /// Until all tokens are back.
     pub reset_tokens: Option<Duration>,
+}
+
+/// Both limits of a credential, in requests and in tokens.
+#[derive(Debug, Default)]
+pub(super) struct Allowances {
+    requests: Allowance,
+    tokens: Allowance,
+}
+
+/// Where one request stands among those that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    requests: u64,
+    tokens: u64,
+}
+
+impl Allowances {
+    /// Whether there is room for a request of so many tokens.
+    ///
+    /// # Errors
+    /// Which limit has none, and for how long.
+    pub(super) fn usable(&self, need_tokens: u64, now: Micros) -> Result<(), Unavailable> {
+        let spent = |reason, left| Err(Unavailable { reason, left: duration(left) });
+        if let Some(left) = self.requests.wait(1, now) {
+            return spent(UnavailableReason::RequestsSpent, left);
+        }
+        match self.tokens.wait(need_tokens, now) {
+            Some(left) => spent(UnavailableReason::TokensSpent, left),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a request that is sent.
+    pub(super) fn send(&self, tokens: u64) -> Marks {
+        Marks { requests: self.requests.send(1), tokens: self.tokens.send(tokens) }
+    }
+
+    /// What the answer to the request with these marks said.
+    pub(super) fn observe(&self, sent: Marks, quota: &Quota, now: Micros) {
+        let requests = LimitReport {
+            remaining: quota.remaining_requests,
+            limit: quota.limit_requests,
+            reset: quota.reset_requests,
+        };
+        self.requests.observe(requests, sent.requests, now);
+        let tokens = LimitReport {
+            remaining: quota.remaining_tokens,
+            limit: quota.limit_tokens,
+            reset: quota.reset_tokens,
+        };
+        self.tokens.observe(tokens, sent.tokens, now);
+    }
+
+    /// Requests that are left, where that is known.
+    pub(super) fn remaining_requests(&self, now: Micros) -> Option<u64> {
+        self.requests.remaining(now)
+    }
+
+    /// Tokens that are left, where that is known.
+    pub(super) fn remaining_tokens(&self, now: Micros) -> Option<u64> {
+        self.tokens.remaining(now)
+    }
 }
 
 /// What a provider says of one limit.

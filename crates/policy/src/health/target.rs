@@ -4,9 +4,12 @@ mod broken;
 mod speed;
 
 use std::{
-    sync::atomic::{
-        AtomicU32,
-        Ordering::{AcqRel, Relaxed},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU32,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
@@ -14,12 +17,15 @@ use std::{
 use domain::{HealthSpec, Share};
 
 use super::{
+    access::{AccessState, AccessTable},
     breaker::{BackOff, Breaker, Transition, packed::PackedState},
     budget::RetryBudget,
     concurrency::{Clock, ConcurrencyLimiter, ConcurrencyPermit, Handoff, QueueLimits, WaitGuard},
+    credential::CredentialState,
     latency::{PeakEwma, Ttft},
     ring::{SlidingWindow, WindowCounts},
     shared::{HealthRecord, HealthRecordKind},
+    unavailable::Unavailable,
 };
 use crate::{
     queue::{EnqueueError, WaitRequest},
@@ -140,9 +146,37 @@ pub struct TargetState {
     ttft: Ttft,
     peak: PeakEwma,
     in_flight: ConcurrencyLimiter,
+    access: AccessTable,
+    /// A request without another target waits for it.
+    early: AtomicBool,
 }
 
 impl TargetState {
+    /// Whether a request of so many tokens may use this credential here: by its own state, and by what is known of it
+    /// at this model.
+    ///
+    /// # Errors
+    /// Why not, and for how long.
+    pub fn usable(
+        &self,
+        credential: &Arc<CredentialState>,
+        need_tokens: u64,
+        now: Micros,
+    ) -> Result<(), Unavailable> {
+        credential.usable(need_tokens, now)?;
+        self.access.with(credential, |access| access.usable(need_tokens, now)).unwrap_or(Ok(()))
+    }
+
+    /// What is known of a credential at this model, to add to it.
+    pub fn access(&self, credential: &Arc<CredentialState>) -> Arc<AccessState> {
+        self.access.entry(credential)
+    }
+
+    /// The provider answered a request that this credential had signed: true if it had refused it the model before.
+    pub fn accepted(&self, credential: &Arc<CredentialState>) -> bool {
+        self.access.with(credential, AccessState::succeeded).unwrap_or_default()
+    }
+
     /// Whether it may be used.
     #[must_use]
     pub fn admission(&self, now: Micros) -> BreakerState {
@@ -166,15 +200,19 @@ impl TargetState {
         !word.is_closed() && word.dead
     }
 
-    /// Whether its ejection is over and no trial is permitted: time to ask for the replicas' shared lease.
+    /// Whether its ejection is over, or over early for a request without another target, and no trial is permitted: time to
+    /// ask for the replicas' shared lease.
     #[must_use]
     pub fn wants_trial(&self, now: Micros) -> bool {
-        self.breaker.load().wants_trial(now)
+        let word = self.breaker.load();
+        word.wants_trial(now) || (word.is_waiting(now) && self.early.load(Acquire))
     }
 
     /// Gives leave for one trial, to be taken within `lasts` (of the shared lease); false where none is wanted.
     pub fn permit_trial(&self, lasts: Duration, now: Micros) -> bool {
-        self.breaker.permit(micros(lasts), now)
+        let lasts = micros(lasts);
+        self.breaker.permit(lasts, now)
+            || (self.early.swap(false, AcqRel) && self.breaker.permit_early(lasts, now))
     }
 
     /// Whether a trial may be taken, by the first request that asks.
@@ -187,6 +225,16 @@ impl TargetState {
     /// none is told within `lasts`, another permit may be given.
     pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
         self.breaker.take_trial(micros(lasts), now)
+    }
+
+    /// A request that has no other target wants this one back: a trial is due once it was out for as long as a first
+    /// ejection lasts, however often it failed. Returns the time until then.
+    pub fn wants_early_trial(&self, rules: &OutlierDetection, now: Micros) -> Duration {
+        let due = self.breaker.out_since().saturating_add(micros(rules.eject));
+        if due <= now && !self.early.load(Relaxed) {
+            self.early.store(true, Release);
+        }
+        duration(due.saturating_sub(now))
     }
 
     /// The trial that was taken will not be made, or says nothing: another request may.
@@ -364,6 +412,7 @@ impl TargetState {
 
     fn eject(&self, word: PackedState, rules: &OutlierDetection, moment: Moment) -> Option<Transition> {
         let Moment { now, draw } = moment;
+        self.early.store(false, Release);
         let tally = self.counts.tally(now);
         let max = micros(rules.max_eject);
         let back_off = BackOff { first: micros(rules.eject), max, forgiven_in: max };

@@ -1,6 +1,6 @@
 //! Whether a target can be used for a request at this moment: its health, its credentials, what it can do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{CapabilityNeed, ContextNeed, ModelSpec, Require, Share};
 
@@ -16,6 +16,9 @@ use crate::{
     target::Target,
     time::{Micros, TRIAL_TIMEOUT},
 };
+
+/// How soon a trial can be had that is due.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How a target may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,8 @@ pub(super) struct Relaxations {
     pub(super) panic: bool,
     /// Targets of which all credentials are exhausted, by a count that may be wrong.
     pub(super) desperate: bool,
+    /// The only target there is: its trial comes as soon as a first ejection would be over.
+    pub(super) lone: bool,
 }
 
 /// Whether so few of a pool's targets are in use that those that still answer at times are used as well: of those that
@@ -114,7 +119,7 @@ pub(super) fn in_panic_mode<'a>(
         pool.filter(|(target, require)| check_capabilities(&target.spec, require, context).is_ok())
     {
         let has_key =
-            || credential_selection::any(&target.endpoint.credentials, context.tokens(), context.now).is_ok();
+            || credential_selection::any(target.credentials(), context.tokens(), context.now).is_ok();
         all += 1;
         used += u64::from(is_open(target) && has_key());
     }
@@ -165,9 +170,13 @@ pub(super) fn assess(
         }
         BreakerState::HalfOpen if state.trial_waits(context.now) => Eligibility::Trial,
         BreakerState::HalfOpen => return Err(SkipReason::OnTrial),
+        BreakerState::Ejected { left, .. } if relaxations.lone => {
+            let early = state.wants_early_trial(&target.endpoint.outlier, context.now);
+            return Err(SkipReason::Ejected { left: left.min(early.max(SOON)) });
+        }
         BreakerState::Ejected { left, .. } => return Err(SkipReason::Ejected { left }),
     };
-    match credential_selection::any(&target.endpoint.credentials, context.tokens(), context.now) {
+    match credential_selection::any(target.credentials(), context.tokens(), context.now) {
         Err(SkipReason::NoUsableCredential { perhaps: true, .. }) if relaxations.desperate => {}
         usable => usable?,
     }

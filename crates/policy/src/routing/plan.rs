@@ -191,8 +191,9 @@ impl<'a> Draft<'a> {
         let pool = tiers
             .iter()
             .flat_map(|tier| tier.members.iter().map(move |member| (&member.target, &tier.require)));
+        let lone = pool.clone().count() == 1;
         let panic = in_panic_mode(pool, threshold, self.context);
-        let relaxations = Relaxations { panic, desperate: self.desperate };
+        let relaxations = Relaxations { panic, desperate: self.desperate, lone };
         let (mut trial, mut held, mut last, mut busy) = (None, Vec::new(), Vec::new(), Vec::new());
         let mut there: Vec<&Arc<Target>> = Vec::new();
         for (number, tier) in tiers.iter().enumerate() {
@@ -248,8 +249,9 @@ impl<'a> Draft<'a> {
     fn cascade(&mut self, steps: &[CascadeStep], threshold: Share) {
         let require = Require::default();
         let pool = steps.iter().filter_map(|step| Some((step.target.as_ref().ok()?, &require)));
+        let lone = pool.clone().count() == 1;
         let panic = in_panic_mode(pool, threshold, self.context);
-        let relaxations = Relaxations { panic, desperate: self.desperate };
+        let relaxations = Relaxations { panic, desperate: self.desperate, lone };
         for (number, step) in steps.iter().enumerate() {
             let target = match &step.target {
                 Ok(target) => target,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::ResourceId;
 use policy::{
-    Credential, CredentialChoice, CredentialQuery, SkipReason,
-    health::{CredentialState, Disabling, Moment, Quota},
+    Credential, CredentialChoice, CredentialQuery, SkipReason, TargetCredentials,
+    health::{CredentialState, Disabling, Moment, Quota, TargetState},
     select_credential,
 };
 
@@ -28,8 +28,14 @@ fn desk(weights: &[u32]) -> (Desk, Vec<Arc<Credential>>) {
     (desk, keys)
 }
 
+/// The credentials of a target of which nothing is known.
+fn of<'a>(credentials: &'a [Arc<Credential>], target: &'a TargetState) -> TargetCredentials<'a> {
+    TargetCredentials { credentials, target }
+}
+
 fn next(keys: &[Arc<Credential>], tried: &[ResourceId], now: u64, draw: u64) -> Option<String> {
-    match select_credential(keys, tried, NEEDED, Moment { now, draw }) {
+    let target = TargetState::default();
+    match select_credential(of(keys, &target), tried, NEEDED, Moment { now, draw }) {
         CredentialChoice::Use(key) => Some(key.name.clone()),
         CredentialChoice::NoneLeft => None,
         CredentialChoice::NotNeeded => panic!("there are keys"),
@@ -55,7 +61,7 @@ fn keys_share_by_weight_and_those_tried_are_left_out() {
     assert_eq!(next(&keys, &[keys[0].id], 0, 0).as_deref(), Some("a/1"));
     assert_eq!(next(&keys, &[keys[0].id, keys[1].id], 0, 0), None);
     assert!(matches!(
-        select_credential(&[], &[], NEEDED, Moment { now: 0, draw: 0 }),
+        select_credential(of(&[], &TargetState::default()), &[], NEEDED, Moment { now: 0, draw: 0 }),
         CredentialChoice::NotNeeded
     ));
 }
@@ -96,7 +102,7 @@ fn one_request_meets_one_refused_key_while_others_are_left() {
     let mut tried = Vec::new();
     let mut names = Vec::new();
     while let CredentialChoice::Use(key) =
-        select_credential(&keys, &tried, NEEDED, Moment { now: over, draw: 0 })
+        select_credential(of(&keys, &TargetState::default()), &tried, NEEDED, Moment { now: over, draw: 0 })
     {
         tried.push(key.id);
         names.push(key.name.clone());
@@ -111,7 +117,7 @@ fn a_key_that_only_a_count_speaks_against_is_used_by_the_desperate() {
     assert_eq!(next(&keys, &[], SECOND, 0), None);
     assert!(matches!(
         select_credential(
-            &keys,
+            of(&keys, &TargetState::default()),
             &[],
             CredentialQuery { allow_exhausted: true, ..NEEDED },
             Moment { now: SECOND, draw: 0 }

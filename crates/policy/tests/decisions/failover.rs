@@ -6,7 +6,7 @@ use domain::{AttemptOutcome, Kind, ModelRef};
 use policy::{
     Credential, Plan, SkipReason,
     failover::{
-        Attempt, ClientDeadline, CredentialChange, Ending, Event, Failover, FailoverRequest, Failure,
+        Attempt, Blame, ClientDeadline, CredentialChange, Ending, Event, Failover, FailoverRequest, Failure,
         MAX_ATTEMPTS, Step,
     },
     health::{Micros, Moment, UnavailableReason},
@@ -105,7 +105,8 @@ impl<'p> Run<'p> {
 }
 
 fn failure(outcome: AttemptOutcome) -> Failure {
-    Failure { outcome, retry_after: None, before_head: false, has_answer: false }
+    let blame = Blame::Credential;
+    Failure { outcome, retry_after: None, blame, before_head: false, has_answer: false }
 }
 
 fn failed(outcome: AttemptOutcome) -> Event {

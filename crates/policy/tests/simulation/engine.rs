@@ -11,7 +11,7 @@ use std::{
 use domain::{AttemptOutcome, Timestamp};
 use policy::{
     Plan, PlannedTarget, RoutingContext, RoutingError,
-    failover::{self, Failover, FailoverRequest, Failure, Step},
+    failover::{self, Blame, Failover, FailoverRequest, Failure, Step},
     health::{BreakerState, EndpointHealth, HealthRegistry, Micros, Moment, Observation},
     plan,
 };
@@ -298,7 +298,13 @@ impl Engine {
             let Answer { retry_after, .. } = attempt.answer;
             request.said.push_str(&format!("{}: {}; ", attempt.target.model.provider, outcome.as_str()));
             drop(attempt);
-            let failure = Failure { outcome, retry_after, before_head: false, has_answer: false };
+            let failure = Failure {
+                outcome,
+                retry_after,
+                before_head: false,
+                has_answer: false,
+                blame: Blame::default(),
+            };
             return self.drive(request, failover::Event::Failed(failure));
         }
         attempt.target.state.observe_ttft(Duration::from_micros(self.now - attempt.began), self.now);

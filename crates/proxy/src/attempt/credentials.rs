@@ -33,8 +33,16 @@ pub(crate) fn report_change(
     change: CredentialChange,
     status: Option<u16>,
 ) {
-    if let CredentialChange::Disabled { first } = change {
-        proxy.health.refused(credential, status.unwrap_or_default(), first);
+    match change {
+        CredentialChange::Disabled { first } => {
+            proxy.health.refused(credential, status.unwrap_or_default(), first);
+        }
+        CredentialChange::ModelRefused { first: true } => tracing::warn!(
+            credential = credential.name,
+            status,
+            "a provider refuses a model to a credential; other models are not concerned"
+        ),
+        _ => {}
     }
     proxy.health.changed();
 }

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use domain::AttemptOutcome;
-use policy::failover::Failure;
-use wire::{ProviderError, canonical::Unsupported, error::ErrorClass};
+use policy::failover::{Blame, Failure};
+use wire::{ProviderError, ProviderRow, canonical::Unsupported, error::ErrorClass};
 
 use super::response::KeptResponse;
 use crate::{codec, error::GatewayError};
+
+/// Longest that a list of attempts quotes of a provider's words, in bytes.
+const MAX_WORDS: usize = 300;
 
 /// Why an attempt failed. Details are for logs and in the gateway's own words, because a provider's may quote the prompt
 /// or the credential.
@@ -31,6 +34,8 @@ pub(crate) enum AttemptError {
 /// An error that a provider sent.
 pub(crate) struct UpstreamError {
     pub(crate) outcome: AttemptOutcome,
+    /// What the provider's words mean.
+    pub(crate) class: ErrorClass,
     pub(crate) detail: String,
     /// The HTTP status; none if the error came inside a successful response.
     pub(crate) status: Option<u16>,
@@ -63,6 +68,7 @@ impl AttemptError {
         };
         Self::Upstream(Box::new(UpstreamError {
             outcome,
+            class,
             detail: "an error inside an answer of status 200".to_owned(),
             status: None,
             provider_error: Some(Box::new(provider_error)),
@@ -101,17 +107,40 @@ impl AttemptError {
         }
     }
 
-    /// What failover has to know of it.
-    pub(crate) fn failure(&self) -> Failure {
-        let retry_after = match self {
-            Self::Upstream(error) => error.retry_after,
-            _ => None,
+    /// What the provider said, for the client: nothing where the fault is the credential's.
+    pub(crate) fn words(&self) -> Option<String> {
+        let Self::Upstream(error) = self else { return None };
+        let shown = error.outcome != AttemptOutcome::BadCredential || error.status == Some(404);
+        let said = error.provider_error.as_ref().filter(|_| shown)?;
+        let end = said.message.floor_char_boundary(MAX_WORDS);
+        Some(said.message[..end].to_owned())
+    }
+
+    /// What failover has to know of it; `row` is the provider's.
+    pub(crate) fn failure(&self, row: &ProviderRow) -> Failure {
+        let (retry_after, blame) = match self {
+            Self::Upstream(error) => (error.retry_after, error.blame(row)),
+            _ => (None, Blame::default()),
         };
         Failure {
             outcome: self.outcome(),
             retry_after,
+            blame,
             before_head: matches!(self, Self::Transport { .. }),
             has_answer: matches!(self, Self::Blocked(_)),
+        }
+    }
+}
+
+impl UpstreamError {
+    /// The smallest thing that explains the error.
+    const fn blame(&self, row: &ProviderRow) -> Blame {
+        match self.class {
+            ErrorClass::ModelForbidden | ErrorClass::ModelRateLimited => Blame::Model,
+            ErrorClass::RateLimited if row.limits_per_model => Blame::Model,
+            // Free models answer where dear ones want money.
+            ErrorClass::NoCredit if matches!(self.status, Some(402)) => Blame::Model,
+            _ => Blame::Credential,
         }
     }
 }

@@ -378,6 +378,7 @@ pub(super) async fn read_refusal(
     let outcome = if body_refines(status) { codec::outcome(class) } else { outcome };
     AttemptError::Upstream(Box::new(UpstreamError {
         outcome,
+        class,
         detail: format!("HTTP {status}"),
         status: Some(status),
         provider_error: said.map(Box::new),
@@ -395,7 +396,7 @@ fn plain_words(body: &[u8]) -> Option<&str> {
 /// Whether the error body may override the classification by status: only for statuses that blame the request or the
 /// credential. Some providers answer 403 for a prompt that a filter flagged, which says nothing of the credential.
 const fn body_refines(status: u16) -> bool {
-    matches!(status, 400 | 402 | 403 | 413 | 422 | 424 | 429 | 498)
+    matches!(status, 400 | 402 | 403 | 404 | 413 | 422 | 424 | 429 | 498)
 }
 
 async fn read_error(mut body: Incoming, read: &mut BytesMut) {

@@ -12,7 +12,7 @@ use crate::{
     context::{IncomingRequest, RequestContext},
     error::GatewayError,
     models, pipeline,
-    request::{RouteMatch, match_path},
+    request::{RouteMatch, dialect_of, match_path},
     response::{Refusal, ResponseBody},
     state::ProxyState,
 };
@@ -51,6 +51,7 @@ async fn dispatch(
     let uri = incoming.request.uri();
     let Some(found) = match_path(uri.path(), uri.query()) else {
         let text = format!("no API at {}", uri.path());
+        incoming.context.dialect = dialect_of(uri.path());
         return Err(GatewayError::new(ErrorKind::RouteNotFound, text).into());
     };
     match (found, incoming.request.method()) {

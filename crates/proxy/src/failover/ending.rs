@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use domain::{Attempt, AttemptOutcome, ErrorKind};
 use policy::{SkipReason, SkippedTarget};
-use wire::ProviderError;
+use wire::{ProviderError, error::ErrorClass};
 
-use crate::{attempt::AttemptError, error::GatewayError};
+use crate::{
+    attempt::AttemptError,
+    error::{FailedAttempt, GatewayError},
+};
 
 /// Where a request ended without an answer.
 pub(super) struct NoAnswer<'a> {
     /// The attempts that were made.
     pub(super) attempts: &'a [Attempt],
+    /// What providers said of them, by the attempt's number.
+    pub(super) said: &'a [(u32, String)],
     /// The targets that were not sent the request, already when it was planned.
     pub(super) skipped_by_plan: &'a [SkippedTarget],
     /// The targets that were not sent the request when their turn came.
@@ -29,16 +34,20 @@ impl NoAnswer<'_> {
         if matches!(error.outcome(), O::ClientFault | O::ContextTooLong | O::ContentFilter) {
             return client_fault(error);
         }
+        if let Some(missing) = self.missing_model(&error) {
+            return missing;
+        }
         if let (AttemptError::Unsupported(field), true) = (&error, self.attempts.is_empty()) {
             let error = GatewayError::new(ErrorKind::UnsupportedByTarget, field.to_string());
             return error.param(Some(&field.field));
         }
         if self.attempts.is_empty() {
             let text = self.no_target(error.detail());
-            return GatewayError::new(ErrorKind::AllTargetsFailed, text).attempts(self.attempts);
+            return GatewayError::new(ErrorKind::AllTargetsFailed, text).attempts(self.failed());
         }
-        let (kind, text) = told(self.attempts, &self.list_skipped());
-        let error = GatewayError::new(kind, text).attempts(self.attempts);
+        let failed = self.failed();
+        let (kind, text) = told(&failed, &self.list_skipped());
+        let error = GatewayError::new(kind, text).attempts(failed);
         if kind == ErrorKind::RateLimited { error.retry_after(seconds(retry_after)) } else { error }
     }
 
@@ -52,6 +61,26 @@ impl NoAnswer<'_> {
         let kind = if spent { ErrorKind::RateLimited } else { ErrorKind::Overloaded };
         let text = self.no_target("no target could be used");
         GatewayError::new(kind, text).retry_after(seconds(retry_after))
+    }
+
+    /// Every provider that was asked says that there is no such model: so does the gateway, and no client repeats that.
+    fn missing_model(&self, error: &AttemptError) -> Option<GatewayError> {
+        let AttemptError::Upstream(upstream) = error else { return None };
+        let missing = matches!(upstream.class, ErrorClass::ModelForbidden | ErrorClass::NotFound)
+            && !self.attempts.is_empty()
+            && self.attempts.iter().all(|attempt| attempt.status == 404);
+        let said = upstream.provider_error.as_ref().filter(|_| missing)?;
+        let error = GatewayError::new(ErrorKind::RouteNotFound, said.message.clone());
+        Some(error.attempts(self.failed()).with_provider_error(404, Some("model_not_found".to_owned())))
+    }
+
+    fn failed(&self) -> Vec<FailedAttempt> {
+        let said = |attempt: &Attempt| {
+            let said = self.said.iter().find(|(number, _)| *number == attempt.number);
+            said.map(|(_, message)| message.clone())
+        };
+        let failed = |attempt: &Attempt| FailedAttempt { attempt: attempt.clone(), message: said(attempt) };
+        self.attempts.iter().map(failed).collect()
     }
 
     fn no_target(&self, detail: &str) -> String {
@@ -84,8 +113,8 @@ fn client_fault(error: AttemptError) -> GatewayError {
 }
 
 /// What is said of attempts that all failed, and of the targets that none was sent to.
-fn told(attempts: &[Attempt], passed: &str) -> (ErrorKind, String) {
-    let all = |outcome| attempts.iter().all(|attempt| attempt.outcome == outcome);
+fn told(attempts: &[FailedAttempt], passed: &str) -> (ErrorKind, String) {
+    let all = |outcome| attempts.iter().all(|failed| failed.attempt.outcome == outcome);
     let (kind, text) = if all(AttemptOutcome::RateLimited) {
         (ErrorKind::RateLimited, "every attempt met a provider's rate limit")
     } else if all(AttemptOutcome::Timeout) {
@@ -103,9 +132,11 @@ fn seconds(wait: Option<Duration>) -> u64 {
     wait.map_or(1, |wait| u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1))
 }
 
-fn describe(attempt: &Attempt) -> String {
+fn describe(failed: &FailedAttempt) -> String {
+    let FailedAttempt { attempt, message } = failed;
     let status = if attempt.status == 0 { String::new() } else { format!(" {}", attempt.status) };
-    format!("{}/{}: {}{status}", attempt.provider, attempt.model, attempt.outcome.as_str())
+    let words = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+    format!("{}/{}: {}{status}{words}", attempt.provider, attempt.model, attempt.outcome.as_str())
 }
 
 #[cfg(test)]
@@ -117,7 +148,7 @@ mod tests {
     #[test]
     fn what_was_never_sent_is_no_rate_limit() {
         let error = AttemptError::Unsigned { detail: "no token for the service account yet".to_owned() };
-        let nothing = NoAnswer { attempts: &[], skipped_by_plan: &[], skipped: &[] };
+        let nothing = NoAnswer { attempts: &[], said: &[], skipped_by_plan: &[], skipped: &[] };
         let trouble = nothing.after(error, None);
         assert_eq!(trouble.kind(), ErrorKind::AllTargetsFailed);
         assert_eq!(trouble.http_status().as_u16(), 502);
@@ -135,10 +166,18 @@ mod tests {
                 "every attempt met a provider's rate limit: b/m: rate_limited 429",
             ),
         ] {
-            let attempts = [attempt(outcome, status)];
+            let attempts = [FailedAttempt { attempt: attempt(outcome, status), message: None }];
             assert_eq!(told(&attempts, ""), (kind, text.to_owned()));
             assert_eq!(told(&attempts, "a/m: busy"), (kind, format!("{text}. Not tried: a/m: busy")));
         }
+    }
+
+    #[test]
+    fn the_providers_words_stand_behind_the_attempt() {
+        let message = Some("image input is not supported".to_owned());
+        let attempts = [FailedAttempt { attempt: attempt(O::ServerError, 500), message }];
+        let (_, text) = told(&attempts, "");
+        assert_eq!(text, "every attempt failed: b/m: server_error 500 (image input is not supported)");
     }
 
     fn attempt(outcome: AttemptOutcome, status: u32) -> Attempt {

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use policy::{
     Credential, Target,
     failover::ClientDeadline,
-    health::{ConcurrencyPermit, EndpointHealth, Micros, Observation, Quota, Sent},
+    health::{AccessState, ConcurrencyPermit, EndpointHealth, Marks, Micros, Observation, Quota, Sent},
 };
 use wire::RateLimitHeaders;
 
@@ -21,13 +21,15 @@ use super::{
 pub(crate) struct CredentialLease {
     pub(crate) credential: Arc<Credential>,
     sent: Sent,
+    /// Tokens that the attempt may take of an allowance.
+    tokens: u64,
     _permit: Permit,
 }
 
 impl CredentialLease {
     pub(crate) fn new(credential: Arc<Credential>, tokens: u64, permit: Permit) -> Self {
         let sent = credential.state.begin(tokens);
-        Self { credential, sent, _permit: permit }
+        Self { credential, sent, tokens, _permit: permit }
     }
 }
 
@@ -71,6 +73,8 @@ pub(crate) struct OutcomeReporter {
     /// Held until that outcome is reported.
     half_open: Option<HalfOpenPermit>,
     signer: Option<CredentialLease>,
+    /// The credential's allowance at the model, where the provider counts by model.
+    allowance: Option<(Arc<AccessState>, Marks)>,
     began: Micros,
     /// Content arrived, and with it the endpoint had done its part.
     content: bool,
@@ -87,11 +91,18 @@ impl OutcomeReporter {
         began: Micros,
     ) -> Self {
         let AttemptPermit { in_flight, trial: half_open, client_deadline, probe } = permit;
+        let counted = signer.as_ref().filter(|_| target.endpoint.row.limits_per_model);
+        let allowance = counted.map(|lease| {
+            let access = target.state.access(&lease.credential.state);
+            let marks = access.begin(lease.tokens);
+            (access, marks)
+        });
         Self {
             target: Arc::clone(target),
             trial: half_open.is_some(),
             half_open,
             signer,
+            allowance,
             began,
             content: false,
             client_deadline,
@@ -119,7 +130,10 @@ impl OutcomeReporter {
                 limit_tokens: said.limit_tokens,
                 reset_tokens: said.reset_tokens.or(said.retry_after),
             };
-            credential.state.observe(sent, &quota, health.now());
+            match &self.allowance {
+                Some((access, marks)) => access.observe(*marks, &quota, health.now()),
+                None => credential.state.observe(sent, &quota, health.now()),
+            }
         }
     }
 
@@ -140,10 +154,19 @@ impl OutcomeReporter {
         let now = health.now();
         if let Some(CredentialLease { credential, .. }) = &self.signer
             && matches!(outcome, AttemptOutcome::Ok | AttemptOutcome::Rejected)
-            && credential.state.succeeded(now)
         {
-            tracing::warn!(credential = credential.name, "a credential that had been refused works again");
-            health.changed();
+            if credential.state.succeeded(now) {
+                tracing::warn!(
+                    credential = credential.name,
+                    "a credential that had been refused works again"
+                );
+                health.changed();
+            }
+            if self.target.state.accepted(&credential.state) {
+                let (credential, model) = (&credential.name, &self.target.model);
+                tracing::warn!(credential, %model, "a model that had been refused to a credential answers again");
+                health.changed();
+            }
         }
         if self.probe {
             return;

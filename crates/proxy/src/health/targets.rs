@@ -7,8 +7,8 @@ use std::{
 
 use domain::{ResourceId, Timestamp};
 use policy::{
-    Credential, Endpoint, Snapshot, Target,
-    health::{Micros, TargetKey},
+    Credential, Snapshot, Target,
+    health::{Micros, TargetKey, Unavailable},
 };
 
 /// Most targets that are looked after by themselves.
@@ -82,12 +82,13 @@ fn replaced(named: &Target, now: Timestamp) -> Option<Timestamp> {
     serves.successor.as_ref().and(serves.spec.deprecation).filter(|end| *end > now)
 }
 
-/// Whether requests to an endpoint can be signed at this moment: it needs no credential, or one is usable or would be
-/// tried as a guess (`throttled`, `requests_spent`, `tokens_spent`).
-pub(crate) fn has_usable_credential(endpoint: &Endpoint, now: Micros) -> bool {
-    let may = |credential: &Arc<Credential>| match credential.state.usable(0, now) {
+/// Whether requests to a target can be signed at this moment: it needs no credential, or one is usable for its model, or
+/// would be tried as a guess (`throttled`, `requests_spent`, `tokens_spent`).
+pub(crate) fn has_usable_credential(target: &Target, now: Micros) -> bool {
+    let credentials = target.credentials();
+    let may = |credential: &Arc<Credential>| match credentials.usable(credential, 0, now) {
         Ok(()) => true,
-        Err(unavailable) => unavailable.reason.is_guess(),
+        Err(Unavailable { reason, .. }) => reason.is_guess() && !reason.is_refusal(),
     };
-    endpoint.credentials.is_empty() || endpoint.credentials.iter().any(may)
+    credentials.credentials.is_empty() || credentials.credentials.iter().any(may)
 }

@@ -62,9 +62,7 @@ pub(super) fn report(proxy: &ProxyState, targets: &ConfiguredTargets, name: &str
 /// use otherwise cannot be; one that is out of use stays `ejected` or `half_open`.
 fn target_state(target: &Target, breaker: BreakerState, now: Micros) -> &'static str {
     match breaker {
-        BreakerState::Open | BreakerState::Warming { .. }
-            if !has_usable_credential(&target.endpoint, now) =>
-        {
+        BreakerState::Open | BreakerState::Warming { .. } if !has_usable_credential(target, now) => {
             "no_credential"
         }
         BreakerState::Open => HEALTHY,

@@ -38,7 +38,7 @@ impl HealthStates {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
             let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. })
-                && has_usable_credential(&target.endpoint, now);
+                && has_usable_credential(target, now);
             let one = TargetGauges { healthy, in_flight: target.state.in_flight().into() };
             named.entry(name).or_default().join(one);
         }

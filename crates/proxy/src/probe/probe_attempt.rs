@@ -74,8 +74,9 @@ pub(super) async fn probe(
             Ok(Response::Rejected(_)) | Err(AttemptError::Gateway(_)) => return None,
             Err(error) => error,
         };
-        let failure = error.failure();
-        if let Some((credential, change)) = credentials.on_failure(&failure, moment(proxy)) {
+        let target = &planned.target;
+        let failure = error.failure(target.endpoint.row);
+        if let Some((credential, change)) = credentials.on_failure(&failure, &target.state, moment(proxy)) {
             report_change(proxy, &credential, change, error.status());
         }
         // As for clients: a pooled connection that the provider had closed says nothing of the target.
@@ -104,7 +105,7 @@ async fn select(
 ) -> Selection {
     let Some(planned) = request.plan.attempts.first() else { return Selection::NoneLeft };
     loop {
-        match credentials.select(&planned.target.endpoint.credentials, false, moment(proxy)) {
+        match credentials.select(planned.target.credentials(), false, moment(proxy)) {
             CredentialChoice::NotNeeded => return Selection::Unsigned,
             CredentialChoice::NoneLeft => return Selection::NoneLeft,
             CredentialChoice::Use(credential) => {

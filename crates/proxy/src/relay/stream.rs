@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     activity::ActiveStreamGuard,
-    error::GatewayError,
+    error::{FailedAttempt, GatewayError},
     meter::{Meter, Totals},
     redact::redact,
     request::LlmRequest,
@@ -284,7 +284,7 @@ impl StreamBody {
     }
 
     fn push_error(&mut self, kind: ErrorKind, message: impl Into<String>) {
-        let error = GatewayError::new(kind, message).attempts(self.meter.attempts());
+        let error = GatewayError::new(kind, message).attempts(FailedAttempt::list(self.meter.attempts()));
         self.queue.push_back(error_event(&error, self.meter.request(), self.meter.dialect()));
     }
 

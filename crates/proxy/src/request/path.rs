@@ -1,6 +1,6 @@
 //! Which client API is at a path, as the SDK of each dialect writes it.
 
-use wire::{Api, scan::PathParamsRef};
+use wire::{Api, Dialect, scan::PathParamsRef};
 
 /// What a path asks for.
 #[derive(Debug)]
@@ -73,6 +73,27 @@ pub(crate) fn match_path(path: &str, query: Option<&str>) -> Option<RouteMatch> 
     }
 }
 
+/// The dialect whose clients ask at such a path, also where no API is.
+pub(crate) fn dialect_of(path: &str) -> Dialect {
+    let path = unprefixed(path);
+    let families = [
+        ("/v1/messages", Dialect::Anthropic),
+        ("/v1/complete", Dialect::Anthropic),
+        ("/v1/responses", Dialect::OpenAiResponses),
+        ("/v1beta", Dialect::Gemini),
+        ("/v1alpha", Dialect::Gemini),
+        ("/v1/cachedContents", Dialect::Gemini),
+        ("/v2", Dialect::Cohere),
+        ("/model", Dialect::Bedrock),
+    ];
+    let under =
+        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Google's clients name a model and a verb.
+    let verb = path.strip_prefix("/v1/models/").is_some_and(|rest| rest.contains(':'));
+    let family = families.iter().find(|(prefix, _)| under(prefix)).map(|(_, dialect)| *dialect);
+    family.unwrap_or(if verb { Dialect::Gemini } else { Dialect::OpenAiChat })
+}
+
 /// Paths that name the model.
 fn with_model(path: &str, query: Option<&str>) -> Option<RouteMatch> {
     if let Some(rest) = path.strip_prefix("/model/") {
@@ -119,6 +140,25 @@ mod tests {
         match match_path(path, query) {
             Some(RouteMatch::Call(ApiCall { api, path })) => (api, path.model, path.stream),
             other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_path_where_no_api_is_belongs_to_a_dialect() {
+        for (path, dialect) in [
+            ("/v1/messages/batches", Dialect::Anthropic),
+            ("/anthropic/v1/messages/batches", Dialect::Anthropic),
+            ("/v1/responses/r_1/cancel", Dialect::OpenAiResponses),
+            ("/v1beta/cachedContents", Dialect::Gemini),
+            ("/v1beta/models/m:embedContent", Dialect::Gemini),
+            ("/v1/models/m:predict", Dialect::Gemini),
+            ("/v2/embed", Dialect::Cohere),
+            ("/model/m/invoke", Dialect::Bedrock),
+            ("/v1/files", Dialect::OpenAiChat),
+            ("/v1/messagesx", Dialect::OpenAiChat),
+            ("/", Dialect::OpenAiChat),
+        ] {
+            assert_eq!(dialect_of(path), dialect, "{path}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! Errors rendered in the client's own dialect, as whole responses or as events inside a stream.
 
 use bytes::Bytes;
-use domain::{Attempt, ErrorKind, RequestId};
+use domain::{ErrorKind, RequestId};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use wire::{Dialect, codec::ErrorHeader, error::ClientErrorBody};
 
 use super::{body::ResponseBody, explain::write_explanation, metadata::ResponseMetadata};
-use crate::error::GatewayError;
+use crate::error::{FailedAttempt, GatewayError};
 
 /// A whole JSON response.
 pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<ResponseBody> {
@@ -83,9 +83,9 @@ fn extra(error: &GatewayError, request: RequestId) -> Value {
 }
 
 /// The attempts as people read them: where, how it ended, how long, what it cost.
-fn listed(attempts: &[Attempt]) -> Value {
-    let line = |attempt: &Attempt| {
-        json!({
+fn listed(attempts: &[FailedAttempt]) -> Value {
+    let line = |FailedAttempt { attempt, message }: &FailedAttempt| {
+        let mut line = json!({
             "attempt": attempt.number,
             "target": format!("{}/{}", attempt.provider, attempt.model),
             "outcome": attempt.outcome.as_str(),
@@ -94,7 +94,11 @@ fn listed(attempts: &[Attempt]) -> Value {
             // The cost of usage without a price is unknown.
             "cost_usd": attempt.is_priced().then_some(attempt.cost),
             "estimated": attempt.estimated,
-        })
+        });
+        if let Some(message) = message {
+            line["message"] = message.as_str().into();
+        }
+        line
     };
     attempts.iter().map(line).collect()
 }

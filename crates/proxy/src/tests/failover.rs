@@ -47,7 +47,7 @@ const EITHER: [(&str, (&str, u32, bool)); 11] = [
     (r#"{"status":401}"#, ("bad_credential", 401, false)),
     (r#"{"status":402}"#, ("bad_credential", 402, false)),
     (r#"{"status":403}"#, ("bad_credential", 403, false)),
-    (r#"{"status":404}"#, ("protocol", 404, false)),
+    (r#"{"status":404}"#, ("bad_credential", 404, false)),
     (r#"{"status":302,"headers":{"location":"http://127.0.0.1:1/"}}"#, ("protocol", 302, false)),
     (r#"{"content_type":"text/html","raw_body":"<html>log in</html>"}"#, ("cut", 200, true)),
     (

@@ -77,7 +77,7 @@ async fn an_error_names_the_target_that_was_out_of_use_beside_the_one_that_faile
     bench.sims[1].script(r#"{"status":500}"#).await;
     let failed = bench.client.say("hi").await;
     assert_eq!((failed.status, failed.code().as_str()), (502, "all_targets_failed"), "{}", failed.text());
-    let text = "every attempt failed: b/m: server_error 500. Not tried: a/m: unhealthy, out of use for";
+    let text = "every attempt failed: b/m: server_error 500 (scripted error). Not tried: a/m: unhealthy, out of use for";
     assert!(failed.text().contains(text), "{}", failed.text());
     bench.event().await;
     bench.finish().await;

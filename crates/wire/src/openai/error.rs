@@ -20,7 +20,11 @@ pub(crate) fn classify(status: u16, said: &ProviderError) -> ErrorClass {
     let (code, kind) = (word(&said.code), word(&said.kind));
     let known = by_word(&code).or_else(|| by_word(&kind));
     if let Some(class) = known {
-        return class;
+        return match class {
+            // A key that is not accepted is accepted for no model, whatever the sentence speaks of.
+            ErrorClass::RateLimited => error_phrases::narrowed(class, &said.message),
+            class => class,
+        };
     }
     // A text that is longer than a field may be: of the prompt it is the prompt that is too long.
     if code == "string_above_max_length" {
@@ -37,7 +41,8 @@ pub(crate) fn classify(status: u16, said: &ProviderError) -> ErrorClass {
     let status = if status == 0 { code.parse().unwrap_or(0) } else { status };
     match ErrorClass::of_status(status) {
         ErrorClass::ServerError if kind == "invalid_request_error" && status == 0 => ErrorClass::BadRequest,
-        class => class,
+        class if status == 401 => class,
+        class => error_phrases::narrowed(class, &said.message),
     }
 }
 
@@ -70,7 +75,8 @@ fn by_word(word: &str) -> Option<ErrorClass> {
         | "1026"
         | "1027"
         | "1301" => ErrorClass::ContentBlocked,
-        "model_not_found" | "deploymentnotfound" => ErrorClass::NotFound,
+        "model_not_found" => ErrorClass::ModelForbidden,
+        "deploymentnotfound" => ErrorClass::NotFound,
         "slow_down" | "overloaded" | "overloaded_error" | "engine_overloaded" => ErrorClass::Overloaded,
         "server_error" | "internal_error" | "vector_store_timeout" => ErrorClass::ServerError,
         _ => return None,
@@ -115,14 +121,14 @@ mod tests {
             ),
             (413, r#"{"error":{"message":"m","code":"tokens_limit_reached"}}"#, C::ContextTooLong),
             (403, r#"{"error":{"code":403,"message":"... and your input was flagged"}}"#, C::ContentBlocked),
-            (403, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::NotFound),
+            (403, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::ModelForbidden),
             (
                 400,
                 r#"{"error":{"message":"m","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
                 C::ContentBlocked,
             ),
             (401, r#"{"error":{"message":"m","code":"invalid_api_key"}}"#, C::BadCredential),
-            (404, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::NotFound),
+            (404, r#"{"error":{"message":"m","code":"model_not_found"}}"#, C::ModelForbidden),
             (503, r#"{"error":{"message":"m","type":"server_error","code":"slow_down"}}"#, C::Overloaded),
             (422, r#"{"detail":[{"loc":["body"],"msg":"x"}]}"#, C::BadRequest),
             (402, "Payment required", C::NoCredit),

@@ -29,6 +29,7 @@ const COMPATIBLE: ProviderRow = ProviderRow {
     auth: Auth::Bearer,
     speaks: CHAT,
     addressing: Addressing::Standard,
+    limits_per_model: false,
     quirks: Quirks::NONE,
     genai_name: "custom",
     retired: None,
@@ -57,17 +58,20 @@ pub(super) static ROWS: [ProviderRow; 38] = [
     ProviderRow {
         speaks: CHAT_AND_RESPONSES,
         quirks: Quirks { cache_marks: CacheMarks::Breakpoint, ..Quirks::NONE },
+        limits_per_model: true,
         ..vendor("openai", "https://api.openai.com/v1")
     },
     ProviderRow {
         auth: Auth::Header("x-api-key"),
         speaks: &[at_base(Anthropic)],
+        limits_per_model: true,
         ..vendor("anthropic", "https://api.anthropic.com")
     },
     ProviderRow {
         auth: Auth::Header("x-goog-api-key"),
         speaks: &[at_base(Gemini)],
         genai_name: "gcp.gemini",
+        limits_per_model: true,
         ..vendor("gemini", "https://generativelanguage.googleapis.com")
     },
     ProviderRow { speaks: &[at_base(Cohere)], ..vendor("cohere", "https://api.cohere.com") },
@@ -76,12 +80,14 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         auth: Auth::Header("api-key"),
         speaks: CHAT_AND_RESPONSES,
         genai_name: "azure.ai.openai",
+        limits_per_model: true,
         ..vendor("azure-openai", "https://{resource}.openai.azure.com/openai/v1")
     },
     ProviderRow {
         auth: Auth::Header("api-key"),
         addressing: Addressing::AzureDeployments { api_version: "2024-10-21" },
         genai_name: "azure.ai.openai",
+        limits_per_model: true,
         ..vendor("azure-openai-classic", "https://{resource}.openai.azure.com")
     },
     ProviderRow {
@@ -89,6 +95,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         speaks: &[at_base(Bedrock), at(Anthropic, "/anthropic")],
         quirks: Quirks { messages_for_claude: true, ..Quirks::NONE },
         genai_name: "aws.bedrock",
+        limits_per_model: true,
         ..vendor("bedrock", "https://bedrock-runtime.{region}.amazonaws.com")
     },
     ProviderRow {
@@ -96,6 +103,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
         speaks: &[at_base(Gemini), at_base(Anthropic)],
         addressing: Addressing::Vertex,
         genai_name: "gcp.vertex_ai",
+        limits_per_model: true,
         ..vendor(
             "vertex",
             "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}",
@@ -199,6 +207,7 @@ pub(super) static ROWS: [ProviderRow; 38] = [
     ProviderRow {
         speaks: CHAT_AND_RESPONSES,
         quirks: Quirks { no_logprobs: true, no_names: true, no_choices: true, ..VENDOR },
+        limits_per_model: true,
         ..vendor("groq", "https://api.groq.com/openai/v1")
     },
     ProviderRow { quirks: OLD_NAMES, ..vendor("together", "https://api.together.ai/v1") },

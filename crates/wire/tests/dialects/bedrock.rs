@@ -254,7 +254,7 @@ fn an_error_is_read_by_its_exception() {
             ErrorClass::ContextTooLong,
         ),
         (400, Some("ValidationException"), r#"{"message":"bad"}"#.to_owned(), ErrorClass::BadRequest),
-        (403, Some("AccessDeniedException"), "{}".to_owned(), ErrorClass::BadCredential),
+        (403, Some("AccessDeniedException"), "{}".to_owned(), ErrorClass::ModelForbidden),
         (
             400,
             None,

@@ -83,8 +83,8 @@ fn cases() -> Vec<Case> {
         case(BEDROCK, 424, &amazon("ModelErrorException", "m"), &[O::ServerError], false),
         case(OPENAI, 429, &openai("insufficient_quota"), &[O::BadCredential; 2], false),
         case(OPENAI, 400, &openai("context_length_exceeded"), &[O::ContextTooLong], false),
-        // The model is the gateway's to name: another target may have one.
-        case(OPENAI, 400, &openai("model_not_found"), &[O::Protocol], false),
+        // The model is the gateway's to name: another key may have it, and another target as well.
+        case(OPENAI, 400, &openai("model_not_found"), &[O::BadCredential; 2], false),
         inside(
             OPENAI,
             &format!("data: {}\n\n", openai("context_length_exceeded")),

@@ -59,15 +59,20 @@ pub(super) fn classify(status: u16, error: Option<&ProviderError>) -> ErrorClass
         Some("invalid_request_error") if says(&["credit balance is too low"]) => ErrorClass::NoCredit,
         Some("invalid_request_error") if matches!(status, 0 | 400 | 422) => ErrorClass::BadRequest,
         Some("conflict_error") => ErrorClass::BadRequest,
-        Some("authentication_error" | "permission_error") => ErrorClass::BadCredential,
+        Some("authentication_error") => ErrorClass::BadCredential,
+        Some("permission_error") => ErrorClass::ModelForbidden,
         Some("billing_error") => ErrorClass::NoCredit,
         Some("not_found_error") => ErrorClass::NotFound,
         Some("request_too_large") => ErrorClass::TooLarge,
-        Some("rate_limit_error") => ErrorClass::RateLimited,
+        Some("rate_limit_error") => error_phrases::narrowed(ErrorClass::RateLimited, &message),
         Some("timeout_error") => ErrorClass::Timeout,
         Some("overloaded_error") => ErrorClass::Overloaded,
         Some("api_error") => ErrorClass::ServerError,
-        _ => ErrorClass::of_status(status),
+        _ => match (status, worded) {
+            (402, Some(class)) => class,
+            (401, _) => ErrorClass::BadCredential,
+            _ => error_phrases::narrowed(ErrorClass::of_status(status), &message),
+        },
     }
 }
 

@@ -56,9 +56,10 @@ pub(super) fn classify(status: u16, kind: Option<&str>, message: &str) -> ErrorC
             | "InvalidSignatureException"
             | "ExpiredTokenException"
             | "IncompleteSignatureException"
-            | "MissingAuthenticationTokenException"
-            | "AccessDeniedException",
+            | "MissingAuthenticationTokenException",
         ) => ErrorClass::BadCredential,
+        // Models are granted one by one; what is wrong with a key has names of its own.
+        Some("AccessDeniedException") => ErrorClass::ModelForbidden,
         Some("ServiceQuotaExceededException") => ErrorClass::NoCredit,
         Some("ResourceNotFoundException") => ErrorClass::NotFound,
         Some("ThrottlingException") => ErrorClass::RateLimited,

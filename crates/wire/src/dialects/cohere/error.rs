@@ -20,14 +20,16 @@ pub(super) fn class(status: u16, message: &str) -> ErrorClass {
         // Inside a stream as well, where no status is.
         0 | 400 | 422 if message.contains("too many tokens") => ErrorClass::ContextTooLong,
         0 | 400 | 403 | 413 | 422 if let Some(class) = error_phrases::class(status, message) => class,
-        401 | 403 | 498 => ErrorClass::BadCredential,
+        401 | 498 => ErrorClass::BadCredential,
+        403 => error_phrases::narrowed(ErrorClass::BadCredential, message),
+        402 if let Some(class) = error_phrases::class(status, message) => class,
         402 => ErrorClass::NoCredit,
         404 => ErrorClass::NotFound,
         408 | 504 => ErrorClass::Timeout,
         413 => ErrorClass::TooLarge,
         // The limit of a trial key by the month: waiting some seconds does not help.
         429 if message.contains("per month") => ErrorClass::NoCredit,
-        429 => ErrorClass::RateLimited,
+        429 => error_phrases::narrowed(ErrorClass::RateLimited, message),
         503 => ErrorClass::Overloaded,
         400..=499 => ErrorClass::BadRequest,
         _ => ErrorClass::ServerError,

@@ -109,10 +109,12 @@ fn class(status: &str, code: u16, reason: Option<&str>, message: &str, details: 
                 ErrorClass::BadRequest
             }
         }
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => ErrorClass::BadCredential,
+        "UNAUTHENTICATED" => ErrorClass::BadCredential,
+        "PERMISSION_DENIED" => error_phrases::narrowed(ErrorClass::BadCredential, &message),
         "NOT_FOUND" => ErrorClass::NotFound,
-        "RESOURCE_EXHAUSTED" if is_spent(details) => ErrorClass::NoCredit,
-        "RESOURCE_EXHAUSTED" => ErrorClass::RateLimited,
+        "RESOURCE_EXHAUSTED" if is_spent(details, "PerModel") => ErrorClass::ModelForbidden,
+        "RESOURCE_EXHAUSTED" if is_spent(details, "") => ErrorClass::NoCredit,
+        "RESOURCE_EXHAUSTED" => error_phrases::narrowed(ErrorClass::RateLimited, &message),
         "UNAVAILABLE" => ErrorClass::Overloaded,
         "DEADLINE_EXCEEDED" => ErrorClass::Timeout,
         "INTERNAL" | "UNKNOWN" | "ABORTED" | "CANCELLED" | "DATA_LOSS" | "UNIMPLEMENTED" => {
@@ -122,12 +124,12 @@ fn class(status: &str, code: u16, reason: Option<&str>, message: &str, details: 
     }
 }
 
-/// Whether a quota by the day is used up: waiting some seconds does not help.
-fn is_spent(details: &[&Value]) -> bool {
+/// Whether a quota by the day with this word in its name is used up: waiting some seconds does not help.
+fn is_spent(details: &[&Value], word: &str) -> bool {
     let violations = details.iter().filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     violations
         .filter_map(|violation| violation.get("quotaId")?.as_str())
-        .any(|quota| quota.contains("PerDay"))
+        .any(|quota| quota.contains("PerDay") && quota.contains(word))
 }
 
 const fn by_status(status: u16) -> ErrorClass {
