@@ -11,7 +11,7 @@ use domain::{ErrorKind, RequestId, Usage};
 use policy::{PlannedTarget, Target};
 use wire::{
     Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
-    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, ToolTable, Unsupported},
+    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, ToolTable, Unsupported, fit_call},
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
@@ -158,12 +158,14 @@ fn translate(
         model: &target.upstream,
         max_output: target.spec.max_output,
         sampling: target.spec.capabilities.sampling_fields.into(),
+        reasoning: target.spec.capabilities.reasoning.into(),
         quirks: &target.endpoint.row.quirks,
     };
-    let losses = LossReport::new(client.name(), provider.name(), request.plan.strictness);
+    let mut losses = LossReport::new(client.name(), provider.name(), request.plan.strictness);
     let envelope = envelope(request, target, client, &call, Arc::clone(seal), id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
+    fit_call(&mut call, provider.name(), &facts, &mut losses);
     let tools = Arc::new(ToolTable::fit(&mut call, provider.name()));
     let encoded = provider.encode_request(&call, &facts, losses).map_err(EncodeError::Field)?;
     let codec = ResponseCodec::Translate(Box::new(Translated { dialects, envelope, hide_logprobs, tools }));

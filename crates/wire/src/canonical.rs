@@ -11,6 +11,7 @@ pub(crate) mod embedded;
 mod encode;
 mod event;
 mod field;
+mod fit;
 mod foreign_tool;
 pub(crate) mod ids;
 mod lost;
@@ -22,6 +23,7 @@ mod reply;
 pub(crate) mod serial;
 mod signature;
 pub mod signed_id;
+pub(crate) mod tool_schema;
 mod tool_table;
 
 pub(crate) use self::{
@@ -39,9 +41,10 @@ pub use self::{
         Show, Tool, ToolChoice, ToolMode, Turn,
     },
     content::{Content, ContentRow},
-    encode::{Encoded, LossReport, Malformed, SamplingSupport, TargetFacts, Unsupported},
+    encode::{Encoded, LossReport, Malformed, Support, TargetFacts, Unsupported},
     event::{Event, Events},
     field::{Field, FieldClass, FieldRow},
+    fit::fit_call,
     foreign_tool::{HOSTED_TOOLS, HostedTool},
     lost::LostParts,
     own_field::{OWN_FIELDS, OwnField},

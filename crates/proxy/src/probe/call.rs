@@ -39,6 +39,7 @@ pub(super) fn request(target: &Arc<Target>, probe: &PromptProbe) -> Option<LlmRe
         model: &target.upstream,
         max_output: target.spec.max_output,
         sampling: target.spec.capabilities.sampling_fields.into(),
+        reasoning: target.spec.capabilities.reasoning.into(),
         quirks: &endpoint.row.quirks,
     };
     let encoded =

@@ -29,24 +29,26 @@ pub struct TargetFacts<'a> {
     /// The model's largest output, where the catalogue knows it.
     pub max_output: Option<u64>,
     /// Whether the model takes `temperature` and its like.
-    pub sampling: SamplingSupport,
+    pub sampling: Support,
+    /// Whether the model thinks.
+    pub reasoning: Support,
     /// What is odd about the provider (docs/spec/providers.md#deviations).
     pub quirks: &'a crate::quirks::Quirks,
 }
 
-/// Whether a model takes `temperature` and its like.
+/// Whether a model can do something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SamplingSupport {
+pub enum Support {
     /// The catalogue does not say.
     #[default]
     Unknown,
-    /// It takes them.
+    /// It can.
     Supported,
-    /// It refuses them.
+    /// It cannot, or refuses it.
     Unsupported,
 }
 
-impl From<Option<bool>> for SamplingSupport {
+impl From<Option<bool>> for Support {
     /// Reads the catalogue's flag.
     fn from(flag: Option<bool>) -> Self {
         match flag {

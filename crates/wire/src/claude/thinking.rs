@@ -3,8 +3,7 @@
 use super::content::Content;
 use crate::{
     canonical::{
-        Effort, Extra, Field, LossReport, Malformed, Reasoning, ReasoningMode, SamplingSupport, Show,
-        Unsupported,
+        Effort, Extra, Field, LossReport, Malformed, Reasoning, ReasoningMode, Show, Support, Unsupported,
     },
     dialect::Dialect,
     json::{Json, out::ObjectOut},
@@ -46,7 +45,7 @@ impl Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThinkingContext {
     /// Models that take `temperature` are those from before effort, and want a budget; the others know no budget.
-    pub(crate) sampling: SamplingSupport,
+    pub(crate) sampling: Support,
     /// Most tokens of the answer, thoughts included.
     pub(crate) limit: u64,
     /// Whether the model can continue to think: see [`super::alternate::can_continue_thinking`].
@@ -80,14 +79,14 @@ fn choose(
         return Ok(Plan { thinking, effort: asked.effort });
     }
     let budget = match (asked.budget, asked.effort, asked.mode) {
-        (Some(budget), ..) if sampling != SamplingSupport::Unsupported => budget,
+        (Some(budget), ..) if sampling != Support::Unsupported => budget,
         (Some(budget), ..) => {
             losses.hint(Field::Budget.name_in(losses.client()));
             let effort = Some(asked.effort.unwrap_or(Effort::from_budget(budget)));
             return Ok(Plan { thinking: Some(Thinking::Adaptive), effort });
         }
-        (None, Some(effort), _) if sampling == SamplingSupport::Supported => effort.budget(Some(limit)),
-        (None, None, Some(ReasoningMode::On)) if sampling == SamplingSupport::Supported => {
+        (None, Some(effort), _) if sampling == Support::Supported => effort.budget(Some(limit)),
+        (None, None, Some(ReasoningMode::On)) if sampling == Support::Supported => {
             Effort::Medium.budget(Some(limit))
         }
         (None, None, None) => return Ok(Plan::default()),

@@ -10,7 +10,7 @@ use crate::{
 /// Reads a mark for the cache; thirty minutes where no lifetime is said.
 pub(crate) fn cache_in(part: &mut Members<'_, '_>) -> Result<Option<CacheTtl>, Malformed> {
     const KEY: &str = "prompt_cache_breakpoint";
-    let Some(mark) = part.raw(KEY) else { return Ok(None) };
+    let Some(mark) = part.raw(KEY) else { return Ok(cache_control(part)) };
     let place = part.place.key(KEY);
     let mut mark = Members::open(mark, &place)?;
     match mark.text("ttl")?.as_deref() {
@@ -18,6 +18,21 @@ pub(crate) fn cache_in(part: &mut Members<'_, '_>) -> Result<Option<CacheTtl>, M
         Some("12h") => Ok(Some(CacheTtl::TwelveHours)),
         Some(_) => Err(place.key("ttl").malformed("must be `30m` or `12h`")),
     }
+}
+
+/// Takes Anthropic's mark, which clients of this dialect send for Claude's models. One that is written otherwise stays an
+/// unknown field.
+pub(crate) fn cache_control(members: &mut Members<'_, '_>) -> Option<CacheTtl> {
+    const KEY: &str = "cache_control";
+    let mark = members.peek(KEY)?.object().ok().flatten()?;
+    let word = |name: &str| mark.peek(name).and_then(crate::json::Json::text);
+    let ttl = match (word("type").as_deref(), word("ttl").as_deref()) {
+        (Some("ephemeral"), None | Some("5m")) => CacheTtl::FiveMinutes,
+        (Some("ephemeral"), Some("1h")) => CacheTtl::OneHour,
+        _ => return None,
+    };
+    members.raw(KEY);
+    Some(ttl)
 }
 
 /// Writes a mark for the cache, its lifetime rounded up; where the provider has none the loss is told.

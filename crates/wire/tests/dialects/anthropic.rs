@@ -8,8 +8,8 @@ use wire::{
     Dialect::{self, Anthropic},
     Edits,
     canonical::{
-        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role,
-        SamplingSupport, Show,
+        CacheTtl, Effort, Family, Finish, LossReport, OutputFormat, PartKind, ReasoningMode, Role, Show,
+        Support,
     },
     codec,
     codec::DialectCodec as _,
@@ -101,7 +101,7 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     let mut call = codec(Anthropic).decode_request(PathParamsRef::default(), json, &Sum).unwrap();
     let mut target = target("m");
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2026-10-21"));
-    target.sampling = SamplingSupport::Supported;
+    target.sampling = Support::Supported;
     assert_eq!(codec(Anthropic).api_version(&call, &target), Some("2023-06-01"));
     call.sampling.temperature = None;
     call.sampling.top_p = None;
@@ -112,7 +112,7 @@ fn the_older_version_is_written_only_for_sampling_fields_that_the_model_takes() 
     assert_eq!(dropped[..3], ["temperature", "top_p", "top_k"]);
     let losses = LossReport::new(Dialect::OpenAiChat, Anthropic, wire::canonical::Strictness::Default);
     call.sampling.temperature = Some(Json::parse(b"1").unwrap());
-    target.sampling = SamplingSupport::Unknown;
+    target.sampling = Support::Unknown;
     let encoded = codec(Anthropic).encode_request(&call, &target, losses).unwrap();
     assert_eq!(encoded.dropped, ["temperature"], "the default says nothing and is only told");
 }

@@ -149,7 +149,7 @@ fn anthropics_call_in_openais_words_and_back() {
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "2 m"},
                 {"type": "text", "text": "Thanks."}]}
         ],
-        "tools": [{"name": "gauge", "input_schema": {"type": "object"}}]
+        "tools": [{"name": "gauge", "input_schema": {"type": "object", "properties": {}}}]
     });
     let (openai, _) = strict(Anthropic, &body, OpenAiChat).unwrap();
     let roles: Vec<_> =

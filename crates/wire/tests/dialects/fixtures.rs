@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Api, Auth, ChatTap, Destination, Dialect, OutputChunk, ProviderRow, Quirks, StreamPipe, StreamSummary,
-    canonical::{LossReport, SamplingSupport, SignatureMac, TargetFacts},
+    canonical::{LossReport, SignatureMac, Support, TargetFacts},
     chat_usage, codec,
     error::ErrorAnswer,
     json::Json,
@@ -200,8 +200,13 @@ fn a_provider_is_added_by_one_row() {
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     let client = codec(Dialect::Anthropic);
     let call = client.decode_request(PathParamsRef::default(), Json::parse(body).unwrap(), &NoSeal).unwrap();
-    let facts =
-        TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &row.quirks };
+    let facts = TargetFacts {
+        model,
+        max_output: None,
+        sampling: Support::Unknown,
+        reasoning: Support::Unknown,
+        quirks: &row.quirks,
+    };
     let losses = LossReport::new(Dialect::Anthropic, speaks.dialect, wire::canonical::Strictness::Default);
     let encoded = codec(speaks.dialect).encode_request(&call, &facts, losses).unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();

@@ -20,6 +20,7 @@ mod gemini_cases;
 mod gemini_clients;
 mod gemini_cohere_pairs;
 mod identifiers;
+mod model_fit;
 mod mutated_streams;
 mod providers_page;
 mod responses;

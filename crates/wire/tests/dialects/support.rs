@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::Usage;
 use wire::{
     Dialect, OutputChunk, Quirks, StreamPipe, StreamSummary,
-    canonical::{Event, Finish, PartKind, Reply, SamplingSupport, Signature, SignatureMac, TargetFacts},
+    canonical::{Event, Finish, PartKind, Reply, Signature, SignatureMac, Support, TargetFacts},
     codec,
     codec::Envelope,
     json::Json,
@@ -38,7 +38,13 @@ pub fn envelope() -> Envelope {
 }
 
 pub fn target(model: &str) -> TargetFacts<'_> {
-    TargetFacts { model, max_output: None, sampling: SamplingSupport::Unknown, quirks: &Quirks::NONE }
+    TargetFacts {
+        model,
+        max_output: None,
+        sampling: Support::Unknown,
+        reasoning: Support::Unknown,
+        quirks: &Quirks::NONE,
+    }
 }
 
 pub fn fixture(dialect: &str, name: &str) -> Bytes {

@@ -1,6 +1,6 @@
 //! The versions of Anthropic's API.
 
-use crate::canonical::{Call, SamplingSupport, TargetFacts};
+use crate::canonical::{Call, Support, TargetFacts};
 
 /// The version of the API since October 2026: it refuses sampling fields.
 pub(super) const API_VERSION: &str = "2026-10-21";
@@ -13,7 +13,7 @@ pub(super) const API_VERSION_WITH_SAMPLING: &str = "2023-06-01";
 pub(super) fn api_version(call: &Call<'_>, target: &TargetFacts<'_>) -> &'static str {
     let sampling = &call.sampling;
     let fields = [sampling.temperature, sampling.top_p, sampling.top_k];
-    if target.sampling == SamplingSupport::Supported && fields.iter().any(Option::is_some) {
+    if target.sampling == Support::Supported && fields.iter().any(Option::is_some) {
         API_VERSION_WITH_SAMPLING
     } else {
         API_VERSION

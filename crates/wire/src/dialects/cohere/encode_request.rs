@@ -5,7 +5,10 @@ mod messages;
 mod options;
 
 use crate::{
-    canonical::{Call, Encoded, Field, LossReport, TargetFacts, Tool, ToolMode, Unsupported},
+    canonical::{
+        Call, Encoded, Field, LossReport, TargetFacts, Tool, ToolMode, Unsupported,
+        tool_schema::{self, SchemaForm},
+    },
     dialect::Dialect,
     json::out::{self, ObjectOut},
 };
@@ -114,13 +117,8 @@ fn function(tool: &Tool<'_>, o: &mut ObjectOut<'_>) {
     o.object("function", |o| {
         o.text("name", &tool.name);
         o.text_if("description", tool.description.as_deref());
-        match tool.schema {
-            Some(schema) => o.raw("parameters", schema),
-            None => o.object("parameters", |o| {
-                o.text("type", "object");
-                o.object("properties", |_| ());
-            }),
-        }
+        let form = SchemaForm { properties: true, ..SchemaForm::default() };
+        tool_schema::write("parameters", tool.schema, form, o);
     });
 }
 

@@ -11,6 +11,7 @@ use crate::{
     },
     json::{Json, JsonKind},
     openai::decode::{effort, metadata, schema, tool_mode},
+    openai::part::cache_control,
     read::{Members, Place},
 };
 
@@ -146,12 +147,13 @@ fn tool<'a>(
     let inner = tool.raw("function").ok_or_else(|| tool.missing("function"))?;
     let inner_place = place.key("function");
     let mut inner = Members::open(inner, &inner_place)?;
+    let cache = cache_control(&mut tool).or_else(|| cache_control(&mut inner));
     let read = Tool {
         name: inner.need_text("name")?,
         description: inner.text("description")?,
         schema: inner.object("parameters")?,
         strict: inner.bool("strict")?,
-        cache: None,
+        cache,
         foreign: None,
     };
     messages.keep(inner);

@@ -2,13 +2,13 @@
 
 use crate::{
     canonical::{
-        Document, Extra, Image, Malformed, Media, Part, PartKind, Role, SignatureMac, Text, ToolCall,
-        ToolResult, Turn,
+        CacheTtl, Document, Extra, Image, Malformed, Media, Part, PartKind, Role, SignatureMac, Text,
+        ToolCall, ToolResult, Turn,
         data_uri::media,
         embedded::{self, SignedCall},
     },
     json::{Json, JsonKind},
-    openai::part::cache_in,
+    openai::part::{cache_control, cache_in},
     read::{Members, Place},
 };
 
@@ -40,7 +40,8 @@ impl<'a, 's> Messages<'a, 's> {
 
     fn said(&mut self, role: Role, mut message: Members<'a, '_>) -> Result<(), Malformed> {
         let content = message.raw("content").ok_or_else(|| message.missing("content"))?;
-        let parts = self.content(content, &message.place.key("content"))?;
+        let mut parts = self.content(content, &message.place.key("content"))?;
+        mark_last(&mut parts, cache_control(&mut message));
         let name = message.text("name")?;
         self.keep(message);
         self.turns.push(Turn { role, parts, name });
@@ -58,6 +59,7 @@ impl<'a, 's> Messages<'a, 's> {
         if let Some(audio) = message.raw("audio") {
             parts.push(Part::new(PartKind::Foreign { kind: "audio".into(), raw: audio }));
         }
+        mark_last(&mut parts, cache_control(&mut message));
         let thoughts = thoughts(&mut message);
         let calls = self.calls(&mut message)?;
         parts = embedded::in_order(parts, thoughts, calls);
@@ -122,9 +124,11 @@ impl<'a, 's> Messages<'a, 's> {
             Some(content) => self.content(content, &message.place.key("content"))?,
             None => Vec::new(),
         };
+        let cache = cache_control(&mut message);
         self.keep(message);
-        let part =
+        let mut part =
             Part::new(PartKind::ToolResult(ToolResult { id, name, content, structured: None, error: false }));
+        part.cache = cache;
         match self.turns.last_mut() {
             Some(turn) if turn.role == Role::Tool => turn.parts.push(part),
             _ => self.turns.push(Turn::new(Role::Tool, vec![part])),
@@ -206,6 +210,13 @@ impl<'a, 's> Messages<'a, 's> {
         for (name, value) in members.rest() {
             self.extra.push(Extra { name: place.key(&name).to_string().into(), value });
         }
+    }
+}
+
+/// A mark at a message stands behind its last part.
+fn mark_last(parts: &mut [Part<'_>], mark: Option<CacheTtl>) {
+    if let (Some(part), Some(mark)) = (parts.last_mut(), mark) {
+        part.cache = Some(mark);
     }
 }
 

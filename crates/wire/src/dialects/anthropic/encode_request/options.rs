@@ -5,6 +5,7 @@ use crate::{
     canonical::{
         Call, Field, LossReport, NumberField, OutputFormat, Tool, ToolChoice, ToolMode, Unsupported,
         account::end_user,
+        tool_schema::{self, SchemaForm},
     },
     claude::{
         sampling::none_of,
@@ -76,10 +77,7 @@ fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
     a.object(|o| {
         o.text("name", &tool.name);
         o.text_if("description", tool.description.as_deref());
-        match tool.schema {
-            Some(schema) => o.raw("input_schema", schema),
-            None => o.object("input_schema", |o| o.text("type", "object")),
-        }
+        tool_schema::write("input_schema", tool.schema, SchemaForm::default(), o);
         if let Some(strict) = tool.strict {
             o.bool("strict", strict);
         }

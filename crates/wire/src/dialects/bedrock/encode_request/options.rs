@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, NumberField, OutputFormat, ReasoningMode, SamplingSupport, Tool,
-        ToolChoice, ToolMode, Unsupported,
+        Call, Effort, Field, LossReport, NumberField, OutputFormat, ReasoningMode, Support, Tool, ToolChoice,
+        ToolMode, Unsupported,
         account::{MetadataRule, metadata},
+        tool_schema::{self, SchemaForm},
     },
     claude::{
         sampling::none_of,
@@ -92,7 +93,7 @@ fn inference(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     o.number_if("maxTokens", call.max_output);
-    let taken = target.facts.sampling != SamplingSupport::Unsupported;
+    let taken = target.facts.sampling != Support::Unsupported;
     let temperature = call.sampling.temperature;
     if taken && temperature.and_then(Json::f64).is_some_and(|value| value > 1.0) {
         losses.field(Field::Temperature)?;
@@ -115,8 +116,7 @@ fn sampling(
 ) -> Result<(), Unsupported> {
     match call.sampling.top_k {
         Some(value)
-            if target.vendor == ModelVendor::Anthropic
-                && target.facts.sampling != SamplingSupport::Unsupported =>
+            if target.vendor == ModelVendor::Anthropic && target.facts.sampling != Support::Unsupported =>
         {
             additional.put("top_k", value);
         }
@@ -242,10 +242,7 @@ fn write_spec(
             o.text("name", name);
             // An empty one is refused.
             o.text_if("description", description.filter(|description| !description.is_empty()));
-            o.object("inputSchema", |o| match schema {
-                Some(schema) => o.raw("json", schema),
-                None => o.object("json", |o| o.text("type", "object")),
-            });
+            o.object("inputSchema", |o| tool_schema::write("json", schema, SchemaForm::default(), o));
             if let Some(strict) = strict {
                 o.bool("strict", strict);
             }

@@ -3,8 +3,8 @@
 use super::extras::Extras;
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, Sampling, SamplingSupport,
-        Show, TargetFacts, Unsupported,
+        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, Sampling, Show, Support,
+        TargetFacts, Unsupported,
     },
     json::out::{self, ObjectOut},
 };
@@ -50,7 +50,7 @@ fn sampling(
     target: &TargetFacts<'_>,
     losses: &mut LossReport,
 ) -> Result<bool, Unsupported> {
-    if target.sampling != SamplingSupport::Unsupported {
+    if target.sampling != Support::Unsupported {
         return Ok(true);
     }
     let fields = [

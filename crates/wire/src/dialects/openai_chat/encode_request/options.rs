@@ -3,8 +3,8 @@
 use super::super::decode_request::FIELDS;
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, SamplingSupport,
-        TargetFacts, Unsupported,
+        Call, Effort, Field, LossReport, OutputFormat, Reasoning, ReasoningMode, Support, TargetFacts,
+        Unsupported,
     },
     dialect::Dialect,
     json::{Json, out::ObjectOut},
@@ -51,7 +51,7 @@ pub(super) fn sampling(
     /// Most stop sequences that OpenAI takes.
     const STOPS: usize = 4;
     let (sampling, quirks) = (&call.sampling, target.quirks);
-    let taken = target.sampling != SamplingSupport::Unsupported;
+    let taken = target.sampling != Support::Unsupported;
     match sampling.temperature {
         Some(value) if quirks.temperature_to_one && value.f64().is_some_and(|value| value > 1.0) => {
             losses.field(Field::Temperature)?;

@@ -1,12 +1,12 @@
 //! Writing tools and how they are chosen.
 
 use crate::{
-    canonical::{Call, Field, LossReport, Tool, ToolChoice, ToolMode, Unsupported},
-    dialect::Dialect,
-    json::{
-        Json,
-        out::{ArrayOut, ObjectOut},
+    canonical::{
+        Call, Field, LossReport, Tool, ToolChoice, ToolMode, Unsupported,
+        tool_schema::{self, SchemaForm},
     },
+    dialect::Dialect,
+    json::out::{ArrayOut, ObjectOut},
     quirks::{Quirks, ToolChoices},
 };
 
@@ -80,26 +80,15 @@ fn write_tool(tool: &Tool<'_>, quirks: &Quirks, a: &mut ArrayOut<'_>) {
         o.object("function", |o| {
             o.text("name", &tool.name);
             o.text_if("description", tool.description.as_deref());
-            if let Some(schema) = tool.schema {
-                parameters(schema, quirks, o);
+            if tool.schema.is_some() {
+                let without: &[&str] = if quirks.no_schema_keywords { &["$schema", "$id"] } else { &[] };
+                tool_schema::write("parameters", tool.schema, SchemaForm { properties: true, without }, o);
             }
             if let (Some(strict), false) = (tool.strict, quirks.no_strict) {
                 o.bool("strict", strict);
             }
         });
     });
-}
-
-fn parameters(schema: Json<'_>, quirks: &Quirks, o: &mut ObjectOut<'_>) {
-    let fields = if quirks.no_schema_keywords { schema.object().ok().flatten() } else { None };
-    match fields {
-        None => o.raw("parameters", schema),
-        Some(fields) => o.object("parameters", |o| {
-            for (key, value) in fields.all().filter(|(key, _)| !matches!(*key, "$schema" | "$id")) {
-                o.raw(key, value);
-            }
-        }),
-    }
 }
 
 fn tool_choice(

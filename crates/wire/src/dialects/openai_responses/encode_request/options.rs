@@ -3,8 +3,9 @@
 use super::super::fields::{schema, summary, tool_choice};
 use crate::{
     canonical::{
-        Call, Effort, Field, LossReport, OutputFormat, ReasoningMode, SamplingSupport, TargetFacts, Tool,
-        ToolMode, Unsupported,
+        Call, Effort, Field, LossReport, OutputFormat, ReasoningMode, Support, TargetFacts, Tool, ToolMode,
+        Unsupported,
+        tool_schema::{self, SchemaForm},
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
@@ -88,13 +89,8 @@ fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
         o.text("type", "function");
         o.text("name", &tool.name);
         o.text_if("description", tool.description.as_deref());
-        match tool.schema {
-            Some(schema) => o.raw("parameters", schema),
-            None => o.object("parameters", |o| {
-                o.text("type", "object");
-                o.object("properties", |_| ());
-            }),
-        }
+        let form = SchemaForm { properties: true, ..SchemaForm::default() };
+        tool_schema::write("parameters", tool.schema, form, o);
         // Here strict is the default, and it refuses optional fields (docs/spec/cases.md#case-22).
         o.bool("strict", tool.strict.unwrap_or(false));
     });
@@ -132,7 +128,7 @@ pub(super) fn sampling(
     o: &mut ObjectOut<'_>,
 ) -> Result<(), Unsupported> {
     let sampling = &call.sampling;
-    let taken = target.sampling != SamplingSupport::Unsupported;
+    let taken = target.sampling != Support::Unsupported;
     TEMPERATURE.write(sampling.temperature, taken, losses, o)?;
     TOP_P.write(sampling.top_p, taken, losses, o)?;
     TOP_K.write(sampling.top_k, target.quirks.top_k, losses, o)?;
@@ -147,12 +143,12 @@ pub(super) fn sampling(
     ];
     lost.into_iter().filter(|(_, there)| *there).try_for_each(|(field, _)| losses.field(field))?;
     let logprobs = sampling.logprobs && !target.quirks.no_logprobs;
-    o.array("include", |a| {
-        a.text("reasoning.encrypted_content");
-        if logprobs {
-            a.text("message.output_text.logprobs");
-        }
-    });
+    // Models that do not think refuse to be asked for it.
+    let thinks = target.reasoning == Support::Supported || call.reasoning.wanted();
+    let include = [(thinks, "reasoning.encrypted_content"), (logprobs, "message.output_text.logprobs")];
+    if thinks || logprobs {
+        o.array("include", |a| include.iter().filter(|(asked, _)| *asked).for_each(|(_, name)| a.text(name)));
+    }
     o.number_if("top_logprobs", sampling.top_logprobs.filter(|_| logprobs));
     Ok(())
 }
