@@ -95,7 +95,7 @@ fn compare(scenarios: &[Scenario]) -> anyhow::Result<()> {
         let launcher = Launcher::built()?;
         let proxy = |telling| subject::proxy(dir.path(), provider, &control, telling, &launcher);
         let mut more = Vec::new();
-        // Idle proxies cost nothing; those that nobody asks are not started.
+        // Proxies that no request is sent to are not started.
         if scenarios.contains(&Scenario::Busy) {
             for telling in Telling::MORE {
                 more.push((telling, proxy(telling)?));

@@ -28,7 +28,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// The share of its spans that never arrived at the collector; `None`: it had none.
+    /// The share of its spans that never arrived at the collector, if it sent any.
     ///
     /// # Errors
     /// When it does not answer.

@@ -25,7 +25,7 @@ pub(crate) struct Wire {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) length: usize,
-    /// Bytes of the body; `None`: it is chunked.
+    /// Bytes of the body; a chunked body has no such length.
     pub(crate) body: Option<usize>,
 }
 

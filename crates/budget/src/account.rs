@@ -36,7 +36,7 @@ pub struct Window {
 /// One counter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
-    /// Whose.
+    /// The owner.
     pub budget: BudgetRef,
     /// When.
     pub window: Window,

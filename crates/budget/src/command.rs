@@ -7,7 +7,7 @@ use crate::{Account, BudgetRef, Units};
 /// Names one life of the store's data: its history, and when the book was begun in it.
 ///
 /// The history changes when the store restarts, is promoted or fails back; the time differs between two books of one
-/// history. Both are read inside the script that begins a book, so nobody can make a token up.
+/// history. Both are read inside the script that begins a book, so no token can be made up.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(Arc<str>);
 

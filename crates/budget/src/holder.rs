@@ -44,7 +44,7 @@ pub struct Holder<J> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Authority {
     /// In nano-dollars. Whole units, but after an overrun and a restart: then it is what was drawn, since the fraction
-    /// of a unit above that was granted to nobody.
+    /// of a unit above that was not granted to any holder.
     held: i64,
     /// Open holds and settled costs, since ever, in nano-dollars.
     drawn: i64,

@@ -106,7 +106,7 @@ impl Ledger {
         }
     }
 
-    /// Takes the next epoch: from here on nobody joins an older one.
+    /// Takes the next epoch: from here on no member joins an older one.
     pub fn next_epoch(&mut self) -> u64 {
         self.epoch += 1;
         self.sealed = false;
@@ -192,7 +192,7 @@ impl Ledger {
         self.events.contains(&request)
     }
 
-    /// Decides what the book of an epoch is loaded with; nothing while a member may hold authority that nobody knows, or
+    /// Decides what the book of an epoch is loaded with; nothing while a member may hold unknown authority, or
     /// when the epoch is over.
     ///
     /// `closed` is what the last open book held when it was closed, with the token that it was closed by. `edges` are by

@@ -1,4 +1,4 @@
-//! The way from lost data to a new book: one epoch, step by step. Any ledger may walk it; nobody resumes another's.
+//! The way from lost data to a new book: one epoch, step by step. Any ledger may walk it; none resumes another's.
 
 use crate::{Begin, BudgetRef, ClosedBook, Ledger, Load, Row, Seal, Token};
 

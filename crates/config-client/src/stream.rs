@@ -87,7 +87,7 @@ impl Stream {
         Ok(Self { replies, answers, silence, chunks: None })
     }
 
-    /// The next complete thing; `None`: the other side ended the stream in good order.
+    /// The next complete message, or nothing once the other side ended the stream in good order.
     pub(crate) async fn next(&mut self) -> Result<Option<Heard>, Lost> {
         loop {
             let Some(reply) = within(self.silence, self.replies.message()).await?? else { return Ok(None) };

@@ -62,7 +62,7 @@ impl HealthReports {
         self.lock().values().filter(|report| report.age(now) < HOLDS).map(Arc::clone).collect()
     }
 
-    /// What the proxies of a region (`None`: of all regions) know of ejections, recoveries and keys, as if this
+    /// What the proxies of a region (of all, if none is given) know of ejections, recoveries and keys, as if this
     /// process had seen it by `now`, a moment on the caller's own clock, and how many proxies that are: for
     /// `policy::plan` in a dry run. `seed` is what it draws by.
     #[must_use]

@@ -204,7 +204,7 @@ impl<'a> Planner<'a> {
         ApiKeyDigests { current, previous: None }.encode()
     }
 
-    /// The sealed form of a secret that is new or differs; `None`: the stored one stays.
+    /// The sealed form of a secret that is new or differs; without it the stored one stays.
     fn seal(
         &mut self,
         path: &str,

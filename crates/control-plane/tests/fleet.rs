@@ -94,7 +94,7 @@ async fn a_client_certificate_of_the_fleet_needs_no_token() {
     let mut joined = fleet.proxy_over(fleet.session("p2", true, Some(ours.peer(None))));
     joined.until(&["a"]).await;
 
-    // A certificate of another authority is nobody's, and neither is a server of another authority.
+    // A certificate of another authority is refused, and so is a server of another authority.
     let stranger = fleet.session("p3", false, Some(ours.peer(Some(&theirs))));
     assert_ne!(fixture::watch(&stranger).await, Code::Ok);
     let deceived = fleet.session("p4", true, Some(theirs.peer(None)));

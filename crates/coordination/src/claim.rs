@@ -11,7 +11,7 @@ pub struct Claim {
     pub limit: ResourceId,
     /// What is counted separately: a user or key id, empty for the whole tenant. Stored only as a digest.
     pub subject: String,
-    /// The tenant whose limit it is; everything of a tenant lies in one slot of a Redis cluster.
+    /// The tenant that has the limit; everything of a tenant lies in one slot of a Redis cluster.
     pub tenant: ResourceId,
     /// How it is counted.
     pub rule: Rule,

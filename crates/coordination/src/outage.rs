@@ -27,7 +27,7 @@ pub struct Status {
     pub bounded_denied: u64,
     /// Concurrency slots held at this moment.
     pub slots_held: u64,
-    /// Slots whose return did not fit in the queue; they come free when they expire.
+    /// Slots that did not fit in the queue of those to return; they come free when they expire.
     pub returns_dropped: u64,
     /// Records of health that the other replicas were not told: too long, too many at once, or the store was lost.
     pub records_dropped: u64,

@@ -52,7 +52,7 @@ pub(crate) enum Answer {
     Admitted,
     /// Nothing was charged.
     Denied(Denied),
-    /// Nobody knows, or the store was not asked.
+    /// Unknown, or the store was not asked.
     Lost,
 }
 

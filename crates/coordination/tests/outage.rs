@@ -155,14 +155,14 @@ async fn without_the_store_smoothing_slots_and_tokens_are_bounded_too() {
     assert!((2..=2 * (seconds + 1)).contains(&passed), "{passed}");
 }
 
-/// Blackholed: connections stay open and nobody answers. The worst that a store can do to its callers.
+/// Blackholed: connections stay open and no answer comes. The worst that a store can do to its callers.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_store_costs_one_timeout_and_not_one_per_request() {
     let bench = running().await;
     let (open, closed) = (per_day(5, OnOutage::Open), per_day(5, OnOutage::Closed));
     bench.redis.pause().unwrap();
 
-    // One after the other, as requests come: whoever waits is let go together with the first.
+    // One after the other, as requests come: those that wait are let go together with the first.
     let started = Instant::now();
     let asked = (0..100).map(async |i| {
         tokio::time::sleep_until(started + TIMEOUT * i / 100).await;

@@ -70,7 +70,7 @@ impl Catalogue {
     }
 }
 
-/// The date and the number of a version; `None`: it is no version.
+/// The date and the number of a version, if the text is one.
 fn version_key(version: &str) -> Option<(&str, u32)> {
     let (date, number) = version.split_once('.').unwrap_or((version, "0"));
     let shape = date.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });

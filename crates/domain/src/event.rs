@@ -50,7 +50,7 @@ pub struct Intent {
     pub provider: String,
     /// The model at the provider.
     pub model: String,
-    /// The price it will be charged by; `None`: the model has none.
+    /// The price it will be charged by, if the model has one.
     pub price: Option<ResourceId>,
     /// An upper bound of the cost (zero while unpriced).
     pub reserve: Money,
@@ -172,11 +172,11 @@ pub struct Attempt {
     pub usage: Usage,
     /// What it cost; zero while unpriced.
     pub cost: Money,
-    /// The price it was charged by; `None`: unpriced, or nothing to charge.
+    /// The price it was charged by; absent if the model is unpriced or there is nothing to charge.
     pub price: Option<ResourceId>,
     /// True where the provider did not report the usage.
     pub estimated: bool,
-    /// Why this target was chosen, for people; `None`: a version recorded it that did not say.
+    /// Why this target was chosen, for people; absent in events of versions that did not record it.
     pub reason: Option<String>,
 }
 
@@ -270,9 +270,9 @@ pub struct UsageEvent {
     pub stream: bool,
     /// The route the client named.
     pub route: String,
-    /// The rule that chose the pool; `None`: none matched.
+    /// The rule that chose the pool, if one matched.
     pub rule: Option<String>,
-    /// The pool that served it; `None`: a version recorded it that did not say.
+    /// The pool that served it; absent in events of versions that did not record it.
     pub pool: Option<String>,
     /// How it ended.
     pub outcome: RequestOutcome,
@@ -284,7 +284,7 @@ pub struct UsageEvent {
     pub duration_us: u64,
     /// The gateway's own share of it, in microseconds.
     pub overhead_us: u64,
-    /// From accepting the request to the first content, in microseconds; `None`: there was none.
+    /// From accepting the request to the first content, in microseconds, if there was any.
     pub ttft_us: Option<u64>,
     /// In order; never empty: a request that was refused before any attempt is no usage.
     pub attempts: Vec<Attempt>,
@@ -299,14 +299,14 @@ impl Attempt {
 }
 
 impl UsageEvent {
-    /// The cost of all attempts; `None`: not all of it is known.
+    /// The cost of all attempts, if all of it is known.
     #[must_use]
     pub fn cost(&self) -> Option<Money> {
         let cost = self.attempts.iter().fold(Money::ZERO, |sum, attempt| sum.plus(attempt.cost));
         self.attempts.iter().all(Attempt::is_priced).then_some(cost)
     }
 
-    /// Why the first attempt's answer is not the one that was wanted; `None`: it is.
+    /// Why the first attempt's answer is not the one that was wanted; absent if it is.
     #[must_use]
     pub fn fallback(&self) -> Option<AttemptOutcome> {
         use AttemptOutcome as O;
@@ -315,7 +315,7 @@ impl UsageEvent {
         first.filter(|&outcome| self.attempts.len() > 1 || outcome == O::Rejected || blocked(outcome))
     }
 
-    /// The attempt whose answer the client got; where it got none, the last one.
+    /// The attempt that the client got its answer from; where it got none, the last one.
     ///
     /// That is the last one as well, unless it failed and an answer was taken after all that a cascade had not accepted,
     /// or else one in which a content filter had refused the prompt.

@@ -130,7 +130,7 @@ impl ProbeSpec {
         matches!(self, Self::Off)
     }
 
-    /// When probes are sent; `None`: never.
+    /// When probes are sent; without it, never.
     #[must_use]
     pub const fn times(&self) -> Option<ProbeTimes> {
         match self {

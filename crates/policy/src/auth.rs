@@ -30,7 +30,7 @@ pub enum AuthError {
     /// Its time is over.
     #[error("this API key has expired")]
     Expired,
-    /// Two keys came that are both usable, and it is not known whose request it is.
+    /// Two keys came that are both usable, so the request has no certain owner.
     #[error("two different API keys came with the request; send one")]
     Ambiguous,
     /// The tenant is switched off.

@@ -68,7 +68,7 @@ pub fn compile(
     Ok(Snapshot { version: rows.version, keys, operator, tenants })
 }
 
-/// A credential whose secret was opened; what becomes of it depends on the provider's row.
+/// A credential with its secret opened; what becomes of it depends on the provider's row.
 struct Opened<'a> {
     row: &'a Resource,
     weight: u32,
@@ -234,7 +234,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// In place of a tenant whose row cannot be read: its keys are known, but this version serves none of their requests.
+/// In place of a tenant with an unreadable row: its keys are known, but this version serves none of their requests.
 fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
     let unusable = Some("this version cannot read the tenant".to_owned());
     let (name, spec, limits) = (id.to_string(), domain::TenantSpec::default(), Vec::new());

@@ -20,7 +20,7 @@ mod unavailable;
 pub use access::AccessState;
 pub use breaker::Transition;
 pub use concurrency::{Clock, ConcurrencyPermit, Handoff, QueueLimits, WaitGuard};
-pub use credential::{CredentialState, CredentialView, Disabling, Sent};
+pub use credential::{CredentialRefusal, CredentialState, CredentialView, Sent};
 pub use leader::{Leader, Move};
 pub use outcome::EndpointHealth;
 pub use quota::{Marks, Quota};

@@ -1,4 +1,4 @@
-//! SplitMix64: a small generator whose numbers are spread evenly over all of `u64`. It is not for secrets.
+//! SplitMix64: a small generator of numbers that are spread evenly over all of `u64`. It is not for secrets.
 
 /// What the state grows by with each number.
 pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;

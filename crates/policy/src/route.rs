@@ -24,7 +24,7 @@ pub struct Route {
     pub default: usize,
     /// How its requests are treated, whatever pool they go to.
     pub terms: Arc<RoutePolicy>,
-    /// Why the route as a whole is out of service; `None`: it is in service.
+    /// Why the route as a whole is out of service, if it is.
     pub disabled: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct RoutePolicy {
     pub queue: QueueSpec,
     /// While fewer of a pool's targets are healthy, those that still answer at times are used as well.
     pub panic_threshold: Share,
-    /// Origins of web pages that may use it; `None`: all that the operator allows.
+    /// Origins of web pages that may use it; without a list, all that the operator allows.
     pub cors_origins: Option<OriginList>,
     /// What happens to fields that a target cannot express, where the route says it.
     pub translation: Option<Strictness>,
@@ -131,7 +131,7 @@ pub struct Member {
 pub struct CascadeStep {
     /// Its target, or why it cannot be used.
     pub target: Result<Arc<Target>, (ModelRef, String)>,
-    /// When its answer is good enough; `None`: always.
+    /// When its response is good enough; without a condition, always.
     pub accept: Option<Arc<Program>>,
 }
 

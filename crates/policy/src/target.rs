@@ -35,10 +35,11 @@ impl Target {
         TargetCredentials { credentials: &self.endpoint.credentials, target: &self.state }
     }
 
-    /// The model that stands in for this one because its provider took it out of service; `None`: it serves itself.
+    /// The model that replaces this one, if its provider has taken this one out of service.
     #[must_use]
-    pub fn in_place(&self, now: Timestamp) -> Option<&Arc<Self>> {
-        let heir = self.successor.as_ref().filter(|_| self.spec.deprecation.is_some_and(|end| end <= now))?;
-        heir.in_place(now).or(Some(heir))
+    pub fn replacement(&self, now: Timestamp) -> Option<&Arc<Self>> {
+        let successor =
+            self.successor.as_ref().filter(|_| self.spec.deprecation.is_some_and(|end| end <= now))?;
+        successor.replacement(now).or(Some(successor))
     }
 }

@@ -87,7 +87,7 @@ impl App {
         metrics.register(Arc::clone(&proxy.health.probes) as _);
         metrics.register(Arc::clone(&proxy.health.alerts) as _);
         metrics.register(Arc::new(HealthStates(Arc::clone(&proxy))));
-        metrics.register(Arc::new(State { gateway: Arc::clone(&proxy), config: config.status() }));
+        metrics.register(Arc::new(State { proxy: Arc::clone(&proxy), config: config.status() }));
         let readiness = Readiness::new();
         let checks = ReadinessChecks {
             snapshot: readiness.latch("configuration"),

@@ -25,7 +25,7 @@ use crate::{error::GatewayError, request::LlmRequest};
 
 /// How the response of one attempt becomes the client's.
 pub(crate) enum ResponseCodec {
-    /// OpenAI's dialect at both ends: chat, whose streams get one edit, or embeddings.
+    /// OpenAI's dialect at both ends: chat, with one edit in its streams, or embeddings.
     ChatPassthrough,
     /// Another dialect at both ends: bytes pass as they are.
     Passthrough(&'static dyn DialectCodec),

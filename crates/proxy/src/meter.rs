@@ -57,7 +57,7 @@ pub(crate) struct MeterContext {
 pub(crate) struct Meter {
     proxy: Arc<ProxyState>,
     context: RequestContext,
-    opening: MeterContext,
+    subject: MeterContext,
     attempts: Vec<Attempt>,
     /// Where each attempt went, the running one included.
     tried: Vec<AttemptTarget>,
@@ -96,12 +96,12 @@ pub(crate) struct QueueClass {
 }
 
 impl Meter {
-    pub(crate) fn new(proxy: Arc<ProxyState>, context: RequestContext, opening: MeterContext) -> Self {
+    pub(crate) fn new(proxy: Arc<ProxyState>, context: RequestContext, subject: MeterContext) -> Self {
         Self {
             proxy,
             context,
-            waited: opening.upload,
-            opening,
+            waited: subject.upload,
+            subject,
             attempts: Vec::new(),
             tried: Vec::new(),
             passed_over: Vec::new(),
@@ -122,7 +122,7 @@ impl Meter {
 
     /// Tenant, key, user and feature of the request.
     pub(crate) const fn attribution(&self) -> &Attribution {
-        &self.opening.attribution
+        &self.subject.attribution
     }
 
     /// Writes the intent; only after that may the attempt be sent. The flag has to be set when it is sent.
@@ -140,10 +140,10 @@ impl Meter {
             request: self.context.id,
             attempt: number,
             at,
-            attribution: self.opening.attribution.clone(),
-            api: self.opening.api.to_owned(),
-            stream: self.opening.stream,
-            route: self.opening.route.clone(),
+            attribution: self.subject.attribution.clone(),
+            api: self.subject.api.to_owned(),
+            stream: self.subject.stream,
+            route: self.subject.route.clone(),
             provider: target.model.provider.clone(),
             model: target.model.model.clone(),
             price: price.as_ref().map(|(id, _)| *id),
@@ -237,7 +237,7 @@ impl Meter {
     /// Ends the running attempt.
     pub(crate) fn end(&mut self, outcome: AttemptOutcome) {
         let Some(running) = self.running.take() else { return };
-        let (usage, estimated) = running.charged_usage(outcome, self.opening.input_estimate);
+        let (usage, estimated) = running.charged_usage(outcome, self.subject.input_estimate);
         let price = running.price.as_ref().map(|(_, price)| price);
         let cost = price.map_or(Money::ZERO, |price| price.cost(&usage));
         // A cost that leaves out usage without a price is not exact.
@@ -274,12 +274,12 @@ impl Meter {
             request: self.context.id,
             incarnation: self.proxy.incarnation,
             at: Timestamp::now(),
-            attribution: self.opening.attribution.clone(),
-            api: self.opening.api.to_owned(),
-            stream: self.opening.stream,
-            route: self.opening.route.clone(),
-            rule: self.opening.rule.clone(),
-            pool: self.opening.pool.as_deref().map(str::to_owned),
+            attribution: self.subject.attribution.clone(),
+            api: self.subject.api.to_owned(),
+            stream: self.subject.stream,
+            route: self.subject.route.clone(),
+            rule: self.subject.rule.clone(),
+            pool: self.subject.pool.as_deref().map(str::to_owned),
             outcome,
             status,
             cache: CacheHit::Off,
@@ -301,8 +301,8 @@ impl Meter {
     pub(crate) fn fail(mut self, error: GatewayError) -> Refusal {
         self.settle(RequestOutcome::Error, u32::from(error.http_status().as_u16()));
         // Without an attempt there was nothing to settle.
-        self.context.attribution = Some(self.opening.attribution.clone());
-        self.context.refused(&error, Some(&self.opening.route));
+        self.context.attribution = Some(self.subject.attribution.clone());
+        self.context.refused(&error, Some(&self.subject.route));
         let error = error.with_explanation(self.explain());
         Refusal::Accounted { error, metadata: Box::new(self.metadata()) }
     }
@@ -349,13 +349,13 @@ impl Meter {
 
     /// The tenant that the request is charged to.
     pub(crate) const fn tenant(&self) -> ResourceId {
-        self.opening.attribution.tenant
+        self.subject.attribution.tenant
     }
 
     /// The class in which the request waits for slots.
     pub(crate) fn queue_class(&self) -> QueueClass {
         let priority = self.context.key.as_ref().map(|key| key.priority());
-        QueueClass { tenant: self.opening.attribution.tenant, priority: priority.unwrap_or_default() }
+        QueueClass { tenant: self.subject.attribution.tenant, priority: priority.unwrap_or_default() }
     }
 
     /// The trace context to send with the next attempt.

@@ -70,7 +70,7 @@ impl Observer for RequestMetrics {
             self.targets.record(target, |counts| {
                 counts.count(attempt);
                 if settled.tried.get(position).is_some_and(AttemptTarget::retires) {
-                    counts.count_retiring();
+                    counts.count_retiring_attempt();
                 }
                 if answers {
                     counts.time(times.duration, times.ttft);
@@ -123,7 +123,7 @@ impl Observer for RequestMetrics {
         if let Some(why) = wait.outcome.rejection() {
             let model = &wait.target.model;
             let target = self.target(&model.provider, &model.model);
-            self.targets.record(target, |counts| counts.turned_away(why));
+            self.targets.record(target, |counts| counts.count_queue_rejection(why));
         }
     }
 }

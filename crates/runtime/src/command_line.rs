@@ -27,7 +27,7 @@ pub fn parse<C: clap::Parser>() -> Result<C, ExitCode> {
         let role = arguments.get(1).and_then(|role| command.find_subcommand(role)).unwrap_or(&command);
         match variable_at_fault(&error, role, |variable| std::env::var_os(variable).is_some()) {
             Some(variable) => last_words(&format!("{variable}: {}", in_one_line(&error))),
-            // A closed stdout or stderr leaves nobody to tell.
+            // With stdout or stderr closed the error cannot be reported.
             None => drop(error.print()),
         }
         if error.use_stderr() { EXIT_CONFIG.into() } else { ExitCode::SUCCESS }
@@ -83,7 +83,7 @@ fn in_one_line(error: &clap::Error) -> String {
     words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
-/// A flag with its variable, where that is set: whoever configures by environment never wrote the flag.
+/// A flag with its variable, where that is set: those who configure by environment never wrote the flag.
 fn name_variable(field: &str, is_set: impl Fn(&str) -> bool) -> String {
     let variable = field.strip_prefix("--").map(|flag| {
         let name = flag.replace('-', "_").to_uppercase();

@@ -38,7 +38,7 @@ pub struct GrpcSettings {
     /// Its private key, PEM.
     #[arg(long, env = "PORTCULLIS_GRPC_KEY", requires = "grpc_cert")]
     grpc_key: Option<PathBuf>,
-    /// Authority whose client certificates are accepted instead of a join token, PEM.
+    /// Authority for client certificates that are accepted instead of a join token, PEM.
     #[arg(long, env = "PORTCULLIS_GRPC_CLIENT_CA", requires = "grpc_cert")]
     grpc_client_ca: Option<PathBuf>,
 }

@@ -78,7 +78,7 @@ pub fn announce(output: Output, json: &Value, text: &str) {
         Output::Json => writeln!(stdout, "{json}"),
         Output::Text => writeln!(stdout, "{text}"),
     };
-    // Nobody may be reading; that is no reason to stop serving.
+    // The output may have no reader; that is no reason to stop serving.
     let _ = written.and_then(|()| stdout.flush());
 }
 

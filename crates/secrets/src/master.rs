@@ -28,7 +28,7 @@ impl MasterKey {
     /// Reads what the operator configured.
     ///
     /// # Errors
-    /// When it is not 32 bytes, or so regular that nobody drew it at random.
+    /// When it is not 32 bytes, or too regular to have been drawn at random.
     pub fn parse(text: &str) -> Result<Self, WeakSecret> {
         let text = text.trim();
         let decoded = match text.len() {

@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 
 /// Longest answer, in bytes; it is cut there with the finish reason `length`.
 pub const MAX_ANSWER: usize = 1024 * 1024;
-/// Most chunks of an answer whose number of chunks is not scripted.
+/// Most chunks of an answer, where a script sets no number.
 pub const MAX_DEFAULT_CHUNKS: usize = 256;
 /// Length of an embedding when the request names none.
 pub const DEFAULT_DIMENSIONS: usize = 64;
@@ -53,7 +53,7 @@ pub fn truncate(chunks: &mut Vec<String>, limit: usize) -> bool {
     false
 }
 
-/// The embedding of an input: a unit vector whose direction follows from the SHA-256 of the input's bytes.
+/// The embedding of an input: a unit vector; its direction follows from the SHA-256 of the input's bytes.
 ///
 /// The first eight bytes of the digest, big-endian, seed SplitMix64; each component is one output scaled to [-1, 1).
 pub fn embedding(input: &[u8], dimensions: usize) -> Vec<f32> {

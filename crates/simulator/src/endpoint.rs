@@ -2,7 +2,7 @@
 
 use http::Method;
 
-/// Whose words errors are written in.
+/// The dialect that errors are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,

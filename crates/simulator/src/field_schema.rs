@@ -19,7 +19,7 @@ pub(crate) enum FieldSchema {
     Map,
     List(&'static FieldSchema),
     Object(&'static [Field]),
-    /// An object whose field of this name tells which of these shapes it has; without that field it has the first.
+    /// An object in which the field of this name tells which of these shapes it has; without that field it has the first.
     Tagged(&'static str, &'static [(&'static str, &'static FieldSchema)]),
     /// An object with exactly one of these fields.
     OneOf(&'static [Field]),

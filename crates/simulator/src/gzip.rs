@@ -1,4 +1,4 @@
-//! gzip without compression (RFC 1952 around stored blocks of RFC 1951), to send it where nobody asked for it.
+//! gzip without compression (RFC 1952 around stored blocks of RFC 1951), to send it unasked.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -1,4 +1,4 @@
-//! The list of models, in the shape of whoever asks.
+//! The list of models, in the dialect of the client.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

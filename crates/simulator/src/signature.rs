@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Not a secret: whoever reads this may forge a simulator's signature.
+/// Not a secret: readers of this may forge a simulator's signature.
 const KEY: &[u8] = b"portcullis simulator: signatures of reasoning";
 /// Opens every signature, so that the text cannot be taken for another provider's.
 const MARK: &str = "sim1";

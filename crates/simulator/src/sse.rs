@@ -53,7 +53,7 @@ impl Sse {
         unmask(out.into_bytes())
     }
 
-    /// An event whose data says its own name under `type`.
+    /// An event with its name in its data, under `type`.
     pub(crate) fn typed(self, data: &Value) -> Bytes {
         self.event(data["type"].as_str(), &data.to_string())
     }

@@ -5,7 +5,7 @@
 pub struct Page<T> {
     /// The rows, in the order of the listing.
     pub items: Vec<T>,
-    /// Where the next page begins; `None`: this was the last. Opaque: its form may change.
+    /// Where the next page begins; absent on the last one. Opaque: its form may change.
     pub next: Option<String>,
 }
 

@@ -35,7 +35,7 @@ pub struct Changes {
     pub removed: Vec<ResourceId>,
 }
 
-/// The owners whose rows are listed.
+/// The owners to list rows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OwnerFilter {
     /// Rows of every owner.

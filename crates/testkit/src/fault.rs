@@ -1,4 +1,4 @@
-//! A network fault between two processes: a TCP relay whose link is slowed, cut or swallowed while they talk.
+//! A network fault between two processes: a TCP relay with a link that is slowed, cut or swallowed while they talk.
 
 use std::{
     io::{self, Read, Write},

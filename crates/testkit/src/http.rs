@@ -31,7 +31,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// An answer whose body is still coming. Dropping it hangs up.
+/// A response with a body that is still coming. Dropping it hangs up.
 pub struct Streaming {
     /// HTTP status.
     pub status: u16,

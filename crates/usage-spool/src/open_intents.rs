@@ -9,7 +9,7 @@ use bytes::Bytes;
 struct Entry {
     attempt: u32,
     segment: u64,
-    /// Where its record starts; `None`: it was carried to another segment and the reader is not there yet.
+    /// Where its record starts; absent if it was carried to another segment that the reader has not reached.
     offset: Option<u64>,
 }
 

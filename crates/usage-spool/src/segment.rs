@@ -75,7 +75,7 @@ pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:010}.seg"))
 }
 
-/// The number in a segment's file name; `None`: another file.
+/// The number in a segment's file name; other files have none.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
     let number = digits.parse().ok()?;

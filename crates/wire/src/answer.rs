@@ -30,7 +30,7 @@ pub struct Answer {
     pub mean_logprob: Option<f64>,
 }
 
-/// Reads a provider's whole plain answer; `None`: it is none, or an error.
+/// Reads a provider's whole plain response; gives nothing for an error or for what is no response.
 #[must_use]
 pub fn plain(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
     let reply = codec.decode_response(Json::parse(body).ok()?).ok()?;
@@ -39,7 +39,7 @@ pub fn plain(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
     parts.answer()
 }
 
-/// Reads the bytes of a provider's whole stream; `None`: it cannot be read, was cut short, or ended in an error.
+/// Reads the bytes of a provider's whole stream, unless it is unreadable, was cut short, or ended in an error.
 #[must_use]
 pub fn streamed(codec: &dyn DialectCodec, body: &[u8]) -> Option<Answer> {
     let mut decoder = codec.stream_decoder();

@@ -140,7 +140,7 @@ impl Api {
 
     /// What a call used where the answer does not say it: known from the request alone.
     ///
-    /// `None`: it is not known and has to be estimated from sizes.
+    /// Where it is not known, it has to be estimated from sizes.
     #[must_use]
     pub fn usage_of_request(self, facts: &RequestFacts) -> Option<Usage> {
         /// One unit of search ranks so many documents (Cohere's price list).

@@ -24,7 +24,7 @@ pub const fn has_logprobs(dialect: Dialect) -> bool {
 
 /// The call with the wish for log-probabilities; every other member as it was written, in its place.
 ///
-/// `None`: the dialect has none, or the body is no object in which they could be asked for.
+/// Gives nothing if the dialect has none, or the body is no object in which they could be asked for.
 #[must_use]
 pub fn ask_logprobs(dialect: Dialect, body: &[u8]) -> Option<Bytes> {
     let call = Json::parse(body).ok()?.object().ok()??;

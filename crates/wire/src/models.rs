@@ -64,7 +64,7 @@ pub fn list(dialect: Dialect, names: &[&str]) -> Vec<u8> {
     out
 }
 
-/// Where a provider lists its models, as [`crate::upstream_path`] says where it is called; `None`: not behind this base.
+/// Where a provider lists its models, as [`crate::upstream_path`] says where it is called, if behind this base.
 ///
 /// As little of the list as the provider lets one ask for.
 #[must_use]

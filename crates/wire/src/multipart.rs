@@ -11,7 +11,7 @@ const MAX_BOUNDARY: usize = 70;
 /// Most parts that are looked at.
 const MAX_PARTS: usize = 64;
 
-/// The boundary in a `content-type` header; `None`: it is no form upload.
+/// The boundary in a `content-type` header, if that is a form upload's.
 #[must_use]
 pub fn boundary(content_type: &str) -> Option<&str> {
     let (media, parameters) = content_type.split_once(';')?;
@@ -95,7 +95,7 @@ struct Named<'h> {
 }
 
 impl<'h> Named<'h> {
-    /// Reads the one `content-disposition`. `None`: it is missing, there twice, or written in a way that the provider
+    /// Reads the one `content-disposition`, unless it is missing, there twice, or written in a way that the provider
     /// may understand otherwise, so that it would find a model where none is seen here.
     fn read(header: &'h [u8]) -> Option<Self> {
         let mut found = None;

@@ -17,7 +17,7 @@ pub(crate) fn encode(segment: &str) -> String {
     out
 }
 
-/// A segment with its percent-escapes resolved; `None`: it holds a broken one or no UTF-8.
+/// A segment with its percent-escapes resolved, unless one is broken or the result is no UTF-8.
 #[must_use]
 pub fn decode(segment: &str) -> Option<String> {
     if !segment.contains('%') {

@@ -60,7 +60,7 @@ pub enum Addressing {
 pub struct ProviderRow {
     /// The word users write in `kind`.
     pub kind: &'static str,
-    /// Where it is, version path included, no slash at the end; `None`: the resource must say.
+    /// Where it is, version path included, no slash at the end; without it the resource must say.
     pub base_url: Option<&'static str>,
     /// How it wants its key.
     pub auth: Auth,
@@ -122,7 +122,7 @@ impl ProviderRow {
     }
 }
 
-/// The row of a kind; `None`: there is no such provider.
+/// The row of a kind, if there is such a provider.
 #[must_use]
 pub fn provider_row(kind: &str) -> Option<&'static ProviderRow> {
     ROWS.iter().find(|row| row.kind == kind)

@@ -17,9 +17,9 @@ pub const MAX_OUTPUT: u64 = 1_000_000_000;
 /// What the request line says, in dialects that put it there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathParamsRef<'a> {
-    /// The model, percent-decoded; `None`: it is in the body.
+    /// The model, percent-decoded; without it, the body names the model.
     pub model: Option<&'a str>,
-    /// Whether a stream is asked for; `None`: the body says it.
+    /// Whether a stream is asked for; without it, the body says so.
     pub stream: Option<bool>,
 }
 

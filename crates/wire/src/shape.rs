@@ -23,7 +23,7 @@ pub struct Shape {
     pub json: bool,
     /// The JSON Schema of the answer, as it was written.
     pub schema: Option<String>,
-    /// How hard the model is to think, by OpenAI's names from `none` to `max`; `None`: not said.
+    /// How hard the model is to think, by OpenAI's names from `none` to `max`, where the client says so.
     ///
     /// A budget in tokens is the nearest effort that is not above it (docs/spec/reasoning.md#effort-and-budget).
     /// Thinking that is switched on without either is `medium`, which OpenAI documents as what a model does that is

@@ -46,7 +46,7 @@ pub fn splice(body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
     apply(body, patches)
 }
 
-/// The patch of a `stream_options` that is there; `None`: the field has to be appended.
+/// The patch of a `stream_options` that is there; without one the field has to be appended.
 fn usage_patch(options: &StreamOptions) -> Option<(Range<usize>, String)> {
     let (span, text) = match options {
         StreamOptions::Absent => return None,

@@ -23,7 +23,7 @@ impl Framer {
         Self { line_start: true, after_cr: false }
     }
 
-    /// Length of what is left of the current event, its blank line included; `None`: `bytes` do not hold its end.
+    /// Length of what is left of the current event, its blank line included, if `bytes` hold its end.
     pub(crate) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = usize::from(self.second_half(bytes));
         loop {
@@ -106,7 +106,7 @@ impl<'a> Data<'a> {
     }
 }
 
-/// What an event is called; `None`: nothing.
+/// The name of an event, if it has one.
 pub(crate) fn name(event: &[u8]) -> Option<&[u8]> {
     let mut lines = event.split(|byte| matches!(byte, b'\r' | b'\n'));
     let value = lines.find_map(|line| line.strip_prefix(b"event:"))?;
@@ -136,7 +136,7 @@ pub(crate) fn write_without_end(event: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Where the value begins in a line of the field `data`; `None`: it is another field or a comment.
+/// Where the value begins in a line of the field `data`; other fields and comments have none.
 fn data_value(line: &[u8]) -> Option<usize> {
     match line.strip_prefix(b"data")? {
         [] => Some(4),

@@ -21,7 +21,7 @@ pub struct Counted {
     pub exact: bool,
 }
 
-/// Counts the tokens of a text in the vocabulary of a model; `None`: it is not public.
+/// Counts the tokens of a text in the vocabulary of a model, if that is public.
 #[must_use]
 pub fn count(model: &str, text: &str) -> Option<u64> {
     let vocabulary = match family(model)? {
@@ -31,7 +31,7 @@ pub fn count(model: &str, text: &str) -> Option<u64> {
     Some(vocabulary.count(text) as u64)
 }
 
-/// Counts the input tokens of a call; `None`: the model's vocabulary is not public.
+/// Counts the input tokens of a call, if the model's vocabulary is public.
 #[must_use]
 pub fn count_call(model: &str, call: &Call<'_>) -> Option<Counted> {
     let mut counted = Counted { tokens: ANSWER, exact: call.tools.is_empty() };

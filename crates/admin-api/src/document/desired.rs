@@ -17,7 +17,7 @@ use crate::{FieldError, Invalid, Name, RouteName, SecretSource, SecretText, fiel
 pub struct Desired {
     /// Where it stands in the document.
     pub path: String,
-    /// The owner's name; `None`: the operator.
+    /// The owner's name; without one, the operator owns it.
     pub tenant: Option<String>,
     /// Its name, as in `domain::Resource::name`.
     pub name: String,

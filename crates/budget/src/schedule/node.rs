@@ -22,7 +22,7 @@ pub(super) struct Peek {
 pub(super) trait Nodes {
     type Books: Books;
 
-    /// Scripts on a node whose history is this.
+    /// Scripts on a node with this history.
     fn books(&self, node: usize, history: &str) -> Self::Books;
     async fn flush(&mut self, node: usize);
     /// The other node becomes a copy.

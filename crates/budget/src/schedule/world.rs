@@ -69,7 +69,7 @@ pub(super) struct Proxy {
     /// It reaches the store, not the ledger.
     pub(super) cut: bool,
     pub(super) leaving: bool,
-    /// Folders whose events it reports for their owners.
+    /// Folders it reports the events of for their owners.
     pub(super) older: Vec<Shared>,
     pub(super) wants: Vec<Wanted>,
 }
@@ -104,7 +104,7 @@ pub(super) struct World<N> {
     pub(super) truth: Truth,
 }
 
-/// What really happened, which nobody in the world knows.
+/// What really happened, which no part of the world knows.
 #[derive(Default)]
 pub(super) struct Truth {
     /// Open holds and settled costs, in nano-dollars.
@@ -445,7 +445,7 @@ impl<N: Nodes> World<N> {
             let operation = Operation::Lease(command.clone());
             self.send(Message::Store { node, operation });
         }
-        // Whoever waited for a command that was under way is refused.
+        // What waited for a command that was under way is refused.
         self.proxies[at].wants.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! A control plane whose every message is a test's, and a proxy's configuration client in front of it.
+//! A control plane that says only what a test has it say, and a proxy's configuration client in front of it.
 
 use std::{
     net::SocketAddr,

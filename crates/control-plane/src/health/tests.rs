@@ -125,7 +125,7 @@ fn a_dry_run_knows_what_the_proxies_of_its_region_know() {
 
     let (live, proxies) = reports.live_view(Some("us"), 1, at);
     assert_eq!(proxies, 0);
-    assert_eq!(live.target(endpoint, "m-2").admission(at), BreakerState::Open);
+    assert_eq!(live.target(endpoint, "m-2").admission(at), BreakerState::Healthy);
 
     for region in [Some("eu"), None] {
         let (live, proxies) = reports.live_view(region, 1, at);

@@ -36,7 +36,7 @@ pub struct ProxyStatus {
     pub build: String,
     /// Since when it is connected.
     pub since: Timestamp,
-    /// What it serves; `None`: nothing yet.
+    /// What it serves, once it serves anything.
     pub version: Option<Version>,
     /// When it last installed a version, on this connection.
     pub acked_at: Option<Timestamp>,

@@ -22,7 +22,7 @@ use crate::{
     proxies::{LIMIT, until},
 };
 
-/// The server's certificate, and whose clients it trusts.
+/// The server's certificate, and the authority of the clients it trusts.
 pub(crate) struct Tls {
     ca: String,
     cert: String,

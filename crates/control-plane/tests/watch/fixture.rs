@@ -217,7 +217,7 @@ impl Stream {
         }
     }
 
-    /// How the stream ends, whatever comes before; `None`: in good order.
+    /// The error that ends the stream, whatever comes before; without one it ends in good order.
     pub(crate) async fn end(&mut self) -> Option<Code> {
         loop {
             match self.message().await {

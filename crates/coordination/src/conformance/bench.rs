@@ -49,7 +49,7 @@ impl Bench {
         Self { fleets, now, redis, _running: shutdown.drop_guard() }
     }
 
-    /// An instance whose background task does not run: its slots are neither renewed nor returned.
+    /// An instance without a background task: its slots are neither renewed nor returned.
     pub(super) async fn dead_instance(&self) -> Coordinator {
         instance(self.redis.as_ref().unwrap(), self.now.clone()).await
     }

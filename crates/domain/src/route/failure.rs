@@ -76,14 +76,14 @@ pub enum Action {
     Retry,
     /// The next target.
     NextTarget,
-    /// The next target whose model takes more input.
+    /// The next target with a model that takes more input.
     LargerContext,
     /// The client is told.
     Stop,
 }
 
 impl FailureClass {
-    /// The class of an attempt's outcome; `None`: it is no failure that anything can be done about.
+    /// The class of an attempt's outcome, if it is a failure that something can be done about.
     #[must_use]
     pub const fn of(outcome: AttemptOutcome) -> Option<Self> {
         use AttemptOutcome as O;

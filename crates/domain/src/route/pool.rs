@@ -36,11 +36,11 @@ pub struct PoolSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub tiers: Vec<TierSpec>,
-    /// The first model whose answer is accepted.
+    /// The first model that gives an accepted answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub cascade: Vec<StepSpec>,
-    /// Another route, whose rules choose.
+    /// Another route, by its rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
 }

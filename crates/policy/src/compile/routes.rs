@@ -36,7 +36,7 @@ impl RouteCompiler<'_> {
             );
         };
         let rules = form.rules.iter().enumerate();
-        // A rule whose pool is missing would be refused at write time; it matches nothing.
+        // A rule without its pool would be refused at write time; it matches nothing.
         let rules = rules.filter_map(|(number, rule)| Some(compiled(rule, number, index(&rule.pool)?)));
         let pools = form.pools.iter().map(|(name, pool)| self.pool(row, name, pool));
         let terms = RoutePolicy {

@@ -8,12 +8,12 @@ use super::{Blame, Failure};
 use crate::{
     credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential},
     endpoint::Credential,
-    health::{Disabling, TargetState},
+    health::{CredentialRefusal, TargetState},
     routing::SkipReason,
     time::{Micros, Moment},
 };
 
-/// Shortest cool-down of a credential whose provider named a time, also where that time is zero.
+/// Shortest cool-down of a credential where the provider names a time, even if that time is zero.
 const SHORTEST_COOL_DOWN: Duration = Duration::from_millis(1);
 /// When to ask again where no credential's own limit says when.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub enum CredentialChange {
     /// The provider named no time: others come first for a moment.
     Throttled,
     /// The provider refused the credential.
-    Disabled {
+    Refused {
         /// Whether it had been in use until now, which is worth an alert; otherwise its trial failed.
         first: bool,
     },
@@ -146,10 +146,10 @@ impl CredentialSelector {
                 credential.state.throttle(now);
                 CredentialChange::Throttled
             }
-            (AttemptOutcome::BadCredential, _) => match credential.state.disable(now, draw) {
-                Disabling::First => CredentialChange::Disabled { first: true },
-                Disabling::TrialFailed => CredentialChange::Disabled { first: false },
-                Disabling::Already => return None,
+            (AttemptOutcome::BadCredential, _) => match credential.state.refuse(now, draw) {
+                CredentialRefusal::First => CredentialChange::Refused { first: true },
+                CredentialRefusal::TrialFailed => CredentialChange::Refused { first: false },
+                CredentialRefusal::Already => return None,
             },
             _ => return None,
         };

@@ -183,7 +183,7 @@ impl Breaker {
         (word.at().saturating_add(whole).saturating_sub(now), whole)
     }
 
-    /// What others should know; `None`: nothing ever happened, or others know it first hand.
+    /// What others should know, unless nothing ever happened or others know it first hand.
     pub(super) fn shared(&self, now: Micros) -> Option<HealthRecord> {
         let word = self.load();
         let told = |kind, left, warm_up| {

@@ -26,12 +26,12 @@ pub(super) const SPARED: u64 = 1_000_000;
 
 /// What a refusal by the provider changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disabling {
+pub enum CredentialRefusal {
     /// The credential had been in use until now, which is worth an alert.
     First,
-    /// The trial of a disabled credential failed.
+    /// The trial of a refused credential failed.
     TrialFailed,
-    /// Nothing: it was disabled already.
+    /// Nothing: it was refused already.
     Already,
 }
 
@@ -140,15 +140,15 @@ impl CredentialState {
     }
 
     /// The provider refused it.
-    pub fn disable(&self, now: Micros, draw: u64) -> Disabling {
+    pub fn refuse(&self, now: Micros, draw: u64) -> CredentialRefusal {
         let word = self.breaker.load();
         if word.is_waiting(now) {
-            return Disabling::Already;
+            return CredentialRefusal::Already;
         }
         match self.breaker.eject(word, true, REFUSED, now, draw) {
-            None => Disabling::Already,
-            Some(_) if word.is_closed() => Disabling::First,
-            Some(_) => Disabling::TrialFailed,
+            None => CredentialRefusal::Already,
+            Some(_) if word.is_closed() => CredentialRefusal::First,
+            Some(_) => CredentialRefusal::TrialFailed,
         }
     }
 
@@ -172,7 +172,7 @@ impl CredentialState {
         self.breaker.adopt(shared, now).is_some() && was_closed
     }
 
-    /// What the other replicas should know; `None`: nothing.
+    /// What the other replicas should know, if anything.
     #[must_use]
     pub fn shared(&self, now: Micros) -> Option<HealthRecord> {
         let rest = self.own_rest.load(Acquire).saturating_sub(now);

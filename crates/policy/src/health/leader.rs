@@ -29,7 +29,7 @@ impl Leader {
     }
 
     /// Decides anew from each one's 95th percentile of the time to the first token, and who is `faster` than whom
-    /// ([`TargetState::is_faster`](super::TargetState::is_faster)); `None`: no change.
+    /// ([`TargetState::is_faster`](super::TargetState::is_faster)). Returns nothing if the lead does not change.
     ///
     /// A leader that is eligible keeps the lead unless another is faster, and as long as nothing is known of it. Of
     /// those nothing is known of, the first in the list comes first.

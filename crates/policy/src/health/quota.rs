@@ -16,7 +16,7 @@ const MINUTE: Micros = 60_000_000;
 /// One part in so many of the limit is left alone: other users of the key, counts that differ.
 const MARGIN: u64 = 50;
 
-/// What a provider says of a key's limits in an answer's headers; `None`: not said.
+/// What a provider says of a credential's limits in a response's headers; what it does not say is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
     /// Requests that are left.
@@ -145,13 +145,13 @@ impl Allowance {
         }
     }
 
-    /// What is left; `None`: unknown, or the window is over.
+    /// What is left, if that is known and the window is not over.
     pub(super) fn remaining(&self, now: Micros) -> Option<u64> {
         let known = now < self.until.load(Relaxed);
         known.then(|| self.ceiling.load(Relaxed).saturating_sub(self.sent.load(Acquire)))
     }
 
-    /// The time until so much can be sent without getting near the limit; `None`: now.
+    /// The time until so much can be sent without getting near the limit, unless that is now.
     pub(super) fn wait(&self, need: u64, now: Micros) -> Option<Micros> {
         let remaining = self.remaining(now)?;
         let limit = self.limit.load(Relaxed);

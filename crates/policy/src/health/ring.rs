@@ -47,7 +47,7 @@ impl Slot {
         self.number << (2 * COUNT_BITS) | total.min(COUNT_MAX) << COUNT_BITS | against.min(COUNT_MAX)
     }
 
-    /// What a slot of time holds so far; `None`: the ring has gone round since.
+    /// What a slot of time holds so far, unless the ring has gone round since.
     const fn at(word: u64, number: u64) -> Option<Self> {
         let held = Self::unpack(word);
         if held.number == number {

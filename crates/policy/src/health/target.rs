@@ -92,8 +92,8 @@ pub struct ProbeObservation {
 /// Whether a target may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// As any other.
-    Open,
+    /// It takes its whole share of requests.
+    Healthy,
     /// It recovered lately: by this share of the requests that would go to it.
     Warming {
         /// Rises from 10 % to all.
@@ -188,7 +188,7 @@ impl TargetState {
             return BreakerState::HalfOpen;
         }
         match self.breaker.warm_up(word, now) {
-            (0, _) => BreakerState::Open,
+            (0, _) => BreakerState::Healthy,
             (left, whole) => BreakerState::Warming { share: warming(left, whole) },
         }
     }
@@ -353,7 +353,7 @@ impl TargetState {
         self.breaker.adopt(&HealthRecord { dead, ..*shared }, now)
     }
 
-    /// What the other replicas should know; `None`: nothing.
+    /// What the other replicas should know, if anything.
     #[must_use]
     pub fn shared(&self, now: Micros) -> Option<HealthRecord> {
         self.breaker.shared(now)

@@ -66,7 +66,7 @@ fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
         assert!((0..4).all(|_| told(&target, false, 0).is_none()));
         assert_eq!(told(&target, true, 0), None);
     }
-    assert_eq!(target.admission(0), BreakerState::Open);
+    assert_eq!(target.admission(0), BreakerState::Healthy);
     assert!((0..4).all(|_| told(&target, false, 0).is_none()), "16 of 39, and the last row is one short");
     assert_eq!(told(&target, false, 0), ejected(5, 1, false));
 }
@@ -118,7 +118,7 @@ fn a_trial_that_fails_doubles_and_one_that_succeeds_closes() {
     assert_eq!(trial(&target, false, 15 * SECOND), ejected(20, 3, true));
     assert_eq!(trial(&target, true, 35 * SECOND), Some(Transition::Recovered));
     assert_eq!(target.admission(35 * SECOND), BreakerState::Warming { share: Share::percent(10) });
-    assert_eq!(target.admission(50 * SECOND), BreakerState::Open);
+    assert_eq!(target.admission(50 * SECOND), BreakerState::Healthy);
     assert!((0..4).all(|_| told(&target, false, 50 * SECOND).is_none()), "the failures before are forgotten");
     assert_eq!(told(&target, false, 50 * SECOND), ejected(40, 4, false));
 }
@@ -212,7 +212,7 @@ proptest! {
         times.sort_unstable();
         let share = |now: Micros| match target.admission(now) {
             BreakerState::Warming { share } => share,
-            BreakerState::Open => Share::WHOLE,
+            BreakerState::Healthy => Share::WHOLE,
             other => panic!("{other:?}"),
         };
         let shares: Vec<_> = times.iter().map(|after| share(5 * SECOND + after)).collect();
@@ -247,7 +247,7 @@ proptest! {
                 _ => { target.record(Observation { ok: false, began: 0, trial: true }, &rules(), now, draw); }
             }
             prop_assert!(left(&target, now) >= before);
-            let back = matches!(target.admission(now), BreakerState::Open | BreakerState::Warming { .. });
+            let back = matches!(target.admission(now), BreakerState::Healthy | BreakerState::Warming { .. });
             prop_assert!(!back);
         }
     }

@@ -26,7 +26,7 @@ pub struct RuleSeen {
 /// How a pool was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenBy {
-    /// The last rule that matched; `None`: defaults all the way.
+    /// The last rule that matched, unless defaults were taken all the way.
     pub rule: Option<String>,
     /// What rules said; empty unless an explanation was wanted.
     pub rules: Vec<RuleSeen>,

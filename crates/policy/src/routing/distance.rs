@@ -109,7 +109,7 @@ const PLACES: &[(&str, i16, i16)] = &[
     ("eastasia", 22, 114),
 ];
 
-/// Kilometres between two regions; 0 for one name, whatever it is; `None`: the table does not have both.
+/// Kilometres between two regions; 0 for one name, whatever it is. Unknown if the table does not have both.
 #[must_use]
 pub fn between(from: &str, to: &str) -> Option<u32> {
     if from == to {

@@ -108,7 +108,7 @@ pub(super) fn in_panic_mode<'a>(
 ) -> bool {
     let pool = pool.map(|(target, require)| (effective_target(target, context), require));
     let is_open = |target: &Target| {
-        matches!(target.state.admission(context.now), BreakerState::Open | BreakerState::Warming { .. })
+        matches!(target.state.admission(context.now), BreakerState::Healthy | BreakerState::Warming { .. })
     };
     // Nearly always all is well, or of what is out nothing answers: then nothing else has to be looked at.
     if pool.clone().all(|(target, _)| is_open(target) || target.state.is_dead()) {
@@ -128,7 +128,7 @@ pub(super) fn in_panic_mode<'a>(
 
 /// A target, or what stands in for it.
 pub(super) fn effective_target<'a>(target: &'a Arc<Target>, context: &RoutingContext<'_>) -> &'a Arc<Target> {
-    target.in_place(context.at).unwrap_or(target)
+    target.replacement(context.at).unwrap_or(target)
 }
 
 /// A member as a candidate.
@@ -162,7 +162,7 @@ pub(super) fn assess(
 ) -> Result<Eligibility, SkipReason> {
     let state = &target.state;
     let eligibility = match state.admission(context.now) {
-        BreakerState::Open => Eligibility::Open,
+        BreakerState::Healthy => Eligibility::Open,
         BreakerState::Warming { share } if share.hit(context.draw(u64::MAX)) => Eligibility::Open,
         BreakerState::Warming { .. } => Eligibility::Warming,
         BreakerState::Ejected { .. } | BreakerState::HalfOpen if relaxations.panic && !state.is_dead() => {
@@ -194,7 +194,7 @@ pub fn recheck(planned: &PlannedTarget, now: Micros) -> Result<bool, SkipReason>
     let state = &planned.target.state;
     let panic = || planned.reason == SelectionReason::Panic && !state.is_dead();
     match state.admission(now) {
-        BreakerState::Open | BreakerState::Warming { .. } => Ok(false),
+        BreakerState::Healthy | BreakerState::Warming { .. } => Ok(false),
         BreakerState::HalfOpen if state.take_trial(TRIAL_TIMEOUT, now) => Ok(true),
         BreakerState::Ejected { .. } | BreakerState::HalfOpen if panic() => Ok(false),
         BreakerState::HalfOpen => Err(SkipReason::OnTrial),

@@ -26,7 +26,7 @@ use crate::{
 pub struct Plan {
     /// The route's name, as the client wrote it; for an implicit route `provider/model`.
     pub route: String,
-    /// The rule that chose the pool; `None`: none matched.
+    /// The rule that chose the pool, if one matched.
     pub rule: Option<String>,
     /// The pool.
     pub pool: Arc<str>,

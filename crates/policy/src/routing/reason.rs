@@ -142,7 +142,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// After how long it may be worth asking again; `None`: time changes nothing about it.
+    /// After how long it may be worth asking again, if time changes anything about it.
     #[must_use]
     pub const fn wait(&self) -> Option<Duration> {
         match self {
@@ -162,10 +162,10 @@ impl fmt::Display for SkipReason {
         let seconds = |left: &Duration| left.as_secs_f64();
         match self {
             Self::Unusable(why) => f.write_str(why),
-            Self::Ejected { left } => write!(f, "unhealthy, out of use for {:.1} s more", seconds(left)),
+            Self::Ejected { left } => write!(f, "unhealthy, ejected for {:.1} s more", seconds(left)),
             Self::OnTrial => f.write_str("unhealthy; another request tests whether it has recovered"),
             Self::NoUsableCredential { why, left, .. } => {
-                write!(f, "no usable key for {:.1} s: {why}", seconds(left))
+                write!(f, "no usable credential for {:.1} s: {why}", seconds(left))
             }
             Self::TooSmall { needed, context } => {
                 write!(f, "needs {needed} tokens, its context has {context}")

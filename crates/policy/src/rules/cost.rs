@@ -22,7 +22,7 @@ const MATCHED_PER_STEP: u64 = 64;
 /// And again for so many copies of places that a pattern makes by counting ([`Pattern::copies`]).
 const COPIES_PER_STEP: u64 = 64;
 
-/// The steps of an expression whose names are bound.
+/// The steps of an expression with bound names.
 pub(super) fn steps(expression: &Expression, patterns: &[Pattern]) -> Result<u64, RuleError> {
     let (locals, loops) = (Vec::new(), 0);
     let steps = Scope { patterns, locals, loops }.node(expression)?.steps;

@@ -87,7 +87,7 @@ pub(super) const OF_SHAPE: &[&str] = &[
     "request.code_share",
 ];
 
-/// Longest answer whose text an expression may read, in bytes.
+/// Longest answer that an expression may read the text of, in bytes.
 pub const MAX_TEXT: usize = 262_144;
 /// The fact that may be missing.
 pub(super) const MEAN_LOGPROB: &str = "reply.mean_logprob";

@@ -27,7 +27,7 @@ impl<'a> ResourceView<'a> {
         self.own.and_then(&find).or_else(|| self.operator.and_then(find))
     }
 
-    /// The target that a reference names; `None`: there is no such provider.
+    /// The target that a reference names, if there is such a provider.
     pub(crate) fn target(self, model: &ModelRef, find: FindState<'_>) -> Option<Result<Target, String>> {
         self.target_before(model, find, LONGEST_SUCCESSION)
     }

@@ -97,7 +97,7 @@ fn a_throttled_model_rests_alone_as_long_as_the_provider_says() {
 fn a_refused_credential_is_refused_for_every_model() {
     let desk = desk(1);
     let refused = Failure { blame: Blame::Credential, ..REFUSED };
-    assert_eq!(fail(&desk, "a/m", refused, 0), Some(CredentialChange::Disabled { first: true }));
+    assert_eq!(fail(&desk, "a/m", refused, 0), Some(CredentialChange::Refused { first: true }));
     assert_eq!(why(&desk, "a/other", 0), Some(UnavailableReason::Refused));
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::ResourceId;
 use policy::{
     Credential, CredentialChoice, CredentialQuery, SkipReason, TargetCredentials,
-    health::{CredentialState, Disabling, Moment, Quota, TargetState},
+    health::{CredentialRefusal, CredentialState, Moment, Quota, TargetState},
     select_credential,
 };
 
@@ -81,7 +81,7 @@ fn a_benched_key_is_left_out_and_its_share_goes_to_the_others() {
 #[test]
 fn a_refused_key_is_tried_by_one_request_when_its_time_is_over_and_never_starves() {
     let (_desk, keys) = desk(&[1, 1]);
-    keys[0].state.disable(0, MIDDLE);
+    keys[0].state.refuse(0, MIDDLE);
     assert!((0..10).all(|draw| next(&keys, &[], MINUTE, draw).as_deref() == Some("a/1")));
     let over = 6 * MINUTE;
     assert_eq!(next(&keys, &[], over, 1).as_deref(), Some("a/0"));
@@ -97,7 +97,7 @@ fn a_refused_key_is_tried_by_one_request_when_its_time_is_over_and_never_starves
 #[test]
 fn one_request_meets_one_refused_key_while_others_are_left() {
     let (_desk, keys) = desk(&[1, 1, 1]);
-    keys[..2].iter().for_each(|key| assert_eq!(key.state.disable(0, MIDDLE), Disabling::First));
+    keys[..2].iter().for_each(|key| assert_eq!(key.state.refuse(0, MIDDLE), CredentialRefusal::First));
     let over = 7 * MINUTE;
     let mut tried = Vec::new();
     let mut names = Vec::new();
@@ -136,7 +136,7 @@ fn a_target_without_a_usable_key_is_passed_over_until_one_is_back() {
     let (desk, keys) = desk(&[1, 1]);
     keys[0].state.cool_down(Duration::from_secs(20), 0);
     assert_eq!(first(&desk.at(0, 0).unwrap()), "a/m", "one is left");
-    keys[1].state.disable(0, MIDDLE);
+    keys[1].state.refuse(0, MIDDLE);
     let plan = desk.at(0, 0).unwrap();
     let [(target, SkipReason::NoUsableCredential { why, left, spent, .. })] = &passed(&plan)[..] else {
         panic!("{plan:?}")

@@ -322,7 +322,7 @@ fn a_refused_credential_is_disabled_and_the_next_one_goes_on() {
     run.start();
     run.draw = MIDDLE;
     assert_eq!(run.fail(AttemptOutcome::BadCredential).brief(), "a/m with a/1");
-    assert_eq!(run.changes, [CredentialChange::Disabled { first: true }]);
+    assert_eq!(run.changes, [CredentialChange::Refused { first: true }]);
     let state = &desk.target("a/m").endpoint.credentials[0].state;
     assert_eq!(state.usable(0, 0).unwrap_err().reason, UnavailableReason::Refused);
 }

@@ -78,7 +78,7 @@ fn desk(tiers: &[(usize, Vec<State>)]) -> (Desk, Vec<Box<dyn std::any::Any>>) {
 
 fn allowed(planned: &PlannedTarget) -> bool {
     match planned.target.state.admission(NOW) {
-        BreakerState::Open | BreakerState::Warming { .. } => true,
+        BreakerState::Healthy | BreakerState::Warming { .. } => true,
         BreakerState::HalfOpen => matches!(planned.reason, SelectionReason::Trial | SelectionReason::Panic),
         BreakerState::Ejected { dead, .. } => !dead && planned.reason == SelectionReason::Panic,
     }
@@ -112,7 +112,7 @@ proptest! {
         let trials: Vec<_> = (0..).zip(&attempts).filter(|(_, planned)| planned.reason == SelectionReason::Trial).collect();
         let late = |place: usize| attempts[place..].iter().all(|planned| matches!(planned.reason, SelectionReason::Trial | SelectionReason::Busy));
         prop_assert!(trials.iter().all(|(place, _)| *place == 0 || late(*place)), "a second trial before what works");
-        let open = |planned: &PlannedTarget| matches!(planned.target.state.admission(NOW), BreakerState::Open) && planned.reason != SelectionReason::Busy;
+        let open = |planned: &PlannedTarget| matches!(planned.target.state.admission(NOW), BreakerState::Healthy) && planned.reason != SelectionReason::Busy;
         let warming = attempts.iter().position(|planned| planned.reason == SelectionReason::Warming);
         prop_assert!(warming.is_none_or(|place| attempts[..place].iter().any(open) || !attempts.iter().any(open)));
         let busy = |passed: &SkipReason| matches!(passed, SkipReason::Busy | SkipReason::Duplicate);

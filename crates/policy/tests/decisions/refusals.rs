@@ -41,7 +41,7 @@ fn keys_that_rest_are_a_limit_and_refused_ones_are_not() {
         panic!("{refusal}")
     };
     assert_eq!(retry_after, Duration::from_secs(10));
-    key("b/m").state.disable(0, MIDDLE);
+    key("b/m").state.refuse(0, MIDDLE);
     assert_eq!(desk.at(0, 0).unwrap_err().kind(), ErrorKind::Overloaded);
 }
 

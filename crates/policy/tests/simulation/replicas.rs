@@ -111,7 +111,7 @@ impl Replicas {
                 let p95s: Vec<_> =
                     states.iter().map(|state| state.ttft_p95(now, tier.interval * 2)).collect();
                 let in_use =
-                    |admission| matches!(admission, BreakerState::Open | BreakerState::Warming { .. });
+                    |admission| matches!(admission, BreakerState::Healthy | BreakerState::Warming { .. });
                 let eligible: Vec<_> = states.iter().map(|state| in_use(state.admission(now))).collect();
                 let faster =
                     |one: usize, other: usize| states[one].is_faster(&states[other], now, tier.interval * 2);

@@ -15,7 +15,7 @@ pub(crate) struct Sim {
 pub(crate) struct Arrival {
     /// On the stage's clock.
     pub(crate) at: Duration,
-    /// When it ended, on the same clock; `None`: it is under way.
+    /// When it ended, on the same clock, unless it is under way.
     pub(crate) end: Option<Duration>,
 }
 

@@ -8,7 +8,7 @@ pub(crate) struct Cell {
     holds: bool,
 }
 
-/// A figure whose claim holds if `holds`.
+/// A figure, with a claim that holds if `holds`.
 #[allow(clippy::needless_pass_by_value, reason = "figures are small, and calls read better")]
 pub(crate) fn cell(text: impl ToString, holds: bool) -> Cell {
     Cell { text: text.to_string(), holds }

@@ -5,7 +5,7 @@ use testkit::{Http, eventually};
 
 use crate::world::{SOON, World, admin, apply, client, ledger_requests};
 
-/// Asks a model and gives the cost that the answer's header says; `None`: it says none.
+/// Asks a model and gives the cost in the response's header, if it has one.
 fn cost(http: &Http, model: &str) -> Option<String> {
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": "what does this cost?" }] });
     let reply = http.post("/v1/chat/completions", &body).unwrap();

@@ -23,7 +23,7 @@ type Finished = Arc<Mutex<BTreeMap<String, String>>>;
 /// The proxy that clients use now, and the how many-th it is.
 type Current = Arc<Mutex<(u64, Http)>>;
 
-/// Clients that send until the common count is used up; one whose proxy was killed waits for the successor.
+/// Clients that send until the common count is used up; one that loses its proxy waits for the successor.
 fn send_all(proxy: &Current, sent: &Arc<AtomicUsize>, finished: &Finished) -> Vec<JoinHandle<()>> {
     let client = |_| {
         let (proxy, sent, finished) = (Arc::clone(proxy), Arc::clone(sent), Arc::clone(finished));

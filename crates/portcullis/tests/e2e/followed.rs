@@ -11,7 +11,7 @@ use testkit::{Collector, Http, Process, attribute, eventually};
 
 use crate::world::{Provider, SOON, World, admin, apply, client};
 
-/// A fleet whose first target says 503 and whose second answers; the collector is told of fallbacks only.
+/// A fleet in which the first target says 503 and the second answers; the collector is told of fallbacks only.
 struct Fleet {
     _world: World,
     collector: Collector,

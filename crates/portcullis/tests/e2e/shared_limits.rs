@@ -38,7 +38,7 @@ fn a_hundred_a_minute_admit_exactly_100_of_2000_over_four_proxies() {
     assert_eq!((answers.len(), count(200), count(429)), (2_000, 100, 1_900));
 }
 
-/// Three tenants whose limits differ in what happens without the store; their keys.
+/// The keys of three tenants with limits that differ in what happens without the store.
 fn three_policies(world: &World, admin: &Http) -> [String; 3] {
     ["closed", "open", "bounded"].map(|policy| {
         let mut limit = json!({ "requests": "1000/min", "on_store_loss": policy });

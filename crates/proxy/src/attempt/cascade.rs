@@ -43,7 +43,7 @@ pub(super) struct JudgedResponse {
     pub(super) verdict: Verdict,
 }
 
-/// A step whose response is judged.
+/// A step that judges its response.
 pub(super) struct CascadeStep<'a> {
     pub(super) request: &'a LlmRequest,
     pub(super) codec: &'a ResponseCodec,

@@ -34,7 +34,7 @@ pub(crate) fn report_change(
     status: Option<u16>,
 ) {
     match change {
-        CredentialChange::Disabled { first } => {
+        CredentialChange::Refused { first } => {
             proxy.health.refused(credential, status.unwrap_or_default(), first);
         }
         CredentialChange::ModelRefused { first: true } => tracing::warn!(

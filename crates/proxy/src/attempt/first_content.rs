@@ -281,7 +281,7 @@ impl ResponseReader<'_> {
     }
 }
 
-/// Reads on; `None`: the body has ended.
+/// Reads the next frame, unless the body has ended.
 async fn next_frame(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, AttemptError> {
     let frame = body.frame().await.transpose();
     frame.map_err(|error| AttemptError::response(AttemptOutcome::Cut, innermost(&error)))
@@ -386,7 +386,7 @@ pub(super) async fn read_refusal(
     }))
 }
 
-/// An error that is told in plain text. A page of HTML is the words of somebody in between, which help nobody.
+/// An error in plain text. A page of HTML comes from an intermediary and does not help the client.
 fn plain_words(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let is_document = text.starts_with(['{', '[', '"', '<']) || text.contains("<html");

@@ -17,7 +17,7 @@ use crate::{
 /// A request that is ready to be sent, and how its answer is understood.
 pub(super) struct UpstreamRequest {
     pub(super) request: Request<Bytes>,
-    pub(super) talk: ResponseCodec,
+    pub(super) response_codec: ResponseCodec,
 }
 
 /// Prepares one attempt.
@@ -31,7 +31,7 @@ pub(super) fn prepare(
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
     let seal = TenantMac::shared(&gateway.keyring, meter.tenant());
-    let EncodedRequest { body, codec: talk, dropped, version } =
+    let EncodedRequest { body, codec: response_codec, dropped, version } =
         encode_request(ask, planned, to, &seal, meter.request())?;
     meter.set_dropped_fields(dropped);
     let codec = wire::codec(to);
@@ -79,7 +79,7 @@ pub(super) fn prepare(
             headers.insert(ANTHROPIC_BETA, beta.clone());
         }
     }
-    Ok(UpstreamRequest { request, talk })
+    Ok(UpstreamRequest { request, response_codec })
 }
 
 fn address(planned: &PlannedTarget, path: String) -> Result<Uri, GatewayError> {

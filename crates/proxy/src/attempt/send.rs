@@ -60,7 +60,7 @@ impl Attempt<'_> {
         let credential = lease.as_ref().map(|lease| Arc::clone(&lease.credential));
         let reporter = OutcomeReporter::new(target, lease, permit, self.proxy.now());
         let prepared = self.prepare(credential.as_deref()).await;
-        let UpstreamRequest { mut request, talk: codec } = match prepared {
+        let UpstreamRequest { mut request, response_codec: codec } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 reporter.end(AttemptOutcome::NotSent, &self.proxy.health);

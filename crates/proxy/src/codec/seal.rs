@@ -1,4 +1,4 @@
-//! The signatures of one tenant's answers, authenticated so that nobody makes one up or brings one from elsewhere.
+//! The signatures of one tenant's answers, authenticated so that none can be made up or brought from elsewhere.
 
 use std::sync::Arc;
 

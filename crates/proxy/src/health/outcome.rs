@@ -61,7 +61,7 @@ pub(crate) struct AttemptPermit {
     /// The attempt finds out whether the target is back.
     pub(crate) trial: Option<HalfOpenPermit>,
     pub(crate) client_deadline: ClientDeadline,
-    /// The attempt is the gateway's own probe, whose sender reports what it found of the target.
+    /// The attempt is the gateway's own probe: its sender reports what it found of the target.
     pub(crate) probe: bool,
 }
 

@@ -67,7 +67,7 @@ fn targets<'a>(
     let mut known = HashSet::new();
     let mut targets: HashMap<_, Vec<_>> = HashMap::new();
     for named in named {
-        let target = named.in_place(now).unwrap_or(named);
+        let target = named.replacement(now).unwrap_or(named);
         let key = TargetKey { endpoint: target.endpoint.id, upstream: target.upstream.clone() };
         if known.len() < MOST && known.insert(key) {
             targets.entry(target.endpoint.id).or_default().push(Arc::clone(target));
@@ -78,7 +78,7 @@ fn targets<'a>(
 
 /// When another model will replace the one that serves now, if one will.
 fn replaced(named: &Target, now: Timestamp) -> Option<Timestamp> {
-    let serves = named.in_place(now).map_or(named, AsRef::as_ref);
+    let serves = named.replacement(now).map_or(named, AsRef::as_ref);
     serves.successor.as_ref().and(serves.spec.deprecation).filter(|end| *end > now)
 }
 

@@ -35,12 +35,15 @@ impl Leaders {
 
 fn judge(route: &Route, tier: &Tier, now: Micros) {
     let today = Timestamp::now();
-    let targets: Vec<&Arc<Target>> =
-        tier.members.iter().map(|member| member.target.in_place(today).unwrap_or(&member.target)).collect();
+    let targets: Vec<&Arc<Target>> = tier
+        .members
+        .iter()
+        .map(|member| member.target.replacement(today).unwrap_or(&member.target))
+        .collect();
     let window = tier.interval.saturating_mul(2);
     let p95s: Vec<_> = targets.iter().map(|target| target.state.ttft_p95(now, window)).collect();
     let in_use = |target: &&Arc<Target>| {
-        matches!(target.state.admission(now), BreakerState::Open | BreakerState::Warming { .. })
+        matches!(target.state.admission(now), BreakerState::Healthy | BreakerState::Warming { .. })
     };
     let eligible: Vec<bool> = targets.iter().map(in_use).collect();
     let faster = |one: usize, other: usize| match (targets.get(one), targets.get(other)) {

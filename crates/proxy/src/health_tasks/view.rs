@@ -62,10 +62,10 @@ pub(super) fn report(proxy: &ProxyState, targets: &ConfiguredTargets, name: &str
 /// use otherwise cannot be; one that is out of use stays `ejected` or `half_open`.
 fn target_state(target: &Target, breaker: BreakerState, now: Micros) -> &'static str {
     match breaker {
-        BreakerState::Open | BreakerState::Warming { .. } if !has_usable_credential(target, now) => {
+        BreakerState::Healthy | BreakerState::Warming { .. } if !has_usable_credential(target, now) => {
             "no_credential"
         }
-        BreakerState::Open => HEALTHY,
+        BreakerState::Healthy => HEALTHY,
         BreakerState::Warming { .. } => "warming",
         BreakerState::HalfOpen => "half_open",
         BreakerState::Ejected { .. } => "ejected",
@@ -79,7 +79,7 @@ fn leads(snapshot: &Snapshot) -> HashMap<usize, Vec<String>> {
     for route in snapshot.routes() {
         for tier in route.tiers().filter(|tier| tier.strategy == Strategy::LowestLatency) {
             let Some(member) = tier.members.get(tier.leader.current()) else { continue };
-            let target = member.target.in_place(today).unwrap_or(&member.target);
+            let target = member.target.replacement(today).unwrap_or(&member.target);
             let led = leads.entry(Arc::as_ptr(&target.state).addr()).or_default();
             if led.len() < MOST_LED && !led.contains(&route.name) {
                 led.push(route.name.clone());
@@ -96,7 +96,7 @@ fn target(target: &Target, leads: &HashMap<usize, Vec<String>>, now: Micros) -> 
     let (left, dead, share) = match view.admission {
         BreakerState::Ejected { left, dead } => (left, dead, 0),
         BreakerState::Warming { share } => (std::time::Duration::ZERO, false, share.parts()),
-        BreakerState::Open | BreakerState::HalfOpen => (std::time::Duration::ZERO, false, 0),
+        BreakerState::Healthy | BreakerState::HalfOpen => (std::time::Duration::ZERO, false, 0),
     };
     TargetHealth {
         endpoint: proto::id_to(Some(target.endpoint.id)),

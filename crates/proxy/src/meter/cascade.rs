@@ -32,7 +32,7 @@ impl Meter {
     /// Tokens of the running attempt's output so far, reported or estimated.
     pub(crate) fn output_tokens(&self) -> u64 {
         let charged = |running: &ActiveAttempt| {
-            running.charged_usage(AttemptOutcome::Ok, self.opening.input_estimate).0.output()
+            running.charged_usage(AttemptOutcome::Ok, self.subject.input_estimate).0.output()
         };
         self.running.as_ref().map_or(0, charged)
     }

@@ -19,7 +19,7 @@ impl Meter {
             request: self.context.id,
             dialect: self.context.dialect,
             dropped: self.dropped.clone(),
-            route: Some(self.opening.route.clone()),
+            route: Some(self.subject.route.clone()),
             provider: last.map(|(provider, _)| provider.clone()),
             model: last.map(|(_, model)| model.clone()),
             attempts,
@@ -31,12 +31,12 @@ impl Meter {
 
     /// Whether the client asks what decided over the request.
     pub(crate) const fn explains(&self) -> bool {
-        self.opening.decided.is_some()
+        self.subject.decided.is_some()
     }
 
     /// What decided over the request so far, where the client asks for it.
     pub(crate) fn explain(&self) -> Option<Map<String, Value>> {
-        let decided = self.opening.decided.as_deref()?;
+        let decided = self.subject.decided.as_deref()?;
         let ended = self.attempts.iter().zip(&self.tried);
         let mut lines: Vec<Value> = ended.map(|(attempt, tried)| attempt_line(attempt, tried)).collect();
         if let (Some(now), Some(tried)) = (&self.running, self.tried.last()) {

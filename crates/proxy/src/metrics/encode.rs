@@ -59,10 +59,10 @@ impl RequestMetrics {
             0 => Ok(()),
             count => unpriced.put(target, count),
         })?;
-        let mut retiring = to.counter(&table::RETIRING_ATTEMPTS)?;
-        self.each_target(|target, counts| match counts.retiring() {
+        let mut attempts = to.counter(&table::RETIRING_ATTEMPTS)?;
+        self.each_target(|target, counts| match counts.retiring_attempts() {
             0 => Ok(()),
-            count => retiring.put(target, count),
+            count => attempts.put(target, count),
         })
     }
 

@@ -29,15 +29,15 @@ impl Collect for HealthStates {
 impl HealthStates {
     /// Of every target that a route names.
     fn targets(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (gateway, mut roster) = (&self.0, ConfiguredTargets::default());
-        roster.follow(gateway.current());
-        let now = gateway.now();
+        let (proxy, mut roster) = (&self.0, ConfiguredTargets::default());
+        roster.follow(proxy.current());
+        let now = proxy.now();
         // Targets of one name, of several owners, are one to Prometheus: well if all of them are.
         let mut named: BTreeMap<(&str, &str), TargetGauges> = BTreeMap::new();
         for target in roster.all() {
             let name = (target.model.provider.as_str(), target.model.model.as_str());
             let admission = target.state.admission(now);
-            let healthy = matches!(admission, BreakerState::Open | BreakerState::Warming { .. })
+            let healthy = matches!(admission, BreakerState::Healthy | BreakerState::Warming { .. })
                 && has_usable_credential(target, now);
             let one = TargetGauges { healthy, in_flight: target.state.in_flight().into() };
             named.entry(name).or_default().join(one);
@@ -47,7 +47,7 @@ impl HealthStates {
                 named.entry(OTHER).or_default().join(one);
             }
         }
-        let region = gateway.region.as_deref().unwrap_or_default();
+        let region = proxy.region.as_deref().unwrap_or_default();
         let mut gauges = to.gauge(&table::TARGET_HEALTHY)?;
         for ((provider, model), target) in &named {
             gauges.put([provider, model, region], f64::from(u8::from(target.healthy)))?;

@@ -71,9 +71,9 @@ impl SeriesKey for CostLabels {
 pub(super) struct TargetMetrics {
     attempts: [AtomicU64; AttemptOutcome::ALL.len()],
     tokens: [AtomicU64; TOKENS.len()],
-    turned_away: [AtomicU64; QueueRejection::ALL.len()],
+    queue_rejections: [AtomicU64; QueueRejection::ALL.len()],
     unpriced: AtomicU64,
-    retiring: AtomicU64,
+    retiring_attempts: AtomicU64,
     pub(super) duration: Histogram,
     pub(super) first_token: Histogram,
 }
@@ -83,9 +83,9 @@ impl TargetMetrics {
         Self {
             attempts: Default::default(),
             tokens: Default::default(),
-            turned_away: Default::default(),
+            queue_rejections: Default::default(),
             unpriced: AtomicU64::new(0),
-            retiring: AtomicU64::new(0),
+            retiring_attempts: AtomicU64::new(0),
             duration: table::REQUEST_DURATION.histogram(),
             first_token: table::FIRST_TOKEN.histogram(),
         }
@@ -109,24 +109,24 @@ impl TargetMetrics {
     }
 
     /// One of them went to a model that its provider takes out of service.
-    pub(super) fn count_retiring(&self) {
-        add(&self.retiring, 1);
+    pub(super) fn count_retiring_attempt(&self) {
+        add(&self.retiring_attempts, 1);
     }
 
     /// Attempts at a model that its provider takes out of service.
-    pub(super) fn retiring(&self) -> u64 {
-        self.retiring.load(Ordering::Relaxed)
+    pub(super) fn retiring_attempts(&self) -> u64 {
+        self.retiring_attempts.load(Ordering::Relaxed)
     }
 
     /// A request got no place here.
-    pub(super) fn turned_away(&self, why: QueueRejection) {
-        let counts = QueueRejection::ALL.iter().zip(&self.turned_away);
+    pub(super) fn count_queue_rejection(&self, why: QueueRejection) {
+        let counts = QueueRejection::ALL.iter().zip(&self.queue_rejections);
         for (_, count) in counts.filter(|(known, _)| **known == why) {
             add(count, 1);
         }
     }
 
-    /// A request whose last attempt went here.
+    /// A request that made its last attempt here.
     pub(super) fn time(&self, duration: Duration, first_token: Option<Duration>) {
         self.duration.observe(duration);
         if let Some(first_token) = first_token {
@@ -143,7 +143,7 @@ impl TargetMetrics {
 
     /// Requests that got no place by reason, where there were any.
     pub(super) fn rejections(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = self.turned_away.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self.queue_rejections.iter().map(|count| count.load(Ordering::Relaxed));
         let reasons = QueueRejection::ALL.iter().map(|why| why.as_str());
         reasons.zip(counts).filter(|(_, count)| *count > 0)
     }
@@ -154,7 +154,7 @@ impl TargetMetrics {
         TOKENS.iter().map(|(kind, _)| *kind).zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// Attempts that used something of which nobody knows the price.
+    /// Attempts that used something without a known price.
     pub(super) fn unpriced(&self) -> u64 {
         self.unpriced.load(Ordering::Relaxed)
     }

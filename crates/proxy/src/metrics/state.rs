@@ -11,16 +11,16 @@ use crate::state::ProxyState;
 
 /// Where the answers are.
 pub(crate) struct State {
-    pub(crate) gateway: Arc<ProxyState>,
+    pub(crate) proxy: Arc<ProxyState>,
     pub(crate) config: Arc<ConfigStatus>,
 }
 
 impl Collect for State {
     fn collect(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let (in_flight, most) = (self.gateway.activity.in_flight(), self.gateway.edge.max_in_flight);
+        let (in_flight, most) = (self.proxy.activity.in_flight(), self.proxy.edge.max_in_flight);
         to.gauge(&table::IN_FLIGHT)?.put([], in_flight as f64)?;
         to.gauge(&table::IN_FLIGHT_LIMIT)?.put([], most as f64)?;
-        to.gauge(&table::ACTIVE_STREAMS)?.put([], self.gateway.activity.streams() as f64)?;
+        to.gauge(&table::ACTIVE_STREAMS)?.put([], self.proxy.activity.streams() as f64)?;
         self.config(to)?;
         self.spool(to)?;
         self.limits(to)?;
@@ -31,7 +31,7 @@ impl Collect for State {
 impl State {
     /// Of every target that has a limit of its own in some route.
     fn waiting(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let Some(snapshot) = self.gateway.current() else { return Ok(()) };
+        let Some(snapshot) = self.proxy.current() else { return Ok(()) };
         let members = snapshot.routes().flat_map(|route| route.tiers()).flat_map(|tier| &tier.members);
         let limited = members.filter(|member| member.concurrent.is_some()).map(|member| &member.target);
         let targets = limited.flat_map(|target| [Some(target), target.successor.as_ref()]).flatten();
@@ -69,16 +69,16 @@ impl State {
     }
 
     fn spool(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let spool = &self.gateway.spool;
+        let spool = &self.proxy.spool;
         to.gauge(&table::SPOOL_EVENTS)?.put([], spool.pending_events() as f64)?;
         to.gauge(&table::SPOOL_BYTES)?.put([], spool.bytes() as f64)?;
-        to.gauge(&table::SPOOL_LIMIT)?.put([], self.gateway.edge.spool_max_bytes as f64)?;
+        to.gauge(&table::SPOOL_LIMIT)?.put([], self.proxy.edge.spool_max_bytes as f64)?;
         let oldest = spool.oldest_pending().unwrap_or_default();
         to.gauge(&table::SPOOL_OLDEST)?.put([], oldest.as_secs_f64())
     }
 
     fn limits(&self, to: &mut Exposition<'_>) -> fmt::Result {
-        let status = self.gateway.coordination.status();
+        let status = self.proxy.coordination.status();
         to.gauge(&table::LIMIT_STORE_UP)?.put([], f64::from(u8::from(status.lost_since.is_none())))?;
         to.counter(&table::LIMIT_STORE_LOSSES)?.put([], status.outages)?;
         let mut decisions = to.counter(&table::LIMIT_STORE_LOST_DECISIONS)?;

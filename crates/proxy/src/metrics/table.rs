@@ -70,10 +70,10 @@ runtime::metric_table! {
         "Requests that ended, each one once, whatever ended it.";
     REQUEST_DURATION: Durations(DURATION) = "portcullis_request_duration_seconds"
         ["provider", "model"] at most MOST_TARGETS,
-        "From a request's head to the last byte of its answer, by the target that gave it.";
+        "From a request's headers to the last byte of its response, by the target that gave it.";
     FIRST_TOKEN: Durations(TO_FIRST_TOKEN) = "portcullis_time_to_first_token_seconds"
         ["provider", "model"] at most MOST_TARGETS,
-        "From a request's head to the first content, by the target that gave it.";
+        "From a request's headers to the first content, by the target that gave it.";
     OVERHEAD: Durations(OWN_SHARE) = "portcullis_overhead_seconds" [],
         "The gateway's own share of a request.";
     ATTEMPTS: Counter = "portcullis_attempts_total" ["provider", "model", "outcome"] at most MOST_TARGETS,
@@ -83,7 +83,7 @@ runtime::metric_table! {
     COST: Counter = "portcullis_cost_usd_total" ["provider", "model", "tenant"] at most 2_000,
         "Cost of attempts, failed ones included.";
     UNPRICED_ATTEMPTS: Counter = "portcullis_unpriced_attempts_total" ["provider", "model"] at most MOST_TARGETS,
-        "Attempts that used something of which nobody knows the price.";
+        "Attempts that used something without a known price.";
     RETIRING_ATTEMPTS: Counter = "portcullis_deprecated_model_attempts_total"
         ["provider", "model"] at most MOST_TARGETS,
         "Attempts at models that their provider takes out of service.";
@@ -99,9 +99,9 @@ runtime::metric_table! {
         "Observations counted under the label value \"other\", because their series would be too many.";
 
     // What the proxy is at the moment of a scrape.
-    IN_FLIGHT: Gauge = "portcullis_requests_in_flight" [], "Requests that run.";
-    IN_FLIGHT_LIMIT: Gauge = "portcullis_requests_in_flight_limit" [], "Beyond it, requests are refused.";
-    ACTIVE_STREAMS: Gauge = "portcullis_active_streams" [], "Streams that run.";
+    IN_FLIGHT: Gauge = "portcullis_requests_in_flight" [], "Requests in progress.";
+    IN_FLIGHT_LIMIT: Gauge = "portcullis_requests_in_flight_limit" [], "Most requests in progress; more are refused.";
+    ACTIVE_STREAMS: Gauge = "portcullis_active_streams" [], "Streams in progress.";
     QUEUE_WAITING: Gauge = "portcullis_queue_waiting" ["provider", "model"] at most 200,
         "Requests that wait for a place at a target.";
     SNAPSHOT_VERSION: Gauge = "portcullis_snapshot_version" [],
@@ -116,12 +116,12 @@ runtime::metric_table! {
     SPOOL_BYTES: Gauge = "portcullis_usage_spool_bytes" [], "Size of the usage spool on disk.";
     SPOOL_LIMIT: Gauge = "portcullis_usage_spool_limit_bytes" [], "From 7/8 of it on, requests are refused.";
     SPOOL_OLDEST: Gauge = "portcullis_usage_spool_oldest_seconds" [],
-        "How long the oldest of them has waited.";
+        "Age of the oldest usage event in the spool.";
     LIMIT_STORE_UP: Gauge = "portcullis_limit_store_up" [],
         "Whether the store of shared limits answers; 1 without one.";
-    LIMIT_STORE_LOSSES: Counter = "portcullis_limit_store_losses_total" [], "How often it was lost.";
+    LIMIT_STORE_LOSSES: Counter = "portcullis_limit_store_losses_total" [], "How often the store of shared limits was lost.";
     LIMIT_STORE_LOST_DECISIONS: Counter = "portcullis_limit_store_lost_decisions_total" ["decision"],
-        "What was decided without it.";
+        "Decisions made without the store of shared limits.";
     LIMIT_SLOTS_HELD: Gauge = "portcullis_limit_slots_held" [],
         "Concurrency slots that this proxy holds.";
 
@@ -131,14 +131,14 @@ runtime::metric_table! {
     TARGET_IN_FLIGHT: Gauge = "portcullis_target_in_flight" ["provider", "model"] at most 1_000,
         "Requests under way at a target.";
     CREDENTIALS: Gauge = "portcullis_credentials" ["provider", "state"] at most 200,
-        "Keys of providers by state.";
+        "Credentials by state.";
     PROBES: Counter = "portcullis_probes_total" ["provider", "model", "outcome"] at most 1_000,
-        "Probes of the gateway's own that this proxy sent.";
+        "Probes that this proxy sent.";
     EJECTIONS: Counter = "portcullis_ejections_total" ["provider", "model"] at most 500,
         "How often this proxy took a target out of use.";
     ALERT_EVENTS: Counter = "portcullis_alert_events_total" ["event"], "Alerts that this proxy raised.";
 
     // Traces on their way to the collector.
     SPANS_EXPORTED: Counter = "portcullis_spans_exported_total" [], "Spans that the OTLP collector took.";
-    SPANS_DROPPED: Counter = "portcullis_spans_dropped_total" ["reason"], "Spans that never arrived there.";
+    SPANS_DROPPED: Counter = "portcullis_spans_dropped_total" ["reason"], "Spans that never arrived at the OTLP collector.";
 }

@@ -170,7 +170,7 @@ impl Exporter {
         }
     }
 
-    /// The next record; `None`: the process stops, and the queue is empty.
+    /// The next record, or nothing when the process stops and the queue is empty.
     async fn first(&mut self, stop: &CancellationToken) -> Option<Record> {
         match stop.run_until_cancelled(self.queue.recv()).await {
             Some(record) => record,

@@ -83,7 +83,7 @@ pub(super) fn operation(api: &str) -> &'static str {
     find(api).map_or("chat", |(api, _)| api.operation())
 }
 
-/// The template of an API's path; `None`: the span is named without it.
+/// The template of an API's path, if the span's name has one.
 pub(super) fn route(api: &str) -> Option<&'static str> {
     if api == "models" { Some("/v1/models") } else { find(api).map(|(_, route)| route) }
 }

@@ -61,7 +61,7 @@ pub(super) struct Sender {
 #[derive(Debug)]
 pub(super) struct SendError {
     pub(super) detail: String,
-    /// How long the collector wants to be left alone; `None`: the same export would be refused again.
+    /// How long the collector wants to be left alone, unless the same export would be refused again.
     pub(super) again: Option<Duration>,
 }
 

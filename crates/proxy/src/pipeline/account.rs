@@ -13,7 +13,7 @@ use crate::{
 
 /// Opens the account of a request, which from here on reports how the request ends.
 pub(super) fn open_account(call: &mut Call<'_>, request: &LlmRequest, attribution: Attribution) -> Meter {
-    let opening = MeterContext {
+    let subject = MeterContext {
         attribution,
         api: request.api.name(),
         stream: request.facts.stream,
@@ -24,5 +24,5 @@ pub(super) fn open_account(call: &mut Call<'_>, request: &LlmRequest, attributio
         upload: call.upload,
         input_estimate: request.input_estimate(),
     };
-    Meter::new(Arc::clone(call.proxy), call.incoming.context.take(), opening)
+    Meter::new(Arc::clone(call.proxy), call.incoming.context.take(), subject)
 }

@@ -77,7 +77,7 @@ pub(super) fn meter(proxy: &Arc<ProxyState>, request: &LlmRequest, owner: Option
         feature: Some(PROBE.to_owned()),
         tags: Vec::new(),
     };
-    let opening = MeterContext {
+    let subject = MeterContext {
         attribution,
         api: request.api.name(),
         stream: request.facts.stream,
@@ -88,7 +88,7 @@ pub(super) fn meter(proxy: &Arc<ProxyState>, request: &LlmRequest, owner: Option
         upload: std::time::Duration::ZERO,
         input_estimate: request.input_estimate(),
     };
-    Meter::new(Arc::clone(proxy), RequestContext::internal(&proxy.propagation), opening)
+    Meter::new(Arc::clone(proxy), RequestContext::internal(&proxy.propagation), subject)
 }
 
 /// What the request line says, in dialects that put it there.

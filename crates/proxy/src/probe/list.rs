@@ -49,7 +49,7 @@ async fn signed_request(
     Some(request)
 }
 
-/// One of the credentials that may be used. Disabled ones are not tried here: a credential that may list models may yet
+/// One of the credentials that may be used. Refused ones are not tried here: a credential that may list models may yet
 /// not call them.
 fn usable<'a>(proxy: &ProxyState, all: &'a [Arc<Credential>]) -> Option<&'a Arc<Credential>> {
     let now = proxy.now();

@@ -73,7 +73,7 @@ pub(crate) fn match_path(path: &str, query: Option<&str>) -> Option<RouteMatch> 
     }
 }
 
-/// The dialect whose clients ask at such a path, also where no API is.
+/// The dialect of clients that ask at such a path, even where there is no API.
 pub(crate) fn dialect_of(path: &str) -> Dialect {
     let path = unprefixed(path);
     let families = [

@@ -1,4 +1,4 @@
-//! Targets with a limit of their own: never more than that at once, and a short, fair wait where nobody else is left.
+//! Targets with a limit of their own: never more than that at once, and a short, fair wait where no other target is left.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Scene {
     async fn of(plan: Plan, targets: &str, queue: &str) -> Self {
         let timeouts = plan.timeouts;
         let mut bench = Bench::start(plan).await;
-        let keyring = std::sync::Arc::clone(&bench.gateway.keyring);
+        let keyring = std::sync::Arc::clone(&bench.proxy.keyring);
         let route = format!(
             r#"{{"targets":[{targets}],"timeouts":{timeouts},"retry":{{"attempts":1}},"queue":{queue}}}"#
         );
@@ -75,7 +75,7 @@ impl Scene {
     }
 
     fn waiting(&self) -> usize {
-        self.bench.gateway.live.targets().iter().map(|(_, state)| state.waiting()).sum()
+        self.bench.proxy.live.targets().iter().map(|(_, state)| state.waiting()).sum()
     }
 
     async fn until_waiting(&self, goal: usize) {
@@ -124,7 +124,7 @@ impl Scene {
         for _ in 0..events {
             self.bench.event().await;
         }
-        assert!(self.bench.gateway.live.targets().iter().all(|(_, state)| state.in_flight() == 0));
+        assert!(self.bench.proxy.live.targets().iter().all(|(_, state)| state.in_flight() == 0));
         self.bench.finish().await;
     }
 }
@@ -162,7 +162,7 @@ async fn a_provider_never_has_more_than_its_limit() {
 async fn all_of_a_burst_are_served_within_the_limit() {
     let scene = Scene::new(r#"{"model":"a/m","concurrent":3}"#, PATIENT).await;
     scene.bench.sim().script(r#"{"latency_ms":2}"#).await;
-    let states = scene.bench.gateway.live.targets();
+    let states = scene.bench.proxy.live.targets();
     let watching = tokio::spawn(async move {
         loop {
             assert!(states.iter().all(|(_, state)| state.in_flight() <= 3));
@@ -262,25 +262,25 @@ async fn a_client_that_hangs_up_while_it_waits_leaves_the_line() {
 async fn a_client_that_hangs_up_while_it_waits_leaves_the_trial_to_the_next() {
     let scene = Scene::new(ONE, PATIENT).await;
     let held = scene.hold().await;
-    let (gateway, state) = (&scene.bench.gateway, scene.bench.gateway.live.targets().swap_remove(0).1);
+    let (proxy, state) = (&scene.bench.proxy, scene.bench.proxy.live.targets().swap_remove(0).1);
     let health = r#"{"consecutive":1,"eject":"1ms","max_eject":"1ms"}"#;
     let rules = OutlierDetection::from(&serde_json::from_str::<domain::HealthSpec>(health).unwrap());
     state
-        .record(Observation { ok: false, began: gateway.now(), trial: false }, &rules, gateway.now(), 0)
+        .record(Observation { ok: false, began: proxy.now(), trial: false }, &rules, proxy.now(), 0)
         .unwrap();
     soon(async {
-        while !state.permit_trial(Duration::from_secs(600), gateway.now()) {
+        while !state.permit_trial(Duration::from_secs(600), proxy.now()) {
             tokio::task::yield_now().await;
         }
     })
     .await;
     let gone = scene.waits(&scene.good(), "gone").await;
-    assert!(!state.trial_waits(gateway.now()), "the waiter has it");
+    assert!(!state.trial_waits(proxy.now()), "the waiter has it");
     gone.abort();
     scene.until_waiting(0).await;
     drop(held);
     assert_eq!(scene.bench.client.say("trial").await.status, 200);
-    assert!(matches!(state.admission(gateway.now()), BreakerState::Warming { .. }), "it is back");
+    assert!(matches!(state.admission(proxy.now()), BreakerState::Warming { .. }), "it is back");
     scene.finish(2).await;
 }
 

@@ -181,7 +181,7 @@ fn chunk(index: usize, delta: &str, finish: &str) -> String {
     )
 }
 
-/// A provider of one stream, whose connection stays open behind it, before a good one.
+/// A provider of one stream, with a connection that stays open after it, before a good one.
 async fn before_a_good_one(stream: String, timeouts: &'static str) -> (Bench, Raw, Sim) {
     let raw = Raw::start(move |_| Some(format!("{HEAD}{stream}").into_bytes())).await;
     let good = Sim::start().await;

@@ -142,7 +142,7 @@ async fn errors_tell_who_was_passed_over_and_why() {
         );
         let passed = &record["passed_over"][0];
         assert_eq!(passed["model"], "a/m", "{record}");
-        assert!(passed["why"].as_str().unwrap().starts_with("unhealthy, out of use for"), "{record}");
+        assert!(passed["why"].as_str().unwrap().starts_with("unhealthy, ejected for"), "{record}");
     }
     bench.finish().await;
 }
@@ -162,8 +162,8 @@ async fn refusals_tell_it_too_and_name_no_key_of_the_operators() {
     // The plan has no target left: the only credential was refused.
     assert_eq!((unserved.status, &record["attempts"]), (503, &json!([])), "{record}");
     let why = record["passed_over"][0]["why"].as_str().unwrap();
-    assert!(why.starts_with("no usable key for"), "{record}");
-    let key = &bench.gateway.snapshot().unwrap().credentials().next().unwrap().name.clone();
+    assert!(why.starts_with("no usable credential for"), "{record}");
+    let key = &bench.proxy.snapshot().unwrap().credentials().next().unwrap().name.clone();
     assert!(!unserved.header(WANTED.0).contains(key.as_str()), "{key}: {record}");
     // Over its limit a request is refused before anything is decided.
     let limited = ask(&bench, &plain_body("hi")).await;

@@ -104,7 +104,7 @@ async fn what_is_no_http_and_nobody_at_all_go_to_the_next_target() {
     }
 }
 
-/// A port that takes no more connections: its queue is full, and nobody accepts.
+/// A port that takes no more connections: its queue is full, and none is accepted.
 async fn full_port() -> (String, tokio::net::TcpListener, Vec<tokio::net::TcpStream>) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -143,7 +143,7 @@ impl Default for Plan {
 /// The whole arrangement.
 pub(super) struct Bench {
     pub(super) address: SocketAddr,
-    pub(super) gateway: Arc<ProxyState>,
+    pub(super) proxy: Arc<ProxyState>,
     counts: Arc<RequestMetrics>,
     pub(super) client: Client,
     pub(super) sims: Vec<Sim>,
@@ -207,7 +207,7 @@ impl Bench {
 
     /// Another replica, of the same configuration and before the same simulators.
     pub(super) async fn beside(&self, plan: Plan) -> Self {
-        let configuration = (self.rows.clone(), Arc::clone(&self.gateway.keyring), self.client.keys.clone());
+        let configuration = (self.rows.clone(), Arc::clone(&self.proxy.keyring), self.client.keys.clone());
         Self::over(plan, Vec::new(), configuration).await
     }
 
@@ -235,18 +235,18 @@ impl Bench {
             (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
-        let gateway = ProxyState::new(keyring, spool, plan.coordination, incarnation, plan.edge, observers);
-        let gateway = Arc::new(gateway.with_propagation(propagation));
-        gateway.install(&rows).unwrap();
+        let proxy = ProxyState::new(keyring, spool, plan.coordination, incarnation, plan.edge, observers);
+        let proxy = Arc::new(proxy.with_propagation(propagation));
+        proxy.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let listening = tokio::spawn(edge::run(Arc::clone(&gateway), socket, stop.clone()));
+        let listening = tokio::spawn(edge::run(Arc::clone(&proxy), socket, stop.clone()));
         let client = Client::new(address, keys);
         let stop_background = CancellationToken::new();
         let background = plan.background.then(|| {
             let [coordination, watching, probing] =
-                [(); 3].map(|()| (Arc::clone(&gateway), stop_background.clone()));
+                [(); 3].map(|()| (Arc::clone(&proxy), stop_background.clone()));
             tokio::spawn(async move {
                 let sharing = coordination.0.coordination.run(coordination.1);
                 let watching = crate::health_tasks::run(watching.0, watching.1);
@@ -255,7 +255,7 @@ impl Bench {
         });
         Self {
             address,
-            gateway,
+            proxy,
             counts,
             client,
             sims,
@@ -279,7 +279,7 @@ impl Bench {
     pub(super) fn new_keys(&mut self) {
         let keys = self.rows.known.iter_mut().filter(|row| row.kind() == domain::Kind::Credential);
         keys.for_each(|row| row.revision += 1);
-        self.gateway.install(&self.rows).unwrap();
+        self.proxy.install(&self.rows).unwrap();
     }
 
     pub(super) fn sim(&self) -> &Sim {
@@ -312,7 +312,7 @@ impl Bench {
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Vec<domain::Resource>)) {
         change(&mut self.rows.known);
         self.rows.version.revision += 1;
-        self.gateway.install(&self.rows).unwrap();
+        self.proxy.install(&self.rows).unwrap();
     }
 
     /// What was counted, as Prometheus would read it.
@@ -340,7 +340,7 @@ impl Bench {
     pub(super) async fn finish(mut self) {
         self.stop.cancel();
         soon(&mut self.listening).await.unwrap();
-        assert_eq!(self.gateway.activity.in_flight(), 0, "places were not given back");
+        assert_eq!(self.proxy.activity.in_flight(), 0, "places were not given back");
         self.stop_background().await;
         self.stop_exporting().await;
         let reporter = soon(self.reporting).await.unwrap();

@@ -27,8 +27,8 @@ const BRIEF: &str = r#"{"consecutive":2,"eject":"50ms","max_eject":"50ms","warm_
 
 fn measured(bench: &Bench) -> String {
     let metrics = Metrics::default();
-    metrics.register(Arc::clone(&bench.gateway.health.alerts) as _);
-    metrics.register(Arc::new(HealthStates(Arc::clone(&bench.gateway))));
+    metrics.register(Arc::clone(&bench.proxy.health.alerts) as _);
+    metrics.register(Arc::new(HealthStates(Arc::clone(&bench.proxy))));
     metrics.render().unwrap()
 }
 
@@ -93,7 +93,7 @@ async fn keys_are_counted_by_state_and_one_that_is_refused_is_an_alert() {
 #[tokio::test]
 async fn a_target_none_of_whose_keys_is_usable_says_so() {
     let mut bench = Bench::one().await;
-    let mut listener = Listener::start(&bench.gateway);
+    let mut listener = Listener::start(&bench.proxy);
     listener.status.set_connected(true);
     let (first, _) = listener.next().await;
     assert_eq!(first.targets[0].state, "open", "the words of reports stay");
@@ -127,7 +127,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn start(gateway: &Arc<ProxyState>) -> Self {
+    fn start(proxy: &Arc<ProxyState>) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let (old, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
         let status = Arc::new(ConfigStatus::new(Duration::from_secs(60)));
@@ -137,8 +137,8 @@ impl Listener {
             let old = answer.load(Ordering::Relaxed);
             async move { if old { Err(Status::unimplemented("what?")) } else { Ok(()) } }
         };
-        let (gateway, seen, end) = (Arc::clone(gateway), Arc::clone(&status), stop.clone());
-        tokio::spawn(async move { health_tasks::report(gateway, "p1", seen, send, end).await });
+        let (proxy, seen, end) = (Arc::clone(proxy), Arc::clone(&status), stop.clone());
+        tokio::spawn(async move { health_tasks::report(proxy, "p1", seen, send, end).await });
         Self { reports, status, old, stop }
     }
 
@@ -151,21 +151,21 @@ impl Listener {
 }
 
 fn fail(bench: &Bench, times: u32) {
-    let gateway = &bench.gateway;
+    let proxy = &bench.proxy;
     let rules =
         OutlierDetection::from(&serde_json::from_str::<domain::HealthSpec>(r#"{"consecutive":5}"#).unwrap());
     for _ in 0..times {
-        let seen = Observation { ok: false, began: gateway.now(), trial: false };
-        target(bench, "a").record(seen, &rules, gateway.now(), 0);
+        let seen = Observation { ok: false, began: proxy.now(), trial: false };
+        target(bench, "a").record(seen, &rules, proxy.now(), 0);
     }
-    gateway.health.changed();
+    proxy.health.changed();
 }
 
 #[tokio::test]
 async fn states_are_told_at_once_counts_soon_and_all_of_it_now_and_then() {
     let bench = Bench::one().await;
     tokio::time::pause();
-    let mut listener = Listener::start(&bench.gateway);
+    let mut listener = Listener::start(&bench.proxy);
     let nothing = tokio::time::timeout(Duration::from_secs(30), listener.reports.recv()).await;
     assert!(nothing.is_err(), "told to nobody");
     listener.status.set_connected(true);
@@ -186,7 +186,7 @@ async fn states_are_told_at_once_counts_soon_and_all_of_it_now_and_then() {
     assert_eq!((ejected.targets[0].state.as_str(), ejected.targets[0].times), ("ejected", 1));
     assert!(ejected.targets[0].shared.is_some_and(|shared| shared.ejected));
     assert!(after <= Duration::from_millis(200), "{after:?}");
-    // Nobody says that its time is over.
+    // No report says that its time is over.
     let half_open = async { while listener.next().await.0.targets[0].state != "half_open" {} };
     assert!(tokio::time::timeout(Duration::from_secs(7), half_open).await.is_ok());
     listener.stop.cancel();
@@ -198,7 +198,7 @@ async fn states_are_told_at_once_counts_soon_and_all_of_it_now_and_then() {
 async fn an_older_control_plane_is_asked_once_and_the_next_one_anew() {
     let bench = Bench::one().await;
     tokio::time::pause();
-    let mut listener = Listener::start(&bench.gateway);
+    let mut listener = Listener::start(&bench.proxy);
     listener.old.store(true, Ordering::Relaxed);
     listener.status.set_connected(true);
     listener.next().await;

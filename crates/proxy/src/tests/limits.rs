@@ -110,12 +110,12 @@ async fn a_slot_is_held_from_the_head_and_given_back_by_a_refusal_and_by_a_hang_
     bench.event().await;
     let upload = uploading(&bench, "{").await;
     // Until the proxy has read the head, and after the client hung up, it takes a moment.
-    while bench.gateway.activity.in_flight() == 0 {
+    while bench.proxy.activity.in_flight() == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(bench.client.say("hi").await.status, 429, "the upload holds the slot");
     drop(upload);
-    while bench.gateway.activity.in_flight() > 0 {
+    while bench.proxy.activity.in_flight() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(bench.client.say("hi").await.status, 200);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Bench, Plan, Price, Raw, plain_body, soon};
 
-/// A script whose answer has more bytes than are held, and the answer.
+/// A script for an answer with more bytes than are held, and the answer.
 fn script(bytes: usize, more: Value) -> (String, String) {
     let body = json!({
         "choices": [{"message": {"content": "x".repeat(bytes)}}],

@@ -103,7 +103,7 @@ async fn a_client_that_hangs_up_within_its_body_is_counted_once() {
     );
     half.write_all(head.as_bytes()).await.unwrap();
     soon(async {
-        while bench.gateway.activity.in_flight() == 0 {
+        while bench.proxy.activity.in_flight() == 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -123,10 +123,10 @@ async fn attempts_tokens_and_cost_are_those_of_the_usage_events() {
         assert_eq!(reply.status, 200);
         events.push(bench.event().await);
     }
-    assert_eq!(bench.gateway.activity.streams(), 0);
+    assert_eq!(bench.proxy.activity.streams(), 0);
     let mut hung_up = bench.client.open_stream("hi").await;
     soon(hung_up.body_mut().frame()).await.unwrap().unwrap();
-    assert_eq!(bench.gateway.activity.streams(), 1);
+    assert_eq!(bench.proxy.activity.streams(), 1);
     drop(hung_up);
     events.push(bench.event().await);
     let text = bench.metrics();
@@ -193,9 +193,9 @@ async fn specimen() -> (Bench, UsageEvent) {
     (bench, event)
 }
 
-fn settle(counts: &RequestMetrics, gateway: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
-    let observers = Arc::clone(&gateway.observers);
-    let mut context = RequestContext::new(observers, &gateway.propagation, &Request::new(()));
+fn settle(counts: &RequestMetrics, proxy: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
+    let observers = Arc::clone(&proxy.observers);
+    let mut context = RequestContext::new(observers, &proxy.propagation, &Request::new(()));
     let (id, name, limits) = (ResourceId::new(), tenant.to_owned(), Vec::new());
     let tenant = Tenant { id, name, spec: domain::TenantSpec::default(), limits, unusable: None };
     let (name, spec) = ("k".to_owned(), serde_json::from_str("{}").unwrap());
@@ -217,7 +217,7 @@ async fn eighty_thousand_targets_and_tenants_stay_below_twenty_thousand_lines_an
         event.attempts[0].model =
             format!("m{}{}", n % 1_009, "é".repeat(5_000 * usize::from(n % 1_000 == 0)));
         event.attempts[0].outcome = AttemptOutcome::ALL[n as usize % AttemptOutcome::ALL.len()];
-        settle(&counts, &bench.gateway, &event, &format!("tenant {}", n % 2_003));
+        settle(&counts, &bench.proxy, &event, &format!("tenant {}", n % 2_003));
     }
     let text = render(&counts);
     assert!(text.lines().count() < 20_000, "{} lines", text.lines().count());
@@ -240,9 +240,9 @@ async fn whoever_scrapes_while_workers_count_sees_numbers_that_agree_and_never_f
     let (bench, specimen) = specimen().await;
     let (counts, done) = (Arc::new(RequestMetrics::default()), AtomicBool::new(false));
     thread::scope(|scope| {
-        let (counts, done, gateway, specimen) = (&counts, &done, &bench.gateway, &specimen);
+        let (counts, done, proxy, specimen) = (&counts, &done, &bench.proxy, &specimen);
         let workers: Vec<_> = (0..4)
-            .map(|_| scope.spawn(move || (0..EACH).for_each(|_| settle(counts, gateway, specimen, "acme"))))
+            .map(|_| scope.spawn(move || (0..EACH).for_each(|_| settle(counts, proxy, specimen, "acme"))))
             .collect();
         let scraping = scope.spawn(move || {
             let (mut before, mut scrapes) = (0.0, 0);

@@ -15,7 +15,7 @@ use domain::{AttemptOutcome, RequestOutcome};
 use self::clients::CLIENTS;
 use super::harness::{Bench, Plan, Price, credential};
 
-/// The kinds whose simulators speak different dialects; a client of Responses gets its own from the first.
+/// The kinds that the simulators speak different dialects for; a client of Responses gets its own from the first.
 const PROVIDERS: [&[&str]; 5] = [
     &["openai", "openai"],
     &["anthropic", "anthropic"],

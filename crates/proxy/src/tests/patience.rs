@@ -26,7 +26,7 @@ fn plan() -> Plan {
     plan
 }
 
-/// An HTTP/2 connection that takes so many bytes of an answer nobody reads, and answers every ping.
+/// An HTTP/2 connection that takes so many bytes of an unread answer, and answers every ping.
 async fn http2(bench: &Bench, window: u32) -> (Sender, JoinHandle<()>) {
     let stream = TcpStream::connect(bench.address).await.unwrap();
     let mut builder = http2::Builder::new(TokioExecutor::new());

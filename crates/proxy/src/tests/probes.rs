@@ -30,7 +30,7 @@ fn probes(bench: &Bench, provider: &str, outcome: &str) -> f64 {
 
 fn counted(bench: &Bench, labels: &[&str]) -> f64 {
     let metrics = Metrics::default();
-    metrics.register(std::sync::Arc::clone(&bench.gateway.health.probes) as _);
+    metrics.register(std::sync::Arc::clone(&bench.proxy.health.probes) as _);
     count(&metrics.render().unwrap(), "portcullis_probes_total", labels)
 }
 
@@ -72,7 +72,7 @@ async fn a_probe_is_paid_by_the_operator_and_counted_apart() {
         count(&text, "portcullis_attempts_total", &[]) + count(&text, "portcullis_requests_total", &[]),
         0.0
     );
-    until(|| target(&bench, "a").ttft_p95(bench.gateway.now(), 60_000_000).is_some()).await;
+    until(|| target(&bench, "a").ttft_p95(bench.proxy.now(), 60_000_000).is_some()).await;
     bench.finish().await;
 }
 
@@ -108,7 +108,7 @@ async fn what_is_wrong_with_the_key_or_the_prompt_is_not_held_against_the_target
         let bench = Bench::start(plan(1, OFTEN)).await;
         let key = credential("a", 0);
         bench.sim().script_key(&key, script).await;
-        // The key is benched then, and nobody asks with it.
+        // The credential is benched then, and no request uses it.
         until(|| probes(&bench, "a", "not_sent") >= 3.0).await;
         assert!(probes(&bench, "a", outcome) <= 1.0 && !is_out(&bench, "a"));
         bench.finish().await;
@@ -190,7 +190,7 @@ async fn one_replica_probes_and_both_learn() {
     };
     let one = Bench::start(shared(1).await).await;
     let other = one.beside(shared(0).await).await;
-    let known = |bench: &Bench| target(bench, "a").ttft_p95(bench.gateway.now(), 60_000_000).is_some();
+    let known = |bench: &Bench| target(bench, "a").ttft_p95(bench.proxy.now(), 60_000_000).is_some();
     until(|| known(&one) && known(&other)).await;
     let (began, already) = (Instant::now(), one.sim().requests().await.len());
     one.sim().wait(&format!("received={}", already + 10)).await;
@@ -265,7 +265,7 @@ async fn a_slower_target_loses_the_lead() {
     let mut bench = Bench::start(Plan { route, ..plan(2, r#"{"every":"100ms","timeout":"5s"}"#) }).await;
     bench.sim().script(r#"{"latency_ms":150}"#).await;
     let leads = |bench: &Bench| {
-        let snapshot = bench.gateway.current().unwrap();
+        let snapshot = bench.proxy.current().unwrap();
         let mut tiers = snapshot.routes().flat_map(|route| route.tiers());
         tiers.next().unwrap().leader.current()
     };

@@ -32,11 +32,10 @@ async fn a_target_that_keeps_failing_is_left_alone_and_comes_back_by_one_trial()
     assert_eq!(headers(&bench.client.say("hi").await), (200, "b", "none"), "it was out by now");
     assert_eq!(attempts(&mut bench).await, [at("b", O::Ok)]);
     bench.sim().script("{}").await;
-    let target =
-        bench.gateway.live.targets().into_iter().find(|(_, state)| state.view(0).times > 0).unwrap().1;
+    let target = bench.proxy.live.targets().into_iter().find(|(_, state)| state.view(0).times > 0).unwrap().1;
     // Time passes; the background gives one trial.
     soon(async {
-        while !target.permit_trial(std::time::Duration::from_secs(5), bench.gateway.now()) {
+        while !target.permit_trial(std::time::Duration::from_secs(5), bench.proxy.now()) {
             tokio::task::yield_now().await;
         }
     })
@@ -59,7 +58,7 @@ async fn a_route_without_a_healthy_target_says_so_at_once() {
     bench.event().await;
     let second = bench.client.say("hi").await;
     assert_eq!((second.status, second.code().as_str()), (503, "overloaded"), "{}", second.text());
-    assert!(second.text().contains("a/m: unhealthy, out of use for"), "{}", second.text());
+    assert!(second.text().contains("a/m: unhealthy, ejected for"), "{}", second.text());
     let after: u64 = second.header("retry-after").parse().unwrap();
     assert!((30..=90).contains(&after), "{after}");
     assert_eq!(bench.sim().requests().await.len(), 1, "nobody asked it again");
@@ -77,7 +76,7 @@ async fn an_error_names_the_target_that_was_out_of_use_beside_the_one_that_faile
     bench.sims[1].script(r#"{"status":500}"#).await;
     let failed = bench.client.say("hi").await;
     assert_eq!((failed.status, failed.code().as_str()), (502, "all_targets_failed"), "{}", failed.text());
-    let text = "every attempt failed: b/m: server_error 500 (scripted error). Not tried: a/m: unhealthy, out of use for";
+    let text = "every attempt failed: b/m: server_error 500 (scripted error). Not tried: a/m: unhealthy, ejected for";
     assert!(failed.text().contains(text), "{}", failed.text());
     bench.event().await;
     bench.finish().await;
@@ -149,8 +148,8 @@ async fn a_key_that_is_throttled_for_no_said_time_is_spared_while_there_is_anoth
         assert_eq!(bench.client.say("hi").await.status, 200);
         bench.event().await;
     }
-    let within_a_second = bench.gateway.now() + 1_000_000;
-    while bench.gateway.now() < within_a_second && bench.sim().requests().await.len() < 30 {
+    let within_a_second = bench.proxy.now() + 1_000_000;
+    while bench.proxy.now() < within_a_second && bench.sim().requests().await.len() < 30 {
         assert_eq!(bench.client.say("hi").await.status, 200);
         bench.event().await;
     }
@@ -183,11 +182,11 @@ async fn a_rest_is_read_in_milliseconds_and_as_a_date() {
         assert_eq!(bench.client.say("hi").await.status, 429);
         bench.event().await;
         let left = bench
-            .gateway
+            .proxy
             .live
             .credentials()
             .into_iter()
-            .filter_map(|(_, key)| key.view(bench.gateway.now()).benched);
+            .filter_map(|(_, key)| key.view(bench.proxy.now()).benched);
         let left: Vec<u128> = left.map(|benched| benched.left.as_millis()).collect();
         assert!(left.len() == 1 && (least..=most).contains(&left[0]), "{said}: {left:?}");
         bench.finish().await;

@@ -21,14 +21,14 @@ pub(super) async fn redis() -> Redis {
 
 /// The state of a provider's only target.
 pub(super) fn target(bench: &Bench, provider: &str) -> Arc<TargetState> {
-    let snapshot = bench.gateway.current().unwrap();
+    let snapshot = bench.proxy.current().unwrap();
     let mut targets = snapshot.routes().flat_map(|route| route.targets());
     let found = targets.find(|target| target.model.provider == provider);
     Arc::clone(&found.unwrap().state)
 }
 
 fn key(bench: &Bench, name: &str) -> Arc<CredentialState> {
-    let snapshot = bench.gateway.current().unwrap();
+    let snapshot = bench.proxy.current().unwrap();
     let mut keys = snapshot.credentials();
     Arc::clone(&keys.find(|key| key.name == name).unwrap().state)
 }
@@ -43,7 +43,7 @@ pub(super) async fn until(condition: impl Fn() -> bool) {
 }
 
 fn admission(bench: &Bench, provider: &str) -> BreakerState {
-    target(bench, provider).admission(bench.gateway.now())
+    target(bench, provider).admission(bench.proxy.now())
 }
 
 pub(super) fn is_out(bench: &Bench, provider: &str) -> bool {
@@ -104,9 +104,9 @@ async fn one_replica_tries_and_all_come_back() {
         assert_eq!(served_by(&mut one).await, "b");
     }
     // By the time that it hears of it the ejection may be over, but not the trial.
-    until(|| admission(&other, "a") != BreakerState::Open).await;
+    until(|| admission(&other, "a") != BreakerState::Healthy).await;
     one.sim().script("{}").await;
-    let waits = |bench: &Bench| target(bench, "a").trial_waits(bench.gateway.now());
+    let waits = |bench: &Bench| target(bench, "a").trial_waits(bench.proxy.now());
     until(|| waits(&one) || waits(&other)).await;
     let half_open = |bench: &Bench| admission(bench, "a") == BreakerState::HalfOpen;
     until(|| half_open(&one) && half_open(&other)).await;
@@ -114,7 +114,7 @@ async fn one_replica_tries_and_all_come_back() {
     assert!(!waits(&waiting), "two trials at once");
     assert_eq!(served_by(&mut waiting).await, "b");
     assert_eq!(served_by(&mut trying).await, "a");
-    until(|| admission(&waiting, "a") == BreakerState::Open).await;
+    until(|| admission(&waiting, "a") == BreakerState::Healthy).await;
     assert_eq!(served_by(&mut waiting).await, "a");
     trying.finish().await;
     waiting.finish().await;
@@ -127,10 +127,10 @@ async fn a_key_that_was_refused_or_throttled_here_is_spared_there() {
     one.sim().script_key(&credential("a", 0), r#"{"status":401}"#).await;
     one.sim().script_key(&credential("a", 1), r#"{"status":429,"retry_after":40}"#).await;
     served_by(&mut one).await;
-    let benched = |name| key(&other, name).usable(0, other.gateway.now()).err().map(|benched| benched.reason);
+    let benched = |name| key(&other, name).usable(0, other.proxy.now()).err().map(|benched| benched.reason);
     until(|| benched("a/0") == Some(UnavailableReason::Refused)).await;
     until(|| benched("a/1") == Some(UnavailableReason::Resting)).await;
-    let left = key(&other, "a/1").usable(0, other.gateway.now()).unwrap_err().left;
+    let left = key(&other, "a/1").usable(0, other.proxy.now()).unwrap_err().left;
     assert!((20..=40).contains(&left.as_secs()), "{left:?}");
     assert!(!is_out(&one, "a") && !is_out(&other, "a"), "the target is as good as before");
     one.finish().await;
@@ -145,7 +145,7 @@ async fn a_replica_alone_gives_itself_leave() {
     for _ in 0..2 {
         assert_eq!(served_by(&mut bench).await, "b");
     }
-    until(|| target(&bench, "a").trial_waits(bench.gateway.now())).await;
+    until(|| target(&bench, "a").trial_waits(bench.proxy.now())).await;
     assert_eq!(served_by(&mut bench).await, "a");
     bench.finish().await;
 }
@@ -159,14 +159,14 @@ async fn leave_that_no_request_takes_is_given_back_and_given_again() {
     }
     tokio::time::pause();
     let stop = tokio_util::sync::CancellationToken::new();
-    let watching = tokio::spawn(crate::health_tasks::run(Arc::clone(&bench.gateway), stop.clone()));
+    let watching = tokio::spawn(crate::health_tasks::run(Arc::clone(&bench.proxy), stop.clone()));
     let state = target(&bench, "a");
     let changes = async |wanted: bool| {
-        let began = bench.gateway.now();
-        while state.trial_waits(bench.gateway.now()) != wanted {
+        let began = bench.proxy.now();
+        while state.trial_waits(bench.proxy.now()) != wanted {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Duration::from_micros(bench.gateway.now() - began)
+        Duration::from_micros(bench.proxy.now() - began)
     };
     assert!(changes(true).await <= Duration::from_secs(1));
     assert!(changes(false).await >= Duration::from_secs(4), "a request has time to come");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::harness::{Bench, Plan};
 
-/// A hint, a field that changes the meaning of the answer, and a field that nobody knows.
+/// A hint, a field that changes the meaning of the answer, and an unknown field.
 const HINT: &str = r#""seed":7"#;
 const MEANING: &str = r#""logit_bias":{"5":1}"#;
 const UNKNOWN: &str = r#""provider":{"order":["x"]}"#;

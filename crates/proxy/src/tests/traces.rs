@@ -90,7 +90,7 @@ async fn a_fallback_is_traced_though_nothing_is_sampled() {
         assert!(first.end_time_unix_nano <= server.end_time_unix_nano);
         assert_eq!(attribute(&collector.resource(), "service.instance.id").as_deref(), Some("proxy-1"));
         assert_eq!(collector.authorization().as_deref(), Some("Bearer let-me-in"));
-        // Of the request that went well nobody was told.
+        // The request that went well was not reported.
         assert_eq!(collector.spans().len(), 3);
         bench.finish().await;
     }
@@ -259,7 +259,7 @@ async fn a_collector_is_reached_over_tls_by_its_own_authority() {
     let event = bench.event().await;
     assert_eq!(trace(&collector, event.request.0.as_bytes(), 2).await.len(), 2);
     bench.finish().await;
-    // Without it nobody vouches for the collector.
+    // Without it the collector's certificate is not trusted.
     let mut bench = start(1, to(url, 1.0)).await;
     assert_eq!(bench.client.say("hi").await.status, 200);
     bench.event().await;
@@ -311,7 +311,7 @@ async fn a_collector_that_swallows_everything_costs_requests_nothing() {
     // More than the queue takes: what is too much is dropped at once and counted.
     let more = UsageEvent { attempts: Vec::new(), ..event };
     for _ in 0..5_000 {
-        let (observers, propagation) = (Arc::clone(&bench.gateway.observers), &bench.gateway.propagation);
+        let (observers, propagation) = (Arc::clone(&bench.proxy.observers), &bench.proxy.propagation);
         let mut context = RequestContext::new(observers, propagation, &http::Request::new(()));
         let zero = Duration::ZERO;
         context.settled(&more, &[], RequestTimings { duration: zero, overhead: zero, ttft: None });

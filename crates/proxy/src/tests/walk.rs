@@ -13,10 +13,10 @@ async fn each_key_rests_as_long_as_its_own_429_said() {
     }
     let reply = bench.client.say("hi").await;
     assert_eq!((reply.status, bench.event().await.attempts.len()), (429, 5));
-    // Whoever may be asked first decides when the client should come back.
+    // The target that may be asked first decides when the client should come back.
     assert!((90..=100).contains(&reply.header("retry-after").parse().unwrap()), "{:?}", reply.headers);
-    let now = bench.gateway.now();
-    let keys = bench.gateway.live.credentials();
+    let now = bench.proxy.now();
+    let keys = bench.proxy.live.credentials();
     let mut left: Vec<u64> = keys
         .iter()
         .filter_map(|(_, key)| Some(key.view(now).benched?.left.as_secs().div_ceil(100)))

@@ -55,7 +55,7 @@ pub(super) struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-/// Hands connections on until nobody takes them; a flood waits in the kernel's queue.
+/// Hands connections on until they are no longer taken; a flood waits in the kernel's queue.
 pub(super) async fn accept(listener: TcpListener, connections: mpsc::Sender<io::Result<Connection>>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));

@@ -5,7 +5,7 @@ use super::{
     histogram::{Buckets, Histogram},
 };
 
-/// Most series of a metric whose label values are all of closed lists; those of this program are shorter.
+/// Most series of a metric with label values from closed lists only; those of this program are shorter.
 const MOST_OF_CLOSED_LISTS: usize = 64;
 
 /// Only ever grows; the name ends in `_total`.

@@ -1,4 +1,4 @@
-//! Log lines on their way to stderr: a bounded buffer and a thread of its own, so that nobody waits for a full pipe.
+//! Log lines on their way to stderr: a bounded buffer and a thread of its own, so that no caller waits for a full pipe.
 
 use std::{
     io::{self, Write},
@@ -51,7 +51,7 @@ impl LogWriter {
         Ok(lines)
     }
 
-    /// Lines that were dropped because nobody read fast enough.
+    /// Lines that were dropped because the reader was too slow.
     pub(super) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
@@ -91,7 +91,7 @@ impl LogWriter {
                 waiting.writing = true;
                 std::mem::take(&mut waiting.unsaid)
             };
-            // A closed stderr leaves nobody to tell.
+            // With stderr closed the error cannot be reported.
             let _ = out.write_all(&lines).and_then(|()| out.flush());
             lines.clear();
             if unsaid > 0 {
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe whose reader takes a write only when told to.
+    /// A pipe with a reader that takes a write only when told to.
     struct Pipe {
         entered: Sender<Vec<u8>>,
         let_go: Receiver<()>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Fields whose inside is the client's own, where no name is touched.
+/// Fields with contents of the client's own, where no name is touched.
 const FREE: [&str; 10] = [
     "args",
     "labels",

@@ -7,7 +7,7 @@ use domain::{ResourceId, Spec};
 pub struct ResourceDraft {
     /// The row's id: a new one creates, that of a live row replaces its specification.
     pub id: ResourceId,
-    /// The owner; `None`: the operator.
+    /// The tenant that owns it; without one, the operator does.
     pub tenant: Option<ResourceId>,
     /// See [`Resource::name`].
     pub name: String,

@@ -148,7 +148,7 @@ pub struct Totals {
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRow {
-    /// Its values in the order of [`UsageQuery::group_by`]; `None`: no user or no feature was named.
+    /// Its values in the order of [`UsageQuery::group_by`]; a user or feature that was not named has none.
     pub group: Vec<Option<String>>,
     /// Its sums.
     pub totals: Totals,

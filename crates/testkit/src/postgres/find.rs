@@ -15,7 +15,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// `None`: the test's own.
+    /// The account that the server runs under; without one, the test's own.
     pub(super) fn for_server() -> anyhow::Result<Option<Self>> {
         if fs::metadata("/proc/self")?.uid() != 0 {
             return Ok(None);

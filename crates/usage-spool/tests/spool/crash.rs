@@ -65,7 +65,7 @@ fn spawn(command: &mut Command, dir: &Path) -> Child {
     command.env(FOLDER, dir).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// What a child said: requests whose intent was written, and requests whose event was.
+/// What a child said: requests with a written intent, and requests with a written event.
 #[derive(Default)]
 struct Said {
     intents: HashSet<RequestId>,

@@ -16,9 +16,9 @@ pub struct Call<'a> {
     pub turns: Vec<Turn<'a>>,
     /// Tools on offer.
     pub tools: Vec<Tool<'a>>,
-    /// Which tool to call, if any; `None`: not said.
+    /// Which tool to call, if any, where the client says so.
     pub tool_choice: Option<ToolChoice<'a>>,
-    /// Whether several calls may come at once; `None`: not said.
+    /// Whether several calls may come at once, where the client says so.
     pub parallel_tools: Option<bool>,
     /// The form of the answer.
     pub format: OutputFormat<'a>,
@@ -98,9 +98,9 @@ pub struct Tool<'a> {
     pub name: Text<'a>,
     /// What it is for.
     pub description: Option<Text<'a>>,
-    /// JSON Schema of its arguments; `None`: it takes none.
+    /// JSON Schema of its arguments, if it takes any.
     pub schema: Option<Json<'a>>,
-    /// Whether arguments must obey the schema; `None`: not said.
+    /// Whether arguments must obey the schema, where the client says so.
     pub strict: Option<bool>,
     /// A cache mark behind it.
     pub cache: Option<CacheTtl>,
@@ -151,7 +151,7 @@ pub struct Schema<'a> {
     pub description: Option<Text<'a>>,
     /// The JSON Schema, as it was written.
     pub schema: Json<'a>,
-    /// Whether it must be obeyed to the letter; `None`: not said.
+    /// Whether it must be obeyed to the letter, where the client says so.
     pub strict: Option<bool>,
 }
 
@@ -258,7 +258,7 @@ impl Effort {
         Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(effort, _)| effort)
     }
 
-    /// The budget in tokens for targets that know only budgets; always below the output limit (`None`: no limit).
+    /// The budget in tokens for targets that know only budgets; always below the output limit, if there is one.
     #[must_use]
     pub fn budget(self, max_output: Option<u64>) -> u64 {
         let below = max_output.map_or(u64::MAX, |limit| limit.saturating_sub(1));
@@ -289,7 +289,7 @@ impl Effort {
 }
 
 impl Reasoning {
-    /// How hard the model is to think; `None`: not said.
+    /// How hard the model is to think, where the client says so.
     pub(crate) fn asked_effort(&self) -> Option<Effort> {
         match self.mode {
             Some(ReasoningMode::Off) => Some(Effort::None),

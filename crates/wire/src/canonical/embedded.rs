@@ -20,7 +20,7 @@ pub(crate) enum SignedPart {
 pub(crate) struct EmbeddedSignature {
     on: SignedPart,
     signature: Signature<'static>,
-    /// The sealed text; `None`: the seal is worth as much without it.
+    /// The sealed text, unless the seal is worth as much without it.
     text: Option<String>,
 }
 

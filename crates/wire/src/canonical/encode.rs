@@ -124,7 +124,7 @@ impl LossReport {
         self.lose(field.row().class, field.name_in(self.client))
     }
 
-    /// The same for a place that the caller names in the client's words, and whose loss changes the meaning of the
+    /// The same for a place that the caller names in the client's words, where a loss changes the meaning of the
     /// answer.
     ///
     /// # Errors

@@ -75,9 +75,9 @@ impl Ids {
         }
     }
 
-    /// An id for a call whose own id an earlier call has.
+    /// An id for a call that has the same id as an earlier one.
     fn another(&mut self, id: &str) -> String {
-        // A number of its own for each call, so that nobody can make the search long.
+        // A number of its own for each call, so that no client can make the search long.
         self.minted += 1;
         let id = hashed(&format!("{id}\n{}", self.minted));
         self.written.insert(fnv(id.as_bytes()));

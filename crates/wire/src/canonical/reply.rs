@@ -11,7 +11,7 @@ use crate::{
 /// What a model answered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply<'a> {
-    /// The provider's id of it; `None`: the dialect has none.
+    /// The provider's id of it, if the dialect has one.
     pub id: Option<Text<'a>>,
     /// The model that answered, in the provider's words.
     pub model: Option<Text<'a>>,
@@ -19,7 +19,7 @@ pub struct Reply<'a> {
     pub created: Option<u64>,
     /// The answers; nearly always one.
     pub choices: Vec<Choice<'a>>,
-    /// Tokens; `None`: not said, which is unknown and not zero.
+    /// Tokens, where the provider says so; otherwise they are unknown, which is not zero.
     pub usage: Option<Usage>,
     /// The queue it was served from.
     pub service_tier: Option<Text<'a>>,

@@ -122,7 +122,7 @@ impl DialectCodec for Gemini {
     }
 }
 
-/// How long an error of Google's asks to be left alone; `None`: it does not say.
+/// How long an error of Google's asks to be left alone, if it says so.
 #[must_use]
 pub fn retry_delay(body: &[u8]) -> Option<Duration> {
     error::retry_delay(body)

@@ -75,7 +75,7 @@ impl<'a> Json<'a> {
         self.kind() == JsonKind::Null
     }
 
-    /// The text of a string; `None`: it is no string, or holds half a surrogate pair.
+    /// The text of a string, unless it holds half a surrogate pair or the value is no string.
     #[must_use]
     pub fn text(self) -> Option<Cow<'a, str>> {
         if self.kind() != JsonKind::String {
@@ -118,7 +118,7 @@ impl<'a> Json<'a> {
         if self.kind() == JsonKind::Number { self.0.parse().ok() } else { None }
     }
 
-    /// The elements of an array; `None`: it is no array.
+    /// The elements, if the value is an array.
     ///
     /// # Errors
     /// It has more than [`MAX_ELEMENTS`].
@@ -136,7 +136,7 @@ impl<'a> Json<'a> {
         Ok(Some(elements))
     }
 
-    /// The members of an object in their order; `None`: it is no object.
+    /// The members in their order, if the value is an object.
     ///
     /// # Errors
     /// It has more than [`MAX_ELEMENTS`], or one key twice: two readers might each believe another one.

@@ -47,7 +47,7 @@ pub(crate) const fn nearest(effort: Effort, known: Efforts) -> Effort {
     }
 }
 
-/// A client's service tier in OpenAI's words; `None`: it has no such queue.
+/// A client's service tier in OpenAI's words, if it has such a queue.
 pub(crate) fn service_tier(tier: &str, client: Dialect) -> Option<&str> {
     match tier {
         "auto" | "default" | "flex" | "priority" => Some(tier),

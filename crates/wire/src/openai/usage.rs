@@ -4,7 +4,7 @@ use domain::{ServiceTier, Usage};
 
 use crate::json::{Fault, Reader};
 
-/// The numbers as the provider wrote them; `None`: not said.
+/// The numbers as the provider wrote them; what it did not say is absent.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reported {
     prompt: Option<u64>,
@@ -80,7 +80,7 @@ impl Reported {
         })
     }
 
-    /// Splits the totals into disjoint parts whose sums are the totals again, whatever the details claim.
+    /// Splits the totals into disjoint parts that sum up to the totals again, whatever the details claim.
     ///
     /// Where details overlap or exceed their total the dearer kind keeps its count, so that a provider's
     /// mistake never makes a request cheaper than it was.
@@ -156,7 +156,7 @@ fn whole(number: f64) -> u64 {
     number.ceil() as u64
 }
 
-/// The usage of a plain chat or embeddings answer; `None`: it says nothing, so it has to be estimated.
+/// The usage of a plain chat or embeddings response; where it says nothing, usage has to be estimated.
 #[must_use]
 pub fn chat_usage(body: &[u8]) -> Option<Usage> {
     let (mut found, mut service_tier) = (None, ServiceTier::Standard);

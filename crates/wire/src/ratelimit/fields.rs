@@ -7,7 +7,7 @@ use super::{
     limits::{MAX_WAIT, Tally},
 };
 
-/// What a header counts, by which name, and what it says of it; `None`: it is no limit header.
+/// What a header counts, by which name, and what it says of it, if it is a limit header.
 pub(super) fn named(name: &str) -> Option<(Unit, &str, Tally)> {
     if let Some(rest) = name.strip_prefix("anthropic-ratelimit-") {
         let (label, tally) = rest.rsplit_once('-')?;

@@ -53,7 +53,7 @@ fn until(micros: f64, now: Timestamp) -> Option<Duration> {
     (micros < 9e18).then(|| Timestamp::from_micros(micros as i64)).and_then(|moment| since(moment, now))
 }
 
-/// From now to a moment; `None`: absurdly far away.
+/// From now to a moment, unless that is absurdly far away.
 fn since(moment: Timestamp, now: Timestamp) -> Option<Duration> {
     let gap = Duration::from_micros(moment.micros().abs_diff(now.micros()));
     let left = if moment > now { gap } else { Duration::ZERO };

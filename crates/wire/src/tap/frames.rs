@@ -46,7 +46,7 @@ impl Frames {
     }
 
     /// Takes the held start of an event together with its end in `chunk`; gives the event and how much of `chunk`
-    /// belongs to it. `None`: the chunk does not hold its end and was held as well.
+    /// belongs to it. If the chunk does not hold its end, the chunk is held as well.
     pub(crate) fn complete(&mut self, chunk: &[u8]) -> Result<Option<(Vec<u8>, usize)>, TapError> {
         let len = match &mut self.cut {
             Cut::Sse(framer) => framer.end(chunk),
@@ -104,7 +104,7 @@ impl Frames {
     }
 }
 
-/// The length a binary frame says it has; `None`: too few bytes to know.
+/// The length a binary frame says it has, if there are enough bytes to know.
 fn frame_len(bytes: &[u8]) -> Result<Option<usize>, TapError> {
     let Some(head) = bytes.first_chunk::<4>() else { return Ok(None) };
     match u32::from_be_bytes(*head) as usize {

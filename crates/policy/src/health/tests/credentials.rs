@@ -46,8 +46,8 @@ fn a_throttled_key_is_spared_for_a_second_and_a_rest_comes_first() {
 #[test]
 fn a_refused_key_has_one_trial_after_each_time_and_the_time_doubles() {
     let key = CredentialState::default();
-    assert_eq!(key.disable(0, MIDDLE), Disabling::First);
-    assert_eq!(key.disable(SECOND, MIDDLE), Disabling::Already, "requests that were under way");
+    assert_eq!(key.refuse(0, MIDDLE), CredentialRefusal::First);
+    assert_eq!(key.refuse(SECOND, MIDDLE), CredentialRefusal::Already, "requests that were under way");
     assert!(!key.succeeded(SECOND), "what was sent before it was disabled ends nothing");
     let mut now = 0;
     for minutes in [5, 10, 20, 40, 80, 160, 300, 300] {
@@ -56,13 +56,13 @@ fn a_refused_key_has_one_trial_after_each_time_and_the_time_doubles() {
         assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 0));
         assert!(key.take_trial(LEASE, now) && !key.take_trial(LEASE, now));
         assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 10));
-        assert_eq!(key.disable(now, MIDDLE), Disabling::TrialFailed);
+        assert_eq!(key.refuse(now, MIDDLE), CredentialRefusal::TrialFailed);
     }
     now += 6 * 3_600 * SECOND;
     assert!(key.take_trial(LEASE, now) && key.succeeded(now) && !key.succeeded(now));
     assert_eq!(key.usable(0, now), Ok(()));
     now += SECOND;
-    assert_eq!(key.disable(now, MIDDLE), Disabling::First, "that is news again");
+    assert_eq!(key.refuse(now, MIDDLE), CredentialRefusal::First, "that is news again");
     assert_eq!(key.usable(0, now), benched(UnavailableReason::Refused, 300), "and it begins anew");
 }
 
@@ -132,11 +132,11 @@ fn a_rest_and_a_refusal_are_shared_and_do_not_grow_with_the_telling() {
         (b.usable(0, 10 * SECOND), b.shared(10 * SECOND)),
         (benched(UnavailableReason::Resting, 20), None)
     );
-    a.disable(10 * SECOND, MIDDLE);
+    a.refuse(10 * SECOND, MIDDLE);
     let told = a.shared(10 * SECOND).unwrap();
     assert!(b.adopt(&told, 10 * SECOND) && !b.adopt(&told, 10 * SECOND));
     assert_eq!(b.usable(0, 10 * SECOND), benched(UnavailableReason::Refused, 300));
-    assert_eq!(b.disable(10 * SECOND, MIDDLE), Disabling::Already, "others know");
+    assert_eq!(b.refuse(10 * SECOND, MIDDLE), CredentialRefusal::Already, "others know");
     let now = 310 * SECOND;
     assert!(b.take_trial(LEASE, now) && b.succeeded(now));
     a.adopt(&b.shared(now).unwrap(), now);

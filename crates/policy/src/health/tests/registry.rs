@@ -17,7 +17,7 @@ fn the_same_is_found_again_and_another_revision_is_another_key() {
     assert!(Arc::ptr_eq(&live.target(id(1), "a"), &live.target(id(1), "a")));
     assert!(!Arc::ptr_eq(&live.target(id(1), "a"), &live.target(id(1), "b")));
     let key = live.credential(id(1), 1);
-    key.disable(0, MIDDLE);
+    key.refuse(0, MIDDLE);
     assert!(live.credential(id(1), 1).usable(0, 0).is_err());
     assert!(live.credential(id(1), 2).usable(0, 0).is_ok());
     assert_eq!((live.targets().len(), live.credentials().len()), (2, 2));

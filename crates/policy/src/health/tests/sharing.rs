@@ -62,7 +62,7 @@ fn a_replica_that_just_started_learns_of_what_was_before() {
     assert_eq!(trial(&a, true, 5 * SECOND), Some(Transition::Recovered));
     let now = 100 * SECOND;
     exchange(&a, &fresh, 0, now);
-    assert_eq!(fresh.admission(now), BreakerState::Open);
+    assert_eq!(fresh.admission(now), BreakerState::Healthy);
     let change = (0..5).filter_map(|_| told(&fresh, false, now)).next();
     assert!(matches!(change, Some(Transition::Ejected { times: 2, .. })), "{change:?}");
     assert!(matches!(a.adopt(&fresh.shared(now).unwrap(), now), Some(Transition::Ejected { times: 2, .. })));

@@ -77,19 +77,19 @@ fn requests_in_flight_never_exceed_the_limit_and_all_come_back() {
 }
 
 /// What those were told that changed something.
-fn changed(told: &[Disabling]) -> Vec<Disabling> {
-    told.iter().copied().filter(|told| *told != Disabling::Already).collect()
+fn changed(told: &[CredentialRefusal]) -> Vec<CredentialRefusal> {
+    told.iter().copied().filter(|told| *told != CredentialRefusal::Already).collect()
 }
 
 #[test]
 fn a_key_is_disabled_once_and_tried_once() {
     for _ in 0..100 {
         let key = CredentialState::default();
-        let first = at_once(|draw| key.disable(0, draw));
-        assert_eq!(changed(&first), [Disabling::First]);
+        let first = at_once(|draw| key.refuse(0, draw));
+        assert_eq!(changed(&first), [CredentialRefusal::First]);
         let trials = at_once(|_| key.take_trial(LEASE, 600 * SECOND));
         assert_eq!(trials.into_iter().filter(|won| *won).count(), 1);
-        let again = at_once(|draw| key.disable(601 * SECOND, draw));
-        assert_eq!(changed(&again), [Disabling::TrialFailed]);
+        let again = at_once(|draw| key.refuse(601 * SECOND, draw));
+        assert_eq!(changed(&again), [CredentialRefusal::TrialFailed]);
     }
 }

@@ -99,8 +99,8 @@ async fn who_hangs_up_meanwhile_pays_for_what_was_written() {
     let asking = tokio::spawn(async move { plain.send(request).await });
     bench.sim().wait("received=1").await;
     // The cheap model's first content has come.
-    let states = bench.gateway.live.targets();
-    let shows = || states.iter().any(|(_, state)| state.load(bench.gateway.now()) > 0.0);
+    let states = bench.proxy.live.targets();
+    let shows = || states.iter().any(|(_, state)| state.load(bench.proxy.now()) > 0.0);
     soon(async {
         while !shows() {
             tokio::task::yield_now().await;

@@ -109,7 +109,7 @@ impl Client {
         self.plain.send(self.asking(body, &[])).await
     }
 
-    /// Sends pieces of a body of which nobody knows the length.
+    /// Sends pieces of a body of unknown length.
     pub(crate) async fn send_chunked(&self, head: Parts, pieces: Vec<Bytes>) -> Reply {
         let frames: Vec<_> = pieces.into_iter().map(|piece| Ok(Frame::data(piece))).collect();
         let body: Pieces = StreamBody::new(tokio_stream::iter(frames));

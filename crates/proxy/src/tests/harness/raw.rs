@@ -39,7 +39,7 @@ impl Raw {
         Self { url, requests, connections, serving }
     }
 
-    /// An address where nobody listens.
+    /// An address without a listener.
     pub(crate) async fn dead() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())

@@ -1,4 +1,4 @@
-//! Whose fault a provider's error is, by the words of its dialect: what is asked next, and what the client hears.
+//! The cause of a provider's error, by the words of its dialect: what is asked next, and what the client gets.
 
 use domain::AttemptOutcome as O;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::harness::{Bench, Reply};
 
-/// Whose words a client speaks.
+/// The dialect that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::tests) enum Speaks {
     Chat,

@@ -1,4 +1,4 @@
-//! Streams that end oddly, hold nothing, or hold what nobody expects; plain answers without an answer.
+//! Streams that end oddly, hold nothing, or hold what is not expected; plain answers without an answer.
 
 use domain::{AttemptOutcome, RequestOutcome};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn a_terminal_event_that_is_missing_is_written() {
         bench.sim().script(r#"{"no_terminal":true}"#).await;
         for client in CLIENTS {
             let case = format!("{client:?} at {}", kinds[0]);
-            // These say only in the last event why the answer ends: without it nobody knows that it is whole.
+            // These say only in the last event why the answer ends: without it the answer is not known to be whole.
             let cut = matches!(own, Speaks::Gemini | Speaks::Cohere)
                 || (client, own) == (Speaks::Responses, Speaks::Chat);
             let reply = client.ask(&bench, true).await;

@@ -14,7 +14,7 @@ fn with(client: Speaks, member: &str) -> Bytes {
 
 #[tokio::test]
 async fn nonsense_is_refused_in_every_dialect() {
-    // Its codecs are asked where it is translated: nobody else would read the nested members.
+    // Its codecs are asked where it is translated: nothing else reads the nested members.
     for kinds in [&["anthropic"], &["bedrock"]] {
         let bench = two(kinds).await;
         for client in CLIENTS {

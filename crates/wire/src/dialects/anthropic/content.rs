@@ -114,7 +114,7 @@ impl<'a> Content<'a, '_> {
         Ok(media)
     }
 
-    /// A document; `None`: its source is a list of blocks, which no other dialect has.
+    /// A document, unless its source is a list of blocks, which no other dialect has.
     fn document(&mut self, block: &mut Members<'a, '_>) -> Result<Option<Document<'a>>, Malformed> {
         let json = block.peek("source").ok_or_else(|| block.missing("source"))?;
         let place = block.place.key("source");

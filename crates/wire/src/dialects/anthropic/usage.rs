@@ -45,7 +45,7 @@ impl Reported {
         self.fast |= text("speed").as_deref() == Some("fast");
     }
 
-    /// The disjoint counts; `None`: nothing was said.
+    /// The disjoint counts, if any were said.
     pub(super) fn usage(&self) -> Option<Usage> {
         if self.input.is_none() && self.output.is_none() {
             return None;

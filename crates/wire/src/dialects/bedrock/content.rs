@@ -78,7 +78,7 @@ fn block<'a>(
     })
 }
 
-/// A medium of which the client sent the bytes; `None`: it is in a bucket that only Bedrock can read.
+/// A medium of which the client sent the bytes, unless it is in a bucket that only Bedrock can read.
 fn media<'a>(
     content: &mut Content<'a, '_>,
     kind: Kind,
@@ -108,7 +108,7 @@ fn bytes<'a>(
     Ok(data)
 }
 
-/// A document; `None`: its source is a bucket or a list of pieces.
+/// A document, unless its source is a bucket or a list of pieces.
 fn document<'a>(
     content: &mut Content<'a, '_>,
     json: Json<'a>,
@@ -141,7 +141,7 @@ fn document<'a>(
     Ok(Some(Document { media, text, name, context, cite }))
 }
 
-/// A call; `None`: one that Bedrock ran by itself.
+/// A call, unless Bedrock ran it by itself.
 fn tool_use<'a>(
     content: &mut Content<'a, '_>,
     json: Json<'a>,

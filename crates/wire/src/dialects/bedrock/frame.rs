@@ -50,7 +50,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// `None`: they break off, have an unknown type, or one name twice.
+/// Reads a frame's headers, unless they break off, have an unknown type, or one name twice.
 fn read_headers(mut rest: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     /// Events have three or four.
     const MOST: usize = 64;

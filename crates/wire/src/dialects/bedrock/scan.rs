@@ -89,7 +89,7 @@ pub(super) fn with_limit(body: &Bytes, facts: &RequestFacts, limit: u64) -> Byte
     out.into()
 }
 
-/// Where the limit goes and what is written there; `None`: the body is not the one that was scanned.
+/// Where the limit goes and what is written there, if the body is the one that was scanned.
 fn limit_patch(body: &[u8], facts: &RequestFacts, limit: u64) -> Option<(Range<usize>, String)> {
     let mut reader = Reader::new(body);
     let (mut empty, mut patch) = (true, None);

@@ -4,7 +4,7 @@ use domain::{ServiceTier, Usage};
 
 use crate::json::{Fields, Json, out::ObjectOut};
 
-/// Reads the `usage` and `serviceTier` of an answer or of a `metadata` event; `None`: nothing was said.
+/// Reads the `usage` and `serviceTier` of a response or of a `metadata` event, if they are there.
 ///
 /// AWS documents `inputTokens` as excluding the cache. Where a total would allow the other reading as well, this one
 /// is taken: it never charges too little (docs/spec/usage.md#bedrock).

@@ -7,7 +7,7 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Reads `usage`; `None`: it says nothing of tokens, which is unknown and not zero. What ran counts; where only what
+/// Reads `usage`. If it says nothing of tokens, they are unknown, which is not zero. What ran counts; where only what
 /// is billed was said, that.
 pub(super) fn read(json: Json<'_>) -> Option<Usage> {
     let mut usage = Members::open(json, &Place::ROOT).ok()?;

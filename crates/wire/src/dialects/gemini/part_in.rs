@@ -104,7 +104,7 @@ pub(super) fn read<'a>(
     Ok(())
 }
 
-/// Text or thoughts; `None`: there is nothing but the seal.
+/// Text or thoughts, if there is anything but the seal.
 fn text<'a>(text: Text<'a>, thought: bool, sealed: &mut Option<Sealed<'a>>) -> Option<PartKind<'a>> {
     if !thought {
         return (!text.is_empty()).then_some(PartKind::Text(text));
@@ -177,7 +177,7 @@ fn detail<'a>(members: &mut Members<'a, '_>) -> Option<Text<'a>> {
     Some(detail.into())
 }
 
-/// `None`: it is one of which only pieces have come (Vertex).
+/// A call, unless only pieces of it have come (Vertex).
 fn call<'a>(
     members: &mut Members<'a, '_>,
     origin: &mut Origin<'_, 'a>,

@@ -5,7 +5,7 @@ use crate::json::{
     out::{self, ArrayOut, ObjectOut},
 };
 
-/// The body with its schemas in the members that hold JSON Schema; `None`: there is nothing to change.
+/// The body with its schemas in the members that hold JSON Schema, if there is anything to change.
 ///
 /// The canonical call borrows from the body, so what has to be rewritten must be so before it is read.
 pub(super) fn prepare(body: &[u8]) -> Option<Vec<u8>> {
@@ -28,7 +28,7 @@ enum Where {
     Declaration,
 }
 
-/// `None`: it is not what the place asks for; the call's reader says so better.
+/// Gives nothing if it is not what the place asks for; the call's reader has the better error for that.
 fn rewritten(json: Json<'_>, place: Where, out: &mut Vec<u8>) -> Option<()> {
     let members = json.object().ok()??;
     out::object(out, |o| {

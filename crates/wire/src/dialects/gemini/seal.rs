@@ -31,7 +31,7 @@ pub(super) fn read<'a>(text: Text<'a>, seal: Option<&dyn SignatureMac>) -> Seale
     })
 }
 
-/// Writes a seal for a client; `None`: it is too long to carry.
+/// Writes a seal for a client, unless it is too long to carry.
 pub(super) fn write(sealed: &Signature<'_>, redacted: bool, seal: &dyn SignatureMac) -> Option<String> {
     if sealed.family == Family::Gemini && !redacted {
         return Some(sealed.text.to_string());

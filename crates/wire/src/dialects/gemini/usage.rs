@@ -7,7 +7,7 @@ use crate::{
     read::{Members, Place},
 };
 
-/// Reads `usageMetadata`; `None`: it says nothing, which is unknown and not zero. Odd types count as unsaid, because
+/// Reads `usageMetadata`. If it says nothing, usage is unknown, which is not zero. Odd types count as unsaid, because
 /// an answer must not be lost over its bill.
 pub(super) fn read(json: Json<'_>) -> Option<Usage> {
     let mut members = super::common::open(json, &Place::ROOT).ok()?;

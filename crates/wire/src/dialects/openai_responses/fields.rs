@@ -33,7 +33,7 @@ pub(super) fn schema(schema: &Schema<'_>, o: &mut ObjectOut<'_>) {
     o.bool("strict", schema.strict.unwrap_or(false));
 }
 
-/// OpenAI's word for how much of the thoughts is shown; `None`: nothing.
+/// OpenAI's word for how much of the thoughts is shown, if any of them are.
 pub(super) const fn summary(show: Show) -> Option<&'static str> {
     match show {
         Show::Hidden => None,

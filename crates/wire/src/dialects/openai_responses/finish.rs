@@ -2,7 +2,7 @@
 
 use crate::{canonical::Finish, json::Fields};
 
-/// Reads the reason of a response that came to an end; `None`: it failed.
+/// Reads the reason of a response that came to an end; a failed one has none.
 pub(super) fn read(response: &Fields<'_>, calls: bool, refusal: bool) -> Option<Finish> {
     let text = |key| response.peek(key).and_then(crate::json::Json::text);
     let finish = match text("status").as_deref() {

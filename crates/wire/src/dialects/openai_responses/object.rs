@@ -153,7 +153,7 @@ pub(super) fn summary(text: &str, o: &mut ObjectOut<'_>) {
     o.text("text", text);
 }
 
-/// A seal as `encrypted_content`: OpenAI's own as it is, another's wrapped; `None`: too long to be carried.
+/// A seal as `encrypted_content`: OpenAI's own as it is, another's wrapped, if it is short enough to be carried.
 pub(super) fn sealed(signature: &Signature<'_>, redacted: bool, envelope: &Envelope) -> Option<String> {
     if signature.family == Family::OpenAi {
         return Some(signature.text.to_string());
@@ -169,7 +169,7 @@ fn minted(kind: &str, envelope: &Envelope, at: usize) -> String {
 /// What a response says beside its output.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State<'s> {
-    /// Why it ended; `None`: it goes on.
+    /// Why it ended, unless it goes on.
     pub(super) finish: Option<Finish>,
     pub(super) model: Option<&'s str>,
     pub(super) usage: Option<Usage>,

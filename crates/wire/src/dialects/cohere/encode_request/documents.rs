@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The text of a document; `None`: it is no text.
+/// The text of a document, if it is text.
 pub(super) fn text<'d>(document: &'d Document<'_>) -> Option<Text<'d>> {
     match (&document.text, &document.media) {
         (Some(text), _) => Some(Text::Borrowed(text)),
