@@ -2,7 +2,7 @@
 //! and modes that have to be said in words.
 
 use super::{
-    Call, Effort, Field, LossReport, OutputFormat, Part, Reasoning, ReasoningMode, Role, Support,
+    Call, Effort, Field, LossReport, OutputFormat, Part, PartKind, Reasoning, ReasoningMode, Role, Support,
     TargetFacts, ToolMode, Turn,
 };
 use crate::{dialect::Dialect, quirks::Thinking};
@@ -27,7 +27,22 @@ pub fn fit_call(call: &mut Call<'_>, target: Dialect, facts: &TargetFacts<'_>, l
                 claude_pairs(call, facts, losses);
             }
         }
+        Dialect::Cohere => end_with_the_user(call),
         _ => {}
+    }
+}
+
+/// Cohere's last message is the user's or a tool's: a system message behind them becomes text of the user.
+fn end_with_the_user(call: &mut Call<'_>) {
+    let Some(last) = call.turns.last_mut() else { return };
+    if !matches!(last.role, Role::System | Role::Developer) {
+        return;
+    }
+    last.role = Role::User;
+    for part in &mut last.parts {
+        if let PartKind::Text(text) = &mut part.kind {
+            *text = format!("<system>\n{text}\n</system>").into();
+        }
     }
 }
 

@@ -190,3 +190,41 @@ fn a_tool_without_arguments_is_spelled_as_the_target_takes_it() {
         reference
     );
 }
+
+#[test]
+fn free_form_tools_are_the_same_in_both_dialects_of_openai() {
+    let flat = json!({
+        "type": "custom", "name": "apply_patch", "description": "d",
+        "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"},
+    });
+    let nested = json!({"type": "custom", "custom": {
+        "name": "apply_patch", "description": "d",
+        "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /.+/"}},
+    }});
+    let responses = json!({"model": "m", "input": "x", "tools": [flat]});
+    assert_eq!(fitted(OpenAiResponses, &responses, OpenAiChat, &target("m")).0["tools"][0], nested);
+    let asked = chat(&json!({"tools": [nested]}));
+    assert_eq!(fitted(OpenAiChat, &asked, OpenAiResponses, &target("m")).0["tools"][0], flat);
+}
+
+#[test]
+fn a_system_message_at_the_end_is_text_of_the_user_for_cohere() {
+    let turns = json!([{"role": "user", "content": "hi"}, {"role": "system", "content": "be brief"}]);
+    let (sent, _) = fitted(OpenAiChat, &chat(&json!({"messages": turns})), Cohere, &target("m"));
+    let last = sent["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["role"], "user");
+    assert!(last["content"].to_string().contains("<system>"), "{last}");
+}
+
+#[test]
+fn marks_go_to_models_of_bedrock_that_may_know_them() {
+    let content = json!([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]);
+    let asked = chat(&json!({"messages": [{"role": "user", "content": content}]}));
+    for (model, marked) in
+        [("anthropic.claude-x", true), ("m", true), ("meta.llama3-3-70b-instruct-v1:0", false)]
+    {
+        let (sent, dropped) = fitted(OpenAiChat, &asked, Bedrock, &target(model));
+        assert_eq!(sent.to_string().contains("cachePoint"), marked, "{model}");
+        assert_eq!(dropped.is_empty(), marked, "{model}");
+    }
+}

@@ -10,6 +10,27 @@ pub(super) enum ModelVendor {
     Other,
 }
 
+/// Vendors at Bedrock none of whose models knows cache marks‡.
+const WITHOUT_CACHE: [&str; 12] = [
+    "ai21.",
+    "amazon.titan",
+    "cohere.",
+    "deepseek.",
+    "google.",
+    "meta.",
+    "minimax.",
+    "mistral.",
+    "moonshot",
+    "openai.",
+    "qwen.",
+    "writer.",
+];
+
+/// Whether a model is not known to refuse cache marks: of one that nobody knows what the client asked for is sent.
+pub(super) fn may_cache(model: &str) -> bool {
+    !WITHOUT_CACHE.iter().any(|vendor| model.contains(vendor))
+}
+
 impl ModelVendor {
     /// Names are `anthropic.…`, `us.anthropic.…`, or an ARN that holds one; an ARN of a profile may hold none.
     pub(super) fn of(model: &str) -> Self {
