@@ -124,11 +124,8 @@ fn keep_last_marks(call: &mut Call<'_>, losses: &mut LossReport) {
     let parts = call.turns.iter_mut().flat_map(|turn| &mut turn.parts).map(|part| &mut part.cache);
     let marks: Vec<_> = tools.chain(parts).chain([&mut call.cache]).filter(|mark| mark.is_some()).collect();
     let too_many = marks.len().saturating_sub(MOST_MARKS);
-    for mark in marks.into_iter().take(too_many) {
-        *mark = None;
-    }
-    if too_many > 0 {
-        losses.hint(Field::Cache.name_in(losses.client()));
+    for ttl in marks.into_iter().take(too_many).filter_map(Option::take) {
+        losses.cache_mark(ttl);
     }
 }
 

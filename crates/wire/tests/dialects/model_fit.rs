@@ -136,10 +136,20 @@ fn anthropics_marks_in_chat_reach_those_that_have_them() {
     assert_eq!(dropped, [""; 0]);
     let (sent, _) = fitted(OpenAiChat, &asked, Bedrock, &target("anthropic.claude-sonnet-4-5-v1:0"));
     assert_eq!(sent["system"][1]["cachePoint"]["ttl"], "1h");
-    for to in [Gemini, Cohere] {
+    // A profile's name tells no vendor: the client's mark is sent. Another vendor's models are known to refuse it.
+    for (model, points) in [
+        ("m", 3),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a", 3),
+        ("us.meta.llama3-3-70b-instruct-v1:0", 0),
+    ] {
+        let (sent, dropped) = fitted(OpenAiChat, &asked, Bedrock, &target(model));
+        assert_eq!(sent.to_string().matches("cachePoint").count(), points, "{model}");
+        assert_eq!(dropped.iter().any(|name| name == "cache_control"), points == 0, "{model}: {dropped:?}");
+    }
+    for to in [Gemini, Cohere, OpenAiResponses] {
         let (sent, dropped) = fitted(OpenAiChat, &asked, to, &target("m"));
         assert!(!sent.to_string().contains("cache"), "{sent}");
-        assert_eq!(dropped.len(), 1, "{dropped:?}");
+        assert_eq!(dropped, ["cache_control"], "what the client wrote is named");
     }
     // Five marks: the last four cover what the first one does.
     let many: Vec<Value> = ["a", "b", "c", "d", "e"].iter().map(|word| text(word)).collect();
@@ -151,7 +161,7 @@ fn anthropics_marks_in_chat_reach_those_that_have_them() {
     );
     assert_eq!(sent.to_string().matches("cache_control").count(), 4);
     assert!(sent["messages"][0]["content"][0].get("cache_control").is_none());
-    assert_eq!(dropped.len(), 1);
+    assert_eq!(dropped, ["cache_control"]);
     // What is no mark is an unknown field.
     let odd = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x", "cache_control": {"type": 7}}]});
     assert_eq!(fitted(OpenAiChat, &odd, Anthropic, &target("claude-x")).1, ["messages[0].cache_control"]);

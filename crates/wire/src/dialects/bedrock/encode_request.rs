@@ -6,7 +6,7 @@ mod target;
 
 use self::{
     content::{Writer, cache_point},
-    target::{ModelVendor, Target, may_cache},
+    target::{ModelVendor, Target},
 };
 use crate::{
     canonical::{Call, Encoded, Field, LossReport, PartKind, TargetFacts, Unsupported},
@@ -22,7 +22,7 @@ pub(super) fn encode(
     mut losses: LossReport,
 ) -> Result<Encoded, Unsupported> {
     let vendor = ModelVendor::of(facts.model);
-    let caches = may_cache(facts.model) || losses.client() == Dialect::Bedrock;
+    let caches = vendor.caches(facts.model) || losses.client() == Dialect::Bedrock;
     let target = Target { vendor, facts, caches };
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| {

@@ -30,8 +30,8 @@ pub(super) fn tools(
             losses.tool(tool)?;
             continue;
         }
-        if tool.cache.is_some() {
-            losses.hint(Field::Cache.name_in(losses.client()));
+        if let Some(ttl) = tool.cache {
+            losses.cache_mark(ttl);
         }
         if tool.strict == Some(true) && quirks.no_strict {
             losses.field(Field::StrictTools)?;

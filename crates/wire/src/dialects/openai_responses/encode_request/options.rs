@@ -60,8 +60,8 @@ pub(super) fn tools(
             losses.tool(tool)?;
             continue;
         }
-        if tool.cache.is_some() {
-            losses.hint(Field::Cache.name_in(losses.client()));
+        if let Some(ttl) = tool.cache {
+            losses.cache_mark(ttl);
         }
         offered.push(tool);
     }
