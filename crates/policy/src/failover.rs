@@ -454,6 +454,12 @@ impl Failover {
             Some(Action::NextKey) if self.credentials.has_more(credentials, moment.now) => {
                 self.acquire_slot(at, false, moment.now)
             }
+            // A model that is refused to every credential is refused a second later as well.
+            Some(Action::NextKey)
+                if failure.outcome == AttemptOutcome::BadCredential && failure.blame == Blame::Model =>
+            {
+                self.end_turn(at, &failure, moment.now)
+            }
             Some(Action::NextKey | Action::Retry) if self.is_last(at.plan) => {
                 match self.wait_before_repeat(at, &failure, moment) {
                     Some(wait) => {

@@ -11,7 +11,10 @@ use domain::{ErrorKind, RequestId, Usage};
 use policy::{PlannedTarget, Target};
 use wire::{
     Addressing, Api, ChatTap, Dialect, Edits, StreamPipe,
-    canonical::{Call, LossReport, LostParts, SignatureMac, TargetFacts, ToolTable, Unsupported, fit_call},
+    canonical::{
+        Call, LossReport, LostParts, SignatureMac, TargetFacts, ToolTable, Unsupported, fit_call,
+        signed_id::may_carry,
+    },
     codec::{DialectCodec, Envelope},
     embed::EmbedCall,
     error::{DecodeError, ErrorClass},
@@ -102,6 +105,12 @@ pub(crate) fn encode_request(
         {
             return Ok(encoded);
         }
+        if request.api.generates()
+            && may_carry(from, &request.body)
+            && let Some(encoded) = without_seals(request, planned, from, seal, id)
+        {
+            return Ok(encoded);
+        }
         let same = |dialect: &'static dyn DialectCodec| {
             let body = dialect.verbatim(&request.body, &request.facts, &edits);
             let codec = if request.api.generates() {
@@ -135,6 +144,26 @@ pub(crate) fn encode_request(
     translate(request, planned, dialects, seal, id)
 }
 
+/// The request in the client's own dialect without what the gateway had put into its history for another family: seals in
+/// ids and thoughts. `None` where that cannot be told apart: then the bytes pass.
+fn without_seals(
+    request: &LlmRequest,
+    planned: &PlannedTarget,
+    dialect: Dialect,
+    seal: &Arc<dyn SignatureMac>,
+    id: RequestId,
+) -> Option<EncodedRequest> {
+    let own = wire::codec(dialect);
+    let encoded = translate(request, planned, DialectPair { client: own, provider: own }, seal, id).ok()?;
+    let codec = match (encoded.codec, dialect) {
+        (codec @ ResponseCodec::Translate(_), _) if codec.renames_tools() => codec,
+        (_, Dialect::OpenAiChat) => ResponseCodec::ChatPassthrough,
+        _ => ResponseCodec::Passthrough(own),
+    };
+    // The version is the client's own.
+    Some(EncodedRequest { codec, version: None, ..encoded })
+}
+
 fn translate(
     request: &LlmRequest,
     planned: &PlannedTarget,
@@ -165,7 +194,9 @@ fn translate(
     let envelope = envelope(request, target, client, &call, Arc::clone(seal), id);
     let hide_logprobs = !call.sampling.logprobs && logprobs::wanted(request, planned, provider.name());
     call.sampling.logprobs |= hide_logprobs;
-    fit_call(&mut call, provider.name(), &facts, &mut losses);
+    if client.name() != provider.name() {
+        fit_call(&mut call, provider.name(), &facts, &mut losses);
+    }
     let tools = Arc::new(ToolTable::fit(&mut call, provider.name()));
     let encoded = provider.encode_request(&call, &facts, losses).map_err(EncodeError::Field)?;
     let codec = ResponseCodec::Translate(Box::new(Translated { dialects, envelope, hide_logprobs, tools }));
@@ -253,6 +284,11 @@ pub(crate) struct DecodedResponse {
 }
 
 impl ResponseCodec {
+    /// Whether names of tools have to be brought back.
+    fn renames_tools(&self) -> bool {
+        matches!(self, Self::Translate(translated) if !translated.tools.is_empty())
+    }
+
     /// The pipe through which the response's stream passes.
     pub(crate) fn tap(&self, request: &LlmRequest) -> StreamPipe {
         match self {

@@ -1,7 +1,7 @@
 //! The Anthropic dialect: messages, plain and streamed, and the count of their tokens.
 
 mod blocks;
-mod fields;
+pub(crate) mod fields;
 mod read;
 mod rules;
 mod write;

@@ -25,6 +25,12 @@ pub(crate) fn fits(signature: &str, dialect: &str, model: &str, text: &str) -> b
     signature == mint(dialect, model, text)
 }
 
+/// Whether `signature` is one of this dialect and model, for whatever text.
+pub(crate) fn is_of(signature: &str, dialect: &str, model: &str) -> bool {
+    let opened = STANDARD.decode(signature).unwrap_or_default();
+    opened.starts_with([MARK, dialect, model, ""].join("\n").as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +39,10 @@ mod tests {
     fn a_signature_fits_only_what_it_was_made_for() {
         let signature = mint("anthropic", "m", "because");
         assert!(fits(&signature, "anthropic", "m", "because"));
+        assert!(is_of(&signature, "anthropic", "m"));
+        for (dialect, model) in [("bedrock", "m"), ("anthropic", "n"), ("anthropic", "")] {
+            assert!(!is_of(&signature, dialect, model), "{dialect} {model}");
+        }
         for (dialect, model, text) in
             [("bedrock", "m", "because"), ("anthropic", "n", "because"), ("anthropic", "m", "Because")]
         {

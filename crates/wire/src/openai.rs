@@ -1,5 +1,6 @@
 //! What OpenAI's two dialects and the untranslated APIs of its kind have in common.
 
+pub(crate) mod custom_tool;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod error;

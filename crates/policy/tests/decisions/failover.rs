@@ -315,6 +315,17 @@ fn a_429_with_a_time_makes_the_credential_cool_down_for_it() {
 }
 
 #[test]
+fn a_model_that_is_refused_is_not_asked_for_again_within_the_request() {
+    let desk = desk(2, r#"{"targets":["a/m"]}"#);
+    let plan = desk.at(0, 0).unwrap();
+    let mut run = Run::new(&plan, STREAM);
+    run.start();
+    let refused = || Event::Failed(Failure { blame: Blame::Model, ..failure(AttemptOutcome::BadCredential) });
+    assert_eq!(run.drive(refused()).brief(), "a/m with a/1", "another credential may have the model");
+    assert_eq!(run.drive(refused()).brief(), "Error { retry_after: None }");
+}
+
+#[test]
 fn a_refused_credential_is_disabled_and_the_next_one_goes_on() {
     let desk = desk(2, r#"{"targets":["a/m"]}"#);
     let plan = desk.at(0, 0).unwrap();

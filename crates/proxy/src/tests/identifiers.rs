@@ -96,3 +96,89 @@ async fn calls_in_a_history_without_tools_are_answered() {
     bench.event().await;
     bench.finish().await;
 }
+
+/// A call that Gemini made with a sealed thought.
+fn geminis_call() -> Value {
+    let call =
+        json!({"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "QUJD".repeat(100)});
+    let parts = json!([{"text": "thinking", "thought": true}, call]);
+    json!({
+        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6},
+    })
+}
+
+/// The first turn is Gemini's; the other provider speaks the client's dialect.
+async fn failed_over(kinds: &'static [&'static str]) -> Bench {
+    let bench = bench(kinds).await;
+    bench.sims[0].script(&json!({"raw_body": geminis_call().to_string()}).to_string()).await;
+    bench
+}
+
+#[tokio::test]
+async fn a_tool_loop_goes_on_at_a_provider_of_the_clients_own_dialect() {
+    let mut bench = failed_over(&["gemini", "custom"]).await;
+    let mut asked = json!({
+        "model": "chat", "messages": [{"role": "user", "content": "x"}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
+    });
+    let first = bench.client.chat(&asked.to_string()).await;
+    assert_eq!(first.header("x-portcullis-provider"), "a", "{first:?}");
+    bench.event().await;
+    let message = first.json()["choices"][0]["message"].clone();
+    let id = message["tool_calls"][0]["id"].clone();
+    assert!(id.as_str().unwrap().contains(".pc1"), "{id}");
+    let turns = asked["messages"].as_array_mut().unwrap();
+    turns.extend([message, json!({"role": "tool", "tool_call_id": id, "content": "7"})]);
+    // The simulator knows no seal but its own: so it is not asked again.
+    asked["model"] = "b/m".into();
+    let second = bench.client.chat(&asked.to_string()).await;
+    assert_eq!((second.status, second.header("x-portcullis-provider")), (200, "b"), "{second:?}");
+    bench.event().await;
+    let sent: Value = serde_json::from_slice(&bench.sims[1].body(1).await).unwrap();
+    let (call, result) = (&sent["messages"][1]["tool_calls"][0]["id"], &sent["messages"][2]["tool_call_id"]);
+    assert_eq!(call, result);
+    assert!(call.as_str().unwrap().len() <= 40 && !sent.to_string().contains(".pc1"), "{sent}");
+    assert!(sent["messages"][1].get("reasoning_content").is_none(), "{sent}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn thoughts_of_another_family_do_not_reach_claude() {
+    let mut bench = failed_over(&["gemini", "anthropic"]).await;
+    let mut asked = json!({
+        "model": "chat", "max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "messages": [{"role": "user", "content": "x"}],
+        "tools": [{"name": "f", "input_schema": {"type": "object", "properties": {}}}],
+    });
+    let first = post(&bench, "/v1/messages", &asked).await;
+    assert_eq!(first.header("x-portcullis-provider"), "a", "{first:?}");
+    bench.event().await;
+    let content = first.json()["content"].clone();
+    let id = content.as_array().unwrap().iter().find_map(|block| block.get("id").cloned()).unwrap();
+    let turns = asked["messages"].as_array_mut().unwrap();
+    let result = json!([{"type": "tool_result", "tool_use_id": id, "content": "7"}]);
+    turns.extend([
+        json!({"role": "assistant", "content": content}),
+        json!({"role": "user", "content": result}),
+    ]);
+    // The simulator knows no seal but its own: so it is not asked again.
+    asked["model"] = "b/m".into();
+    let second = post(&bench, "/v1/messages", &asked).await;
+    assert_eq!((second.status, second.header("x-portcullis-provider")), (200, "b"), "{second:?}");
+    bench.event().await;
+    let sent = String::from_utf8(bench.sims[1].body(1).await.to_vec()).unwrap();
+    assert!(!sent.contains("pc1") && !sent.contains("signature"), "{sent}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_text_that_looks_like_a_seal_is_the_clients_own() {
+    let mut bench = Bench::one().await;
+    let reply = bench.client.say("see the file a.pc1g, please").await;
+    assert_eq!(reply.status, 200);
+    bench.event().await;
+    let sent: Value = serde_json::from_slice(&bench.sim().body(1).await).unwrap();
+    assert_eq!(sent["messages"][0]["content"], "see the file a.pc1g, please");
+    bench.finish().await;
+}

@@ -158,10 +158,17 @@ static THINKING_CONFIG: FieldSchema = Tagged(
     "type",
     &[("enabled", &ENABLED), ("disabled", &BARE), ("between_tools", &BARE), ("adaptive", &ADAPTIVE)],
 );
-static OUTPUT_CONFIG: FieldSchema = Object(&[
+/// How hard the model tries and in what form it answers; Bedrock takes the same beside its own fields.
+pub(crate) static OUTPUT_CONFIG: FieldSchema = Object(&[
     ("effort", Enum(&["low", "medium", "high", "xhigh", "max"])),
     ("format", Object(&[("type!", Enum(&["json_schema"])), ("schema!", Map)])),
 ]);
+
+// What each kind of edit may say differs; the kinds themselves are known by name.
+static EDIT: FieldSchema = Tagged(
+    "type",
+    &[("clear_tool_uses_20250919", &Map), ("clear_thinking_20251015", &Map), ("compact_20260112", &Map)],
+);
 
 /// Fields that only creating has, as those of [`COMMON`] are part of counting too.
 macro_rules! request {
@@ -169,6 +176,7 @@ macro_rules! request {
         Object(&[
             ("messages!", List(&MESSAGE)),
             ("cache_control", Ref(&CACHE)),
+            ("context_management", Object(&[("edits", List(&EDIT))])),
             ("output_config", Ref(&OUTPUT_CONFIG)),
             ("speed", Enum(&["fast", "standard"])),
             ("system", Either(&[&Str, &List(&TEXT)])),

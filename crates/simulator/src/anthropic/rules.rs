@@ -12,6 +12,10 @@ use crate::signature;
 
 /// Most cache marks of a request.
 const MAX_MARKS: usize = 4;
+/// What `anthropic-beta` must name for a request that says how its context is shortened.
+const CONTEXT_MANAGEMENT: &str = "context-management-2025-06-27";
+/// The newest version of Claude that takes no system messages among the others.
+const LAST_WITHOUT_SYSTEM: [u8; 2] = [4, 7];
 
 /// Whether a name or an id has only letters, digits, `_` and `-`.
 pub(super) fn portable(name: &str) -> bool {
@@ -26,6 +30,15 @@ pub(super) fn check(
 ) -> Result<(), Problem> {
     let version = super::version(request)?;
     options(request.json, intent, version)?;
+    if !request.json["context_management"].is_null() && !beta(request, CONTEXT_MANAGEMENT) {
+        return Err(Problem::bad("context_management: Extra inputs are not permitted"));
+    }
+    let system = messages.iter().position(|message| message["role"] == "system");
+    if let Some(at) = system.filter(|_| older(request.model)) {
+        return Err(Problem::bad(format!(
+            "messages.{at}.role: role 'system' is not supported on this model; use the top-level `system` parameter"
+        )));
+    }
     identifiers::message(request.json)?;
     match messages.first() {
         None => return Err(Problem::bad("messages: at least one message is required")),
@@ -55,6 +68,19 @@ pub(super) fn check(
         )));
     }
     Ok(())
+}
+
+/// Whether a header of the request asks for a feature that is not general yet.
+fn beta(request: &SimRequest<'_>, name: &str) -> bool {
+    let lines = request.headers.get_all("anthropic-beta").iter();
+    lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).any(|one| one.trim() == name)
+}
+
+/// Whether the name of the model says that it is a Claude of before system messages; dates are no versions.
+fn older(model: &str) -> bool {
+    let Some((_, rest)) = model.split_once("claude-") else { return false };
+    let mut numbers = rest.split(['-', '.', '@']).filter(|part| part.len() <= 2).flat_map(str::parse::<u8>);
+    numbers.next().is_some_and(|major| [major, numbers.next().unwrap_or_default()] <= LAST_WITHOUT_SYSTEM)
 }
 
 fn options(json: &Value, intent: &CanonicalRequest, version: &str) -> Result<(), Problem> {

@@ -96,7 +96,7 @@ impl Writer<'_> {
         }
         let text = answer.text.concat();
         if !text.is_empty() && answer.finish != Finish::Refusal {
-            content.push(json!({"type": "text", "text": text, "citations": null}));
+            content.push(json!({"type": "text", "text": text}));
         }
         // A call that the limit cut short is left out: its arguments are no object.
         content.extend(answer.calls.iter().filter_map(|call| {
@@ -122,7 +122,7 @@ impl Writer<'_> {
         }
         if answer.finish != Finish::Refusal && !answer.text.is_empty() {
             let texts = answer.text.iter().map(|text| json!({"type": "text_delta", "text": text}));
-            blocks.add(&json!({"type": "text", "text": "", "citations": null}), texts);
+            blocks.add(&json!({"type": "text", "text": ""}), texts);
         }
         for call in &answer.calls {
             // No arguments are told by no fragment at all.

@@ -1,5 +1,6 @@
 //! What Bedrock takes, after the service model `bedrock-runtime` of botocore 1.44.5.
 
+use crate::anthropic::fields::OUTPUT_CONFIG;
 use crate::field_schema::FieldSchema::{
     self, Any, Bool, Either, Enum, Int, List, Map, Num, Object, OneOf, Ref, Str, Text,
 };
@@ -105,7 +106,7 @@ static MORE: FieldSchema = Object(&[
         ]),
     ),
     ("reasoningConfig", Map),
-    ("output_config", Map),
+    ("output_config", Ref(&OUTPUT_CONFIG)),
     ("top_k", Int),
     ("inferenceConfig", Map),
     ("tool_choice", Map),

@@ -21,7 +21,10 @@ pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem
         single_call: more["tool_choice"]["disable_parallel_tool_use"] == true,
         tools: tools(&json["toolConfig"]),
         choice: choice(&json["toolConfig"]["toolChoice"]),
-        format: format(&json["outputConfig"])?,
+        format: match &more["output_config"]["format"]["schema"] {
+            Value::Null => format(&json["outputConfig"])?,
+            schema => Format::Schema(schema.clone()),
+        },
         ..CanonicalRequest::default()
     };
     let messages = json["messages"].as_array().map(Vec::as_slice).unwrap_or_default();

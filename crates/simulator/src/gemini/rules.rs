@@ -10,6 +10,8 @@ use crate::signature;
 
 /// What may stand for a signature that another provider's answer does not have.
 const SKIP: &str = "skip_thought_signature_validator";
+/// The same for clients whose type of the field is bytes: they send it in base64.
+const SKIP_ENCODED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I";
 /// Most stop sequences.
 const MAX_STOPS: usize = 5;
 /// Fields of a part that are its content; exactly one is set.
@@ -150,7 +152,7 @@ fn signatures(model: &str, contents: &[Value]) -> Result<(), Problem> {
             let Some(signature) = part["thoughtSignature"].as_str() else { continue };
             let text = part["functionCall"]["name"].as_str().unwrap_or_default();
             let own = signature::fits(&standard(signature), DIALECT, model, text);
-            if !own && signature.trim_end_matches('=') != SKIP {
+            if !own && ![SKIP, SKIP_ENCODED].contains(&signature.trim_end_matches('=')) {
                 return Err(Problem::bad("Invalid/Corrupted thought signature."));
             }
         }

@@ -82,7 +82,8 @@ static CALL_OUTPUT: FieldSchema = Object(&[
 ]);
 static REASONING: FieldSchema = Object(&[
     ("type!", Str),
-    ("id!", Str),
+    // Clients that keep nothing at OpenAI leave it out.
+    ("id", Str),
     ("summary!", List(&Object(&[("type!", Enum(&["summary_text"])), ("text!", Str)]))),
     ("content", List(&Map)),
     ("encrypted_content", Str),
@@ -108,6 +109,16 @@ static ITEM: FieldSchema = Tagged(
         ("compaction", &Map),
         ("mcp_call", &Map),
         ("mcp_list_tools", &Map),
+        ("mcp_approval_request", &Map),
+        ("mcp_approval_response", &Map),
+        ("local_shell_call", &Map),
+        ("local_shell_call_output", &Map),
+        ("shell_call", &Map),
+        ("shell_call_output", &Map),
+        ("apply_patch_call", &Map),
+        ("apply_patch_call_output", &Map),
+        ("tool_search_call", &Map),
+        ("tool_search_output", &Map),
     ],
 );
 
@@ -122,15 +133,29 @@ static FUNCTION: FieldSchema = Object(&[
     ("defer_loading", Bool),
     ("output_schema", Map),
 ]);
+static NAMESPACE: FieldSchema = Object(&[
+    ("type!", Str),
+    ("name!", Str),
+    ("description", Str),
+    ("tools!", List(&Tagged("type", &[("function", &FUNCTION), ("custom", &Map)]))),
+]);
 static TOOL: FieldSchema = Tagged(
     "type",
     &[
         ("function", &FUNCTION),
         ("custom", &Map),
+        ("namespace", &NAMESPACE),
+        ("tool_search", &Map),
         ("file_search", &Map),
         ("web_search", &Map),
+        ("web_search_2025_08_26", &Map),
         ("web_search_preview", &Map),
+        ("web_search_preview_2025_03_11", &Map),
+        ("local_shell", &Map),
+        ("shell", &Map),
+        ("apply_patch", &Map),
         ("computer", &Map),
+        ("computer_use_preview", &Map),
         ("code_interpreter", &Map),
         ("image_generation", &Map),
         ("mcp", &Map),
@@ -175,6 +200,7 @@ pub(super) static CREATE: FieldSchema = Object(&[
     ("access_programs", Map),
     ("background", Bool),
     ("background_options", Map),
+    ("client_metadata", Map),
     ("context_management", List(&Map)),
     ("conversation", Any),
     ("image", Map),

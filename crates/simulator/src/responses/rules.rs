@@ -25,7 +25,7 @@ pub(super) fn check(request: &SimRequest<'_>, items: &[Value]) -> Result<(), Pro
     let stored = request.json["store"] != false;
     for (at, item) in items.iter().enumerate() {
         match item["type"].as_str() {
-            Some("function_call") => call(items, at, item)?,
+            Some("function_call") => call(stored, items, at, item)?,
             Some("function_call_output") => output(items, at, item)?,
             Some("reasoning") => reasoning(request.model, stored, items, at, item)?,
             _ => {}
@@ -38,10 +38,11 @@ fn at(problem: Problem, index: usize) -> Problem {
     problem.with_param(format!("input[{index}]"))
 }
 
-/// Functions are strict unless they say otherwise: closed objects with every property required.
+/// Functions that call themselves strict are closed objects with every property required. One that says nothing is strict
+/// only where its schema allows that.
 fn strict(index: usize, tool: &Value) -> Result<(), Problem> {
     let parameters = &tool["parameters"];
-    if tool["type"] != "function" || tool["strict"] == false || parameters.is_null() {
+    if tool["type"] != "function" || tool["strict"] != true || parameters.is_null() {
         return Ok(());
     }
     let required = |name: &String| {
@@ -64,12 +65,13 @@ fn named<'a>(items: &'a [Value], kind: &'static str, id: &'a Value) -> impl Iter
     items.iter().filter(move |item| item["type"] == kind && item["call_id"] == *id)
 }
 
-fn call(items: &[Value], index: usize, item: &Value) -> Result<(), Problem> {
+fn call(stored: bool, items: &[Value], index: usize, item: &Value) -> Result<(), Problem> {
     let id = item["id"].as_str().unwrap_or_default();
     if let Some(rest) = id.strip_prefix(AFTER_REASONING) {
         let wanted = format!("rs_{}", rest.split_at_checked(24).map_or(rest, |(head, _)| head));
         let before = items.get(..index).unwrap_or_default();
-        if !before.iter().any(|item| item["type"] == "reasoning" && item["id"] == wanted.as_str()) {
+        let own = |id: &Value| id == wanted.as_str() || (!stored && id.is_null());
+        if !before.iter().any(|item| item["type"] == "reasoning" && own(&item["id"])) {
             return Err(at(
                 Problem::bad(format!(
                     "Item '{id}' of type 'function_call' was provided without its required 'reasoning' item: \
@@ -103,8 +105,16 @@ fn output(items: &[Value], index: usize, item: &Value) -> Result<(), Problem> {
 /// be stored must bring its content along.
 fn reasoning(model: &str, stored: bool, items: &[Value], index: usize, item: &Value) -> Result<(), Problem> {
     let id = item["id"].as_str().unwrap_or_default();
+    if id.is_empty() && stored {
+        let why = format!("Missing required parameter: 'input[{index}].id'.");
+        return Err(at(Problem::bad(why).with_code("missing_required_parameter"), index));
+    }
+    let own = |sealed: &str| match id {
+        "" => signature::is_of(sealed, DIALECT, model),
+        id => signature::fits(sealed, DIALECT, model, id),
+    };
     match item["encrypted_content"].as_str() {
-        Some(sealed) if !signature::fits(sealed, DIALECT, model, id) => {
+        Some(sealed) if !own(sealed) => {
             let why = format!("The encrypted content for item {id} could not be verified.");
             return Err(at(Problem::bad(why).with_code("invalid_encrypted_content"), index));
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domain::Strictness;
 
 use super::{
-    Content, Extra, Field, FieldClass, HostedTool, Tool,
+    CacheTtl, Call, Content, Extra, Field, FieldClass, HostedTool, Tool,
     content::content_place,
     foreign_tool,
     own_field::{OwnField, is_empty},
@@ -170,6 +170,26 @@ impl LossReport {
         let hosted = HostedTool::runs(self.client, &kind);
         let class = if hosted { FieldClass::Hint } else { FieldClass::Meaning };
         self.lose(class, &format!("tools[] ({kind})"))
+    }
+
+    /// A mark for the cache that is left out, under the name that the client gave it: clients of OpenAI's dialects also
+    /// write Anthropic's, which alone has these lifetimes.
+    pub(crate) fn cache_mark(&mut self, ttl: CacheTtl) {
+        let openai = matches!(self.client, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+        if openai && matches!(ttl, CacheTtl::FiveMinutes | CacheTtl::OneHour) {
+            self.hint("cache_control");
+        } else {
+            self.hint(Field::Cache.name_in(self.client));
+        }
+    }
+
+    /// Every mark of a call, for a target that has none.
+    pub(crate) fn cache_marks(&mut self, call: &Call<'_>) {
+        let tools = call.tools.iter().map(|tool| tool.cache);
+        let parts = call.turns.iter().flat_map(|turn| &turn.parts).map(|part| part.cache);
+        for ttl in tools.chain(parts).chain([call.cache]).flatten() {
+            self.cache_mark(ttl);
+        }
     }
 
     fn lose(&mut self, class: FieldClass, place: &str) -> Result<(), Unsupported> {

@@ -100,7 +100,7 @@ fields! {
         "how soon the same answer comes"
     Store Hint              ["store" "store" "" "store" "" ""]
         "what the provider keeps of the answer"
-    Cache Hint              ["prompt_cache_breakpoint" "prompt_cache_breakpoint" "cache_control" "" "" "cachePoint"]
+    Cache Hint              ["cache_control" "prompt_cache_breakpoint" "cache_control" "" "" "cachePoint"]
         "what the same answer costs"
     System Meaning          ["messages" "instructions" "system" "systemInstruction" "messages" "system"]
         "an instruction that the model would not read"

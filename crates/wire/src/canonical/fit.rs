@@ -2,7 +2,7 @@
 //! and modes that have to be said in words.
 
 use super::{
-    Call, Effort, Field, LossReport, OutputFormat, Part, Reasoning, ReasoningMode, Role, Support,
+    Call, Effort, Field, LossReport, OutputFormat, Part, PartKind, Reasoning, ReasoningMode, Role, Support,
     TargetFacts, ToolMode, Turn,
 };
 use crate::{dialect::Dialect, quirks::Thinking};
@@ -27,7 +27,22 @@ pub fn fit_call(call: &mut Call<'_>, target: Dialect, facts: &TargetFacts<'_>, l
                 claude_pairs(call, facts, losses);
             }
         }
+        Dialect::Cohere => end_with_the_user(call),
         _ => {}
+    }
+}
+
+/// Cohere's last message is the user's or a tool's: a system message behind them becomes text of the user.
+fn end_with_the_user(call: &mut Call<'_>) {
+    let Some(last) = call.turns.last_mut() else { return };
+    if !matches!(last.role, Role::System | Role::Developer) {
+        return;
+    }
+    last.role = Role::User;
+    for part in &mut last.parts {
+        if let PartKind::Text(text) = &mut part.kind {
+            *text = format!("<system>\n{text}\n</system>").into();
+        }
     }
 }
 
@@ -109,11 +124,8 @@ fn keep_last_marks(call: &mut Call<'_>, losses: &mut LossReport) {
     let parts = call.turns.iter_mut().flat_map(|turn| &mut turn.parts).map(|part| &mut part.cache);
     let marks: Vec<_> = tools.chain(parts).chain([&mut call.cache]).filter(|mark| mark.is_some()).collect();
     let too_many = marks.len().saturating_sub(MOST_MARKS);
-    for mark in marks.into_iter().take(too_many) {
-        *mark = None;
-    }
-    if too_many > 0 {
-        losses.hint(Field::Cache.name_in(losses.client()));
+    for ttl in marks.into_iter().take(too_many).filter_map(Option::take) {
+        losses.cache_mark(ttl);
     }
 }
 

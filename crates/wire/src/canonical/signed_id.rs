@@ -7,12 +7,22 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{Family, Signature};
-use crate::canonical::SignatureMac;
+use crate::{canonical::SignatureMac, dialect::Dialect};
 
 const MARK: &str = ".pc1";
 const ITEM: char = '\0';
 /// Longest id with a seal that is written or believed, in bytes.
 const MAX: usize = 64 << 10;
+
+/// Whether a body may carry a seal: its mark stands somewhere, in plain text or as a blob of the dialects that have
+/// those. A pass over the bytes; what it finds may also be the client's own text.
+#[must_use]
+pub fn may_carry(dialect: Dialect, body: &[u8]) -> bool {
+    let has = |mark: &str| memchr::memmem::find(body, mark.as_bytes()).is_some();
+    // The mark in base64, at each of its three alignments.
+    let blobs = ["LnBjM", "5wYz", "ucGMx"];
+    has(MARK) || (matches!(dialect, Dialect::Gemini | Dialect::Bedrock) && blobs.iter().any(|blob| has(blob)))
+}
 
 /// The id with the seal in it; the id alone where the seal is too long to carry.
 #[must_use]
@@ -92,6 +102,12 @@ mod tests {
         assert_eq!(extract_signature(&id, &Sum(8)), ("call_1", None));
         assert_eq!(extract_signature(&id.replace("call_1", "call_2"), &Sum(7)).1, None);
         assert_eq!(extract_signature("x.pc1zz", &Sum(7)), ("x.pc1zz", None));
+        for front in ["", "a", "ab", "abc"] {
+            let blob = base64::engine::general_purpose::STANDARD.encode(format!("{front}.pc1gxyz"));
+            assert!(may_carry(Dialect::Gemini, blob.as_bytes()), "{blob}");
+            assert!(!may_carry(Dialect::OpenAiChat, blob.as_bytes()));
+        }
+        assert!(may_carry(Dialect::OpenAiChat, br#"{"id":"call_1.pc1g"}"#));
         assert_eq!(extract_signature("x.pc1g\u{e9}", &Sum(7)), ("x.pc1g\u{e9}", None));
         assert_eq!(embed_signature("c", &signature(&"x".repeat(MAX)), &Sum(7)), "c");
     }

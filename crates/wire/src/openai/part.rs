@@ -44,7 +44,7 @@ pub(crate) fn cache_out(
 ) {
     let Some(ttl) = ttl else { return };
     match marks {
-        CacheMarks::None => losses.hint(crate::canonical::Field::Cache.name_in(losses.client())),
+        CacheMarks::None => losses.cache_mark(ttl),
         CacheMarks::Breakpoint => o.object("prompt_cache_breakpoint", |o| {
             o.text("mode", "explicit");
             o.text("ttl", if ttl.seconds() > 1_800 { "12h" } else { "30m" });

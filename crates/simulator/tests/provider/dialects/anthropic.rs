@@ -32,7 +32,7 @@ async fn refused(body: &Value) -> String {
 async fn a_plain_message_and_its_count() {
     let body = user(&json!("hello"));
     let answer = send(&body).await.json();
-    assert_eq!(answer["content"], json!([{"type": "text", "text": "echo: hello", "citations": null}]));
+    assert_eq!(answer["content"], json!([{"type": "text", "text": "echo: hello"}]));
     assert_eq!((&answer["stop_reason"], &answer["usage"]["output_tokens"]), (&json!("end_turn"), &json!(3)));
     let sim = Sim::start().await;
     let count = json!({"model": "m", "messages": body["messages"]});
@@ -182,6 +182,43 @@ async fn marked_prefixes_are_written_once_and_then_read() {
         (&second["cache_read_input_tokens"], &second["cache_creation_input_tokens"]),
         (&json!(4), &json!(0))
     );
+}
+
+#[tokio::test]
+async fn edits_of_the_context_need_their_beta() {
+    let sim = Sim::start().await;
+    let mut body = user(&json!("hi"));
+    body["context_management"] = json!({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]});
+    assert!(refused(&body).await.contains("context_management: Extra inputs are not permitted"));
+    let beta = "anthropic-beta: interleaved-thinking-2025-05-14, context-management-2025-06-27";
+    assert_eq!(post(&sim, MESSAGES, &[OLD[0], OLD[1], beta], &body).await.status, 200);
+    body["context_management"]["edits"][0]["type"] = "forget".into();
+    let unknown = post(&sim, MESSAGES, &[OLD[0], OLD[1], beta], &body).await;
+    assert!(unknown.json()["error"]["message"].as_str().unwrap().contains("context_management.edits.0.type"));
+}
+
+#[tokio::test]
+async fn system_messages_among_the_others_are_for_newer_models() {
+    for (model, taken) in [
+        ("claude-haiku-4-5", false),
+        ("claude-opus-4-7", false),
+        ("claude-sonnet-4-5-20250929", false),
+        ("claude-sonnet-4@20250514", false),
+        ("claude-3-5-sonnet-20241022", false),
+        ("claude-opus-4-8", true),
+        ("claude-sonnet-5", true),
+        ("claude-of-tomorrow", true),
+        ("m", true),
+    ] {
+        let body = json!({"model": model, "max_tokens": 9, "messages": [
+            {"role": "user", "content": "hi"}, {"role": "system", "content": "be brief"}]});
+        let reply = send(&body).await;
+        assert_eq!(reply.status == 200, taken, "{model}");
+        if !taken {
+            let why = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+            assert!(why.starts_with("messages.1.role: role 'system'"), "{why}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -226,3 +226,15 @@ async fn a_script_may_want_a_signature() {
     let log = sim.get("/_sim/requests").await.json()["requests"][0].clone();
     assert_eq!((&log["signed"], &log["headers"]["authorization"]), (&json!(true), &Value::Null));
 }
+
+#[tokio::test]
+async fn claude_takes_its_own_output_config_beside_the_common_fields() {
+    let mut body = user("hello");
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    body["additionalModelRequestFields"] =
+        json!({"output_config": {"effort": "low", "format": {"type": "json_schema", "schema": schema}}});
+    let reply = answer(&body).await;
+    assert_eq!(reply["output"]["message"]["content"][0]["text"], r#"{"n":0}"#);
+    body["additionalModelRequestFields"]["output_config"]["effort"] = "frantic".into();
+    assert!(refused(&body).await.contains("output_config.effort"));
+}

@@ -92,6 +92,8 @@ async fn calls_are_signed_and_their_signature_must_come_back() {
     assert!(refused(&turn(&altered, &both)).await.contains("Invalid/Corrupted thought signature"));
     altered["parts"][0]["thoughtSignature"] = "skip_thought_signature_validator".into();
     assert_eq!(send("generateContent", &turn(&altered, &both)).await.status, 200);
+    altered["parts"][0]["thoughtSignature"] = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=".into();
+    assert_eq!(send("generateContent", &turn(&altered, &both)).await.status, 200, "as bytes in base64");
     altered["parts"][0].as_object_mut().unwrap().remove("thoughtSignature");
     assert!(refused(&turn(&altered, &both)).await.contains("missing a thought_signature"));
 }

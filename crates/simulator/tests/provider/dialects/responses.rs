@@ -88,16 +88,44 @@ async fn reasoning_and_calls_come_back_whole() {
     assert!(refused(&back(&altered)).await.contains("could not be verified"));
     altered[0].as_object_mut().unwrap().remove("encrypted_content");
     assert!(refused(&back(&altered)).await.contains("`store` is set to false"));
+    let mut nameless = output.clone();
+    nameless[0].as_object_mut().unwrap().remove("id");
+    assert_eq!(post(&sim, PATH, &[], &back(&nameless)).await.status, 200, "nothing is stored");
+    let mut stored = back(&nameless);
+    stored["store"] = true.into();
+    assert!(refused(&stored).await.contains("'input[1].id'"));
+    nameless[0]["encrypted_content"] = "AAAA".into();
+    assert!(refused(&back(&nameless)).await.contains("could not be verified"));
     let mut open = whole.clone();
     open["input"].as_array_mut().unwrap().pop();
     assert!(refused(&open).await.contains("No tool output found"));
 }
 
 #[tokio::test]
+async fn tools_of_agents_are_taken() {
+    let mut silent = tool();
+    silent.as_object_mut().unwrap().remove("strict");
+    let mut body = ask("call:weather {}");
+    body["client_metadata"] = json!({"session": "s"});
+    body["tools"] = json!([
+        silent,
+        {"type": "namespace", "name": "agents", "description": "others", "tools": [tool()]},
+        {"type": "web_search", "external_web_access": true},
+        {"type": "tool_search"},
+        {"type": "local_shell"},
+    ]);
+    assert_eq!(send(&body).await.json()["output"][0]["name"], "weather");
+    body["tools"][1]["tools"][0].as_object_mut().unwrap().remove("name");
+    assert!(refused(&body).await.contains("tools[1].tools[0].name"));
+    body["tools"] = json!([{"type": "telepathy"}]);
+    assert!(refused(&body).await.contains("tools[0].type"));
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused() {
     let mut strict = ask("hi");
     strict["tools"] = json!([tool()]);
-    strict["tools"][0].as_object_mut().unwrap().remove("strict");
+    strict["tools"][0]["strict"] = true.into();
     let with = |field: &str, value: Value| {
         let mut body = ask("hi");
         body[field] = value;

@@ -22,7 +22,7 @@ pub(super) fn encode(
     mut losses: LossReport,
 ) -> Result<Encoded, Unsupported> {
     let vendor = ModelVendor::of(facts.model);
-    let caches = vendor != ModelVendor::Other || losses.client() == Dialect::Bedrock;
+    let caches = vendor.caches(facts.model) || losses.client() == Dialect::Bedrock;
     let target = Target { vendor, facts, caches };
     let mut body = Vec::with_capacity(4_096);
     out::object(&mut body, |o| {

@@ -53,12 +53,8 @@ fn lost(call: &Call<'_>, losses: &mut LossReport) -> Result<(), Unsupported> {
         (Field::TopLogprobs, call.sampling.top_logprobs.is_some_and(|most| most > 0)),
     ];
     fields.into_iter().filter(|(_, there)| *there).try_for_each(|(field, _)| losses.field(field))?;
-    let cached = call.turns.iter().flat_map(|turn| &turn.parts).any(|part| part.cache.is_some());
-    let hints = [
-        (Field::Cache, cached || call.cache.is_some() || call.tools.iter().any(|tool| tool.cache.is_some())),
-        (Field::User, call.user.is_some()),
-        (Field::Store, call.store.is_some()),
-    ];
+    losses.cache_marks(call);
+    let hints = [(Field::User, call.user.is_some()), (Field::Store, call.store.is_some())];
     for (field, _) in hints.into_iter().filter(|(_, there)| *there) {
         losses.hint(field.name_in(losses.client()));
     }

@@ -66,10 +66,7 @@ fn is_label(text: &str) -> bool {
 
 /// What Gemini does by itself or not at all, without harm.
 fn hints(call: &Call<'_>, losses: &mut LossReport) {
-    let parts = call.turns.iter().flat_map(|turn| &turn.parts).any(|part| part.cache.is_some());
-    if parts || call.cache.is_some() || call.tools.iter().any(|tool| tool.cache.is_some()) {
-        losses.hint(Field::Cache.name_in(losses.client()));
-    }
+    losses.cache_marks(call);
     if call.user.is_some() {
         losses.hint(Field::User.name_in(losses.client()));
     }

@@ -119,7 +119,9 @@ pub(super) fn picture(media: &Media<'_>, a: &mut ArrayOut<'_>) {
 
 /// A call's id; one that its provider gave none gets one that is unique in the answer (docs/spec/cases.md#case-5).
 pub(super) fn minted(id: &str, envelope: &Envelope, choice: u64, call: u64) -> String {
-    if id.is_empty() { format!("call_{}_{choice}_{call}", envelope.request) } else { id.to_owned() }
+    // Within OpenAI's 40 characters.
+    let request = &envelope.request[envelope.request.len().saturating_sub(24)..];
+    if id.is_empty() { format!("call_{request}_{choice}_{call}") } else { id.to_owned() }
 }
 
 fn write_call(id: &str, call: &ToolCall<'_>, a: &mut ArrayOut<'_>) {

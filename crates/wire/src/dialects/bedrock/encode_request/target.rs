@@ -1,6 +1,6 @@
 //! What the writers of a call have to know of Bedrock's model.
 
-use crate::canonical::{CacheTtl, Field, LossReport, TargetFacts};
+use crate::canonical::{CacheTtl, LossReport, TargetFacts};
 
 /// The model's vendor: the fields beside Bedrock's own differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,12 @@ impl ModelVendor {
             Self::Other
         }
     }
+
+    /// Whether cache marks are written for a model. A vendor's name is in front of a dot; a name without one is a
+    /// profile's, whose model is not known: there the client's mark is sent.
+    pub(super) fn caches(self, model: &str) -> bool {
+        self != Self::Other || !model.contains('.')
+    }
 }
 
 /// What the writers of all parts share.
@@ -34,8 +40,8 @@ pub(super) struct Target<'t> {
 impl Target<'_> {
     /// The lifetime of a cache mark where it is written; else the loss is told.
     pub(super) fn cache(&self, ttl: Option<CacheTtl>, losses: &mut LossReport) -> Option<CacheTtl> {
-        if ttl.is_some() && !self.caches {
-            losses.hint(Field::Cache.name_in(losses.client()));
+        if let Some(ttl) = ttl.filter(|_| !self.caches) {
+            losses.cache_mark(ttl);
         }
         ttl.filter(|_| self.caches)
     }

@@ -78,8 +78,8 @@ impl Writer<'_> {
 
     /// A mark on what the model said: content is one string here.
     fn unmarked(&mut self, part: &Part<'_>) {
-        if part.cache.is_some() {
-            self.losses.hint(crate::canonical::Field::Cache.name_in(self.losses.client()));
+        if let Some(ttl) = part.cache {
+            self.losses.cache_mark(ttl);
         }
     }
 

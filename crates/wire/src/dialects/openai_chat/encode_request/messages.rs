@@ -98,9 +98,7 @@ impl<'w> Writer<'w> {
         let marked = parts.iter().any(|part| part.cache.is_some());
         let marks = marked && self.quirks.cache_marks != CacheMarks::None;
         if parts.iter().all(text) && (self.quirks.string_content || (parts.len() == 1 && !marks)) {
-            if marked {
-                self.losses.hint(Field::Cache.name_in(self.losses.client()));
-            }
+            parts.iter().filter_map(|part| part.cache).for_each(|ttl| self.losses.cache_mark(ttl));
             return o.text("content", &joined(parts));
         }
         o.array("content", |a| parts.iter().for_each(|part| self.part(part, a)));

@@ -7,6 +7,7 @@ use crate::{
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
+    openai::custom_tool,
     quirks::{Quirks, ToolChoices},
 };
 
@@ -24,12 +25,13 @@ pub(super) fn tools(
         if cut.as_ref().is_some_and(|names| !names.contains(&&*tool.name)) {
             continue;
         }
-        if tool.foreign.is_some() && losses.client() != Dialect::OpenAiChat {
+        let same = losses.client() == Dialect::OpenAiResponses && custom_tool::is_custom(tool);
+        if tool.foreign.is_some() && losses.client() != Dialect::OpenAiChat && !same {
             losses.tool(tool)?;
             continue;
         }
-        if tool.cache.is_some() {
-            losses.hint(Field::Cache.name_in(losses.client()));
+        if let Some(ttl) = tool.cache {
+            losses.cache_mark(ttl);
         }
         if tool.strict == Some(true) && quirks.no_strict {
             losses.field(Field::StrictTools)?;
@@ -73,6 +75,9 @@ fn cut_down<'c>(choice: Option<&'c ToolChoice<'_>>, known: ToolChoices) -> Optio
 
 fn write_tool(tool: &Tool<'_>, quirks: &Quirks, a: &mut ArrayOut<'_>) {
     if let Some(raw) = tool.foreign {
+        if custom_tool::is_custom(tool) {
+            return custom_tool::write_nested(tool, a);
+        }
         return a.raw(raw);
     }
     a.object(|o| {

@@ -138,8 +138,8 @@ impl<'w> Writer<'w> {
         let is_said = |part: &Part<'_>| matches!(part.kind, PartKind::Text(_) | PartKind::Refusal(_));
         let mut rest = &turn.parts[..];
         while let Some(part) = rest.first() {
-            if part.cache.is_some() {
-                self.losses.hint(Field::Cache.name_in(self.losses.client()));
+            if let Some(ttl) = part.cache {
+                self.losses.cache_mark(ttl);
             }
             let said = rest.iter().take_while(|part| is_said(part)).count();
             if said > 0 {

@@ -9,6 +9,7 @@ use crate::{
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
+    openai::custom_tool,
     openai::encode::{
         FREQUENCY_PENALTY, PRESENCE_PENALTY, TEMPERATURE, TOP_K, TOP_P, account as end_user_and_metadata,
         nearest, service_tier, shared_extra,
@@ -54,12 +55,13 @@ pub(super) fn tools(
 ) -> Result<(), Unsupported> {
     let mut offered = Vec::new();
     for tool in &call.tools {
-        if tool.foreign.is_some() && losses.client() != Dialect::OpenAiResponses {
+        let same = losses.client() == Dialect::OpenAiChat && custom_tool::is_custom(tool);
+        if tool.foreign.is_some() && losses.client() != Dialect::OpenAiResponses && !same {
             losses.tool(tool)?;
             continue;
         }
-        if tool.cache.is_some() {
-            losses.hint(Field::Cache.name_in(losses.client()));
+        if let Some(ttl) = tool.cache {
+            losses.cache_mark(ttl);
         }
         offered.push(tool);
     }
@@ -83,6 +85,9 @@ pub(super) fn tools(
 
 fn write_tool(tool: &Tool<'_>, a: &mut ArrayOut<'_>) {
     if let Some(raw) = tool.foreign {
+        if custom_tool::is_custom(tool) {
+            return custom_tool::write_flat(tool, a);
+        }
         return a.raw(raw);
     }
     a.object(|o| {
