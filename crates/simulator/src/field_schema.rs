@@ -19,7 +19,7 @@ pub(crate) enum FieldSchema {
     Map,
     List(&'static FieldSchema),
     Object(&'static [Field]),
-    /// An object in which the field of this name tells which of these shapes it has; without that field it has the first.
+    /// An object whose shape is told by the field of this name; without that field it is the first of these.
     Tagged(&'static str, &'static [(&'static str, &'static FieldSchema)]),
     /// An object with exactly one of these fields.
     OneOf(&'static [Field]),

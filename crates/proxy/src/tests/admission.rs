@@ -1,4 +1,4 @@
-//! Targets with a limit of their own: never more than that at once, and a short, fair wait where no other target is left.
+//! Targets with a limit of their own: never more than that at once, and a short, fair wait without another target.
 
 use std::time::Duration;
 
