@@ -154,9 +154,11 @@ fn claude_pairs(call: &mut Call<'_>, facts: &TargetFacts<'_>, losses: &mut LossR
             losses.hint(Field::TopK.name_in(client));
         }
     }
+    // Of a model that nobody knows, what the client asked for is sent.
+    let known = facts.sampling == Support::Supported;
     let takes_both =
         ["claude-3", "claude-2", "-4-0", "-4-2025"].iter().any(|part| facts.model.contains(part));
-    if sampling.temperature.is_some() && !takes_both && sampling.top_p.take().is_some() {
+    if known && sampling.temperature.is_some() && !takes_both && sampling.top_p.take().is_some() {
         losses.hint(Field::TopP.name_in(client));
     }
 }

@@ -88,6 +88,8 @@ fn what_claude_refuses_together_is_not_sent_together() {
     assert_eq!(dropped, ["top_p"]);
     let (sent, dropped) = fitted(OpenAiChat, &both, Anthropic, &facts("claude-3-5-haiku"));
     assert_eq!((&sent["top_p"], dropped.len()), (&json!(0.9), 0));
+    let (sent, dropped) = fitted(OpenAiChat, &both, Bedrock, &target("anthropic.claude-of-tomorrow"));
+    assert_eq!((&sent["inferenceConfig"]["topP"], dropped.len()), (&json!(0.9), 0), "nobody knows it");
 
     let function = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
     let forced = chat(&json!({"reasoning_effort": "medium", "tool_choice": "required", "tools": function}));
