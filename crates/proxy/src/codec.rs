@@ -105,7 +105,9 @@ pub(crate) fn encode_request(
         {
             return Ok(encoded);
         }
+        // One message is no history.
         if request.api.generates()
+            && request.facts.messages != 1
             && may_carry(from, &request.body)
             && let Some(encoded) = without_seals(request, planned, from, seal, id)
         {

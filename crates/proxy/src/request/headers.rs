@@ -66,12 +66,12 @@ impl<'a> GatewayHeaders<'a> {
 pub(crate) fn extract_api_keys<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> PresentedKeys<'a> {
     let mut keys = PresentedKeys::default();
     for (name, value) in headers {
-        let Ok(text) = value.to_str() else { continue };
         if *name == header::AUTHORIZATION {
+            let text = value.to_str().unwrap_or_default();
             let token = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
             token.into_iter().for_each(|(_, token)| keys.add(token));
         } else if [ANTHROPIC_KEY, GOOGLE_KEY, AZURE_KEY].contains(name) {
-            keys.add(text);
+            keys.add(value.to_str().unwrap_or_default());
         }
     }
     let query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="));

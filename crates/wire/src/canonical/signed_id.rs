@@ -4,7 +4,10 @@
 //! seal behind a zero byte. The tag is keyed, so a client can pass the seal on but not make one up, and it covers the
 //! id, so a seal cannot be moved to another call.
 
+use std::sync::LazyLock;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use memchr::memmem::Finder;
 
 use super::{Family, Signature};
 use crate::{canonical::SignatureMac, dialect::Dialect};
@@ -18,10 +21,13 @@ const MAX: usize = 64 << 10;
 /// those. A pass over the bytes; what it finds may also be the client's own text.
 #[must_use]
 pub fn may_carry(dialect: Dialect, body: &[u8]) -> bool {
+    // Made once: for a short body the search costs less than its preparation.
+    static MARKED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
     let has = |mark: &str| memchr::memmem::find(body, mark.as_bytes()).is_some();
     // The mark in base64, at each of its three alignments.
     let blobs = ["LnBjM", "5wYz", "ucGMx"];
-    has(MARK) || (matches!(dialect, Dialect::Gemini | Dialect::Bedrock) && blobs.iter().any(|blob| has(blob)))
+    MARKED.find(body).is_some()
+        || (matches!(dialect, Dialect::Gemini | Dialect::Bedrock) && blobs.iter().any(|blob| has(blob)))
 }
 
 /// The id with the seal in it; the id alone where the seal is too long to carry.

@@ -12,7 +12,10 @@ mod messages_in;
 mod stream_decoder;
 mod stream_encoder;
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 use crate::{
     api::Api,
@@ -109,9 +112,12 @@ impl DialectCodec for OpenAiChat {
 /// Only a body that names an error is read for it.
 #[must_use]
 pub fn chat_error(body: &[u8]) -> Option<ProviderError> {
-    let says = |words: &[u8]| memchr::memmem::find(body, words).is_some();
+    // Made once: for a short body the search costs less than its preparation.
+    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"error\""));
+    static NO_RESOURCE: LazyLock<Finder<'static>> =
+        LazyLock::new(|| Finder::new(b"\"insufficient_system_resource\""));
     // A quote within a text has a backslash in front of it.
-    if !says(b"error\"") && !says(b"\"insufficient_system_resource\"") {
+    if ERROR.find(body).is_none() && NO_RESOURCE.find(body).is_none() {
         return None;
     }
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
