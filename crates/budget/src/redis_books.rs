@@ -10,6 +10,13 @@ use crate::{
     Row, Token, Units, Window,
 };
 
+/// The text of a script, with what all of them begin with.
+macro_rules! script {
+    ($name:literal) => {
+        concat!(include_str!("redis_books/history.lua"), include_str!(concat!("redis_books/", $name, ".lua")))
+    };
+}
+
 /// Books in Redis; cheap to clone.
 #[derive(Clone)]
 pub struct RedisBooks {
@@ -115,7 +122,7 @@ impl Books for RedisBooks {
         for (budget, edge) in &begin.edges {
             args.extend([budget.to_string(), edge.to_string()]);
         }
-        let call = Call { text: include_str!("redis_books/begin.lua"), keys: vec![book_key(root)], args };
+        let call = Call { text: script!("begin"), keys: vec![book_key(root)], args };
         let token: String = self.call(&call).await?;
         Ok(Some(token).filter(|token| !token.is_empty()).map(Token::new))
     }
@@ -136,13 +143,13 @@ impl Books for RedisBooks {
         }
         args.push(load.complete.len().to_string());
         args.extend(load.complete.iter().map(BudgetRef::to_string));
-        let call = Call { text: include_str!("redis_books/load.lua"), keys: sheets.keys, args };
+        let call = Call { text: script!("load"), keys: sheets.keys, args };
         Ok(self.call::<i64>(&call).await? == 1)
     }
 
     async fn close(&self, root: ResourceId, token: &Token) -> Result<Option<ClosedBook>, BooksError> {
         let call = Call {
-            text: include_str!("redis_books/close.lua"),
+            text: script!("close"),
             keys: vec![book_key(root)],
             args: vec![token.as_str().to_owned()],
         };
@@ -187,7 +194,7 @@ fn lease_call(root: ResourceId, command: &LeaseCommand, time: &str) -> Call<'sta
         args.extend([want.amount.to_string(), want.accounts.len().to_string()]);
         args.extend(want.accounts.iter().map(|at| (at + 1).to_string()));
     }
-    Call { text: include_str!("redis_books/lease.lua"), keys: sheets.keys, args }
+    Call { text: script!("lease"), keys: sheets.keys, args }
 }
 
 fn push_caps(args: &mut Vec<String>, caps: &[CapRevision]) {

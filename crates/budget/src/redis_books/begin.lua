@@ -2,12 +2,6 @@
 -- KEYS: the book. ARGV: the history (empty but in tests), the epoch; the number of caps, and per cap the budget, the cap
 -- and its revision; the number of edges, and per edge the budget and the start of the newest window that was dropped.
 -- Returns the token, or '' where a book of that epoch or a later one is there.
-local function history()
-  if ARGV[1] ~= '' then return ARGV[1] end
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  return run .. '.' .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-end
-
 local book, epoch = KEYS[1], tonumber(ARGV[2])
 local old = redis.call('HGETALL', book)
 for i = 1, #old, 2 do

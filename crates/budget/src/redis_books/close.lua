@@ -2,12 +2,6 @@
 -- KEYS: the book. ARGV: the history (empty but in tests), the token.
 -- Returns nothing where it is another book, was not loaded completely, or lost data; else, in pairs, 'window' with its
 -- budget, start and start of the one before, and 'edge' with its budget and start. A book that was closed answers again.
-local function history()
-  if ARGV[1] ~= '' then return ARGV[1] end
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  return run .. '.' .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-end
-
 local book, token = KEYS[1], ARGV[2]
 if redis.call('HGET', book, 'tok') ~= token or string.match(token, '^(.*)/') ~= history() then return {} end
 local all = redis.call('HGETALL', book)

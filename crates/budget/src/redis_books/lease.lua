@@ -14,12 +14,6 @@
 -- r:<proxy>:<value> = the most that the proxy may have drawn, d:<value> = when a want was refused, in microseconds.
 local REFUSED_LATELY, AHEAD = 1000000, 60
 
-local function history()
-  if ARGV[1] ~= '' then return ARGV[1] end
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  return run .. '.' .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-end
-
 local book, token, proxy = KEYS[1], ARGV[3], ARGV[4]
 local boot, number, slice = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local state = redis.call('HMGET', book, 'tok', 'closed', 'q:' .. proxy)

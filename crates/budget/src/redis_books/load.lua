@@ -4,12 +4,6 @@
 -- budget, start of its window, start of the one before, value of the dimension, the number of its rows, and per row the
 -- proxy and its authority; the number of budgets that are complete with these rows, and each.
 -- Returns 1, or 0 when the book is not the one that the token names, or lost data.
-local function history()
-  if ARGV[1] ~= '' then return ARGV[1] end
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  return run .. '.' .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-end
-
 local book, token = KEYS[1], ARGV[2]
 local state = redis.call('HMGET', book, 'tok', 'closed')
 if state[1] ~= token or state[2] or string.match(token, '^(.*)/') ~= history() then return 0 end

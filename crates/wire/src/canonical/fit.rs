@@ -2,8 +2,8 @@
 //! and modes that have to be said in words.
 
 use super::{
-    Call, Effort, Field, LossReport, OutputFormat, Part, PartKind, Reasoning, ReasoningMode, Role, Support,
-    TargetFacts, ToolMode, Turn,
+    Call, Effort, Field, LossReport, OutputFormat, Part, PartKind, Reasoning, Role, Support, TargetFacts,
+    ToolMode, Turn,
 };
 use crate::{dialect::Dialect, quirks::Thinking};
 
@@ -146,7 +146,7 @@ fn claude_pairs(call: &mut Call<'_>, facts: &TargetFacts<'_>, losses: &mut LossR
     }
     let sampling = &mut call.sampling;
     let is_one = |value: crate::json::Json<'_>| value.f64() == Some(1.0);
-    if call.reasoning.wanted() && call.reasoning.mode != Some(ReasoningMode::Off) {
+    if call.reasoning.wanted() {
         if sampling.temperature.take_if(|value| !is_one(*value)).is_some() {
             losses.hint(Field::Temperature.name_in(client));
         }
