@@ -5,11 +5,8 @@ use std::fmt;
 use domain::{Money, ResourceId};
 
 /// Whole micro-dollars (or requests, or tokens): what the store counts in. Lua computes in doubles, which are exact up
-/// to 2^53, hence [`MAX_UNITS`].
+/// to 2^53: callers keep caps below $9.0e9 a window.
 pub type Units = i64;
-
-/// The largest cap and the largest sum that is counted: $9.0e9 a window.
-pub const MAX_UNITS: Units = 9_000_000_000_000_000;
 
 /// Nano-dollars in a unit.
 const NANOS: i64 = 1_000;

@@ -460,16 +460,6 @@ impl<J: Journal> Holder<J> {
         let money = Money::from_nanos;
         self.accounts.iter().map(move |(account, known)| (account, money(known.held), money(known.drawn)))
     }
-
-    /// Where records go.
-    pub const fn journal(&self) -> &J {
-        &self.journal
-    }
-
-    /// The journal, when the process dies.
-    pub fn into_journal(self) -> J {
-        self.journal
-    }
 }
 
 impl Authority {

@@ -17,7 +17,7 @@ mod redis_books;
 #[cfg(test)]
 mod schedule;
 
-pub use account::{Account, BudgetRef, MAX_UNITS, Units, Window, money, units_up};
+pub use account::{Account, BudgetRef, Units, Window, money, units_up};
 pub use books::{Begin, Books, BooksError, ClosedBook, Load, Row};
 pub use command::{CapRevision, LeaseCommand, LeaseReply, NamedAccount, Sequence, Token, Want};
 pub use holder::{Drawn, Folder, Hold, Holder, Keep, LeaseOutcome, Reservation, Settled, Wanted};

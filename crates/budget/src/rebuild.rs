@@ -20,7 +20,7 @@ enum Stage {
     Seal,
     Begin(Seal),
     Open(Token, Seal),
-    Load { token: Token, left: Vec<Load> },
+    Load { left: Vec<Load> },
     Over { whole: bool },
 }
 
@@ -67,7 +67,7 @@ impl Rebuild {
                 RebuildStep::Begin(Begin { epoch: self.epoch, caps: caps.clone(), edges: edges.clone() })
             }
             Stage::Open(..) => RebuildStep::Open,
-            Stage::Load { left, .. } => {
+            Stage::Load { left } => {
                 left.first().map_or(RebuildStep::Done, |load| RebuildStep::Load(load.clone()))
             }
             Stage::Over { whole: true } => RebuildStep::Done,
@@ -104,7 +104,7 @@ impl Rebuild {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Over { whole: false }) {
             Stage::Open(token, seal) if ledger.open(self.epoch, &token) => {
                 let left = loads(&token, seal);
-                Stage::Load { token, left }
+                Stage::Load { left }
             }
             _ => Stage::Over { whole: false },
         };
@@ -113,22 +113,13 @@ impl Rebuild {
     /// Whether the load was carried out.
     pub fn loaded(&mut self, done: bool) {
         match &mut self.stage {
-            Stage::Load { left, .. } if done && !left.is_empty() => {
+            Stage::Load { left } if done && !left.is_empty() => {
                 left.remove(0);
             }
             _ => self.stage = Stage::Over { whole: false },
         }
-        if matches!(&self.stage, Stage::Load { left, .. } if left.is_empty()) {
+        if matches!(&self.stage, Stage::Load { left } if left.is_empty()) {
             self.stage = Stage::Over { whole: true };
-        }
-    }
-
-    /// The token of the book that is being loaded.
-    #[must_use]
-    pub const fn token(&self) -> Option<&Token> {
-        match &self.stage {
-            Stage::Open(token, _) | Stage::Load { token, .. } => Some(token),
-            _ => None,
         }
     }
 }
