@@ -94,7 +94,7 @@ bench-instructions: ## count the instructions a request costs the proxy, or anot
 
 chaos-routing: servers ## let providers fail before three proxies and print what requests saw of it; two minutes and the build
 	cargo build -p portcullis -p proxy --bins
-	cargo test -p portcullis --test chaos_routing -- --nocapture --test-threads=1
+	CHAOS_HOLD_TIMES=1 cargo test -p portcullis --test chaos_routing -- --nocapture --test-threads=1
 
 money-model: ## check the protocol of budgets by its model, and that every wrong variant of it is caught; eight minutes
 	python3 tools/money_model.py --seeds 4000

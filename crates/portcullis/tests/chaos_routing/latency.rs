@@ -10,7 +10,7 @@ use crate::{
     explained::{Record, first},
     load::{Caller, Load, Traffic},
     stage::{PROXIES, Stage, ms},
-    table::{Table, cell, shown},
+    table::{Cell, Table, cell, shown, timely},
     world::SOON,
 };
 
@@ -95,14 +95,8 @@ fn document(stage: &Stage) -> Value {
     })
 }
 
-fn told(time: &Option<Duration>, since: Duration, bound: Duration) -> crate::table::Cell {
-    match time {
-        Some(time) => {
-            let took = time.saturating_sub(since);
-            cell(format!("{:.2} s", took.as_secs_f64()), took <= bound)
-        }
-        None => cell("never", false),
-    }
+fn told(time: &Option<Duration>, since: Duration, bound: Duration) -> Cell {
+    timely(time.map(|time| time.saturating_sub(since)), bound)
 }
 
 /// Whether each proxy's newest requests went to a region, but for one in fifty that measures the other.

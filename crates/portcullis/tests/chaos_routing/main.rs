@@ -1,7 +1,7 @@
 //! Providers fail by script under load, before three real proxies; what requests saw of it is printed as tables.
 //!
 //! `make chaos-routing` shows them. Each claim is a row with the figure that was measured, and the test fails where
-//! one does not hold. Bounds are counts and generous times: the machine may be busy.
+//! one does not hold. Counts hold on any machine; times are held by `make chaos-routing` alone, on one that is idle.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
