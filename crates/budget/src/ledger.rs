@@ -1,42 +1,49 @@
 //! The root: which proxies there are, what each of them reported, and what a new book is loaded with.
 //!
-//! Each method is one transaction. This one holds its tables in memory; it is what a gateway without a database uses.
+//! Each method is one transaction over the tables of one root tenant; the store keeps them between transactions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use domain::{IncarnationId, Money, RequestId};
+use domain::{IncarnationId, Money};
 use uuid::Uuid;
 
-use crate::{Account, BudgetRef, CapRevision, ClosedBook, Row, Token, Units, account::units_up};
+use crate::{Account, BudgetRef, CapRevision, ClosedBook, Row, Token, Units, Window, account::units_up};
 
 /// Under which proxies that are gone for good have their rows together.
 const GONE: IncarnationId = IncarnationId(Uuid::nil());
 
 /// The tables of one root tenant.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    epoch: u64,
-    sealed: bool,
+    /// The current epoch.
+    pub epoch: u64,
+    /// What its book is loaded with was decided.
+    pub sealed: bool,
     /// Of the epoch's book, once it may be used.
-    token: Option<Token>,
-    /// The newest book that was open.
-    last: Option<(u64, Token)>,
-    proxies: BTreeMap<IncarnationId, Proxy>,
+    pub token: Option<Token>,
+    /// The newest book that was open: its epoch and token.
+    pub last: Option<(u64, Token)>,
+    /// Every proxy that ever registered.
+    pub members: BTreeMap<IncarnationId, Member>,
     /// Reported costs, in nano-dollars.
-    spent: BTreeMap<IncarnationId, BTreeMap<Account, i64>>,
-    events: BTreeSet<RequestId>,
-    caps: BTreeMap<BudgetRef, (Units, u64)>,
-    edges: BTreeMap<BudgetRef, i64>,
+    pub spent: BTreeMap<IncarnationId, BTreeMap<Account, i64>>,
+    /// The cap of every budget that was ever drawn from, and its revision.
+    pub caps: BTreeMap<BudgetRef, (Units, u64)>,
+    /// Per budget, the start of the newest window in which nothing is granted any more.
+    pub edges: BTreeMap<BudgetRef, i64>,
 }
 
-#[derive(Clone, Debug)]
-struct Proxy {
-    state: MemberState,
+/// What is known of one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What the ledger thinks of it.
+    pub state: MemberState,
     /// The newest epoch of which it got the token.
-    joined: u64,
+    pub joined: u64,
     /// The newest epoch in which it declared, or the store did so for it.
-    declared: u64,
-    kept: BTreeMap<Account, Units>,
+    pub declared: u64,
+    /// What it declared that it keeps.
+    pub kept: BTreeMap<Account, Units>,
 }
 
 /// What the ledger thinks of a proxy.
@@ -48,6 +55,12 @@ pub enum MemberState {
     Closed,
     /// An operator gave it up: what it may have drawn beyond its reports is on record.
     WrittenOff,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self { state: MemberState::Open, joined: 0, declared: 0, kept: BTreeMap::new() }
+    }
 }
 
 /// The answer to a heartbeat.
@@ -72,19 +85,18 @@ pub struct Seal {
     pub edges: Vec<(BudgetRef, i64)>,
 }
 
+/// Whether it could be decided what a book is loaded with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealOutcome {
+    /// It was.
+    Sealed(Seal),
+    /// A member may hold unknown authority: once more when it has declared.
+    Unknown,
+    /// The epoch is over, or sealed by somebody else.
+    Over,
+}
+
 impl Ledger {
-    /// The current epoch.
-    #[must_use]
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The token of the epoch's book, once it is open.
-    #[must_use]
-    pub const fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
-    }
-
     /// The newest book that was open.
     #[must_use]
     pub fn last_token(&self) -> Option<&Token> {
@@ -93,8 +105,7 @@ impl Ledger {
 
     /// A new proxy, known before it learns the epoch.
     pub fn register(&mut self, proxy: IncarnationId) -> u64 {
-        let new = Proxy { state: MemberState::Open, joined: 0, declared: 0, kept: BTreeMap::new() };
-        self.proxies.entry(proxy).or_insert(new);
+        self.members.entry(proxy).or_default();
         self.epoch
     }
 
@@ -117,7 +128,7 @@ impl Ledger {
     /// A heartbeat. That the proxy joins is committed before the token leaves.
     pub fn hello(&mut self, proxy: IncarnationId) -> Told {
         let (epoch, caps) = (self.epoch, self.caps());
-        let member = self.proxies.get_mut(&proxy).filter(|member| member.state == MemberState::Open);
+        let member = self.members.get_mut(&proxy).filter(|member| member.state == MemberState::Open);
         let token = match (member, &self.token) {
             (Some(member), Some(token)) => {
                 member.joined = epoch;
@@ -130,7 +141,7 @@ impl Ledger {
 
     /// What a proxy declares that it keeps.
     pub fn declare(&mut self, proxy: IncarnationId, epoch: u64, kept: BTreeMap<Account, Units>) {
-        if let Some(member) = self.proxies.get_mut(&proxy)
+        if let Some(member) = self.members.get_mut(&proxy)
             && epoch >= member.declared
             && member.state != MemberState::Closed
         {
@@ -139,19 +150,17 @@ impl Ledger {
         }
     }
 
-    /// Books an event, once.
-    pub fn report(&mut self, proxy: IncarnationId, request: RequestId, accounts: &[Account], cost: Money) {
-        if self.events.insert(request) {
-            let spent = self.spent.entry(proxy).or_default();
-            for account in accounts {
-                *spent.entry(account.clone()).or_default() += cost.nanos();
-            }
+    /// Books what an event that was not booked before cost in its accounts.
+    pub fn report(&mut self, proxy: IncarnationId, accounts: &[Account], cost: Money) {
+        let spent = self.spent.entry(proxy).or_default();
+        for account in accounts {
+            *spent.entry(account.clone()).or_default() += cost.nanos();
         }
     }
 
     /// A drained proxy leaves.
     pub fn close(&mut self, proxy: IncarnationId) {
-        if let Some(member) = self.proxies.get_mut(&proxy)
+        if let Some(member) = self.members.get_mut(&proxy)
             && member.state == MemberState::Open
         {
             member.state = MemberState::Closed;
@@ -160,7 +169,7 @@ impl Ledger {
 
     /// An operator gives a proxy up.
     pub fn write_off(&mut self, proxy: IncarnationId) {
-        if let Some(member) = self.proxies.get_mut(&proxy)
+        if let Some(member) = self.members.get_mut(&proxy)
             && member.state == MemberState::Open
         {
             member.state = MemberState::WrittenOff;
@@ -170,7 +179,7 @@ impl Ledger {
     /// What the ledger thinks of a proxy.
     #[must_use]
     pub fn state(&self, proxy: IncarnationId) -> Option<MemberState> {
-        self.proxies.get(&proxy).map(|member| member.state)
+        self.members.get(&proxy).map(|member| member.state)
     }
 
     /// What a proxy reported in an account.
@@ -186,45 +195,44 @@ impl Ledger {
         Money::from_nanos(self.spent.values().filter_map(|spent| spent.get(account)).sum())
     }
 
-    /// Whether the event of a request was booked.
-    #[must_use]
-    pub fn has_event(&self, request: RequestId) -> bool {
-        self.events.contains(&request)
-    }
-
-    /// Decides what the book of an epoch is loaded with; nothing while a member may hold unknown authority, or
-    /// when the epoch is over.
+    /// Decides what the book of an epoch is loaded with.
     ///
-    /// `closed` is what the last open book held when it was closed, with the token that it was closed by. `edges` are by
-    /// the clock: per budget, the start of the newest window before the previous one.
-    pub fn seal(
-        &mut self,
-        epoch: u64,
-        closed: Option<(&Token, &ClosedBook)>,
-        edges: &[(BudgetRef, i64)],
-    ) -> Option<Seal> {
+    /// `closed` is what the last open book held when it was closed, with the token that it was closed by.
+    pub fn seal(&mut self, epoch: u64, closed: Option<(&Token, &ClosedBook)>) -> SealOutcome {
         if epoch != self.epoch || self.sealed {
-            return None;
+            return SealOutcome::Over;
         }
         self.take_back(epoch);
         if let Some((token, book)) = closed {
             self.declare_by_store(epoch, token, book);
         }
-        if self.proxies.values().any(Proxy::is_unknown) {
-            return None;
+        if self.members.values().any(Member::is_unknown) {
+            return SealOutcome::Unknown;
         }
-        for (budget, edge) in edges {
-            let known = self.edges.entry(*budget).or_insert(*edge);
-            *known = (*known).max(*edge);
-        }
+        self.move_edges();
         self.sealed = true;
         let edges = self.edges.iter().map(|(budget, edge)| (*budget, *edge)).collect();
-        Some(Seal { rows: self.rows(), caps: self.caps(), edges })
+        SealOutcome::Sealed(Seal { rows: self.rows(), caps: self.caps(), edges })
+    }
+
+    /// Of each budget, windows before the one that precedes the newest known one are over.
+    fn move_edges(&mut self) {
+        let mut newest: BTreeMap<BudgetRef, Window> = BTreeMap::new();
+        let kept = self.members.values().flat_map(|member| member.kept.keys());
+        for account in kept.chain(self.spent.values().flat_map(BTreeMap::keys)) {
+            let window = newest.entry(account.budget).or_insert(account.window);
+            *window = (*window).max(account.window);
+        }
+        for (budget, window) in newest {
+            let edge = window.previous.saturating_sub(1);
+            let known = self.edges.entry(budget).or_insert(edge);
+            *known = (*known).max(edge);
+        }
     }
 
     /// Proxies that were written off, and have declared in this epoch, are members again.
     fn take_back(&mut self, epoch: u64) {
-        for member in self.proxies.values_mut() {
+        for member in self.members.values_mut() {
             if member.state == MemberState::WrittenOff && member.declared == epoch && epoch > member.joined {
                 member.state = MemberState::Open;
             }
@@ -238,7 +246,7 @@ impl Ledger {
             let known = self.edges.entry(*budget).or_insert(*edge);
             *known = (*known).max(*edge);
         }
-        for (proxy, member) in &mut self.proxies {
+        for (proxy, member) in &mut self.members {
             if member.is_unknown() && member.joined == *closed_epoch {
                 let rows = book.rows.iter().filter(|row| row.proxy == *proxy);
                 member.kept = rows.map(|row| (row.account.clone(), row.amount)).collect();
@@ -252,7 +260,7 @@ impl Ledger {
         let mut known: BTreeMap<(Account, IncarnationId), Units> = BTreeMap::new();
         let mut gone: BTreeMap<&Account, i64> = BTreeMap::new();
         let nothing = BTreeMap::new();
-        for (proxy, member) in &self.proxies {
+        for (proxy, member) in &self.members {
             let spent = self.spent.get(proxy).unwrap_or(&nothing);
             if member.state != MemberState::Open {
                 spent.iter().for_each(|(account, nanos)| *gone.entry(account).or_default() += nanos);
@@ -292,9 +300,10 @@ impl Ledger {
     }
 }
 
-impl Proxy {
-    /// It has joined a book since it last declared: it may hold whatever that book granted.
-    fn is_unknown(&self) -> bool {
-        self.state == MemberState::Open && self.joined > 0 && self.joined >= self.declared
+impl Member {
+    /// Whether it has joined a book since it last declared: it may hold whatever that book granted.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self.state, MemberState::Open) && self.joined > 0 && self.joined >= self.declared
     }
 }

@@ -22,7 +22,7 @@ pub use books::{Begin, Books, BooksError, ClosedBook, Load, Row};
 pub use command::{CapRevision, LeaseCommand, LeaseReply, NamedAccount, Sequence, Token, Want};
 pub use holder::{Drawn, Folder, Hold, Holder, Keep, LeaseOutcome, Reservation, Settled, Wanted};
 pub use journal::{Journal, JournalError, Record};
-pub use ledger::{Ledger, MemberState, Seal, Told};
+pub use ledger::{Ledger, Member, MemberState, Seal, SealOutcome, Told};
 pub use memory_books::MemoryBooks;
 pub use rebuild::{Rebuild, RebuildStep};
 pub use redis_books::RedisBooks;

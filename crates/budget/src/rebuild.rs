@@ -1,6 +1,6 @@
 //! The way from lost data to a new book: one epoch, step by step. Any ledger may walk it; none resumes another's.
 
-use crate::{Begin, BudgetRef, ClosedBook, Ledger, Load, Row, Seal, Token};
+use crate::{Begin, BudgetRef, ClosedBook, Load, Row, Seal, SealOutcome, Token};
 
 /// Rows in one call.
 const CHUNK: usize = 1_000;
@@ -27,16 +27,16 @@ enum Stage {
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RebuildStep {
-    /// [`crate::Books::close`] on the old book, if the store can be reached, then [`Rebuild::seal`]; again later if that
-    /// says that a member is unknown.
+    /// [`crate::Books::close`] on the old book, if the store can be reached, then [`crate::Ledger::seal`]; again later if
+    /// that says that a member is unknown.
     Seal {
         /// The old book.
         close: Option<Token>,
     },
     /// [`crate::Books::begin`], once.
     Begin(Begin),
-    /// [`Rebuild::open`].
-    Open,
+    /// [`crate::Ledger::open`], with this token.
+    Open(Token),
     /// [`crate::Books::load`].
     Load(Load),
     /// The book is open and complete.
@@ -46,10 +46,11 @@ pub enum RebuildStep {
 }
 
 impl Rebuild {
-    /// Takes the next epoch.
-    pub fn begin(ledger: &mut Ledger) -> Self {
-        let old = ledger.last_token().cloned();
-        Self { epoch: ledger.next_epoch(), old, closed: None, stage: Stage::Seal }
+    /// An attempt under an epoch that was just taken ([`crate::Ledger::next_epoch`]); `old` is the newest book that was
+    /// open before.
+    #[must_use]
+    pub const fn new(epoch: u64, old: Option<Token>) -> Self {
+        Self { epoch, old, closed: None, stage: Stage::Seal }
     }
 
     /// Its epoch.
@@ -66,7 +67,7 @@ impl Rebuild {
             Stage::Begin(Seal { caps, edges, .. }) => {
                 RebuildStep::Begin(Begin { epoch: self.epoch, caps: caps.clone(), edges: edges.clone() })
             }
-            Stage::Open(..) => RebuildStep::Open,
+            Stage::Open(token, _) => RebuildStep::Open(token.clone()),
             Stage::Load { left } => {
                 left.first().map_or(RebuildStep::Done, |load| RebuildStep::Load(load.clone()))
             }
@@ -80,13 +81,18 @@ impl Rebuild {
         self.closed = book.or_else(|| self.closed.take());
     }
 
-    /// Decides what the new book is loaded with, if nothing is unknown any more.
-    pub fn seal(&mut self, ledger: &mut Ledger, edges: &[(BudgetRef, i64)]) {
-        if ledger.epoch() != self.epoch {
-            self.stage = Stage::Over { whole: false };
-        } else if let Some(seal) = ledger.seal(self.epoch, self.old.as_ref().zip(self.closed.as_ref()), edges)
-        {
-            self.stage = Stage::Begin(seal);
+    /// The old book's token and what it said, where it said something.
+    #[must_use]
+    pub fn old_book(&self) -> Option<(&Token, &ClosedBook)> {
+        self.old.as_ref().zip(self.closed.as_ref())
+    }
+
+    /// Whether it was decided what the new book is loaded with.
+    pub fn sealed(&mut self, outcome: SealOutcome) {
+        match outcome {
+            SealOutcome::Sealed(seal) => self.stage = Stage::Begin(seal),
+            SealOutcome::Unknown => {}
+            SealOutcome::Over => self.stage = Stage::Over { whole: false },
         }
     }
 
@@ -99,10 +105,10 @@ impl Rebuild {
         };
     }
 
-    /// Commits the token.
-    pub fn open(&mut self, ledger: &mut Ledger) {
+    /// Whether the token was committed.
+    pub fn opened(&mut self, committed: bool) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Over { whole: false }) {
-            Stage::Open(token, seal) if ledger.open(self.epoch, &token) => {
+            Stage::Open(token, seal) if committed => {
                 let left = loads(&token, seal);
                 Stage::Load { left }
             }

@@ -44,7 +44,7 @@ async fn nothing_is_overspent_or_lost_with_books_in_memory() {
         let world = run(seed, MemoryNodes::new()).await;
         steps += world.steps;
         admitted += world.admitted;
-        epochs += world.ledger.epoch();
+        epochs += world.ledger.epoch;
     }
     println!("{steps} steps, {admitted} requests admitted, {epochs} epochs");
     // A world in which nothing happens proves nothing.

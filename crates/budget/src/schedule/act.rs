@@ -45,7 +45,9 @@ impl<N: Nodes> World<N> {
             Message::Report { to, events } => {
                 let mut requests = Vec::new();
                 for (proxy, request, entry) in events {
-                    self.ledger.report(proxy, request, &entry.accounts, entry.amount);
+                    if self.booked.insert(request) {
+                        self.ledger.report(proxy, &entry.accounts, entry.amount);
+                    }
                     requests.push(request);
                 }
                 self.send(Message::Acknowledge { to, requests });
@@ -193,7 +195,7 @@ impl<N: Nodes> World<N> {
 
     fn heartbeat(&mut self, at: usize) {
         let proxy = self.proxies[at].folder.proxy();
-        if self.ledger.state(proxy) == Some(MemberState::WrittenOff) && self.ledger.token().is_some() {
+        if self.ledger.state(proxy) == Some(MemberState::WrittenOff) && self.ledger.token.is_some() {
             // It is alive after all: everybody declares.
             self.rebuild();
         }
@@ -201,8 +203,8 @@ impl<N: Nodes> World<N> {
         self.send(Message::Told { proxy, told });
         let holder = &self.proxies[at].holder;
         let epoch = holder.epoch();
-        if self.ledger.token().is_none()
-            && epoch == self.ledger.epoch()
+        if self.ledger.token.is_none()
+            && epoch == self.ledger.epoch
             && let Some(kept) = holder.declaration()
         {
             self.send(Message::Declare { proxy, epoch, kept });

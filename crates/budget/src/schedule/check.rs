@@ -52,7 +52,7 @@ impl<N: Nodes> World<N> {
     async fn is_open(&self) -> bool {
         let token = self.nodes.token(self.master).await;
         token.is_some_and(|token| {
-            self.ledger.token() == Some(&token) && token.history() == self.history_text(self.master)
+            self.ledger.token.as_ref() == Some(&token) && token.history() == self.history_text(self.master)
         })
     }
 
@@ -60,7 +60,7 @@ impl<N: Nodes> World<N> {
     fn check_events(&self) {
         let mut sums: BTreeMap<(IncarnationId, &Account), i64> = BTreeMap::new();
         for (request, (proxy, entry)) in &self.truth.costs {
-            if self.ledger.has_event(*request) {
+            if self.booked.contains(request) {
                 for account in entry.accounts.iter() {
                     *sums.entry((*proxy, account)).or_default() += entry.amount.nanos();
                 }
@@ -110,10 +110,10 @@ impl<N: Nodes> World<N> {
         }
         let loading = self.rebuilds.iter().any(|rebuild| !matches!(rebuild.step(), RebuildStep::Done));
         if loading || !self.is_open().await || !self.nodes.is_complete(self.master).await {
-            return Some(format!("epoch {} is not open", self.ledger.epoch()));
+            return Some(format!("epoch {} is not open", self.ledger.epoch));
         }
         for (request, (proxy, _)) in &self.truth.costs {
-            if !self.truth.lost.contains(proxy) && !self.ledger.has_event(*request) {
+            if !self.truth.lost.contains(proxy) && !self.booked.contains(request) {
                 return Some(format!("the event {request} of {proxy} is lost"));
             }
         }

@@ -85,6 +85,8 @@ pub(super) struct World<N> {
     pub(super) window: i64,
     pub(super) messages: Vec<Message>,
     pub(super) ledger: Ledger,
+    /// Events that the ledger booked.
+    pub(super) booked: BTreeSet<RequestId>,
     pub(super) rebuilds: Vec<Rebuild>,
     /// What ledgers sent to the store lately; late copies of it arrive.
     pub(super) sent: Vec<(usize, Operation)>,
@@ -134,6 +136,7 @@ impl<N: Nodes> World<N> {
             window: 0,
             messages: Vec::new(),
             ledger: Ledger::default(),
+            booked: BTreeSet::new(),
             rebuilds: Vec::new(),
             sent: Vec::new(),
             proxies: Vec::new(),
@@ -150,7 +153,7 @@ impl<N: Nodes> World<N> {
             truth: Truth::default(),
         };
         world.announce_caps();
-        world.rebuilds.push(Rebuild::begin(&mut world.ledger));
+        world.rebuild();
         for _ in 0..2 + seed % 2 {
             let proxy = world.new_proxy();
             world.proxies.push(proxy);
@@ -259,10 +262,6 @@ impl<N: Nodes> World<N> {
         Wanted { request: RequestId(self.id()), accounts: accounts.into(), amount: Money::from_nanos(nanos) }
     }
 
-    pub(super) fn edges(&self) -> Vec<(crate::BudgetRef, i64)> {
-        (0..3).map(|number| (budget(number), (self.window - 2) * LENGTH)).collect()
-    }
-
     pub(super) fn next_window(&mut self) {
         self.window = (self.window + 1).min(WINDOWS - 1);
     }
@@ -313,7 +312,7 @@ impl<N: Nodes> World<N> {
     /// what is out then.
     async fn note_lease(&mut self, node: usize, command: &LeaseCommand, reply: &LeaseReply) {
         let LeaseReply::Done { .. } = reply else { return };
-        if self.ledger.token() != Some(&command.token) {
+        if self.ledger.token.as_ref() != Some(&command.token) {
             return;
         }
         for named in &command.accounts {
@@ -350,14 +349,14 @@ impl<N: Nodes> World<N> {
     /// One ledger does one thing.
     pub(super) async fn ledger_acts(&mut self) {
         if self.rebuilds.is_empty() {
-            if self.ledger.token().is_none() {
+            if self.ledger.token.is_none() {
                 self.rebuild();
             }
             return;
         }
         let at = self.random.below(self.rebuilds.len());
         let mut rebuild = self.rebuilds.swap_remove(at);
-        let old = rebuild.epoch() != self.ledger.epoch();
+        let old = rebuild.epoch() != self.ledger.epoch;
         if old && self.random.chance(0.5) {
             return;
         }
@@ -369,14 +368,17 @@ impl<N: Nodes> World<N> {
                 {
                     rebuild.closed(book);
                 }
-                let edges = self.edges();
-                rebuild.seal(&mut self.ledger, &edges);
+                let outcome = self.ledger.seal(rebuild.epoch(), rebuild.old_book());
+                rebuild.sealed(outcome);
             }
             RebuildStep::Begin(begin) => match self.call(node, Operation::Begin(begin)).await {
                 Some(Answer::Begun(token)) => rebuild.begun(token),
                 _ => rebuild.begun(None),
             },
-            RebuildStep::Open => rebuild.open(&mut self.ledger),
+            RebuildStep::Open(token) => {
+                let committed = self.ledger.open(rebuild.epoch(), &token);
+                rebuild.opened(committed);
+            }
             RebuildStep::Load(load) => {
                 // Where it was begun; elsewhere the token is unknown.
                 match self.call(node, Operation::Load(load)).await {
@@ -386,7 +388,7 @@ impl<N: Nodes> World<N> {
             }
             RebuildStep::Done => return,
             RebuildStep::Failed => {
-                if rebuild.epoch() == self.ledger.epoch() {
+                if rebuild.epoch() == self.ledger.epoch {
                     self.rebuild();
                 }
                 return;
@@ -397,7 +399,8 @@ impl<N: Nodes> World<N> {
 
     /// A ledger begins a rebuild.
     pub(super) fn rebuild(&mut self) {
-        let rebuild = Rebuild::begin(&mut self.ledger);
+        let old = self.ledger.last_token().cloned();
+        let rebuild = Rebuild::new(self.ledger.next_epoch(), old);
         self.rebuilds.push(rebuild);
     }
 
@@ -415,7 +418,7 @@ impl<N: Nodes> World<N> {
             }
             LeaseOutcome::Lost => {
                 let epoch = self.find(proxy).unwrap().holder.epoch();
-                let open = self.ledger.token().is_some() && epoch == self.ledger.epoch();
+                let open = self.ledger.token.is_some() && epoch == self.ledger.epoch;
                 if !cut && open && self.random.chance(0.3) {
                     self.rebuild();
                 }
