@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use domain::{IncarnationId, ResourceId};
+use domain::{Account, BudgetRef, IncarnationId, ResourceId};
 
-use crate::{Account, BudgetRef, CapRevision, LeaseCommand, LeaseReply, Token, Units};
+use crate::{CapRevision, LeaseCommand, LeaseReply, Token, Units};
 
 /// Where the books are. Every operation is atomic and acts on the book of one root tenant.
 ///

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Account, BudgetRef, Units};
+use domain::{Account, BudgetRef};
+
+use crate::Units;
 
 /// Names one life of the store's data: its history, and when the book was begun in it.
 ///

@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use domain::{IncarnationId, Money, RequestId};
+use domain::{Account, BudgetRef, IncarnationId, Money, RequestId};
 
 use crate::{
-    Account, BudgetRef, CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record,
-    Sequence, Token, Units, Want,
-    account::{money, units_up},
+    CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Sequence, Token,
+    Units, Want,
+    units::{money, units_up},
 };
 
 /// Most accounts in one command beside those that its wants name: a script holds the store up meanwhile.

@@ -1,8 +1,8 @@
 //! What a proxy writes down before it acts on it: its folder, which outlives the process.
 
-use domain::{Money, RequestId};
+use domain::{Account, Money, RequestId};
 
-use crate::{Account, Token};
+use crate::Token;
 
 /// What is written down.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{IncarnationId, Money};
+use domain::{Account, BudgetRef, IncarnationId, Money, Window};
 use uuid::Uuid;
 
-use crate::{Account, BudgetRef, CapRevision, ClosedBook, Row, Token, Units, Window, account::units_up};
+use crate::{CapRevision, ClosedBook, Row, Token, Units, units::units_up};
 
 /// Under which proxies that are gone for good have their rows together.
 const GONE: IncarnationId = IncarnationId(Uuid::nil());

@@ -5,7 +5,6 @@
 //! [`Books`] is the store's side: it grants while the sum of all authority stays below the cap. [`Ledger`] is the root:
 //! it knows what every proxy reported, and loads the book anew whenever the store lost data.
 
-mod account;
 mod books;
 mod command;
 mod holder;
@@ -16,8 +15,8 @@ mod rebuild;
 mod redis_books;
 #[cfg(test)]
 mod schedule;
+mod units;
 
-pub use account::{Account, BudgetRef, Units, Window, money, units_up};
 pub use books::{Begin, Books, BooksError, ClosedBook, Load, Row};
 pub use command::{CapRevision, LeaseCommand, LeaseReply, NamedAccount, Sequence, Token, Want};
 pub use holder::{Drawn, Folder, Hold, Holder, Keep, LeaseOutcome, Reservation, Settled, Wanted};
@@ -26,3 +25,4 @@ pub use ledger::{Ledger, Member, MemberState, Seal, SealOutcome, Told};
 pub use memory_books::MemoryBooks;
 pub use rebuild::{Rebuild, RebuildStep};
 pub use redis_books::RedisBooks;
+pub use units::{Units, money, units_up};

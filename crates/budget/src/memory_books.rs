@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use domain::{IncarnationId, ResourceId};
+use domain::{Account, BudgetRef, IncarnationId, ResourceId, Window};
 
 use crate::{
-    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load,
-    Row, Sequence, Token, Units, Want, Window,
+    Begin, Books, BooksError, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load, Row, Sequence, Token,
+    Units, Want,
 };
 
 /// How long a refused want makes an account tight, in microseconds.

@@ -1,6 +1,8 @@
 //! The way from lost data to a new book: one epoch, step by step. Any ledger may walk it; none resumes another's.
 
-use crate::{Begin, BudgetRef, ClosedBook, Load, Row, Seal, SealOutcome, Token};
+use domain::BudgetRef;
+
+use crate::{Begin, ClosedBook, Load, Row, Seal, SealOutcome, Token};
 
 /// Rows in one call.
 const CHUNK: usize = 1_000;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{IncarnationId, ResourceId};
+use domain::{Account, BudgetRef, IncarnationId, ResourceId, Window};
 use redis::{ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind, aio::MultiplexedConnection};
 
 use crate::{
-    Account, Begin, Books, BooksError, BudgetRef, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load,
-    Row, Token, Units, Window,
+    Begin, Books, BooksError, CapRevision, ClosedBook, LeaseCommand, LeaseReply, Load, Row, Token, Units,
 };
 
 /// The text of a script, with what all of them begin with.

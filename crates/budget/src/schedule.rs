@@ -17,7 +17,7 @@ use self::{
     node::{MemoryNodes, Nodes, RedisNodes},
     world::World,
 };
-use crate::BudgetRef;
+use domain::BudgetRef;
 
 const STEPS: usize = 1_500;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IncarnationId, Money, RequestId, ResourceId, Timestamp, Usage};
+use crate::{Draw, IncarnationId, Money, RequestId, ResourceId, Timestamp, Usage};
 
 /// The tenant, key and labels that a request is attributed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct Intent {
     pub reserve: Money,
     /// An upper bound of the tokens behind it.
     pub bound: Usage,
+    /// Where it is drawn from, under budgets.
+    pub draw: Option<Draw>,
 }
 
 /// How one attempt ended.
@@ -178,6 +180,8 @@ pub struct Attempt {
     pub estimated: bool,
     /// Why this target was chosen, for people; absent in events of versions that did not record it.
     pub reason: Option<String>,
+    /// Where its cost is drawn from, under budgets.
+    pub draw: Option<Draw>,
 }
 
 /// How the request as a whole ended, seen from the client.

@@ -1,8 +1,8 @@
 //! Builders of rows and of usage records for tests: plain values, of which a test sets what it asserts.
 
 use crate::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, IncarnationId, Kind, Money, RequestId, RequestOutcome,
-    Resource, ResourceId, Spec, SpecError, Timestamp, Usage, UsageEvent,
+    Account, Attempt, AttemptOutcome, Attribution, BudgetRef, CacheHit, Draw, IncarnationId, Kind, Money,
+    RequestId, RequestOutcome, Resource, ResourceId, Spec, SpecError, Timestamp, Usage, UsageEvent, Window,
 };
 
 /// A row of revision 1 without sealed material; `json` is its specification.
@@ -47,7 +47,20 @@ pub fn attempt(number: u32, outcome: AttemptOutcome) -> Attempt {
         price: None,
         estimated: false,
         reason: None,
+        draw: None,
     }
+}
+
+/// Two accounts of a root of their own: a flat one and one of a user.
+#[must_use]
+pub fn draw() -> Draw {
+    let account = |value: &str| Account {
+        budget: BudgetRef { id: ResourceId::new(), generation: 3 },
+        window: Window { start: 1_790_000_000, previous: 1_789_913_600 },
+        value: value.into(),
+    };
+    let accounts = [account(""), account("ada")].into();
+    Draw { root: ResourceId::new(), holder: IncarnationId::new(), accounts }
 }
 
 /// A chat request of this moment that was answered, with these attempts.

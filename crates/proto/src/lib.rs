@@ -1,5 +1,6 @@
 //! What the planes say to each other: the generated messages, and their conversion to and from the domain.
 
+mod account;
 mod config;
 mod health_state;
 mod report;
@@ -11,6 +12,7 @@ pub mod v1 {
     tonic::include_proto!("portcullis.v1");
 }
 
+pub use account::{account_from, account_to, draw_from, draw_to};
 pub use config::{id_from, id_to, resource_from, resource_to, version_from, version_to};
 pub use health_state::{state_from, state_to};
 pub use report::EncodedReport;

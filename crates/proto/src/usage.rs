@@ -5,7 +5,11 @@ use domain::{
     ResourceId, Timestamp, Usage, UsageEvent,
 };
 
-use crate::{Malformed, bytes, uuid, v1};
+use crate::{
+    Malformed,
+    account::{draw_from, draw_to},
+    bytes, uuid, v1,
+};
 
 fn attribution_to(from: &Attribution) -> v1::Attribution {
     let tag = |(name, value): &(String, String)| v1::Tag { name: name.clone(), value: value.clone() };
@@ -95,6 +99,7 @@ pub fn intent_to(from: &Intent) -> v1::Intent {
         price: price_to(from.price),
         reserve_nanos: from.reserve.nanos(),
         bound: Some(usage_to(&from.bound)),
+        draw: from.draw.as_ref().map(draw_to),
     }
 }
 
@@ -116,6 +121,7 @@ pub fn intent_from(from: v1::Intent) -> Result<Intent, Malformed> {
         price: price_from(&from.price)?,
         reserve: Money::from_nanos(from.reserve_nanos),
         bound: usage_from(from.bound),
+        draw: from.draw.map(draw_from).transpose()?,
     })
 }
 
@@ -133,6 +139,7 @@ fn attempt_to(from: &Attempt) -> v1::Attempt {
         price: price_to(from.price),
         estimated: from.estimated,
         reason: from.reason.clone(),
+        draw: from.draw.as_ref().map(draw_to),
     }
 }
 
@@ -151,6 +158,7 @@ fn attempt_from(from: v1::Attempt) -> Result<Attempt, Malformed> {
         price: price_from(&from.price)?,
         estimated: from.estimated,
         reason: from.reason,
+        draw: from.draw.map(draw_from).transpose()?,
     })
 }
 
@@ -224,6 +232,7 @@ mod tests {
             price: Some(ResourceId::new()),
             estimated: true,
             reason: Some("first of the list".into()),
+            draw: Some(test_support::draw()),
             ..test_support::attempt(1, AttemptOutcome::Ok)
         };
         UsageEvent {

@@ -149,6 +149,7 @@ impl Meter {
             price: price.as_ref().map(|(id, _)| *id),
             reserve: bound.cost,
             bound: bound.usage,
+            draw: None,
         };
         self.proxy.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
         let provider = intent.provider;
@@ -256,6 +257,7 @@ impl Meter {
             price: running.price.map(|(id, _)| id),
             estimated,
             reason: self.tried.last().map(|tried| tried.reason.to_string()),
+            draw: None,
         });
     }
 

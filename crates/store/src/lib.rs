@@ -3,6 +3,7 @@
 //! One SQL text serves SQLite and PostgreSQL; what differs between them lives in `dialect`.
 
 mod audit;
+mod books;
 mod catalogue;
 mod connect;
 mod dialect;
@@ -15,6 +16,7 @@ mod tx;
 mod usage;
 
 pub use audit::AuditEntry;
+pub use books::{BookMember, Greeting, Heartbeat};
 pub use catalogue::{CatalogueModel, CatalogueQuery, Imported};
 pub use connect::Store;
 pub use error::{Result, StoreError};

@@ -16,6 +16,7 @@ pub(crate) const SQLITE: Migrations = &[
     (2, "usage_counts", include_str!("../../../migrations/sqlite/0002_usage_counts.sql")),
     (3, "catalogue", include_str!("../../../migrations/sqlite/0003_catalogue.sql")),
     (4, "decisions", include_str!("../../../migrations/sqlite/0004_decisions.sql")),
+    (5, "budgets", include_str!("../../../migrations/sqlite/0005_budgets.sql")),
 ];
 
 /// `migrations/postgres`.
@@ -24,6 +25,7 @@ pub(crate) const POSTGRES: Migrations = &[
     (2, "usage_counts", include_str!("../../../migrations/postgres/0002_usage_counts.sql")),
     (3, "catalogue", include_str!("../../../migrations/postgres/0003_catalogue.sql")),
     (4, "decisions", include_str!("../../../migrations/postgres/0004_decisions.sql")),
+    (5, "budgets", include_str!("../../../migrations/postgres/0005_budgets.sql")),
 ];
 
 /// Applies what is missing, each migration in a transaction; concurrent callers wait for one another on

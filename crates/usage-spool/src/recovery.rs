@@ -247,6 +247,7 @@ fn orphaned_attempt(intent: v1::Intent) -> v1::Attempt {
         price: intent.price,
         estimated: true,
         reason: None,
+        draw: intent.draw,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{IncarnationId, Money};
+use domain::{Account, IncarnationId, Money};
 
 use super::{node::Nodes, world::World};
-use crate::{Account, MemberState, RebuildStep};
+use crate::{MemberState, RebuildStep};
 
 /// Steps in which everything must have settled once the faults have stopped.
 const LONGEST_DRAIN: usize = 60_000;

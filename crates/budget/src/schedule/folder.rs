@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use domain::{IncarnationId, Money, RequestId};
+use domain::{Account, IncarnationId, Money, RequestId};
 
-use crate::{Account, Drawn, Folder, Journal, JournalError, Record, Token};
+use crate::{Drawn, Folder, Journal, JournalError, Record, Token};
 
 /// What is written down.
 #[derive(Clone, Debug)]

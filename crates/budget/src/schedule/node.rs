@@ -1,10 +1,10 @@
 //! Two nodes of a store: one is the master, and either can be flushed, set back, copied or lose a key.
 
-use domain::ResourceId;
+use domain::{Account, ResourceId};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 
 use super::{budget, random::Random};
-use crate::{Account, Books, MemoryBooks, RedisBooks, Token, Units, memory_books::Image};
+use crate::{Books, MemoryBooks, RedisBooks, Token, Units, memory_books::Image};
 
 /// The only root tenant.
 pub(super) const ROOT: ResourceId = ResourceId(uuid::Uuid::from_u128(7));

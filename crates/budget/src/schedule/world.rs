@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use domain::{IncarnationId, Money, RequestId};
+use domain::{Account, IncarnationId, Money, RequestId, Window};
 use uuid::Uuid;
 
 use super::{
@@ -17,8 +17,8 @@ use super::{
     random::Random,
 };
 use crate::{
-    Account, Begin, Books, CapRevision, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Ledger,
-    Load, Rebuild, RebuildStep, Sequence, Token, Units, Wanted, Window,
+    Begin, Books, CapRevision, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Ledger, Load,
+    Rebuild, RebuildStep, Sequence, Token, Units, Wanted,
 };
 
 /// Windows of a world.

@@ -10,12 +10,14 @@ use super::{
     row::AttemptRow,
     values::{bounded, count_columns, placeholders, text},
 };
-use crate::{Result, Store, StoreError, connect::with_timeout, row::bigint};
+use crate::{Result, Store, StoreError, books::Spent, connect::with_timeout, row::bigint};
 
 /// Most events of one batch.
 pub const MAX_BATCH: usize = 1_000;
 /// Most attempts of one event; far more than any route leads to.
 pub const MAX_ATTEMPTS: usize = 256;
+/// Most accounts of one attempt; budgets of four tenants above each other are fewer.
+const MAX_ACCOUNTS: usize = 256;
 
 /// Rows of one statement: with some 50 columns each far below what either database takes.
 const CHUNK: usize = 100;
@@ -29,9 +31,11 @@ const OR_NOTHING: &str = " ON CONFLICT (day, request_id, attempt) DO NOTHING RET
 /// Why an event is one that no correct proxy sends.
 ///
 /// # Errors
-/// When its request id is not a UUIDv7, its attempts are none, too many or out of order, or a cost is negative.
+/// When its request id is not a UUIDv7, its attempts are none, too many or out of order, a cost is negative, or it is
+/// drawn from too many accounts.
 pub fn check_event(event: &UsageEvent) -> Result<(), String> {
     let numbers = event.attempts.iter().map(|attempt| attempt.number);
+    let mut draws = event.attempts.iter().filter_map(|attempt| attempt.draw.as_ref());
     if event.request.0.get_version_num() != 7 {
         Err("the request id is not a UUIDv7".to_owned())
     } else if event.attempts.is_empty() || event.attempts.len() > MAX_ATTEMPTS {
@@ -40,6 +44,8 @@ pub fn check_event(event: &UsageEvent) -> Result<(), String> {
         Err("the attempts are not numbered upwards from 1".to_owned())
     } else if event.attempts.iter().any(|attempt| attempt.cost.nanos() < 0) {
         Err("a cost is negative".to_owned())
+    } else if draws.any(|draw| draw.accounts.len() > MAX_ACCOUNTS) {
+        Err(format!("an attempt is drawn from more than {MAX_ACCOUNTS} accounts"))
     } else {
         Ok(())
     }
@@ -80,7 +86,7 @@ impl Store {
             }
             let lines: Vec<_> = lines.into_values().collect();
             let (mut tx, _turn) = self.write().await?;
-            let mut rollup = Rollup::default();
+            let (mut rollup, mut spent) = (Rollup::default(), Spent::default());
             let mut inserted = 0;
             for chunk in lines.chunks(CHUNK) {
                 let new = insert(&mut tx, chunk).await?;
@@ -88,10 +94,14 @@ impl Store {
                     chunk.iter().filter(|line| new.contains(&(line.event.request, line.attempt.number)))
                 {
                     rollup.add(line);
+                    if let Some(draw) = &line.attempt.draw {
+                        spent.add(draw, line.attempt.cost);
+                    }
                     inserted += 1;
                 }
             }
             rollup.write(&mut tx).await?;
+            spent.write(&mut tx).await?;
             tx.commit().await?;
             Ok(inserted)
         })

@@ -131,6 +131,7 @@ fn attempt(found: &AnyRow) -> Result<Attempt> {
         price: maybe(found, "price_id")?,
         estimated: flag(found, "estimated")?,
         reason: found.try_get("reason")?,
+        draw: None,
     })
 }
 

@@ -4,6 +4,7 @@
 
 #[path = "sqlite.rs"]
 mod backend;
+mod books;
 mod concurrency;
 mod config;
 mod fixture;

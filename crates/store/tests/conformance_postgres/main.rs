@@ -9,6 +9,8 @@ mod opening;
 mod outages;
 mod partitions;
 
+#[path = "../conformance/books.rs"]
+mod books;
 #[path = "../conformance/concurrency.rs"]
 mod concurrency;
 #[path = "../conformance/config.rs"]

@@ -47,6 +47,7 @@ pub(crate) fn intent(request: RequestId, attempt: u32) -> Intent {
         price: Some(ResourceId::new()),
         reserve: Money::from_nanos(1_000),
         bound: Usage { input_uncached: 10, output_visible: 20, ..Usage::default() },
+        draw: None,
     }
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn event(request: RequestId) -> UsageEvent {
         price: Some(ResourceId::new()),
         estimated: false,
         reason: None,
+        draw: None,
     };
     UsageEvent {
         request,

@@ -1,15 +1,8 @@
-//! What is drawn from: one budget's counter, in one window, for one value of its dimension.
+//! What budgets count in: one counter for each window of a budget and each value of its dimension.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use domain::{Money, ResourceId};
-
-/// Whole micro-dollars (or requests, or tokens): what the store counts in. Lua computes in doubles, which are exact up
-/// to 2^53: callers keep caps below $9.0e9 a window.
-pub type Units = i64;
-
-/// Nano-dollars in a unit.
-const NANOS: i64 = 1_000;
+use crate::{IncarnationId, ResourceId};
 
 /// One form of one budget. A change of its window, scope or dimension makes another generation, with accounts of its
 /// own.
@@ -55,27 +48,13 @@ impl fmt::Display for BudgetRef {
     }
 }
 
-/// An amount in units, rounded up: what a request may cost is never counted too low.
-#[must_use]
-pub const fn units_up(money: Money) -> Units {
-    let nanos = money.nanos();
-    nanos.div_euclid(NANOS) + (nanos.rem_euclid(NANOS) != 0) as i64
-}
-
-/// Units as money.
-#[must_use]
-pub const fn money(units: Units) -> Money {
-    Money::from_nanos(units.saturating_mul(NANOS))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fractions_of_a_unit_count_as_one() {
-        let rounded = [0, 1, 999, 1_000, 1_001].map(|nanos| units_up(Money::from_nanos(nanos)));
-        assert_eq!(rounded, [0, 1, 1, 1, 2]);
-        assert_eq!(money(2), Money::from_nanos(2_000));
-    }
+/// Where an attempt is drawn from: every account of its tenant and of the tenant's ancestors, by one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The topmost tenant, which has the book.
+    pub root: ResourceId,
+    /// The proxy's folder.
+    pub holder: IncarnationId,
+    /// The accounts.
+    pub accounts: Arc<[Account]>,
 }
