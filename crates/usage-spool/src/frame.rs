@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Void = 3,
     /// Everything before this offset (u64) of the segment had reached the disk.
     Synced = 4,
+    /// A record of the file `authority`; in no segment.
+    Authority = 5,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             2 => Some(Self::Event),
             3 => Some(Self::Void),
             4 => Some(Self::Synced),
+            5 => Some(Self::Authority),
             _ => None,
         }
     }

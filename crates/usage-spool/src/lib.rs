@@ -11,6 +11,7 @@
 //! ```
 
 mod acked;
+mod authority;
 mod backlog;
 mod batch;
 mod error;
@@ -28,8 +29,10 @@ mod spool;
 mod syncer;
 mod tail;
 
+pub use authority::BudgetJournal;
 pub use error::SpoolError;
 pub use limits::SpoolLimits;
 pub use recovery::Recovery;
 pub use report::{Reporter, Sink, SinkError, Undelivered};
+pub use shared::Listener;
 pub use spool::Spool;

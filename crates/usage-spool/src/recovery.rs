@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     acked::Position,
+    authority::Cost,
+    batch::cost,
     error::SpoolError,
     frame::{self, Gap, Kind, Parsed},
     segment::{HEADER, Header, number_of, path_of},
@@ -63,6 +65,8 @@ pub(crate) struct Found {
     /// Carried intents that stand behind the record that closed them: once that record's segment is deleted they would
     /// look open.
     pub(crate) stale: Vec<(Bytes, u32)>,
+    /// What events cost under budgets, with where they stand.
+    costs: Vec<(Position, Cost)>,
     acked: Position,
     boot: Uuid,
 }
@@ -160,6 +164,8 @@ impl Found {
                 self.open.remove(&event.request);
                 self.closed.insert(event.request);
                 self.recovery.events += u64::from(position >= self.acked);
+                let costs = event.attempts.into_iter().filter_map(|it| cost(it.cost_nanos, it.draw));
+                self.costs.extend(costs.map(|cost| (position, cost)));
             }
             Kind::Void => {
                 let void = v1::Intent::decode(payload)?;
@@ -173,9 +179,17 @@ impl Found {
                 self.stale.retain(|stale| *stale != attempt);
                 self.voided.insert(attempt);
             }
-            Kind::Synced => {}
+            Kind::Synced | Kind::Authority => {}
         }
         Ok(())
+    }
+
+    /// What events that are not in the sums yet, and orphans, cost under budgets.
+    pub(crate) fn later_costs(&mut self, summed: Position, orphans: &[v1::UsageEvent]) -> Vec<Cost> {
+        let written = std::mem::take(&mut self.costs).into_iter();
+        let written = written.filter(|(position, _)| *position >= summed).map(|(_, cost)| cost);
+        let attempts = orphans.iter().flat_map(|event| event.attempts.iter().cloned());
+        written.chain(attempts.filter_map(|it| cost(it.cost_nanos, it.draw))).collect()
     }
 
     /// One event per request that was open when its process died: what it reserved, because it is unknown what the

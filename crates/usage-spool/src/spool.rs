@@ -4,16 +4,18 @@ use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
+use budget::Folder;
 use bytes::Bytes;
-use domain::{IncarnationId, Intent, RequestId, Timestamp, UsageEvent};
+use domain::{IncarnationId, Intent, RequestId, ResourceId, Timestamp, UsageEvent};
 use uuid::Uuid;
 
 use crate::{
     acked::Acked,
+    authority::{Authority, BudgetJournal, Cost, Known},
     backlog::Backlog,
     error::SpoolError,
     folder_lock::FolderLock,
@@ -23,7 +25,7 @@ use crate::{
     quarantine::Quarantine,
     recovery::{self, Recovery},
     segment::sync_dir,
-    shared::Shared,
+    shared::{Listener, Shared},
     syncer::Syncer,
     tail::{Tail, TailStart},
 };
@@ -34,9 +36,17 @@ use crate::{
 pub struct Spool {
     pub(crate) shared: Arc<Shared>,
     recovery: Arc<Recovery>,
+    held: Arc<Held>,
     /// Until the reporter takes it.
     tail: Arc<Mutex<Option<Tail>>>,
     _syncer: Arc<Syncer>,
+}
+
+/// What earlier processes drew under budgets.
+struct Held {
+    known: Known,
+    /// Costs that are not in its sums.
+    later: Vec<Cost>,
 }
 
 impl Spool {
@@ -68,10 +78,16 @@ impl Spool {
             next: newest + 1,
             bytes: found.bytes,
         })?;
-        let shared = Arc::new(Shared { log, backlog: Backlog::default() });
+        let progress = dir.join("authority");
+        let authority = Authority::open(dir, boot).map_err(SpoolError::io("open the file", &progress))?;
+        let known = authority.known();
+        let listener = OnceLock::new();
+        let shared = Arc::new(Shared { log, backlog: Backlog::default(), authority, listener });
         shared.backlog.found(found.recovery.events);
-        for orphan in found.orphans(Timestamp::now().micros()) {
-            shared.event(&orphan)?;
+        let orphans = found.orphans(Timestamp::now().micros());
+        let later = found.later_costs(known.summed, &orphans);
+        for orphan in &orphans {
+            shared.event(orphan)?;
         }
         for (request, attempt) in &found.stale {
             shared.void(request.clone(), *attempt)?;
@@ -86,6 +102,7 @@ impl Spool {
         Ok(Self {
             shared,
             recovery: Arc::new(found.recovery),
+            held: Arc::new(Held { known, later }),
             tail: Arc::new(Mutex::new(Some(tail))),
             _syncer: Arc::new(syncer),
         })
@@ -151,6 +168,31 @@ impl Spool {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shared.log.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The folder's id under budgets: it stays the same until the folder is closed, or the machine starts anew.
+    #[must_use]
+    pub fn holder(&self) -> IncarnationId {
+        self.shared.authority.holder()
+    }
+
+    /// The topmost tenants under whose budgets earlier processes drew.
+    #[must_use]
+    pub fn budget_roots(&self) -> Vec<ResourceId> {
+        self.held.known.roots(&self.held.later)
+    }
+
+    /// What earlier processes drew under a topmost tenant's budgets, and where its holder of authority writes.
+    #[must_use]
+    pub fn budget_folder(&self, root: ResourceId) -> (Folder, BudgetJournal) {
+        let journal = BudgetJournal::new(self.shared.authority.clone(), root);
+        (self.held.known.folder(root, &self.held.later), journal)
+    }
+
+    /// Tells this one, and only the first that is given, of costs that the ledger acknowledges.
+    pub fn on_acknowledged(&self, listener: Box<dyn Listener>) {
+        // A second one would be a fault of composition; the first one stays.
+        let _ = self.shared.listener.set(listener);
     }
 
     /// What earlier processes had left.

@@ -1,12 +1,18 @@
 //! The reporter's end of the spool: reads the segments in order, remembers what is acknowledged, deletes what is done.
 
-use std::{collections::VecDeque, fs::File, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    fs::File,
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use prost::Message;
 use proto::v1;
 
 use crate::{
     acked::{Acked, Position},
+    authority::Cost,
     batch::{Batch, Spooled},
     error::SpoolError,
     frame::{self, Gap, HEAD, Kind, MAX_PAYLOAD, Parsed},
@@ -22,6 +28,8 @@ const CHUNK: usize = HEAD + MAX_PAYLOAD;
 /// A segment that only waits for intents in flight hands them on once so many newer ones exist: one long stream must
 /// not keep hours of segments on the disk.
 const CARRY_AFTER: u64 = 4;
+/// Events of one record of sums, which has to stay far below the largest record.
+const SUMMED_AT_ONCE: usize = 100;
 
 /// A segment that is being read or waits to be deleted.
 enum Source {
@@ -83,6 +91,8 @@ pub(crate) struct Tail {
     batch: Arc<Vec<Spooled>>,
     chunk: Vec<u8>,
     clean_up_fails: bool,
+    /// Requests of the batch that the ledger refuses for ever.
+    refused: HashSet<Bytes>,
 }
 
 /// What [`Tail::new`] goes on from.
@@ -110,6 +120,7 @@ impl Tail {
             batch: Arc::default(),
             chunk: Vec::new(),
             clean_up_fails: false,
+            refused: HashSet::new(),
         }
     }
 
@@ -173,7 +184,7 @@ impl Tail {
         while !batch.is_full()
             && let Parsed::Record { kind, payload, size } = frame::parse(&chunk[used..], seed)
         {
-            self.record(kind, payload, live, batch)?;
+            self.record(kind, payload, live, batch, size)?;
             used += size;
             self.read.offset += size as u64;
         }
@@ -186,9 +197,11 @@ impl Tail {
         payload: &[u8],
         live: bool,
         batch: &mut Batch,
+        size: usize,
     ) -> Result<(), SpoolError> {
+        let end = Position { offset: self.read.offset + size as u64, ..self.read };
         match kind {
-            Kind::Event => match batch.push(payload) {
+            Kind::Event => match batch.push(payload, end) {
                 Ok(request) => self.open.closed(&request),
                 Err(error) => {
                     let place = [self.read.segment.to_be_bytes(), self.read.offset.to_be_bytes()].concat();
@@ -208,7 +221,7 @@ impl Tail {
                     self.open.voided(&void.request, void.attempt);
                 }
             }
-            Kind::Intent | Kind::Void | Kind::Synced => {}
+            Kind::Intent | Kind::Void | Kind::Synced | Kind::Authority => {}
         }
         Ok(())
     }
@@ -285,6 +298,7 @@ impl Tail {
         }
         let count = self.batch.len() as u64;
         self.batch = Arc::default();
+        self.sum(batch);
         if self.read > self.acked {
             self.acked = self.read;
             if let Err(error) = self.acked_file.store(self.acked) {
@@ -300,6 +314,28 @@ impl Tail {
                 tracing::error!(%error, "spool: cannot delete what is reported; trying again");
             }
             Err(_) => {}
+        }
+    }
+
+    /// Sums what the batch cost under budgets, before its segments can be deleted, and tells whoever holds authority.
+    fn sum(&mut self, batch: &[Spooled]) {
+        let refused = std::mem::take(&mut self.refused);
+        let summed = self.shared.authority.known_sums();
+        for events in batch.chunks(SUMMED_AT_ONCE) {
+            let new = events.iter().filter(|event| event.end > summed);
+            let costs: Vec<Cost> = new
+                .flat_map(|event| {
+                    let acknowledged = !refused.contains(&event.request);
+                    event.costs.iter().map(move |cost| Cost { acknowledged, ..cost.clone() })
+                })
+                .collect();
+            let (Some(last), false) = (events.last(), costs.is_empty()) else { continue };
+            if let Err(error) = self.shared.authority.sum(last.end, &costs) {
+                // The segments go all the same: until the ledger tells the folder's account anew, which it does with
+                // the next epoch, a restart would have drawn less than it did.
+                tracing::error!(%error, "spool: cannot write down what budgets spent");
+            }
+            self.shared.acknowledged(&costs);
         }
     }
 
@@ -354,7 +390,9 @@ impl Tail {
     }
 
     /// Sets an event aside that the ledger refuses.
-    pub(crate) fn quarantine(&self, event: &Spooled, reason: &str) -> Result<(), SpoolError> {
-        self.quarantine.keep(&event.request, &event.bytes, reason)
+    pub(crate) fn quarantine(&mut self, event: &Spooled, reason: &str) -> Result<(), SpoolError> {
+        self.quarantine.keep(&event.request, &event.bytes, reason)?;
+        self.refused.insert(event.request.clone());
+        Ok(())
     }
 }
