@@ -81,6 +81,9 @@ pub enum LeaseReply {
         admitted: Vec<bool>,
         /// Per named account: little is left, so give back what is free.
         tight: Vec<bool>,
+        /// Per named account: what all proxies together may still be granted; below 0 where the window is over, or the
+        /// cap was lowered.
+        left: Vec<Units>,
     },
     /// The book is not the one that the token names, or part of its data is gone. Nothing was done.
     Lost,

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use domain::{Account, BudgetRef, IncarnationId, Money, RequestId};
+use domain::{Account, BudgetRef, IncarnationId, Money, RequestId, Window};
 
 use crate::{
     CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Sequence, Token,
@@ -113,6 +113,17 @@ pub enum Keep {
     Drawn,
 }
 
+/// A request that does not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// The request.
+    pub wanted: Wanted,
+    /// The one of its accounts in which the least is left.
+    pub account: Option<Account>,
+    /// What is left there for all proxies together, beside what each of them holds.
+    pub left: Money,
+}
+
 /// What became of a command.
 #[derive(Debug, PartialEq)]
 pub enum LeaseOutcome {
@@ -121,7 +132,7 @@ pub enum LeaseOutcome {
         /// Requests that may be sent.
         admitted: Vec<Hold>,
         /// Requests that do not fit.
-        refused: Vec<Wanted>,
+        refused: Vec<Refused>,
     },
     /// The store does not know the book: ask the ledger. The command is sent again until another epoch comes.
     Lost,
@@ -352,7 +363,7 @@ impl<J: Journal> Holder<J> {
             (Some(_), LeaseReply::Stale) => return Ok(LeaseOutcome::Stale),
             (Some(_), LeaseReply::Done { .. }) => {}
         }
-        let (Some(InFlight { command, wanted }), LeaseReply::Done { granted, admitted, tight }) =
+        let (Some(InFlight { command, wanted }), LeaseReply::Done { granted, admitted, tight, left }) =
             (self.in_flight.take(), reply)
         else {
             return Ok(LeaseOutcome::Ignored);
@@ -376,7 +387,7 @@ impl<J: Journal> Holder<J> {
         for (wanted, admitted) in wanted.into_iter().zip(admitted) {
             match *admitted {
                 true => holds.extend(self.draw_granted(wanted, now)?),
-                false => refused.push(wanted),
+                false => refused.push(Refused::of(wanted, &command, left)),
             }
         }
         Ok(LeaseOutcome::Done { admitted: holds, refused })
@@ -455,10 +466,40 @@ impl<J: Journal> Holder<J> {
         self.closing && self.token.is_some() && reported && quiet && settled
     }
 
+    /// Forgets accounts of windows before the one that precedes the newest: nothing is granted there any more. Those with
+    /// something that is not settled and acknowledged stay.
+    pub fn forget_old_windows(&mut self) {
+        let mut newest: HashMap<BudgetRef, Window> = HashMap::new();
+        for account in self.accounts.keys() {
+            let window = newest.entry(account.budget).or_insert(account.window);
+            *window = (*window).max(account.window);
+        }
+        let named = self.in_flight.as_ref().map(|flight| &flight.command.accounts);
+        let is_named =
+            |account: &Account| named.is_some_and(|all| all.iter().any(|it| it.account == *account));
+        self.accounts.retain(|account, known| {
+            let over = account.window.start < newest[&account.budget].previous;
+            !over || known.drawn != known.acknowledged || is_named(account)
+        });
+        self.sweep.retain(|account| self.accounts.contains_key(account));
+        self.overrun.retain(|account| self.accounts.contains_key(account));
+    }
+
     /// Accounts, with what is held and what is drawn.
     pub fn accounts(&self) -> impl Iterator<Item = (&Account, Money, Money)> {
         let money = Money::from_nanos;
         self.accounts.iter().map(move |(account, known)| (account, money(known.held), money(known.drawn)))
+    }
+}
+
+impl Refused {
+    fn of(wanted: Wanted, command: &LeaseCommand, left: &[Units]) -> Self {
+        let named = command.accounts.iter().zip(left);
+        let wants = named.filter(|(named, _)| wanted.accounts.contains(&named.account));
+        let least = wants.min_by_key(|(_, left)| **left);
+        let account = least.map(|(named, _)| named.account.clone());
+        let left = money(least.map_or(0, |(_, left)| (*left).max(0)));
+        Self { wanted, account, left }
     }
 }
 

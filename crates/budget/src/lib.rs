@@ -5,6 +5,7 @@
 //! [`Books`] is the store's side: it grants while the sum of all authority stays below the cap. [`Ledger`] is the root:
 //! it knows what every proxy reported, and loads the book anew whenever the store lost data.
 
+mod book_store;
 mod books;
 mod command;
 mod holder;
@@ -17,9 +18,10 @@ mod redis_books;
 mod schedule;
 mod units;
 
+pub use book_store::{BookStore, RedisStore};
 pub use books::{Begin, Books, BooksError, ClosedBook, Load, Row};
 pub use command::{CapRevision, LeaseCommand, LeaseReply, NamedAccount, Sequence, Token, Want};
-pub use holder::{Drawn, Folder, Hold, Holder, Keep, LeaseOutcome, Reservation, Settled, Wanted};
+pub use holder::{Drawn, Folder, Hold, Holder, Keep, LeaseOutcome, Refused, Reservation, Settled, Wanted};
 pub use journal::{Journal, JournalError, Record};
 pub use ledger::{Ledger, Member, MemberState, Seal, SealOutcome, Told};
 pub use memory_books::MemoryBooks;

@@ -213,7 +213,11 @@ impl Book {
                 granted[at] += spare;
             }
         }
-        LeaseReply::Done { granted, admitted, tight }
+        let left = command.accounts.iter().zip(live).map(|(named, live)| match live {
+            true => self.room(&named.account),
+            false => NO_ROOM,
+        });
+        LeaseReply::Done { granted, admitted, tight, left: left.collect() }
     }
 
     fn find(&self, account: &Account, now: i64) -> Found {

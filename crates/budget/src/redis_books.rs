@@ -236,7 +236,8 @@ fn read_done(text: &str) -> Option<LeaseReply> {
     let granted = list(parts.next()?).map(str::parse).collect::<Result<_, _>>().ok()?;
     let admitted = list(parts.next()?).map(|bit| bit == "1").collect();
     let tight = list(parts.next()?).map(|bit| bit == "1").collect();
-    Some(LeaseReply::Done { granted, admitted, tight })
+    let left = list(parts.next()?).map(str::parse).collect::<Result<_, _>>().ok()?;
+    Some(LeaseReply::Done { granted, admitted, tight, left })
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {

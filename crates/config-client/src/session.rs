@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use http::{Uri, uri::PathAndQuery};
 use proto::{
     EncodedReport, MAX_MESSAGE,
-    v1::{HealthReport, JoinRequest, ReportReply, control_plane_client::ControlPlaneClient},
+    v1::{
+        BooksReply, BooksRequest, HealthReport, JoinRequest, ReportReply,
+        control_plane_client::ControlPlaneClient, ledger_client::LedgerClient,
+    },
 };
 use runtime::ConfigError;
 use secrets::WeakSecret;
@@ -25,6 +28,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const JOIN: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(30);
 const HEALTH: Duration = Duration::from_secs(5);
+const BOOKS: Duration = Duration::from_secs(5);
 const REPORT_PATH: PathAndQuery = PathAndQuery::from_static("/portcullis.v1.Ledger/Report");
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How soon a renewal that failed is tried again while the old token is still good.
@@ -152,6 +156,25 @@ impl Session {
             client.report_health(report).await.map(drop)
         };
         let told = bounded(HEALTH, Box::pin(call)).await;
+        if told.as_ref().is_err_and(|status| status.code() == Code::Unauthenticated) {
+            self.forget_token().await;
+        }
+        told
+    }
+
+    /// Tells the ledger of the books of budgets, and hears of them, within 5 s; joins again before the next time when it
+    /// no longer takes the token.
+    ///
+    /// # Errors
+    /// When it was perhaps not heard; `Unimplemented` when the ledger is too old to know books.
+    pub async fn books(&self, request: BooksRequest) -> Result<BooksReply, Status> {
+        let call = async {
+            let channel = InterceptedService::new(self.0.ledger.clone(), self.bearer().await?);
+            let client = LedgerClient::new(channel).max_encoding_message_size(MAX_MESSAGE);
+            let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+            client.books(request).await.map(tonic::Response::into_inner)
+        };
+        let told = bounded(BOOKS, Box::pin(call)).await;
         if told.as_ref().is_err_and(|status| status.code() == Code::Unauthenticated) {
             self.forget_token().await;
         }

@@ -174,7 +174,8 @@ pub struct Token {
 }
 
 /// Adds more services on the same store to the gRPC port, and starts what they do beside answering.
-pub type Mount = fn(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &Metrics, &CancellationToken);
+pub type Mount =
+    Box<dyn FnOnce(&mut RoutesBuilder, &Store, &Arc<PeerTokens>, &Metrics, &CancellationToken) + Send>;
 
 /// A control plane with bound listeners and an open store.
 pub struct ControlNode {

@@ -1,5 +1,6 @@
 //! The ledger: takes usage from proxies, commits it exactly once and only then acknowledges it.
 
+mod books;
 mod counts;
 pub mod node;
 mod report;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use budget::BookStore;
 use clap::Args;
 use domain::Timestamp;
 use runtime::{
@@ -30,6 +31,9 @@ pub struct Settings {
     /// The database of the control planes: `postgres://…`, or `sqlite:PATH`.
     #[arg(long, env = "PORTCULLIS_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+    /// Redis that all proxies share: the books of budgets are there (`redis://[USER][:PASSWORD@]HOST[:PORT][/DB]`).
+    #[arg(long, env = "PORTCULLIS_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
     /// The port that proxies connect to.
     #[command(flatten)]
     pub grpc: GrpcSettings,
@@ -43,11 +47,12 @@ pub struct Settings {
 pub fn mount(
     routes: &mut RoutesBuilder,
     store: &Store,
+    books: &BookStore,
     tokens: &Arc<PeerTokens>,
     metrics: &Metrics,
     shutdown: &CancellationToken,
 ) {
-    let service = LedgerService::new(store.clone(), Arc::clone(tokens));
+    let service = LedgerService::new(store.clone(), books.clone(), Arc::clone(tokens));
     metrics.register(service.counts());
     routes.add_service(service.into_server());
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(keep_partitions(store.clone())));
@@ -64,6 +69,15 @@ async fn keep_partitions(store: Store) {
     }
 }
 
+/// The books of budgets at a Redis URL.
+///
+/// # Errors
+/// When the URL is none.
+pub fn book_store(redis_url: Option<&str>) -> Result<BookStore, ConfigError> {
+    let Some(url) = redis_url else { return Ok(BookStore::Absent) };
+    BookStore::redis(url).map_err(|error| ConfigError::new("--redis-url", error))
+}
+
 /// Runs a ledger until a signal.
 ///
 /// # Errors
@@ -74,6 +88,7 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
     let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
     let ops_addr = listen::bound(&ops, "--ops-listen")?;
     let port = settings.grpc.bind().await?;
+    let books = book_store(settings.redis_url.as_deref())?;
     let opened = Store::open(&settings.database_url).await;
     let store = opened.map_err(|error| ConfigError::new("--database-url", error))?;
     let tokens = Arc::new(PeerTokens::new(keyring.token_key()));
@@ -84,7 +99,7 @@ pub async fn run(settings: Settings, keys: &KeySettings, output: Output) -> anyh
         let [idle, open, most] = pool.connections();
         Connections { idle, open, most }
     })));
-    mount(&mut routes, &store, &tokens, &metrics, &shutdown);
+    mount(&mut routes, &store, &books, &tokens, &metrics, &shutdown);
     let json = json!({
         "data_plane": null, "key": null, "admin": null, "admin_token": null,
         "grpc": format!("http://{}", port.address()),

@@ -1,10 +1,11 @@
-//! The `Report` call: who sends it, what it holds, the commit, the acknowledgement.
+//! The service: the `Report` call with its commit and acknowledgement, and the `Books` call.
 
 use std::{sync::Arc, time::Instant};
 
+use budget::BookStore;
 use domain::UsageEvent;
 use proto::v1::{
-    ReportReply, ReportRequest,
+    BooksReply, BooksRequest, ReportReply, ReportRequest,
     ledger_server::{Ledger, LedgerServer},
 };
 use runtime::{
@@ -14,7 +15,10 @@ use runtime::{
 use store::{MAX_BATCH, Store, StoreError, check_event};
 use tonic::{Code, Request, Response, Status, service::interceptor::InterceptedService};
 
-use crate::counts::{Counts, Outcome};
+use crate::{
+    books::BookKeeper,
+    counts::{Counts, Outcome},
+};
 
 /// Serves `portcullis.v1.Ledger`.
 ///
@@ -27,13 +31,15 @@ pub struct LedgerService {
     store: Store,
     tokens: Arc<PeerTokens>,
     counts: Arc<Counts>,
+    keeper: Arc<BookKeeper>,
 }
 
 impl LedgerService {
-    /// Commits to `store` what proxies report that `tokens` knows.
+    /// Commits to `store` what proxies report that `tokens` knows, and keeps the books of budgets in `books`.
     #[must_use]
-    pub fn new(store: Store, tokens: Arc<PeerTokens>) -> Self {
-        Self { store, tokens, counts: Arc::default() }
+    pub fn new(store: Store, books: BookStore, tokens: Arc<PeerTokens>) -> Self {
+        let keeper = BookKeeper::new(store.clone(), books);
+        Self { store, tokens, counts: Arc::default(), keeper }
     }
 
     /// What it counts.
@@ -68,6 +74,11 @@ impl Ledger for LedgerService {
         self.counts.report(&outcome, began.elapsed());
         let (_, inserted) = committed?;
         Ok(Response::new(ReportReply { inserted }))
+    }
+
+    async fn books(&self, request: Request<BooksRequest>) -> Result<Response<BooksReply>, Status> {
+        request.extensions().get::<Peer>().ok_or_else(|| Status::unauthenticated("join first"))?;
+        self.keeper.heartbeat(request.into_inner()).await.map(Response::new)
     }
 }
 

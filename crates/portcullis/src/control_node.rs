@@ -1,6 +1,7 @@
 //! The control plane's role, with the ledger beside it where that is asked for, and applying migrations.
 
 use anyhow::Context as _;
+use budget::BookStore;
 use clap::Args;
 use control_plane::node::{self, Mount, is_file};
 use proxy::{KeySettings, Output};
@@ -8,7 +9,11 @@ use runtime::ConfigError;
 use store::Store;
 
 /// The ledger on the control plane's gRPC port.
-pub(crate) const LEDGER: Mount = ledger::node::mount;
+pub(crate) fn ledger(books: BookStore) -> Mount {
+    Box::new(move |routes, store, tokens, metrics, shutdown| {
+        ledger::node::mount(routes, store, &books, tokens, metrics, shutdown);
+    })
+}
 
 /// Settings of the role.
 #[derive(Args, Clone)]
@@ -16,6 +21,10 @@ pub(crate) struct RoleSettings {
     /// Takes usage on the gRPC port as well; always so on SQLite, which is no place for many processes.
     #[arg(long, env = "PORTCULLIS_WITH_LEDGER")]
     with_ledger: bool,
+    /// Redis that all proxies share, for a ledger beside the control plane: the books of budgets are there
+    /// (`redis://[USER][:PASSWORD@]HOST[:PORT][/DB]`).
+    #[arg(long, env = "PORTCULLIS_REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
     #[command(flatten)]
     node: node::Settings,
 }
@@ -23,7 +32,8 @@ pub(crate) struct RoleSettings {
 /// Runs a control plane until a signal.
 pub(crate) async fn run(settings: RoleSettings, keys: &KeySettings, output: Output) -> anyhow::Result<()> {
     let on_file = settings.node.database_url.as_deref().is_none_or(is_file);
-    let ledger = (settings.with_ledger || on_file).then_some(LEDGER);
+    let books = ledger::node::book_store(settings.redis_url.as_deref())?;
+    let ledger = (settings.with_ledger || on_file).then(|| ledger(books));
     node::run(settings.node, keys, output, ledger).await
 }
 

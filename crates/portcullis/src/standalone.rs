@@ -8,8 +8,10 @@ use std::{
 
 use admin_api::{Document, Format};
 use anyhow::Context as _;
+use budget::{BookStore, MemoryBooks};
 use clap::Args;
 use control_plane::node::{ControlNode, DataDir, Database, PlaneSettings};
+use domain::Timestamp;
 use proxy::{App, EdgeSettings, KeySettings, LinkSettings, Output, TraceSettings};
 use runtime::{
     ConfigError,
@@ -20,7 +22,7 @@ use runtime::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{control_node::LEDGER, demo};
+use crate::{control_node::ledger, demo};
 
 /// Settings of `standalone`.
 #[derive(Args, Clone, Debug)]
@@ -84,12 +86,14 @@ pub(crate) async fn run(settings: Settings, keys: &KeySettings, output: Output) 
         (shown.key, shown.route) = apply_file(&data, &node, path).await?;
     }
     let inside = GrpcPort::inside().await?;
-    let app = build_proxy(&settings, edge, &data, &node, &inside).await?;
+    // The proxy and the ledger are one process, so the books of budgets are in its memory.
+    let books = BookStore::Memory(MemoryBooks::new(|| Timestamp::now().micros()));
+    let app = build_proxy(&settings, edge, &data, &node, &inside, books.clone()).await?;
     let (json, text) = describe(&app, &node, &shown, &settings)?;
     let mut installed = app.installed();
     let newest = node.version().await?;
     let store = node.store();
-    let tasks = node.spawn(Some(LEDGER), Some(inside), &app.metrics(), &after)?;
+    let tasks = node.spawn(Some(ledger(books)), Some(inside), &app.metrics(), &after)?;
     let ready = app.readiness();
     let announced = shutdown.clone();
     let announcing = tokio::spawn(async move {
@@ -130,6 +134,7 @@ async fn build_proxy(
     data: &DataDir,
     node: &ControlNode,
     inside: &GrpcPort,
+    books: BookStore,
 ) -> anyhow::Result<App> {
     let control_plane = format!("http://{}", inside.address()).parse().context("the inner gRPC address")?;
     let link = LinkSettings {
@@ -150,7 +155,7 @@ async fn build_proxy(
     let data_dir = data.join("proxy");
     let trace = settings.trace.clone();
     let settings = proxy::Settings { listen, ops_listen, data_dir, edge, link, trace };
-    App::build(settings, Arc::clone(&node.keyring)).await
+    App::build(settings, Arc::clone(&node.keyring), Some(books)).await
 }
 
 /// Sets the demo up in an empty database; later starts leave what users made of it, but for the simulator's port.

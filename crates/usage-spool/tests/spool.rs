@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+#[path = "spool/budgets.rs"]
+mod budgets;
 #[path = "spool/crash.rs"]
 mod crash;
 #[path = "spool/damage.rs"]

@@ -6,7 +6,8 @@
 --   before, value of the dimension, and the authority that the proxy keeps;
 --   the number of wants, and per want its amount, the number of its accounts and their places.
 -- Returns 'lost', 'stale', 'wait', or 'ok', the authority granted per account, whether each want was admitted, and
--- whether each account is tight. Amounts stay below 2^53, where doubles are exact.
+-- whether each account is tight, and what is left of it (-1 where its window is over). Amounts stay below 2^53, where
+-- doubles are exact.
 --
 -- The book: e = epoch, tok = token, closed, cap:<budget> = cap and revision, all:<budget> = every account above zero is
 -- loaded, windows:<budget> = windows made in this life of the data (start:previous), edge:<budget> = start of the newest
@@ -145,7 +146,7 @@ for i = 1, take_number() do
   admitted[i] = fits and '1' or '0'
 end
 
-local granted, tight = {}, {}
+local granted, tight, rooms = {}, {}, {}
 for i, account in ipairs(accounts) do
   tight[i] = '0'
   if account.live then
@@ -166,9 +167,10 @@ for i, account in ipairs(accounts) do
     redis.call('HSET', account.key, 's:' .. account.value, text(account.sum))
     if account.refused_now then redis.call('HSET', account.key, 'd:' .. account.value, text(now)) end
   end
-  granted[i] = text(account.granted)
+  granted[i], rooms[i] = text(account.granted), text(room(account))
 end
 
-local reply = table.concat({ 'ok', table.concat(granted, ','), table.concat(admitted, ','), table.concat(tight, ',') }, ' ')
+local reply = table.concat({ 'ok', table.concat(granted, ','), table.concat(admitted, ','), table.concat(tight, ','),
+  table.concat(rooms, ',') }, ' ')
 redis.call('HSET', book, 'q:' .. proxy, text(boot) .. ' ' .. text(number) .. ' ' .. reply)
 return reply

@@ -442,6 +442,9 @@ impl<N: Nodes> World<N> {
             false => Keep::UsedSince(i64::try_from(self.steps).unwrap() - self.random.between(0, 200)),
         };
         let slice = (!full && self.random.chance(0.5)).then_some(100);
+        if self.random.chance(0.2) {
+            self.proxies[at].holder.forget_old_windows();
+        }
         let process = &mut self.proxies[at];
         let node = process.node;
         if let Some(command) = process.holder.command(&mut process.wants, slice, keep).unwrap() {

@@ -20,7 +20,7 @@ fn spool_of(dir: &std::path::Path, count: usize) -> (Spool, Vec<RequestId>) {
     (spool, requests)
 }
 
-fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(3_600)
 }
 
