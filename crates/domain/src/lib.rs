@@ -1,5 +1,6 @@
 //! The vocabulary of the gateway: ids, money, usage, resources, events and the closed list of errors.
 
+mod budget;
 mod catalogue;
 mod error_kind;
 mod event;
@@ -21,6 +22,7 @@ mod time;
 mod translation;
 mod usage;
 
+pub use budget::{AtCap, BudgetSpec, BudgetWindow, Dimension, FilterValues, TimeZone, WindowSpan};
 pub use catalogue::{Catalogue, CatalogueError};
 pub use error_kind::ErrorKind;
 pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};
