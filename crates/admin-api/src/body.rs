@@ -127,6 +127,7 @@ fn typed_spec(kind: Kind, fields: Value) -> Result<Spec, Invalid> {
         Kind::Price => typed(fields, "").map(Spec::Price),
         Kind::Route => typed(fields, "").map(Spec::Route),
         Kind::Limit => typed(fields, "").map(Spec::Limit),
+        Kind::Budget => typed(fields, "").map(Spec::Budget),
     };
     read.map_err(|error: FieldError| Invalid(vec![error]))
 }

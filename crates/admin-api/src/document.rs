@@ -1,5 +1,6 @@
 //! The document: what users write for `apply`, `--config` and `POST /api/v1/apply`.
 
+mod budget;
 mod check;
 mod cycles;
 mod desired;
@@ -15,6 +16,7 @@ use domain::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::budget::BudgetEntry;
 use crate::{Format, Invalid, Name, RouteName, SecretSource, field::typed, text::parse};
 
 pub use check::check_spec;
@@ -131,6 +133,9 @@ pub struct TenantEntry {
     /// Limits of its requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitEntry>,
+    /// Caps on what its requests cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetEntry>,
     /// Endpoints of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<Name, ProviderEntry>,
@@ -245,7 +250,33 @@ mod tests {
     fn every_mistake_names_its_path() {
         let cases = [
             ("tenants: { acme: { keys: [ { name: a, expires: x } ] } }", "tenants.acme.keys[0].expires: "),
-            ("tenants: { acme: { budgets: [] } }", "tenants.acme.budgets: unknown field"),
+            ("tenants: { acme: { sign_in: {} } }", "tenants.acme.sign_in: unknown field"),
+            ("tenants: { acme: { budgets: [ { cap: $5 } ] } }", "tenants.acme.budgets[0].name: is required"),
+            ("tenants: { acme: { budgets: [ { name: m } ] } }", "tenants.acme.budgets[0].cap: is required"),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: 5 } ] } }",
+                "tenants.acme.budgets[0].cap: must be a text",
+            ),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: $5, time_zone: Mars/Olympus } ] } }",
+                "tenants.acme.budgets[0].time_zone: \"Mars/Olympus\" is no time zone",
+            ),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: $5, window: { rolling: 24h } } ] } }",
+                "tenants.acme.budgets[0].window: rolling windows are not built yet",
+            ),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: $5, at_cap: { use: small } } ] } }",
+                "tenants.acme.budgets[0].at_cap: `use` is not built yet",
+            ),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: $5, for: { colour: red } } ] } }",
+                "tenants.acme.budgets[0].for.colour: \"colour\" is unknown; write key",
+            ),
+            (
+                "tenants: { acme: { budgets: [ { name: m, cap: $5, for: { user: 5 } } ] } }",
+                "tenants.acme.budgets[0].for.user: expected a value or a list of values",
+            ),
             ("alerts: {}", "alerts: unknown field"),
             ("providers: { a: { kind: openai, probe: on } }", "providers.a.probe: "),
             ("providers: { a: { kind: openai, alerts: off } }", "providers.a.alerts: unknown field"),

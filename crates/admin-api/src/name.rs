@@ -109,7 +109,7 @@ pub fn check_name(kind: Kind, name: &str) -> Result<(), String> {
         Kind::Tenant if name == OPERATOR => {
             Err(format!("{name:?} is what reports call the operator, and no tenant's name"))
         }
-        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Limit => check_plain(name, ""),
+        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Limit | Kind::Budget => check_plain(name, ""),
         Kind::Route => check_plain(name, ":"),
         Kind::Credential => match name.split_once('/') {
             Some((provider, own)) => check_plain(provider, "").and_then(|()| check_plain(own, "")),

@@ -1,7 +1,8 @@
 //! JSON Schemas of the document, for editors, and of REST bodies, for OpenAPI: made from the types that parse.
 
 use domain::{
-    CredentialSpec, KeySpec, Kind, LimitSpec, ModelSpec, PriceSpec, ProviderSpec, RouteSpec, TenantSpec,
+    BudgetSpec, CredentialSpec, KeySpec, Kind, LimitSpec, ModelSpec, PriceSpec, ProviderSpec, RouteSpec,
+    TenantSpec,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -38,6 +39,7 @@ pub fn item_schema(kind: Kind, direction: Direction, generator: &mut SchemaGener
         Kind::Price => PriceSpec::json_schema(generator),
         Kind::Route => RouteSpec::json_schema(generator),
         Kind::Limit => LimitSpec::json_schema(generator),
+        Kind::Budget => BudgetSpec::json_schema(generator),
     };
     let mut properties = Map::from_iter([text("name", "Unique among the owner's resources of this kind.")]);
     if kind != Kind::Tenant {

@@ -128,9 +128,9 @@ mod tests {
         );
         let endless = read_resolved(endless.path()).unwrap_err().to_string();
         assert!(endless.contains("is larger than 65536 bytes"), "{endless}");
-        let wrong = written("apiVersion: portcullis/v1\ntenants:\n  acme:\n    budgets: []\n");
+        let wrong = written("apiVersion: portcullis/v1\ntenants:\n  acme:\n    sign_in: {}\n");
         let error = validate(wrong.path()).unwrap_err();
-        assert!(error.to_string().contains("tenants.acme.budgets: unknown field"), "{error}");
+        assert!(error.to_string().contains("tenants.acme.sign_in: unknown field"), "{error}");
         assert!(error.exit_code() == 64 && !error.to_string().contains('\n'));
         assert_eq!(validate(Path::new("/nowhere.yaml")).unwrap_err().exit_code(), 64);
     }

@@ -1,6 +1,7 @@
 //! The vocabulary of the gateway: ids, money, usage, resources, events and the closed list of errors.
 
 mod account;
+mod budget;
 mod catalogue;
 mod error_kind;
 mod event;
@@ -23,6 +24,7 @@ mod translation;
 mod usage;
 
 pub use account::{Account, BudgetRef, Draw, Window};
+pub use budget::{AtCap, BudgetSpec, BudgetWindow, Dimension, FilterValues, TimeZone, WindowSpan};
 pub use catalogue::{Catalogue, CatalogueError};
 pub use error_kind::ErrorKind;
 pub use event::{Attempt, AttemptOutcome, Attribution, CacheHit, Intent, RequestOutcome, UsageEvent};

@@ -17,7 +17,9 @@ pub struct Rate(i64);
 
 /// Why a text is no amount of money.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an amount of US dollars; write it as \"$0.15\" or \"0.15 USD\", at most nine decimals")]
+#[error(
+    "{0:?} is not an amount of US dollars; write it as \"$0.15\" or \"0.15 USD\", not below zero, at most nine decimals"
+)]
 pub struct MoneyError(String);
 
 impl Money {

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialSpec, KeySpec, LimitSpec, ModelSpec, PriceSpec, ProviderSpec, ResourceId, RouteSpec, TenantSpec,
+    BudgetSpec, CredentialSpec, KeySpec, LimitSpec, ModelSpec, PriceSpec, ProviderSpec, ResourceId,
+    RouteSpec, TenantSpec,
 };
 
 /// What sort of resource a row is.
@@ -29,11 +30,13 @@ pub enum Kind {
     Route,
     /// See [`LimitSpec`].
     Limit,
+    /// See [`BudgetSpec`].
+    Budget,
 }
 
 impl Kind {
     /// Every kind, owners before what they own.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tenant,
         Self::Provider,
         Self::Credential,
@@ -41,6 +44,7 @@ impl Kind {
         Self::Price,
         Self::Route,
         Self::Limit,
+        Self::Budget,
         Self::Key,
     ];
 
@@ -56,6 +60,7 @@ impl Kind {
             Self::Price => "price",
             Self::Route => "route",
             Self::Limit => "limit",
+            Self::Budget => "budget",
         }
     }
 
@@ -71,6 +76,7 @@ impl Kind {
             Self::Price => "prices",
             Self::Route => "routes",
             Self::Limit => "limits",
+            Self::Budget => "budgets",
         }
     }
 }
@@ -110,6 +116,8 @@ pub enum Spec {
     Route(RouteSpec),
     /// A limit.
     Limit(LimitSpec),
+    /// A budget.
+    Budget(Box<BudgetSpec>),
 }
 
 /// Why a specification could not be read.
@@ -135,6 +143,7 @@ impl Spec {
             Self::Price(_) => Kind::Price,
             Self::Route(_) => Kind::Route,
             Self::Limit(_) => Kind::Limit,
+            Self::Budget(_) => Kind::Budget,
         }
     }
 
@@ -152,6 +161,7 @@ impl Spec {
             Kind::Price => serde_json::from_slice(json).map(Self::Price),
             Kind::Route => serde_json::from_slice(json).map(Self::Route),
             Kind::Limit => serde_json::from_slice(json).map(Self::Limit),
+            Kind::Budget => serde_json::from_slice(json).map(Self::Budget),
         };
         read.map_err(|source| SpecError { kind, source })
     }
@@ -168,6 +178,7 @@ impl Spec {
             Self::Price(spec) => serde_json::to_value(spec),
             Self::Route(spec) => serde_json::to_value(spec),
             Self::Limit(spec) => serde_json::to_value(spec),
+            Self::Budget(spec) => serde_json::to_value(spec),
         };
         written.unwrap_or_default()
     }
@@ -183,7 +194,7 @@ pub struct Resource {
     pub id: ResourceId,
     /// The owning tenant; `None` is the operator's, visible to all.
     pub tenant: Option<ResourceId>,
-    /// Tenants, providers, routes: a plain name. Keys, limits: a plain name within the tenant. Credentials:
+    /// Tenants, providers, routes: a plain name. Keys, limits, budgets: a plain name within the tenant. Credentials:
     /// `provider/name`. Models: `provider/model`. Prices: `provider/model@effective_from`.
     pub name: String,
     /// What the user wrote.

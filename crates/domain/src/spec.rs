@@ -12,7 +12,7 @@ use crate::{
     route::is_default,
 };
 
-/// An organisation that uses the gateway; owns keys, usage and, later, budgets.
+/// An organisation that uses the gateway; owns keys, limits, budgets and usage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantSpec {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        assert!(serde_json::from_str::<TenantSpec>(r#"{"budgets":[]}"#).is_err());
+        assert!(serde_json::from_str::<TenantSpec>(r#"{"alerts":[]}"#).is_err());
         assert!(serde_json::from_str::<CredentialSpec>(r#"{"provider":"a","limits":{"cost":1}}"#).is_err());
     }
 }

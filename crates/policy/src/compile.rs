@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use self::routes::RouteCompiler;
 use crate::{
+    budget::Budget,
     cloud::{AwsKeys, ServiceAccount},
     endpoint::{Credential, Endpoint, Sign},
     health::{CredentialState, HealthRegistry},
@@ -113,22 +114,43 @@ impl<'a> Builder<'a> {
                 limits.entry(owner).or_default().push((row.id, spec.clone()));
             }
         }
+        let mut budgets = self.budgets();
         for (row, spec) in self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None }) {
-            // A kind that does not exist yet may govern the tenant as well.
-            let governs = |kind: &str| {
-                kind.parse().is_ok_and(|kind: Kind| kind == Kind::Limit) || kind.parse::<Kind>().is_err()
-            };
-            let of_it = |unknown: &&UnreadableRow| unknown.tenant == Some(row.id) && governs(&unknown.kind);
-            let unusable = self.rows.unknown.iter().find(of_it).map(|unknown| {
-                format!(
-                    "this version cannot read its {} {:?}: {}",
-                    unknown.kind, unknown.name, unknown.reason
-                )
-            });
             let limits = limits.remove(&row.id).unwrap_or_default();
-            let tenant = Tenant { id: row.id, name: row.name.clone(), spec: spec.clone(), limits, unusable };
+            let budgets = budgets.remove(&row.id).unwrap_or_default();
+            let (id, name, spec) = (row.id, row.name.clone(), spec.clone());
+            let tenant = Tenant { id, name, spec, limits, budgets, unusable: self.overlooked(row.id) };
             self.tenants.insert(row.id, Arc::new(tenant));
         }
+    }
+
+    /// What governs a tenant and cannot be read.
+    fn overlooked(&self, tenant: ResourceId) -> Option<String> {
+        // A kind that does not exist yet may govern the tenant as well.
+        let governs =
+            |kind: &str| kind.parse().map_or(true, |kind| matches!(kind, Kind::Limit | Kind::Budget));
+        let of_it = |row: &&UnreadableRow| row.tenant == Some(tenant) && governs(&row.kind);
+        self.rows
+            .unknown
+            .iter()
+            .find(of_it)
+            .map(|row| format!("this version cannot read its {} {:?}: {}", row.kind, row.name, row.reason))
+    }
+
+    fn budgets(&self) -> HashMap<ResourceId, Vec<Arc<Budget>>> {
+        let rows = self.each(|spec| if let Spec::Budget(spec) = spec { Some(&**spec) } else { None });
+        let owners: HashMap<_, _> = self.rows.known.iter().map(|row| (row.id, row)).collect();
+        let keys = self.each(|spec| if let Spec::Key(spec) = spec { Some(spec) } else { None });
+        let keys: HashMap<_, _> =
+            keys.into_iter().map(|(row, _)| ((row.tenant, row.name.as_str()), row.id)).collect();
+        let mut budgets: HashMap<ResourceId, Vec<_>> = HashMap::new();
+        for (row, spec) in rows {
+            if let Some(owner) = row.tenant.and_then(|owner| owners.get(&owner)) {
+                let key = |name: &str| keys.get(&(row.tenant, name)).copied();
+                budgets.entry(owner.id).or_default().push(Arc::new(Budget::new(row, spec, owner, key)));
+            }
+        }
+        budgets
     }
 
     fn endpoints(&mut self) -> Result<(), CompileError> {
@@ -237,8 +259,7 @@ impl<'a> Builder<'a> {
 /// In place of a tenant with an unreadable row: its keys are known, but this version serves none of their requests.
 fn unreadable_tenant(id: ResourceId) -> Arc<Tenant> {
     let unusable = Some("this version cannot read the tenant".to_owned());
-    let (name, spec, limits) = (id.to_string(), domain::TenantSpec::default(), Vec::new());
-    Arc::new(Tenant { id, name, spec, limits, unusable })
+    Arc::new(Tenant { unusable, ..Tenant::unlimited(id, id.to_string(), domain::TenantSpec::default()) })
 }
 
 /// How a secret signs requests to providers that want it this way.

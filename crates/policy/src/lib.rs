@@ -1,6 +1,7 @@
 //! Pure decisions: the compiled snapshot, who a caller is, which targets are tried in which order, and when to stop.
 
 mod auth;
+mod budget;
 mod cloud;
 mod compile;
 mod credential_selection;
@@ -18,6 +19,7 @@ mod target;
 mod time;
 
 pub use auth::{AuthError, Caller, identify, identify_one};
+pub use budget::{Budget, BudgetFacts};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
 pub use credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential};

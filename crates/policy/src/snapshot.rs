@@ -10,6 +10,7 @@ use domain::{
 };
 
 use crate::{
+    budget::Budget,
     endpoint::{Credential, Endpoint},
     route::Route,
     target::Prices,
@@ -64,8 +65,30 @@ pub struct Tenant {
     pub spec: TenantSpec,
     /// Limits of its requests; all of them must agree.
     pub limits: Vec<(ResourceId, LimitSpec)>,
+    /// What its requests may cost; all of them must have room.
+    pub budgets: Vec<Arc<Budget>>,
     /// Why none of its requests can be served: a limit that cannot be read must not be overlooked.
     pub unusable: Option<String>,
+}
+
+impl Tenant {
+    /// A tenant that nothing limits.
+    #[must_use]
+    pub const fn unlimited(id: ResourceId, name: String, spec: TenantSpec) -> Self {
+        Self { id, name, spec, limits: Vec::new(), budgets: Vec::new(), unusable: None }
+    }
+
+    /// The topmost tenant above it, or itself: what its requests share with others is kept together with that one's.
+    #[must_use]
+    pub const fn root(&self) -> ResourceId {
+        self.id
+    }
+
+    /// The budgets of its requests.
+    #[must_use]
+    pub fn budgets(&self) -> &[Arc<Budget>] {
+        &self.budgets
+    }
 }
 
 /// An application's key, under one of its digests.

@@ -36,6 +36,7 @@ pub fn check_spec(spec: &Spec) -> Vec<FieldError> {
         }
         Spec::Price(_) => {}
         Spec::Limit(spec) => found.limit(spec),
+        Spec::Budget(spec) => found.problems(spec.problems()),
         Spec::Route(spec) => found.route(spec),
     }
     found.0

@@ -81,6 +81,7 @@ impl Collector {
             cors_origins,
             keys,
             limits,
+            budgets,
             providers,
             routes,
             models,
@@ -99,6 +100,11 @@ impl Collector {
             let own = own.map_or_else(|| per.as_str().to_owned(), |own| own.to_string());
             let spec = Spec::Limit(LimitSpec { per, requests, concurrent, on_store_loss, per_replica });
             self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
+        }
+        for (index, budget) in budgets.into_iter().enumerate() {
+            let (own, spec) = budget.into_spec();
+            let spec = Spec::Budget(Box::new(spec));
+            self.push(format!("{path}.budgets[{index}]"), Some(name), own.to_string(), spec);
         }
         for (index, key) in keys.into_iter().enumerate() {
             let KeyEntry {
@@ -267,7 +273,8 @@ mod tests {
         let Invalid(errors) = desired(
             "providers: { a: { kind: x, credentials: [ { name: m, secret: { env: E } }, { name: m, weight: 0 } ] } }\n\
              routes: { r: { targets: [], timeouts: { total: 0s } } }\n\
-             models: { 'a/b c': {} }",
+             models: { 'a/b c': {} }\n\
+             tenants: { t: { budgets: [ { name: m, cap: $0 }, { name: m, cap: $1, for: {} } ] } }",
         )
         .unwrap_err();
         let mut fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
@@ -280,7 +287,10 @@ mod tests {
                 "providers.a.credentials[1]",
                 "providers.a.credentials[1].weight",
                 "routes.r.targets",
-                "routes.r.timeouts.total"
+                "routes.r.timeouts.total",
+                "tenants.t.budgets[0].cap",
+                "tenants.t.budgets[1]",
+                "tenants.t.budgets[1].for",
             ]
         );
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Resource, ResourceId, Spec};
 
-use super::{CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry};
+use super::{BudgetEntry, CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry};
 use crate::{Name, RouteName};
 
 impl Document {
@@ -81,6 +81,11 @@ impl TenantEntry {
                 let name = Name::new(name).ok().filter(|name| name.as_str() != per.as_str());
                 self.limits.push(LimitEntry { name, per, requests, concurrent, on_store_loss, per_replica });
             }
+            Spec::Budget(spec) => {
+                if let Ok(name) = Name::new(name) {
+                    self.budgets.push(BudgetEntry::of(name, *spec));
+                }
+            }
             Spec::Provider(spec) => {
                 if let Ok(name) = Name::new(name) {
                     self.providers.insert(name, provider(spec));
@@ -129,7 +134,10 @@ mod tests {
             routes: { r: { targets: [ a/b ], timeouts: { total: 10s } } }\n\
             models: { a/b: { context: 7 } }\n\
             prices: [ { model: a/b, effective_from: 2026-01-01, input: $1, output: $2.5 } ]\n\
-            tenants: { t: { tier: pro, limits: [ { requests: 600/min, concurrent: 5 }, { name: slow, per: user, requests: 2/s } ], keys: [ { name: k, expires: 2027-01-01 } ], providers: { a: { kind: y } } } }";
+            tenants: { t: { tier: pro, limits: [ { requests: 600/min, concurrent: 5 }, { name: slow, per: user, requests: 2/s } ], \
+            budgets: [ { name: month, cap: $500, time_zone: Europe/Berlin }, { name: bot, cap: $2.5, per: session, \
+            for: { feature: bot, 'tag:team': [ a, b ] }, window: week, at_cap: alert, observe: true, alerts: [ 50%, 90% ], \
+            on_store_loss: bounded, per_replica: $1 } ], keys: [ { name: k, expires: 2027-01-01 } ], providers: { a: { kind: y } } } }";
         let document = Document::read(text, Format::Yaml).unwrap();
         let desired = document.clone().desired().unwrap();
         let tenant = ResourceId::new();

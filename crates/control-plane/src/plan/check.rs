@@ -39,7 +39,7 @@ fn row_errors(graph: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<Field
         }
         _ => {}
     }
-    if matches!(row.kind(), Kind::Key | Kind::Limit) && row.tenant.is_none() {
+    if matches!(row.kind(), Kind::Key | Kind::Limit | Kind::Budget) && row.tenant.is_none() {
         errors.push(FieldError::new("tenant", format!("is required: a {} belongs to a tenant", row.kind())));
     }
     for reference in references(row) {

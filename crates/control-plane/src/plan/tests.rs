@@ -104,6 +104,25 @@ fn references_must_resolve_and_errors_name_the_field() {
 }
 
 #[test]
+fn a_budget_that_would_count_nothing_is_refused() {
+    let ring = keyring();
+    let told = |filter: &str| {
+        let budget = format!("acme: {{ budgets: [ {{ name: m, cap: $5, for: {filter} }} ],");
+        let text = TEXT.replace("acme: {", &budget);
+        apply(&ConfigGraph::default(), &ring, &text, false)
+    };
+    let refused = |filter: &str| invalid(told(filter));
+    let at = "tenants.acme.budgets[0].for";
+    assert_eq!(refused("{ key: nope }"), format!("{at}.key: there is no key \"nope\" of this owner"));
+    assert_eq!(refused("{ route: chart }"), format!("{at}.route: there is no route \"chart\""));
+    assert_eq!(refused("{ provider: [ a, b ] }"), format!("{at}.provider: there is no provider \"b\""));
+    assert_eq!(refused("{ model: b/x }"), format!("{at}.model: there is no provider \"b\""));
+    for fine in ["{ key: k }", "{ route: [ chat, a/x ] }", "{ model: a/x, provider: a, user: ann }"] {
+        assert!(told(fine).is_ok(), "{fine}");
+    }
+}
+
+#[test]
 fn a_tenants_provider_never_gets_the_operators_credential() {
     let ring = keyring();
     let graph =

@@ -171,7 +171,7 @@ impl Operation {
 pub(super) fn resource_path(kind: Kind) -> String {
     let name = match kind {
         Kind::Credential | Kind::Model | Kind::Price => "{*name}",
-        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Route | Kind::Limit => "{name}",
+        Kind::Tenant | Kind::Key | Kind::Provider | Kind::Route | Kind::Limit | Kind::Budget => "{name}",
     };
     format!("{}/{name}", kind.plural())
 }

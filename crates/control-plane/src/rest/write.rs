@@ -117,7 +117,7 @@ pub(super) fn owner(
 ) -> Result<Option<ResourceId>, ApiError> {
     match (kind, tenant) {
         (Kind::Tenant, Some(_)) => Err(ApiError::invalid("tenant", "cannot be given: a tenant has no owner")),
-        (Kind::Key | Kind::Limit, None) => {
+        (Kind::Key | Kind::Limit | Kind::Budget, None) => {
             Err(ApiError::invalid("tenant", format!("is required: a {kind} belongs to a tenant")))
         }
         (_, None) => Ok(None),

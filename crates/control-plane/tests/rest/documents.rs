@@ -52,7 +52,7 @@ fn one_mistake_and_nothing_is_written() {
         ("{ value: sk-canary-1 }", "sk-canary-1", "providers.a.credentials[0].secret"),
         (", secret: { value: sk-canary-1 }", "", "providers.a.credentials[0].secret"),
         ("name: backend,", "name: backend, expires: soon,", "tenants.acme.keys[0].expires"),
-        ("tenants: { acme: {", "tenants: { acme: { budgets: [],", "tenants.acme.budgets"),
+        ("tenants: { acme: {", "tenants: { acme: { sign_in: {},", "tenants.acme.sign_in"),
         ("input: $1", "input: 1e3", "prices[0].input"),
     ] {
         assert!(DOCUMENT.contains(from), "{from}");

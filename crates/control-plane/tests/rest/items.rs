@@ -171,6 +171,45 @@ fn only_a_tenant_owns_anything() {
 }
 
 #[test]
+fn budgets_belong_to_tenants_and_are_checked_like_documents() {
+    let api = applied();
+    let month = json!({ "name": "month", "cap": "$500", "window": "month", "time_zone": "Europe/Berlin" });
+    assert_eq!(api.send(400, "POST", "/budgets", Some(month.clone()))["field"], "tenant");
+    let made = api.send(201, "POST", "/budgets?tenant=acme", Some(month.clone()));
+    assert_eq!((&made["cap"], &made["tenant"]), (&json!("500"), &json!("acme")));
+    api.send(409, "POST", "/budgets?tenant=acme", Some(month));
+    for (body, field) in [
+        (json!({ "name": "b", "cap": "$0" }), "cap"),
+        (json!({ "name": "b", "cap": "5 EUR" }), "cap"),
+        (json!({ "name": "b", "cap": "$5", "per_replica": "$1" }), "per_replica"),
+        (json!({ "name": "b", "cap": "$5", "for": {} }), "for"),
+        (json!({ "name": "b", "cap": "$5", "for": { "key": "nope" } }), "for.key"),
+        (json!({ "name": "b", "cap": "$5", "window": "rolling" }), "window"),
+        (json!({ "name": "b", "cap": "$5", "window_": "day" }), "window_"),
+    ] {
+        assert_eq!(
+            api.send(400, "POST", "/budgets?tenant=acme", Some(body.clone()))["field"],
+            field,
+            "{body}"
+        );
+    }
+    let raised = api.send(200, "PATCH", "/budgets/month?tenant=acme", Some(json!({ "cap": "$750.5" })));
+    assert_eq!((&raised["cap"], &raised["time_zone"]), (&json!("750.5"), &json!("Europe/Berlin")));
+    assert_eq!(api.send(400, "GET", "/budgets/month", None)["field"], "tenant");
+    let of_key = json!({ "name": "of-key", "cap": "$5", "for": { "key": "backend" } });
+    api.send(201, "POST", "/budgets?tenant=acme", Some(of_key));
+    let why = api.send(409, "DELETE", "/keys/backend?tenant=acme", None)["detail"].clone();
+    assert_eq!(why, "budget \"of-key\" refers to key \"backend\" (for.key)");
+    api.send(204, "DELETE", "/budgets/of-key?tenant=acme", None);
+    let export = api.send(200, "GET", "/export", None);
+    let budgets =
+        json!([{ "name": "month", "cap": "750.5", "window": "month", "time_zone": "Europe/Berlin" }]);
+    assert_eq!(export["tenants"]["acme"]["budgets"], budgets);
+    api.send(204, "DELETE", "/tenants/acme?cascade=true", None);
+    assert_eq!(api.send(200, "GET", "/budgets", None)["items"], json!([]));
+}
+
+#[test]
 fn what_is_needed_stays() {
     let api = applied();
     let why = |path: &str| api.send(409, "DELETE", path, None)["detail"].as_str().unwrap().to_owned();

@@ -1,7 +1,7 @@
 //! Who may ask: keys that are refused, rotated, limited.
 
 use domain::{Kind, Strictness, Timestamp};
-use policy::{AuthError, RoutingError, UnreadableRow, identify};
+use policy::{AuthError, BudgetFacts, RoutingError, UnreadableRow, identify};
 use secrets::{ApiKeyDigests, ApiKeySecret};
 
 use crate::{question::Question, world::two_providers as world};
@@ -49,6 +49,48 @@ fn a_limit_that_cannot_be_read_is_not_overlooked() {
     let reason = "unknown field `tokens`".to_owned();
     world.rows.unknown =
         vec![UnreadableRow { kind: "limit".into(), name: "new".into(), tenant: Some(tenant), reason }];
+    let snapshot = world.compile();
+    assert_eq!(world.caller(&snapshot, &key).unwrap_err(), AuthError::OutOfService);
+}
+
+#[test]
+fn a_tenants_requests_are_under_its_budgets() {
+    let (mut world, tenant) = world();
+    let key = world.key(tenant, "{}");
+    let month = world.add(Some(tenant), Kind::Budget, "month", r#"{"cap":"$500"}"#);
+    let json = r#"{"cap":"$5","for":{"key":"key"},"window":"day","time_zone":"Europe/Berlin"}"#;
+    world.add(Some(tenant), Kind::Budget, "of-key", json);
+    let other = world.add(None, Kind::Tenant, "other", "{}");
+    world.add(Some(other), Kind::Budget, "month", r#"{"cap":"$7"}"#);
+    let snapshot = world.compile();
+    let caller = world.caller(&snapshot, &key).unwrap();
+    let [first, second] = caller.key.tenant.budgets() else { panic!("two budgets") };
+    assert_eq!((first.id, first.tenant, first.tenant_name.as_str()), (month, tenant, "acme"));
+    assert_eq!((first.cap, first.revision), ("$500".parse().unwrap(), 1));
+    let facts = |key| BudgetFacts {
+        key,
+        user: None,
+        feature: None,
+        session: None,
+        tags: &[],
+        model: None,
+        provider: None,
+        route: None,
+    };
+    assert!(second.account_value(&facts(caller.key.id)).is_some());
+    assert!(second.account_value(&facts(month)).is_none(), "another key");
+    let noon: Timestamp = "2026-07-01T12:00:00Z".parse().unwrap();
+    let midnight: Timestamp = "2026-06-30T22:00:00Z".parse().unwrap();
+    assert_eq!(second.window_at(noon).start, midnight.micros() / 1_000_000);
+}
+
+#[test]
+fn a_budget_that_cannot_be_read_is_not_overlooked() {
+    let (mut world, tenant) = world();
+    let key = world.key(tenant, "{}");
+    let reason = "unknown field `velocity`".to_owned();
+    world.rows.unknown =
+        vec![UnreadableRow { kind: "budget".into(), name: "new".into(), tenant: Some(tenant), reason }];
     let snapshot = world.compile();
     assert_eq!(world.caller(&snapshot, &key).unwrap_err(), AuthError::OutOfService);
 }

@@ -196,8 +196,8 @@ async fn specimen() -> (Bench, UsageEvent) {
 fn settle(counts: &RequestMetrics, proxy: &Arc<ProxyState>, event: &UsageEvent, tenant: &str) {
     let observers = Arc::clone(&proxy.observers);
     let mut context = RequestContext::new(observers, &proxy.propagation, &Request::new(()));
-    let (id, name, limits) = (ResourceId::new(), tenant.to_owned(), Vec::new());
-    let tenant = Tenant { id, name, spec: domain::TenantSpec::default(), limits, unusable: None };
+    let id = ResourceId::new();
+    let tenant = Tenant::unlimited(id, tenant.to_owned(), domain::TenantSpec::default());
     let (name, spec) = ("k".to_owned(), serde_json::from_str("{}").unwrap());
     context.key = Some(Arc::new(ApiKey { id, name, tenant: Arc::new(tenant), spec, until: None }));
     let times = RequestTimings { duration: Duration::from_secs(1), overhead: Duration::ZERO, ttft: None };

@@ -1,6 +1,6 @@
 //! What a row needs to be there, by name.
 
-use domain::{Kind, ModelRef, Resource, Spec};
+use domain::{BudgetSpec, Dimension, Kind, ModelRef, Resource, Spec};
 
 use crate::plan::ConfigGraph;
 
@@ -32,6 +32,7 @@ pub(super) fn references(row: &Resource) -> Vec<Reference> {
     let route = |field, name: &str| Reference { field, kind: Kind::Route, name: name.to_owned(), own: false };
     match &row.spec {
         Spec::Tenant(_) | Spec::Provider(_) | Spec::Limit(_) => Vec::new(),
+        Spec::Budget(spec) => filtered(spec),
         Spec::Credential(spec) => vec![provider("provider".to_owned(), &spec.provider, true)],
         Spec::Price(spec) => vec![provider("model".to_owned(), &spec.model.provider, false)],
         Spec::Model(_) => {
@@ -54,4 +55,28 @@ pub(super) fn references(row: &Resource) -> Vec<Reference> {
                 .collect()
         }
     }
+}
+
+/// What a budget's filter names: one that names what is not there would count nothing, silently.
+fn filtered(spec: &BudgetSpec) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for (dimension, values) in spec.filters() {
+        let kind = match dimension {
+            Dimension::Key => Kind::Key,
+            Dimension::Route => Kind::Route,
+            Dimension::Provider | Dimension::Model => Kind::Provider,
+            Dimension::User | Dimension::Feature | Dimension::Session | Dimension::Tag(_) => continue,
+        };
+        found.extend(values.0.iter().filter_map(|value| {
+            let name = match dimension {
+                Dimension::Model => value.split_once('/').map(|(provider, _)| provider),
+                // `provider/model` is an implicit route.
+                Dimension::Route if value.contains('/') => None,
+                _ => Some(value.as_str()),
+            };
+            let field = format!("for.{dimension}");
+            name.map(|name| Reference { field, kind, name: name.to_owned(), own: kind == Kind::Key })
+        }));
+    }
+    found
 }

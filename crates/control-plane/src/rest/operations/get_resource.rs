@@ -28,7 +28,7 @@ async fn get(state: &AdminState, request: &AdminRequest, kind: Kind) -> Result<R
         (Err(_), Kind::Tenant, Some(_)) => {
             return Err(ApiError::invalid("tenant", "cannot be given: a tenant has no owner"));
         }
-        (Err(_), Kind::Key | Kind::Limit, None) => {
+        (Err(_), Kind::Key | Kind::Limit | Kind::Budget, None) => {
             return Err(ApiError::invalid("tenant", format!("is required: a {kind} belongs to a tenant")));
         }
         (Err(_), _, None) => state.store.get(kind, None, &as_stored(kind, &request.name)).await?,

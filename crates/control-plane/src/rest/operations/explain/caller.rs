@@ -17,9 +17,7 @@ pub(super) fn key(rows: &ConfigRows, asked: &ExplainRequest) -> Result<Arc<ApiKe
     let missing = || ApiError::invalid("tenant", format!("there is no tenant {:?}", asked.tenant));
     let row = find(rows, Kind::Tenant, None, &asked.tenant).ok_or_else(missing)?;
     let spec = if let Spec::Tenant(spec) = &row.spec { spec.clone() } else { TenantSpec::default() };
-    let limits = Vec::new();
-    let unusable = None;
-    let tenant = Arc::new(Tenant { id: row.id, name: row.name.clone(), spec, limits, unusable });
+    let tenant = Arc::new(Tenant::unlimited(row.id, row.name.clone(), spec));
     let (id, name, spec) = match &asked.key {
         None => (ResourceId::new(), String::new(), KeySpec::default()),
         Some(name) => {
