@@ -183,6 +183,17 @@ impl<J: Journal> Holder<J> {
         self.token.is_some()
     }
 
+    /// The token of the book that it works with.
+    pub const fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The caps that it was told of.
+    pub fn caps(&self) -> impl Iterator<Item = CapRevision> {
+        let caps = self.caps.iter();
+        caps.map(|(budget, cap)| CapRevision { budget: *budget, cap: cap.cap, revision: cap.revision })
+    }
+
     /// Draws a request from every one of its accounts, or from none.
     ///
     /// # Errors
@@ -224,6 +235,26 @@ impl<J: Journal> Holder<J> {
         self.end(&hold.wanted, cost);
         self.unreported += 1;
         Ok(Settled { overrun: Money::from_nanos((cost.nanos() - amount.nanos()).max(0)) })
+    }
+
+    /// Counts a cost in accounts that are counted and never enforced, as part of a settled event: their rows follow.
+    ///
+    /// # Errors
+    /// When an account cannot be written down before it is named; the rest was counted.
+    pub fn count(&mut self, accounts: &[Account], cost: Money, now: i64) -> Result<(), JournalError> {
+        for account in accounts {
+            if !self.accounts.contains_key(account) {
+                self.journal.append(Record::Account(account))?;
+            }
+            let known = self.accounts.entry(account.clone()).or_default();
+            known.drawn += cost.nanos();
+            known.drawn_at = now;
+            if known.drawn > known.held {
+                known.held = known.drawn;
+                self.overrun.insert(account.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Ends the hold of a request that was never sent.
@@ -455,15 +486,22 @@ impl<J: Journal> Holder<J> {
         Ok(())
     }
 
-    /// Whether the ledger may close the proxy: everything is settled, acknowledged and given back.
+    /// Whether the ledger may close the proxy: nothing more is drawn, and it is idle.
     pub fn is_drained(&self) -> bool {
+        self.closing && self.is_idle()
+    }
+
+    /// Whether everything is settled, acknowledged and given back.
+    pub fn is_idle(&self) -> bool {
         let settled = self
             .accounts
             .values()
             .all(|known| known.keep(Keep::Drawn) == known.row() && known.drawn == known.acknowledged);
         let quiet = self.in_flight.is_none() && self.sweep.is_empty() && self.overrun.is_empty();
         let reported = self.open_holds == 0 && self.unreported == 0;
-        self.closing && self.token.is_some() && reported && quiet && settled
+        // A proxy that never had a book holds nothing.
+        let known = self.token.is_some() || self.accounts.is_empty();
+        known && reported && quiet && settled
     }
 
     /// Forgets accounts of windows before the one that precedes the newest: nothing is granted there any more. Those with

@@ -147,7 +147,8 @@ fn cap(from: BudgetCap) -> Result<CapRevision, Status> {
 fn kept(from: Declaration) -> Result<BTreeMap<domain::Account, budget::Units>, Status> {
     let one = |kept: proto::v1::Kept| {
         let account = kept.account.ok_or_else(|| Status::invalid_argument("an amount without account"))?;
-        let account = proto::account_from(account).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let account =
+            proto::account_from(account).map_err(|error| Status::invalid_argument(error.to_string()))?;
         Ok((account, kept.units))
     };
     from.kept.into_iter().map(one).collect()

@@ -22,6 +22,7 @@ async fn they_are_made_when_it_starts() {
     ledger::node::mount(
         &mut RoutesBuilder::default(),
         &store,
+        &budget::BookStore::Absent,
         &tokens,
         &runtime::metrics::Metrics::default(),
         &stop,

@@ -7,6 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use budget::BookStore;
 use domain::{Attempt, AttemptOutcome, Money, ResourceId, Usage, test_support};
 use ledger::LedgerService;
 use proto::v1::{self, ReportRequest, ledger_client::LedgerClient};
@@ -40,7 +41,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let server = Server::builder()
-            .add_service(LedgerService::new(store.clone(), tokens).into_server())
+            .add_service(LedgerService::new(store.clone(), BookStore::Absent, tokens).into_server())
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
         tokio::spawn(server);
         let client = LedgerClient::connect(format!("http://{address}")).await.unwrap();

@@ -135,6 +135,11 @@ impl ApiKey {
 }
 
 impl Snapshot {
+    /// Every tenant that a key signs in to.
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.keys.values().map(|key| &key.tenant)
+    }
+
     /// Every route that somebody wrote.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.tenants.values().chain([&self.operator]).flat_map(|scope| scope.routes.values())

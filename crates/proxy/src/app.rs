@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use budget::BookStore;
 use config_client::{ConfigClient, ConfigSettings, ConfigStatus, Session};
 use domain::{IncarnationId, Timestamp, Version};
 use runtime::{ConfigError, Readiness, ReadinessCheck, listen, metrics::Metrics};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use usage_spool::{Reporter, Spool, SpoolLimits};
 
 use crate::{
+    budgets,
     context::Observer,
     edge, health_tasks,
     ledger::LedgerSink,
@@ -27,6 +29,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// How long usage may take to reach the ledger when the process stops; the rest stays in the spool.
 const LAST_REPORT: Duration = Duration::from_secs(5);
+/// How long giving back authority under budgets may take after that.
+const LAST_BOOKS: Duration = Duration::from_secs(3);
 
 /// A proxy with its listeners bound and its directory locked.
 pub struct App {
@@ -48,11 +52,16 @@ struct ReadinessChecks {
 }
 
 impl App {
-    /// Binds, locks, recovers the spool and loads the last good snapshot, if there is one.
+    /// Binds, locks, recovers the spool and loads the last good snapshot, if there is one. The books of budgets are in
+    /// `books`, where they are not in the shared store of the settings.
     ///
     /// # Errors
     /// [`ConfigError`] for what the operator has to change.
-    pub async fn build(settings: Settings, keyring: Arc<Keyring>) -> anyhow::Result<Self> {
+    pub async fn build(
+        settings: Settings,
+        keyring: Arc<Keyring>,
+        books: Option<BookStore>,
+    ) -> anyhow::Result<Self> {
         settings.edge.check()?;
         let (propagation, tracing) =
             otel::start(&settings.trace, &settings.link.name, &settings.link.region)?;
@@ -60,6 +69,7 @@ impl App {
         let data_plane = listen::bind(settings.listen, "--listen").await?;
         let ops = listen::bind(settings.ops_listen, "--ops-listen").await?;
         let coordination = settings.link.coordination().await?;
+        let books = books.map_or_else(|| settings.link.book_store(), Ok)?;
         let incarnation = IncarnationId::new();
         let spool = open_spool(&settings, incarnation)?;
         let metrics = Metrics::default();
@@ -69,8 +79,15 @@ impl App {
             observers.extend(tracing.observers.iter().map(Arc::clone));
             metrics.register(Arc::clone(&tracing.counters) as _);
         }
-        let proxy =
-            ProxyState::new(Arc::clone(&keyring), spool, coordination, incarnation, settings.edge, observers);
+        let proxy = ProxyState::new(
+            Arc::clone(&keyring),
+            spool,
+            coordination,
+            books,
+            incarnation,
+            settings.edge,
+            observers,
+        );
         let link = settings.link;
         let proxy = Arc::new(proxy.with_propagation(propagation).in_region(&link.region));
         let max_age = link.max_snapshot_age.std();
@@ -154,8 +171,23 @@ impl App {
             running.await;
             ("configuration", Ok(()))
         });
-        let reporter = Reporter::new(proxy.spool.clone(), LedgerSink::new(session))?;
+        // Authority under budgets is given back when all usage was reported, so its parts stop last.
+        let last = CancellationToken::new();
+        let budgets = Arc::clone(&proxy.budgets);
+        let clock = Arc::clone(&proxy);
+        let clock = move || clock.now();
+        let keeping = budgets::run(Arc::clone(&budgets), session.clone(), clock, last.clone());
+        parts.spawn(async {
+            keeping.await;
+            ("budgets", Ok(()))
+        });
+        let reporter = Reporter::new(proxy.spool.clone(), LedgerSink::new(session.clone()))?;
         let reporting = report_usage(reporter, after.clone());
+        let reporting = async move {
+            reporting.await;
+            budgets::leave(budgets, session, Instant::now() + LAST_BOOKS).await;
+            last.cancel();
+        };
         parts.spawn(async {
             reporting.await;
             ("usage reports", Ok(()))

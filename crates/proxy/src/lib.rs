@@ -5,6 +5,7 @@ mod admission;
 mod app;
 mod attempt;
 mod auth;
+mod budgets;
 mod clock;
 mod codec;
 mod context;

@@ -8,11 +8,11 @@ mod summary;
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Attempt, AttemptOutcome, Attribution, CacheHit, ErrorKind, Intent, Money, Priority, RequestId,
+    Attempt, AttemptOutcome, Attribution, CacheHit, Draw, ErrorKind, Intent, Money, Priority, RequestId,
     RequestOutcome, ResourceId, Timestamp, Usage, UsageEvent,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use policy::{Bound, PlannedTarget, SkipReason, SkippedTarget};
+use policy::{Bound, PlannedTarget, SkipReason, SkippedTarget, Tenant};
 use tokio::time::Instant;
 use wire::{Dialect, StreamSummary};
 
@@ -20,6 +20,7 @@ pub(crate) use self::attempt_ref::AttemptRef;
 use self::running::ActiveAttempt;
 use crate::{
     activity::ActiveStreamGuard,
+    budgets::BudgetHold,
     clock::micros,
     context::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
     error::GatewayError,
@@ -76,6 +77,14 @@ pub(crate) struct Meter {
     limits: Option<HeldLimits>,
     /// The index of the attempt that answers the client, where that is not the last one.
     fallen_back: Option<usize>,
+    /// What attempts that ended were reserved, with what they cost; settled when the spool has the event.
+    holds: Vec<EndedHold>,
+}
+
+/// What an attempt that ended was reserved, and what it cost.
+struct EndedHold {
+    hold: BudgetHold,
+    cost: Money,
 }
 
 /// The sums over a settled request's attempts.
@@ -112,6 +121,7 @@ impl Meter {
             dropped: Vec::new(),
             limits: None,
             fallen_back: None,
+            holds: Vec::new(),
         }
     }
 
@@ -130,6 +140,7 @@ impl Meter {
         &mut self,
         tried: AttemptTarget,
         bound: Bound,
+        hold: Option<BudgetHold>,
         reporter: OutcomeReporter,
     ) -> Result<SentFlag, GatewayError> {
         let target = &tried.target;
@@ -149,9 +160,13 @@ impl Meter {
             price: price.as_ref().map(|(id, _)| *id),
             reserve: bound.cost,
             bound: bound.usage,
-            draw: None,
+            draw: hold.as_ref().map(|hold| hold.draw().clone()),
         };
-        self.proxy.spool.intent(&intent).map_err(|error| unspoolable(&error))?;
+        if let Err(error) = self.proxy.spool.intent(&intent) {
+            // Nothing was sent, and nothing says that it might have been.
+            hold.into_iter().for_each(BudgetHold::release);
+            return Err(unspoolable(&error));
+        }
         let provider = intent.provider;
         let model = intent.model;
         self.tried.push(tried);
@@ -169,6 +184,7 @@ impl Meter {
             reported: None,
             status: 0,
             sent: Arc::clone(&sent),
+            hold,
             reporter,
         });
         Ok(sent)
@@ -244,6 +260,7 @@ impl Meter {
         // A cost that leaves out usage without a price is not exact.
         let estimated = estimated || price.is_some_and(|price| !price.covers(&usage));
         running.reporter.end(outcome, &self.proxy.health);
+        let draw = running.hold.and_then(|hold| self.end_hold(hold, running.number, &usage, cost));
         self.attempts.push(Attempt {
             number: running.number,
             provider: running.provider,
@@ -257,8 +274,20 @@ impl Meter {
             price: running.price.map(|(id, _)| id),
             estimated,
             reason: self.tried.last().map(|tried| tried.reason.to_string()),
-            draw: None,
+            draw,
         });
+    }
+
+    /// Ends what an attempt was reserved: at once where it costs nothing, so that the next attempt may draw it; else when
+    /// the spool has the event. Says where its cost is drawn from.
+    fn end_hold(&mut self, hold: BudgetHold, number: u32, usage: &Usage, cost: Money) -> Option<Draw> {
+        if usage.is_nothing() && self.proxy.spool.void(self.context.id, number).is_ok() {
+            hold.release();
+            return None;
+        }
+        let draw = hold.draw().clone();
+        self.holds.push(EndedHold { hold, cost });
+        Some(draw)
     }
 
     /// Writes the event; the last byte goes to the client only after this.
@@ -293,6 +322,14 @@ impl Meter {
         if let Err(error) = self.proxy.spool.event(&event) {
             // The intent stays in the spool: a successor books it as an estimate, so it is not lost.
             tracing::error!(request = %event.request, %error, "cannot spool a usage event");
+            // What it was reserved stays drawn until then.
+            self.holds.clear();
+        }
+        for EndedHold { hold, cost } in self.holds.drain(..) {
+            let overrun = hold.settle(cost, self.proxy.now());
+            if overrun > Money::ZERO {
+                tracing::warn!(request = %event.request, %overrun, "a provider took more than was reserved");
+            }
         }
         self.context.settled(&event, &self.tried, RequestTimings { duration, overhead, ttft });
         self.attempts = event.attempts;
@@ -337,6 +374,12 @@ impl Meter {
     /// Notes what of the attempt's answer the client's dialect has no place for.
     pub(crate) fn add_dropped_parts(&mut self, parts: &[String]) {
         self.dropped.extend_from_slice(parts);
+    }
+
+    /// The tenant, where it has budgets.
+    pub(crate) fn budgeted_tenant(&self) -> Option<&Tenant> {
+        let tenant = &self.context.key.as_ref()?.tenant;
+        (!tenant.budgets().is_empty()).then_some(tenant)
     }
 
     /// The dialect of the client.

@@ -15,7 +15,7 @@ use crate::{App, Settings};
 pub async fn run(settings: Settings, keys: KeySettings, output: Output) -> anyhow::Result<()> {
     let keyring = keys.keyring(&keys.shared()?)?;
     let shutdown = runtime::shutdown::on_signal().context("installing signal handlers")?;
-    let app = App::build(settings, keyring).await?;
+    let app = App::build(settings, keyring, None).await?;
     let line = json!({
         "data_plane": format!("http://{}", app.data_plane()?),
         "ops": format!("http://{}", app.ops()?),

@@ -4,6 +4,7 @@ mod trace;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use budget::BookStore;
 use clap::Args;
 use config_client::{PeerTls, Session, SessionSettings};
 use coordination::{Clock, Coordinator};
@@ -176,7 +177,7 @@ pub struct LinkSettings {
     /// Exchanged for short-lived tokens; not needed with a client certificate.
     #[arg(long, env = "PORTCULLIS_JOIN_TOKEN", hide_env_values = true)]
     pub join_token: Option<String>,
-    /// Redis that all proxies share for limits (`redis://[USER][:PASSWORD@]HOST[:PORT][/DB]`); without it each
+    /// Redis that all proxies share for limits and budgets (`redis://[USER][:PASSWORD@]HOST[:PORT][/DB]`); without it each
     /// proxy counts by itself.
     #[arg(long, env = "PORTCULLIS_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
@@ -213,6 +214,15 @@ impl LinkSettings {
                 coordination.map_err(|error| ConfigError::new(error.field, error.message))
             }
         }
+    }
+
+    /// The books of budgets.
+    ///
+    /// # Errors
+    /// When the address of the store is none.
+    pub fn book_store(&self) -> Result<BookStore, ConfigError> {
+        let Some(url) = &self.redis_url else { return Ok(BookStore::Absent) };
+        BookStore::redis(url).map_err(|error| ConfigError::new("--redis-url", error))
     }
 
     /// The authenticated way to the other planes.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use budget::BookStore;
 use coordination::Coordinator;
 use domain::{ErrorKind, IncarnationId, Priority, Version};
 use policy::{
@@ -16,6 +17,7 @@ use usage_spool::Spool;
 
 use crate::{
     activity::{InFlightPermit, ProcessActivity},
+    budgets::Budgets,
     clock::ProcessClock,
     context::{Observer, Observers, TracePropagation},
     error::GatewayError,
@@ -34,6 +36,7 @@ pub(crate) struct ProxyState {
     pub(crate) tokens: TokenCache,
     pub(crate) spool: Spool,
     pub(crate) coordination: Coordinator,
+    pub(crate) budgets: Arc<Budgets>,
     pub(crate) incarnation: IncarnationId,
     pub(crate) edge: EdgeSettings,
     pub(crate) observers: Observers,
@@ -54,6 +57,7 @@ impl ProxyState {
         keyring: Arc<Keyring>,
         spool: Spool,
         coordination: Coordinator,
+        books: BookStore,
         incarnation: IncarnationId,
         edge: EdgeSettings,
         observers: Vec<Arc<dyn Observer>>,
@@ -65,6 +69,7 @@ impl ProxyState {
             keyring,
             upstream: Arc::new(Upstream::new(edge.allow_private_networks.clone())),
             tokens: TokenCache::default(),
+            budgets: Budgets::new(books, spool.clone()),
             spool,
             coordination,
             incarnation,
@@ -121,6 +126,7 @@ impl ProxyState {
         }
         tracing::info!(version = %snapshot.version, keys = snapshot.key_count(), "configuration installed");
         self.tokens.keep(&snapshot, &self.upstream);
+        self.budgets.prepare(&snapshot);
         self.snapshot.store(Some(Arc::new(snapshot)));
         self.installed.send_replace(Some(rows.version));
         Ok(())

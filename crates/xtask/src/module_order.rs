@@ -9,7 +9,7 @@ pub(crate) const TABLES: [ModuleOrder; 2] = [
         rows: &[
             &["metrics::table"],
             &["activity", "clock", "error", "redact"],
-            &["health", "ledger", "settings"],
+            &["budgets", "health", "ledger", "settings"],
             &["context", "request"],
             &["codec", "otel", "request_log", "response", "state"],
             &["auth", "health_tasks", "limits", "metrics"],

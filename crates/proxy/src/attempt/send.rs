@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::AttemptOutcome;
+use domain::{AttemptOutcome, Money};
 use http::{Request, response::Parts};
-use policy::{Credential, SelectionReason, bound};
+use policy::{BudgetFacts, Credential, SelectionReason, Target, bound};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
 
@@ -17,8 +17,10 @@ use super::{
     turn::TargetTurn,
 };
 use crate::{
+    budgets::{BudgetHold, Reserve},
     codec::{EncodeError, ResponseCodec},
     context::{AttemptTarget, TRACEPARENT},
+    error::GatewayError,
     health::{AttemptPermit, CredentialLease, OutcomeReporter},
     meter::Meter,
     redact::redact,
@@ -80,7 +82,14 @@ impl Attempt<'_> {
         let input = wire::input_bound(&self.request.facts, self.request.body.len());
         let facts = &self.request.facts;
         let bound = bound(target, self.meter.priced_at(), input, facts.max_output, facts.choices);
-        let sent = self.meter.begin(tried, bound, reporter).map_err(AttemptError::Gateway)?;
+        let hold = match self.reserve(target, bound.cost).await {
+            Ok(hold) => hold,
+            Err(error) => {
+                reporter.end(AttemptOutcome::NotSent, &self.proxy.health);
+                return Err(AttemptError::Gateway(error));
+            }
+        };
+        let sent = self.meter.begin(tried, bound, hold, reporter).map_err(AttemptError::Gateway)?;
         self.meter.observe(self.request.usage(), 0);
         let waiting = Instant::now();
         let request = request.map(|body| TrackedBody::new(body, sent));
@@ -94,6 +103,33 @@ impl Attempt<'_> {
         }
         let secret = credential.map(|credential| Arc::clone(&credential.secret));
         self.finish(response, secret)
+    }
+
+    /// Reserves what the attempt may cost under the budgets of its tenant.
+    async fn reserve(&self, target: &Target, cost: Money) -> Result<Option<BudgetHold>, GatewayError> {
+        let Some(tenant) = self.meter.budgeted_tenant() else { return Ok(None) };
+        let attribution = self.meter.attribution();
+        let model = target.model.to_string();
+        let facts = BudgetFacts {
+            key: attribution.key,
+            user: attribution.user.as_deref(),
+            feature: attribution.feature.as_deref(),
+            session: self.request.options.session.as_deref(),
+            tags: &attribution.tags,
+            model: Some(&model),
+            provider: Some(&target.model.provider),
+            route: Some(&self.request.plan.route),
+        };
+        let at = self.meter.priced_at();
+        let asked = Reserve {
+            request: self.meter.request(),
+            tenant,
+            facts,
+            at,
+            amount: target.price_at(at).map(|_| cost),
+            now: self.proxy.now(),
+        };
+        self.proxy.budgets.reserve(asked).await
     }
 
     /// The request for the target, signed.

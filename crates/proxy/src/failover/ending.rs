@@ -194,6 +194,7 @@ mod tests {
             price: None,
             estimated: false,
             reason: None,
+            draw: None,
         }
     }
 }

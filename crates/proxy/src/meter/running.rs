@@ -6,7 +6,7 @@ use domain::{AttemptOutcome, PriceSpec, ResourceId, Timestamp, Usage};
 use tokio::time::Instant;
 use upstream::SentFlag;
 
-use crate::health::OutcomeReporter;
+use crate::{budgets::BudgetHold, health::OutcomeReporter};
 
 /// The attempt that runs now.
 pub(super) struct ActiveAttempt {
@@ -27,6 +27,8 @@ pub(super) struct ActiveAttempt {
     pub(super) status: u32,
     /// Set once the request's body was handed to a connection.
     pub(super) sent: SentFlag,
+    /// What it was reserved under budgets.
+    pub(super) hold: Option<BudgetHold>,
     pub(super) reporter: OutcomeReporter,
 }
 

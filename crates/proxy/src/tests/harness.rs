@@ -89,6 +89,7 @@ pub(super) struct Plan {
     pub(super) credentials: usize,
     pub(super) edge: EdgeSettings,
     pub(super) coordination: coordination::Coordinator,
+    pub(super) books: budget::BookStore,
     /// The key that requests sign in with, as JSON.
     pub(super) key: &'static str,
     /// Of the tenant, as JSON.
@@ -134,6 +135,7 @@ impl Default for Plan {
             credentials: 1,
             edge,
             coordination,
+            books: budget::BookStore::Absent,
             limits,
             trace,
         }
@@ -235,7 +237,8 @@ impl Bench {
             (tokio::spawn(tracing.exporting.run(stop_reporting.clone())), tracing.counters)
         });
         let (exporting, spans) = tracing.unzip();
-        let proxy = ProxyState::new(keyring, spool, plan.coordination, incarnation, plan.edge, observers);
+        let proxy =
+            ProxyState::new(keyring, spool, plan.coordination, plan.books, incarnation, plan.edge, observers);
         let proxy = Arc::new(proxy.with_propagation(propagation));
         proxy.install(&rows).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
