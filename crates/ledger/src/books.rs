@@ -58,7 +58,7 @@ impl BookKeeper {
 
     async fn book(self: &Arc<Self>, holder: IncarnationId, view: BookView) -> Result<BookState, Status> {
         let root = ResourceId(id(&view.root, "root")?);
-        let budgets = view.budgets.into_iter().map(cap).collect::<Result<Vec<_>, _>>()?;
+        let budgets = view.budgets.iter().map(cap).collect::<Result<Vec<_>, _>>()?;
         let heartbeat = Heartbeat { root, holder, budgets: &budgets, now: Timestamp::now() };
         let Greeting { epoch, token, state, fresh } =
             self.store.greet(&heartbeat).await.map_err(unavailable)?;
@@ -136,7 +136,7 @@ fn id(bytes: &[u8], field: &str) -> Result<Uuid, Status> {
     Uuid::from_slice(bytes).map_err(|_| Status::invalid_argument(format!("{field} is no UUID")))
 }
 
-fn cap(from: BudgetCap) -> Result<CapRevision, Status> {
+fn cap(from: &BudgetCap) -> Result<CapRevision, Status> {
     let budget = BudgetRef { id: ResourceId(id(&from.budget, "budget")?), generation: from.generation };
     if from.cap < 0 {
         return Err(Status::invalid_argument("a cap is negative"));

@@ -115,14 +115,14 @@ impl Authority {
             // The sums are of this folder's id alone; what an earlier id left is reported under its own.
             let own = costs.iter().filter(|cost| cost.draw.holder == open.known.holder);
             let line = Line::sums(before, own);
-            open.append(line)
+            open.append(&line)
         })
     }
 }
 
 impl Open {
-    fn append(&mut self, line: Line) -> io::Result<()> {
-        let record = sealed(&line, self.seed);
+    fn append(&mut self, line: &Line) -> io::Result<()> {
+        let record = sealed(line, self.seed);
         self.file.write_all(&record)?;
         self.bytes += record.len() as u64;
         self.known.take(line);
@@ -194,13 +194,13 @@ impl Known {
         let starts = fields[40..48].try_into().map(u64::from_le_bytes).unwrap_or_default();
         let mut known = Self { holder: IncarnationId(id(8)), starts, ..Self::new(id(24)) };
         while let Some((line, size)) = parse(rest, seed) {
-            known.take(line);
+            known.take(&line);
             rest = &rest[size..];
         }
         Some(known)
     }
 
-    fn take(&mut self, line: Line) {
+    fn take(&mut self, line: &Line) {
         if let Some((root, account)) = line.account() {
             self.roots.entry(root).or_default().accounts.entry(account).or_default();
         }
@@ -299,7 +299,7 @@ impl Journal for BudgetJournal {
             Record::Closing => Line::of_closing(),
             Record::Intent { .. } | Record::Void { .. } | Record::Event { .. } => return Ok(()),
         };
-        let appended = self.authority.with(|open| open.append(line));
+        let appended = self.authority.with(|open| open.append(&line));
         appended.map_err(|error| JournalError(error.to_string()))
     }
 }

@@ -1,3 +1,5 @@
+//! The file over restarts of the process and of the machine, cut records, and compaction.
+
 use domain::test_support;
 
 use super::*;
@@ -49,7 +51,7 @@ fn a_folder_that_left_or_may_lack_records_takes_a_new_id() {
     assert_ne!(Authority::open(dir.path(), Uuid::nil()).unwrap().holder(), other, "nobody knows");
     let authority = Authority::open(dir.path(), BOOT).unwrap();
     let id = authority.holder();
-    BudgetJournal::new(authority.clone(), ResourceId::new()).append(Record::Closing).unwrap();
+    BudgetJournal::new(authority, ResourceId::new()).append(Record::Closing).unwrap();
     assert_ne!(Authority::open(dir.path(), BOOT).unwrap().holder(), id, "it was closing");
     std::fs::write(dir.path().join("authority"), b"PCAUTHO\nnonsense").unwrap();
     assert!(Authority::open(dir.path(), BOOT).is_ok(), "damaged");
