@@ -13,7 +13,7 @@ VENV := .venv
 NPM := tests/sdk/js/node_modules
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench bench-instructions chaos-routing money-model fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
+.PHONY: help run up down test lint bench bench-instructions chaos-routing chaos-money money-model fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,10 @@ bench-instructions: ## count the instructions a request costs the proxy, or anot
 chaos-routing: servers ## let providers fail before three proxies and print what requests saw of it; two minutes and the build
 	cargo build -p portcullis -p proxy --bins
 	CHAOS_HOLD_TIMES=1 cargo test -p portcullis --test chaos_routing -- --nocapture --test-threads=1
+
+chaos-money: servers ## hold hard caps while what they stand on is killed, emptied and paused, and print it; two minutes and the build
+	cargo build -p portcullis -p proxy -p control-plane -p ledger --bins
+	cargo test -p portcullis --test chaos_money -- --nocapture --test-threads=1
 
 money-model: ## check the protocol of budgets by its model, and that every wrong variant of it is caught; eight minutes
 	python3 tools/money_model.py --seeds 4000
