@@ -17,7 +17,7 @@ use crate::{
     context::Observer,
     edge, health_tasks,
     ledger::LedgerSink,
-    metrics::{HealthStates, RequestMetrics, State},
+    metrics::{BudgetStates, HealthStates, RequestMetrics, State},
     otel::{self, Tracing},
     probe,
     request_log::RequestLog,
@@ -103,6 +103,7 @@ impl App {
         metrics.register(counts);
         metrics.register(Arc::clone(&proxy.health.probes) as _);
         metrics.register(Arc::clone(&proxy.health.alerts) as _);
+        metrics.register(Arc::new(BudgetStates(Arc::clone(&proxy))));
         metrics.register(Arc::new(HealthStates(Arc::clone(&proxy))));
         metrics.register(Arc::new(State { proxy: Arc::clone(&proxy), config: config.status() }));
         let readiness = Readiness::new();

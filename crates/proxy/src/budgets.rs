@@ -5,6 +5,7 @@
 //! [`heartbeat`] keeps the ledger and the book on one epoch.
 
 mod book;
+mod counts;
 mod draw;
 mod heartbeat;
 mod leases;
@@ -15,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use budget::{BookStore, Wanted};
+use budget::{BookStore, Holder, Wanted};
 use config_client::Session;
 use domain::{Draw, Money, RequestId, ResourceId, Timestamp};
 use policy::{BudgetFacts, Snapshot, Tenant, health::Micros};
@@ -26,8 +27,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use usage_spool::{Listener, Spool};
 
-use self::{book::Book, draw::Draft};
-pub(crate) use self::{book::BudgetHold, heartbeat::leave};
+use self::{
+    book::{Book, Refusal},
+    draw::Draft,
+    refusal::AtCap,
+};
+pub(crate) use self::{
+    book::{BookState, BudgetHold},
+    counts::Counts,
+    heartbeat::leave,
+};
 use crate::error::GatewayError;
 
 /// All books of the proxy.
@@ -40,6 +49,7 @@ pub(crate) struct Budgets {
     unattended: Mutex<Option<mpsc::UnboundedReceiver<Arc<Book>>>>,
     /// Wakes the heartbeat.
     heartbeat: Arc<Notify>,
+    counts: Arc<Counts>,
 }
 
 /// What an attempt is to be reserved for.
@@ -66,6 +76,7 @@ impl Budgets {
             new,
             unattended: Mutex::new(Some(unattended)),
             heartbeat: Arc::default(),
+            counts: Arc::default(),
         });
         for root in budgets.spool.budget_roots() {
             budgets.book(root);
@@ -100,20 +111,44 @@ impl Budgets {
         let book = self.book(asked.tenant.root());
         let accounts = draft.enforced.clone();
         let wanted = Wanted { request: asked.request, accounts, amount };
-        let hold = match book.reserve(wanted, draft.caps(), asked.now).await {
-            Ok(hold) => hold,
-            Err(refused) => return Err(refusal::refused(&refused, &draft, amount, asked.at)),
-        };
         let accounts = draft.enforced.iter().chain(draft.observed.iter()).cloned().collect();
         let draw = Draw { root: asked.tenant.root(), holder: self.spool.holder(), accounts };
-        Ok(Some(BudgetHold { book, hold, draw, observed: draft.observed }))
+        let reserved = book.reserve(wanted, draft.caps(), asked.now).await;
+        let (hold, observed, purse) = match reserved {
+            Ok(hold) => (hold, draft.observed, None),
+            Err(Refusal::Unavailable) => match book.without_store(asked.request, &draft, amount) {
+                // Everything is only counted, and claimed when the store is back.
+                Some((hold, purse)) => (hold, Arc::clone(&draw.accounts), Some(purse)),
+                None => return Err(refusal::unavailable()),
+            },
+            Err(Refusal::AtCap { account, left }) => {
+                let at_cap = AtCap { account, left, amount };
+                return Err(refusal::at_cap(&at_cap, &draft, asked.at));
+            }
+        };
+        Ok(Some(BudgetHold { book, hold, draw, observed, purse }))
+    }
+
+    /// What was reserved, refused and asked for.
+    pub(crate) const fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// The state of each book.
+    pub(crate) fn states(&self) -> Vec<BookState> {
+        self.all().iter().map(|book| book.book_state()).collect()
     }
 
     fn book(&self, root: ResourceId) -> Arc<Book> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let book = books.entry(root).or_insert_with(|| {
             let (folder, journal) = self.spool.budget_folder(root);
-            let book = Arc::new(Book::new(root, folder, journal, Arc::clone(&self.heartbeat)));
+            let book = Arc::new(Book::new(
+                root,
+                Holder::start(folder, journal),
+                Arc::clone(&self.heartbeat),
+                Arc::clone(&self.counts),
+            ));
             // The receiver lives as long as the process; without it nothing is granted, and requests are refused.
             let _ = self.new.send(Arc::clone(&book));
             book

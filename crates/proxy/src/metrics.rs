@@ -1,5 +1,6 @@
 //! What requests count for Prometheus: the contract's metrics, bounded in series whatever happens.
 
+mod budgets;
 mod encode;
 mod health;
 mod series;
@@ -12,7 +13,7 @@ use domain::{AttemptOutcome, CacheHit, RequestOutcome, UsageEvent};
 use runtime::metrics::{Family, Histogram, Names};
 
 use self::series::{CostLabels, Request, Target, TargetMetrics, add};
-pub(crate) use self::{health::HealthStates, state::State};
+pub(crate) use self::{budgets::BudgetStates, health::HealthStates, state::State};
 use crate::context::{AttemptTarget, CompletedRequest, Observer, QueueWait, UnattemptedRequest};
 
 /// Everything that requests count: one for the process, so that no two workers can disagree.

@@ -1,15 +1,13 @@
 //! The authority that this proxy holds under one topmost tenant, and the requests that wait for more.
 
+mod state;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use budget::{
-    CapRevision, Folder, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Refused, Reservation,
-    Sequence, Token, Units, Wanted, units_up,
-};
+use budget::{CapRevision, Hold, Holder, LeaseCommand, LeaseReply, Reservation, Token, Units, Wanted};
 use domain::{Account, BudgetRef, Draw, Money, RequestId, ResourceId};
 use policy::{Budget, health::Micros};
 use tokio::{
@@ -18,22 +16,11 @@ use tokio::{
 };
 use usage_spool::BudgetJournal;
 
-use super::draw;
-
-/// How long a request waits for the store of budgets, or for a book that is rebuilt.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// A request that did not fit is tried once more after so long, when others have given back what they do not need.
-const ONCE_MORE: Duration = Duration::from_millis(300);
-/// An account that was refused at its cap is not asked for again for so long.
-const REFUSED_FOR: Duration = Duration::from_millis(100);
-/// Accounts of which that is kept.
-const MAX_REFUSED: usize = 10_000;
-/// Requests in one command.
-const MAX_WANTS: usize = 200;
-/// Spare authority that is asked for, as a multiple of the largest request.
-const SPARE: Units = 32;
-/// What was not drawn from for so long is given back, in microseconds.
-const IDLE: i64 = 1_000_000;
+use self::state::{MAX_REFUSED, PATIENCE, State, Waiting};
+use super::{
+    counts::{Counts, Path},
+    draw::{self, Draft, Purse},
+};
 
 /// The book of one topmost tenant.
 pub(super) struct Book {
@@ -42,33 +29,17 @@ pub(super) struct Book {
     /// Wakes the task that asks for authority.
     pub(super) work: Notify,
     heartbeat: Arc<Notify>,
+    counts: Arc<Counts>,
 }
 
-struct State {
-    holder: Holder<BudgetJournal>,
-    queue: VecDeque<Waiting>,
-    /// Requests in the command that is not answered yet.
-    asked: HashMap<RequestId, Waiting>,
-    /// The store gave no answer to the last command.
-    away: bool,
-    /// The token under which the store says that data is missing.
-    lost: Option<Token>,
-    /// Accounts that were refused lately, with what was left.
-    refused: HashMap<Account, (Instant, Money)>,
-    /// Budgets that the ledger has not heard of in this epoch.
-    unannounced: BTreeMap<BudgetRef, CapRevision>,
-    announced: BTreeMap<BudgetRef, u64>,
-    /// The proxy is about to leave: everything that is free is given back.
-    leaving: bool,
-}
-
-/// A request that waits for authority.
-struct Waiting {
-    wanted: Wanted,
-    since: Instant,
-    /// It did not fit once, and is tried again then.
-    again: Option<Instant>,
-    answer: oneshot::Sender<Result<Hold, Refusal>>,
+/// A book as metrics tell of it.
+pub(crate) struct BookState {
+    /// Whether it can grant: not while it is rebuilt, or the store is away.
+    pub(crate) open: bool,
+    /// Its epoch.
+    pub(crate) epoch: u64,
+    /// Per flat account, what was still free when the store was last asked, and the cap.
+    pub(crate) accounts: Vec<(BudgetRef, Units, Units)>,
 }
 
 /// Why a request could not be reserved.
@@ -83,6 +54,15 @@ pub(super) enum Refusal {
     },
     /// The store or the book did not become available in time.
     Unavailable,
+}
+
+impl Refusal {
+    const fn path(&self) -> Path {
+        match self {
+            Self::AtCap { .. } => Path::Refused,
+            Self::Unavailable => Path::Unavailable,
+        }
+    }
 }
 
 /// What the leases do next.
@@ -112,6 +92,14 @@ pub(crate) struct BudgetHold {
     pub(super) draw: Draw,
     /// Accounts that count and are not enforced.
     pub(super) observed: Arc<[Account]>,
+    /// Taken from what the proxy may spend by itself while the store is away.
+    pub(super) purse: Option<Purses>,
+}
+
+/// What a request takes of what the proxy may spend by itself.
+pub(super) struct Purses {
+    accounts: Vec<Account>,
+    amount: Money,
 }
 
 impl BudgetHold {
@@ -123,6 +111,7 @@ impl BudgetHold {
     /// Ends the hold of an attempt that costs nothing, of which the spool says that it was never sent.
     pub(crate) fn release(self) {
         let mut state = self.book.state();
+        state.settle_purse(self.purse, Money::ZERO);
         if let Err((_, error)) = state.holder.release(self.hold) {
             tracing::error!(%error, "a reservation stays drawn");
         }
@@ -132,8 +121,9 @@ impl BudgetHold {
 
     /// Ends the hold with what the attempt cost, once the spool has its event. Says what was taken beyond the reserve.
     pub(crate) fn settle(self, cost: Money, now: Micros) -> Money {
-        let Self { book, hold, observed, .. } = self;
+        let Self { book, hold, observed, purse, .. } = self;
         let mut state = book.state();
+        state.settle_purse(purse, cost);
         let overrun = match state.holder.settle(hold, cost) {
             Ok(settled) => settled.overrun,
             Err((_, error)) => {
@@ -146,6 +136,7 @@ impl BudgetHold {
         }
         let waits = !state.queue.is_empty();
         drop(state);
+        book.counts.overrun(overrun);
         if waits {
             book.work.notify_one();
         }
@@ -160,12 +151,12 @@ fn moment(now: Micros) -> i64 {
 impl Book {
     pub(super) fn new(
         root: ResourceId,
-        folder: Folder,
-        journal: BudgetJournal,
+        holder: Holder<BudgetJournal>,
         heartbeat: Arc<Notify>,
+        counts: Arc<Counts>,
     ) -> Self {
         let state = State {
-            holder: Holder::start(folder, journal),
+            holder,
             queue: VecDeque::new(),
             asked: HashMap::new(),
             away: false,
@@ -174,9 +165,12 @@ impl Book {
             unannounced: BTreeMap::new(),
             announced: BTreeMap::new(),
             leaving: false,
+            closed: Some(Instant::now()),
+            purses: HashMap::new(),
+            left: BTreeMap::new(),
         };
         heartbeat.notify_one();
-        Self { root, state: Mutex::new(state), work: Notify::new(), heartbeat }
+        Self { root, state: Mutex::new(state), work: Notify::new(), heartbeat, counts }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,14 +202,19 @@ impl Book {
                 self.heartbeat.notify_one();
             }
             let wanted = match state.holder.reserve(wanted, moment(now)) {
-                Ok(Reservation::Held(hold)) => return Ok(hold),
+                Ok(Reservation::Held(hold)) => {
+                    self.counts.reserved(Path::Local);
+                    return Ok(hold);
+                }
                 Ok(Reservation::Short(wanted)) => wanted,
                 Err(error) => {
                     tracing::error!(%error, "cannot reserve under a budget");
+                    self.counts.reserved(Path::Unavailable);
                     return Err(Refusal::Unavailable);
                 }
             };
             if let Some(refusal) = state.refuse_at_once(&wanted) {
+                self.counts.reserved(refusal.path());
                 return Err(refusal);
             }
             let (answer, answered) = oneshot::channel();
@@ -224,7 +223,50 @@ impl Book {
         };
         self.work.notify_one();
         // The sender is dropped when the process stops.
-        answer.await.unwrap_or(Err(Refusal::Unavailable))
+        let answer = answer.await.unwrap_or(Err(Refusal::Unavailable));
+        self.counts.reserved(answer.as_ref().map_or_else(Refusal::path, |_| Path::Lease));
+        answer
+    }
+
+    /// Lets a request through that the store could not be asked for, if every budget allows that: within what this proxy
+    /// may spend by itself.
+    pub(super) fn without_store(
+        &self,
+        request: RequestId,
+        draft: &Draft<'_>,
+        amount: Money,
+    ) -> Option<(Hold, Purses)> {
+        let purses = draft.purses()?;
+        let mut state = self.state();
+        let spent = |state: &State, purse: &Purse| state.purses.get(&purse.account).copied().unwrap_or(0);
+        let fits = purses.iter().all(|purse| {
+            purse.most.is_none_or(|most| spent(&state, purse).saturating_add(amount.nanos()) <= most.nanos())
+        });
+        if !fits || state.purses.len() > MAX_REFUSED {
+            return None;
+        }
+        let wanted = Wanted { request, accounts: Arc::new([]), amount };
+        let Ok(Reservation::Held(hold)) = state.holder.reserve(wanted, 0) else { return None };
+        let bounded = purses.into_iter().filter(|purse| purse.most.is_some());
+        let accounts: Vec<Account> = bounded.map(|purse| purse.account).collect();
+        for account in &accounts {
+            *state.purses.entry(account.clone()).or_default() += amount.nanos();
+        }
+        self.counts.reserved(Path::Policy);
+        Some((hold, Purses { accounts, amount }))
+    }
+
+    /// The book as metrics tell of it.
+    pub(super) fn book_state(&self) -> BookState {
+        let state = self.state();
+        let caps: BTreeMap<BudgetRef, Units> = state.holder.caps().map(|cap| (cap.budget, cap.cap)).collect();
+        let account =
+            |(account, left): (&Account, &Units)| Some((account.budget, *left, *caps.get(&account.budget)?));
+        BookState {
+            open: state.closed.is_none() && !state.away,
+            epoch: state.holder.epoch(),
+            accounts: state.left.iter().filter_map(account).collect(),
+        }
     }
 
     /// The command to send now, if there is anything to say.
@@ -239,8 +281,12 @@ impl Book {
     }
 
     /// Takes the reply to a command.
-    pub(super) fn reply(&self, sequence: Sequence, reply: &LeaseReply, now: Micros) -> Next {
-        let next = self.state().reply(sequence, reply, moment(now));
+    pub(super) fn reply(&self, command: &LeaseCommand, reply: &LeaseReply, now: Micros) -> Next {
+        self.counts.leased(reply);
+        let mut state = self.state();
+        state.note_left(command, reply);
+        let next = state.reply(command.sequence, reply, moment(now));
+        drop(state);
         if !matches!(next, Next::Go) {
             self.heartbeat.notify_one();
         }
@@ -249,6 +295,7 @@ impl Book {
 
     /// The store gave no answer.
     pub(super) fn store_is_away(&self) {
+        self.counts.unanswered();
         let mut state = self.state();
         state.away = true;
         // The time-out is paid once: who waits is told, and the command is sent again until it is answered.
@@ -286,6 +333,10 @@ impl Book {
         if (state.holder.epoch(), state.holder.has_token()) != before {
             state.lost = None;
         }
+        state.closed = match state.holder.has_token() && state.lost.is_none() {
+            true => None,
+            false => state.closed.or_else(|| Some(Instant::now())),
+        };
         if token.is_some() {
             state.announced.extend(told.iter().map(|cap| (cap.budget, cap.revision)));
             for cap in told {
@@ -322,180 +373,6 @@ impl Book {
                 tracing::error!(%error, "the folder of budgets cannot be closed");
                 false
             }
-        }
-    }
-}
-
-impl State {
-    /// Takes caps; true where the ledger does not know one of the budgets yet.
-    fn learn(&mut self, caps: impl Iterator<Item = CapRevision>) -> bool {
-        let mut new = false;
-        for cap in caps {
-            if self.announced.get(&cap.budget).is_none_or(|known| *known < cap.revision) {
-                self.holder.set_cap(cap);
-                let known = self.unannounced.entry(cap.budget).or_insert(cap);
-                new |= known.revision <= cap.revision;
-                if known.revision < cap.revision {
-                    *known = cap;
-                }
-            }
-        }
-        new
-    }
-
-    /// Whether it is known already that the request will not be admitted now.
-    fn refuse_at_once(&self, wanted: &Wanted) -> Option<Refusal> {
-        if self.away {
-            return Some(Refusal::Unavailable);
-        }
-        let refused = wanted.accounts.iter().find_map(|account| {
-            let (at, left) = self.refused.get(account)?;
-            (at.elapsed() < REFUSED_FOR && *left < wanted.amount).then_some((account, *left))
-        });
-        refused.map(|(account, left)| Refusal::AtCap { account: Some(account.clone()), left })
-    }
-
-    fn refuse_all(&mut self) {
-        let asked = self.asked.drain().map(|(_, waiting)| waiting);
-        for waiting in self.queue.drain(..).chain(asked) {
-            // Who asked may have gone.
-            let _ = waiting.answer.send(Err(Refusal::Unavailable));
-        }
-    }
-
-    fn command(&mut self, now: i64) -> Option<LeaseCommand> {
-        let mut wants = self.take_wants(now);
-        let largest = wants.iter().map(|wanted| units_up(wanted.amount)).max();
-        let slice = largest.map(|largest| largest.saturating_mul(SPARE)).filter(|_| !self.leaving);
-        let keep = if self.leaving { Keep::Drawn } else { Keep::UsedSince(now.saturating_sub(IDLE)) };
-        let command = match self.holder.command(&mut wants, slice, keep) {
-            Ok(command) => command.cloned(),
-            Err(error) => {
-                tracing::error!(%error, "cannot ask for authority under a budget");
-                None
-            }
-        };
-        // A command that is not answered yet takes no more.
-        self.ask_again(wants);
-        command
-    }
-
-    /// The requests that a new command may ask for. Those that fit by now are drawn, and those that waited too long are
-    /// refused.
-    fn take_wants(&mut self, now: i64) -> Vec<Wanted> {
-        let mut wants = Vec::new();
-        let moment = Instant::now();
-        for _ in 0..self.queue.len() {
-            let Some(waiting) = self.queue.pop_front() else { break };
-            if waiting.answer.is_closed() {
-                continue;
-            }
-            let Waiting { wanted, since, again, answer } = waiting;
-            match self.holder.reserve(wanted, now) {
-                Ok(Reservation::Held(hold)) => self.answer(answer, hold),
-                Ok(Reservation::Short(_)) if since + PATIENCE <= moment => {
-                    let _ = answer.send(Err(Refusal::Unavailable));
-                }
-                Ok(Reservation::Short(wanted)) => {
-                    let waiting = Waiting { wanted: wanted.clone(), since, again, answer };
-                    let ripe = again.is_none_or(|again| again <= moment) && wants.len() < MAX_WANTS;
-                    match ripe && self.holder.has_token() {
-                        true => {
-                            self.asked.insert(wanted.request, waiting);
-                            wants.push(wanted);
-                        }
-                        false => self.queue.push_back(waiting),
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot reserve under a budget");
-                    let _ = answer.send(Err(Refusal::Unavailable));
-                }
-            }
-        }
-        wants
-    }
-
-    /// Puts requests back that no command asked for.
-    fn ask_again(&mut self, wants: Vec<Wanted>) {
-        for wanted in wants.into_iter().rev() {
-            if let Some(waiting) = self.asked.remove(&wanted.request) {
-                self.queue.push_front(waiting);
-            }
-        }
-    }
-
-    /// Hands a hold to the request; one that has gone gives it back.
-    fn answer(&mut self, answer: oneshot::Sender<Result<Hold, Refusal>>, hold: Hold) {
-        if let Err(Ok(hold)) = answer.send(Ok(hold))
-            && let Err((_, error)) = self.holder.release(hold)
-        {
-            tracing::error!(%error, "a reservation stays drawn");
-        }
-    }
-
-    fn reply(&mut self, sequence: Sequence, reply: &LeaseReply, now: i64) -> Next {
-        self.away = false;
-        match self.holder.reply(sequence, reply, now) {
-            Ok(LeaseOutcome::Done { admitted, refused }) => {
-                for hold in admitted {
-                    match self.asked.remove(&hold.wanted().request) {
-                        Some(waiting) => self.answer(waiting.answer, hold),
-                        None => {
-                            if let Err((_, error)) = self.holder.release(hold) {
-                                tracing::error!(%error, "a reservation stays drawn");
-                            }
-                        }
-                    }
-                }
-                self.refuse(refused);
-                // Granted, and drawn by others meanwhile: asked for again.
-                let left: Vec<Wanted> = self.asked.values().map(|waiting| waiting.wanted.clone()).collect();
-                self.ask_again(left);
-                Next::Go
-            }
-            Ok(LeaseOutcome::Ignored) => Next::Go,
-            Ok(LeaseOutcome::Wait) => {
-                self.unannounced = self.holder.caps().map(|cap| (cap.budget, cap)).collect();
-                Next::Later
-            }
-            Ok(LeaseOutcome::Lost) => {
-                self.lost = self.holder.token().cloned();
-                Next::Epoch
-            }
-            Ok(LeaseOutcome::Stale) => {
-                tracing::error!(
-                    "another process uses a copy of this proxy's folder: its budgets are not served"
-                );
-                self.refuse_all();
-                Next::Epoch
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot take authority under a budget");
-                self.refuse_all();
-                Next::Later
-            }
-        }
-    }
-
-    /// A request that did not fit is tried once more, then refused.
-    fn refuse(&mut self, refused: Vec<Refused>) {
-        let now = Instant::now();
-        for Refused { wanted, account, left } in refused {
-            let Some(waiting) = self.asked.remove(&wanted.request) else { continue };
-            if waiting.again.is_none() {
-                self.queue.push_back(Waiting { again: Some(now + ONCE_MORE), ..waiting });
-                continue;
-            }
-            if let Some(account) = &account {
-                if self.refused.len() >= MAX_REFUSED {
-                    self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED_FOR);
-                }
-                if self.refused.len() < MAX_REFUSED {
-                    self.refused.insert(account.clone(), (now, left));
-                }
-            }
-            let _ = waiting.answer.send(Err(Refusal::AtCap { account, left }));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use budget::{CapRevision, Units};
-use domain::{Account, AtCap, BudgetRef, Timestamp, Window, WindowSpan};
+use domain::{Account, AtCap, BudgetRef, Money, OnStoreLoss, Timestamp, Window, WindowSpan};
 use policy::{Budget, BudgetFacts};
 
 /// Nano-dollars in a unit of the shared store.
@@ -45,11 +45,33 @@ impl<'a> Draft<'a> {
         self.budgets.iter().map(|(budget, _)| cap(budget))
     }
 
+    /// What each enforced budget does while the store is away; nothing where one of them is closed then.
+    pub(super) fn purses(&self) -> Option<Vec<Purse>> {
+        let purse = |account: &Account| {
+            let (budget, _) = self.budget(account.budget)?;
+            match (budget.spec.on_store_loss(), budget.spec.per_replica) {
+                (OnStoreLoss::Open, _) => Some(Purse { account: account.clone(), most: None }),
+                (OnStoreLoss::Bounded, Some(each)) => {
+                    Some(Purse { account: account.clone(), most: Some(each) })
+                }
+                (OnStoreLoss::Closed | OnStoreLoss::Bounded, _) => None,
+            }
+        };
+        self.enforced.iter().map(purse).collect()
+    }
+
     /// The budget of an account, and its window.
     pub(super) fn budget(&self, of: BudgetRef) -> Option<(&'a Budget, WindowSpan)> {
         let found = self.budgets.iter().find(|(budget, _)| reference(budget) == of);
         found.map(|(budget, span)| (&***budget, *span))
     }
+}
+
+/// What a proxy may spend of an account by itself, in its window.
+pub(super) struct Purse {
+    pub(super) account: Account,
+    /// Nothing: as much as comes.
+    pub(super) most: Option<Money>,
 }
 
 /// Whether requests are refused for it.

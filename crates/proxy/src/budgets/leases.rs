@@ -31,7 +31,7 @@ async fn work(book: &Book, store: &BookStore, clock: &(impl Fn() -> Micros + Sen
         let next = match book.command(clock()) {
             None => Next::Epoch,
             Some(command) => match store.lease(book.root, &command).await {
-                Ok(reply) => book.reply(command.sequence, &reply, clock()),
+                Ok(reply) => book.reply(&command, &reply, clock()),
                 Err(error) => {
                     tracing::debug!(root = %book.root, %error, "the store of budgets gives no answer");
                     book.store_is_away();

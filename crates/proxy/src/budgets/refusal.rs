@@ -1,17 +1,29 @@
 //! What a client is told of a request that a budget refuses.
 
-use domain::{ErrorKind, Money, Timestamp, WindowSpan};
+use domain::{Account, ErrorKind, Money, Timestamp, WindowSpan};
 
-use super::{book::Refusal, draw::Draft};
+use super::draw::Draft;
 use crate::error::GatewayError;
 
-/// A budget has no room, or nobody can tell whether it has.
-pub(super) fn refused(refusal: &Refusal, draft: &Draft<'_>, amount: Money, now: Timestamp) -> GatewayError {
-    let Refusal::AtCap { account, left } = refusal else {
-        let text =
-            "the store of budgets is not available, and a budget of this tenant is not served without it";
-        return GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(1);
-    };
+/// A request for which a budget has no room.
+pub(super) struct AtCap {
+    /// The account in which the least is left.
+    pub(super) account: Option<Account>,
+    /// What is left there.
+    pub(super) left: Money,
+    /// What the request may cost.
+    pub(super) amount: Money,
+}
+
+/// Nobody can tell whether a budget has room, and one of them is not served then.
+pub(super) fn unavailable() -> GatewayError {
+    let text = "the store of budgets is not available, and a budget of this tenant is not served without it";
+    GatewayError::new(ErrorKind::StoreUnavailable, text).retry_after(1)
+}
+
+/// A budget has no room.
+pub(super) fn at_cap(at_cap: &AtCap, draft: &Draft<'_>, now: Timestamp) -> GatewayError {
+    let AtCap { account, left, amount } = at_cap;
     let found = account.as_ref().and_then(|account| draft.budget(account.budget));
     let Some((budget, span)) = found else {
         return GatewayError::new(ErrorKind::BudgetExceeded, "a budget of this tenant is used up");

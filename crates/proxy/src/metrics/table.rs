@@ -125,6 +125,18 @@ runtime::metric_table! {
     LIMIT_SLOTS_HELD: Gauge = "portcullis_limit_slots_held" [],
         "Concurrency slots that this proxy holds.";
 
+    // Budgets.
+    RESERVES: Counter = "portcullis_reserve_total" ["path"],
+        "Attempts under budgets, by how it was decided about them: from authority in hand, by a lease, refused.";
+    LEASE_COMMANDS: Counter = "portcullis_lease_commands_total" ["result"],
+        "Commands to the store of budgets, by how they ended.";
+    BUDGET_OVERRUN: Counter = "portcullis_budget_overrun_usd_total" [],
+        "What providers took beyond what was reserved.";
+    BUDGET_USED: Gauge = "portcullis_budget_used_ratio" ["tenant", "budget"] at most 500,
+        "Share of a cap that was granted to proxies when this one last asked; budgets without a dimension.";
+    BOOKS: Gauge = "portcullis_budget_books" ["state"],
+        "Books of budgets, by whether they grant; one that is closed is rebuilt, or its store is away.";
+
     // Health of targets and credentials.
     TARGET_HEALTHY: Gauge = "portcullis_target_healthy" ["provider", "model", "region"] at most 1_000,
         "Whether requests may go to a target.";

@@ -1,0 +1,263 @@
+//! What a book holds and who waits for more: every change is one locked step.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use budget::{
+    CapRevision, Hold, Holder, Keep, LeaseCommand, LeaseOutcome, LeaseReply, Refused, Reservation, Sequence,
+    Token, Units, Wanted, units_up,
+};
+use domain::{Account, BudgetRef, Money, RequestId};
+use tokio::{sync::oneshot, time::Instant};
+use usage_spool::BudgetJournal;
+
+use super::{Next, Purses, Refusal};
+
+/// How long a request waits for the store of budgets, or for a book that is rebuilt.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// A request that did not fit is tried once more after so long, when others have given back what they do not need.
+const ONCE_MORE: Duration = Duration::from_millis(300);
+/// An account that was refused at its cap is not asked for again for so long.
+const REFUSED_FOR: Duration = Duration::from_millis(100);
+/// Accounts of which that is kept.
+pub(super) const MAX_REFUSED: usize = 10_000;
+/// Requests in one command.
+const MAX_WANTS: usize = 200;
+/// Spare authority that is asked for, as a multiple of the largest request.
+const SPARE: Units = 32;
+/// What was not drawn from for so long is given back, in microseconds.
+const IDLE: i64 = 1_000_000;
+
+/// The state of a book, behind its lock.
+pub(super) struct State {
+    pub(super) holder: Holder<BudgetJournal>,
+    pub(super) queue: VecDeque<Waiting>,
+    /// Requests in the command that is not answered yet.
+    pub(super) asked: HashMap<RequestId, Waiting>,
+    /// The store gave no answer to the last command.
+    pub(super) away: bool,
+    /// The token under which the store says that data is missing.
+    pub(super) lost: Option<Token>,
+    /// Accounts that were refused lately, with what was left.
+    pub(super) refused: HashMap<Account, (Instant, Money)>,
+    /// Budgets that the ledger has not heard of in this epoch.
+    pub(super) unannounced: BTreeMap<BudgetRef, CapRevision>,
+    pub(super) announced: BTreeMap<BudgetRef, u64>,
+    /// The proxy is about to leave: everything that is free is given back.
+    pub(super) leaving: bool,
+    /// Since when there is no book to work with.
+    pub(super) closed: Option<Instant>,
+    /// What was spent without the store, by account, in nano-dollars.
+    pub(super) purses: HashMap<Account, i64>,
+    /// What all proxies may still be granted of the accounts that are flat, as the store last said it.
+    pub(super) left: BTreeMap<Account, Units>,
+}
+
+/// A request that waits for authority.
+pub(super) struct Waiting {
+    pub(super) wanted: Wanted,
+    pub(super) since: Instant,
+    /// It did not fit once, and is tried again then.
+    pub(super) again: Option<Instant>,
+    pub(super) answer: oneshot::Sender<Result<Hold, Refusal>>,
+}
+
+impl State {
+    /// Takes caps; true where the ledger does not know one of the budgets yet.
+    pub(super) fn learn(&mut self, caps: impl Iterator<Item = CapRevision>) -> bool {
+        let mut new = false;
+        for cap in caps {
+            if self.announced.get(&cap.budget).is_none_or(|known| *known < cap.revision) {
+                self.holder.set_cap(cap);
+                let known = self.unannounced.entry(cap.budget).or_insert(cap);
+                new |= known.revision <= cap.revision;
+                if known.revision < cap.revision {
+                    *known = cap;
+                }
+            }
+        }
+        new
+    }
+
+    /// Whether it is known already that the request will not be admitted now.
+    pub(super) fn refuse_at_once(&self, wanted: &Wanted) -> Option<Refusal> {
+        // The time-out is paid once.
+        if self.away || self.closed.is_some_and(|since| since.elapsed() > PATIENCE) {
+            return Some(Refusal::Unavailable);
+        }
+        let refused = wanted.accounts.iter().find_map(|account| {
+            let (at, left) = self.refused.get(account)?;
+            (at.elapsed() < REFUSED_FOR && *left < wanted.amount).then_some((account, *left))
+        });
+        refused.map(|(account, left)| Refusal::AtCap { account: Some(account.clone()), left })
+    }
+
+    /// What the store says is left of accounts without a dimension; of windows before the newest, nothing is kept.
+    pub(super) fn note_left(&mut self, command: &LeaseCommand, reply: &LeaseReply) {
+        let LeaseReply::Done { left, .. } = reply else { return };
+        for (named, left) in command.accounts.iter().zip(left).filter(|(named, _)| named.account.is_flat()) {
+            let account = &named.account;
+            self.left.retain(|known, _| known.budget != account.budget || known.window >= account.window);
+            let is_newest = !self.left.keys().any(|known| known.budget == account.budget && known > account);
+            if is_newest {
+                self.left.insert(account.clone(), *left);
+            }
+        }
+    }
+
+    /// Gives back what a request did not take of what the proxy may spend by itself.
+    pub(super) fn settle_purse(&mut self, purse: Option<Purses>, cost: Money) {
+        if let Some(Purses { accounts, amount }) = purse {
+            for account in accounts {
+                *self.purses.entry(account).or_default() += cost.nanos() - amount.nanos();
+            }
+        }
+    }
+
+    pub(super) fn refuse_all(&mut self) {
+        let asked = self.asked.drain().map(|(_, waiting)| waiting);
+        for waiting in self.queue.drain(..).chain(asked) {
+            // Who asked may have gone.
+            let _ = waiting.answer.send(Err(Refusal::Unavailable));
+        }
+    }
+
+    pub(super) fn command(&mut self, now: i64) -> Option<LeaseCommand> {
+        let mut wants = self.take_wants(now);
+        let largest = wants.iter().map(|wanted| units_up(wanted.amount)).max();
+        let slice = largest.map(|largest| largest.saturating_mul(SPARE)).filter(|_| !self.leaving);
+        let keep = if self.leaving { Keep::Drawn } else { Keep::UsedSince(now.saturating_sub(IDLE)) };
+        let command = match self.holder.command(&mut wants, slice, keep) {
+            Ok(command) => command.cloned(),
+            Err(error) => {
+                tracing::error!(%error, "cannot ask for authority under a budget");
+                None
+            }
+        };
+        // A command that is not answered yet takes no more.
+        self.ask_again(wants);
+        command
+    }
+
+    /// The requests that a new command may ask for. Those that fit by now are drawn, and those that waited too long are
+    /// refused.
+    pub(super) fn take_wants(&mut self, now: i64) -> Vec<Wanted> {
+        let mut wants = Vec::new();
+        let moment = Instant::now();
+        for _ in 0..self.queue.len() {
+            let Some(waiting) = self.queue.pop_front() else { break };
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            let Waiting { wanted, since, again, answer } = waiting;
+            match self.holder.reserve(wanted, now) {
+                Ok(Reservation::Held(hold)) => self.answer(answer, hold),
+                Ok(Reservation::Short(_)) if since + PATIENCE <= moment => {
+                    let _ = answer.send(Err(Refusal::Unavailable));
+                }
+                Ok(Reservation::Short(wanted)) => {
+                    let waiting = Waiting { wanted: wanted.clone(), since, again, answer };
+                    let ripe = again.is_none_or(|again| again <= moment) && wants.len() < MAX_WANTS;
+                    match ripe && self.holder.has_token() {
+                        true => {
+                            self.asked.insert(wanted.request, waiting);
+                            wants.push(wanted);
+                        }
+                        false => self.queue.push_back(waiting),
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot reserve under a budget");
+                    let _ = answer.send(Err(Refusal::Unavailable));
+                }
+            }
+        }
+        wants
+    }
+
+    /// Puts requests back that no command asked for.
+    pub(super) fn ask_again(&mut self, wants: Vec<Wanted>) {
+        for wanted in wants.into_iter().rev() {
+            if let Some(waiting) = self.asked.remove(&wanted.request) {
+                self.queue.push_front(waiting);
+            }
+        }
+    }
+
+    /// Hands a hold to the request; one that has gone gives it back.
+    pub(super) fn answer(&mut self, answer: oneshot::Sender<Result<Hold, Refusal>>, hold: Hold) {
+        if let Err(Ok(hold)) = answer.send(Ok(hold))
+            && let Err((_, error)) = self.holder.release(hold)
+        {
+            tracing::error!(%error, "a reservation stays drawn");
+        }
+    }
+
+    pub(super) fn reply(&mut self, sequence: Sequence, reply: &LeaseReply, now: i64) -> Next {
+        self.away = false;
+        match self.holder.reply(sequence, reply, now) {
+            Ok(LeaseOutcome::Done { admitted, refused }) => {
+                for hold in admitted {
+                    match self.asked.remove(&hold.wanted().request) {
+                        Some(waiting) => self.answer(waiting.answer, hold),
+                        None => {
+                            if let Err((_, error)) = self.holder.release(hold) {
+                                tracing::error!(%error, "a reservation stays drawn");
+                            }
+                        }
+                    }
+                }
+                self.refuse(refused);
+                // Granted, and drawn by others meanwhile: asked for again.
+                let left: Vec<Wanted> = self.asked.values().map(|waiting| waiting.wanted.clone()).collect();
+                self.ask_again(left);
+                Next::Go
+            }
+            Ok(LeaseOutcome::Ignored) => Next::Go,
+            Ok(LeaseOutcome::Wait) => {
+                self.unannounced = self.holder.caps().map(|cap| (cap.budget, cap)).collect();
+                Next::Later
+            }
+            Ok(LeaseOutcome::Lost) => {
+                self.lost = self.holder.token().cloned();
+                self.closed.get_or_insert_with(Instant::now);
+                Next::Epoch
+            }
+            Ok(LeaseOutcome::Stale) => {
+                tracing::error!(
+                    "another process uses a copy of this proxy's folder: its budgets are not served"
+                );
+                self.refuse_all();
+                Next::Epoch
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot take authority under a budget");
+                self.refuse_all();
+                Next::Later
+            }
+        }
+    }
+
+    /// A request that did not fit is tried once more, then refused.
+    pub(super) fn refuse(&mut self, refused: Vec<Refused>) {
+        let now = Instant::now();
+        for Refused { wanted, account, left } in refused {
+            let Some(waiting) = self.asked.remove(&wanted.request) else { continue };
+            if waiting.again.is_none() {
+                self.queue.push_back(Waiting { again: Some(now + ONCE_MORE), ..waiting });
+                continue;
+            }
+            if let Some(account) = &account {
+                if self.refused.len() >= MAX_REFUSED {
+                    self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED_FOR);
+                }
+                if self.refused.len() < MAX_REFUSED {
+                    self.refused.insert(account.clone(), (now, left));
+                }
+            }
+            let _ = waiting.answer.send(Err(Refusal::AtCap { account, left }));
+        }
+    }
+}
