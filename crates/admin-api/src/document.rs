@@ -115,6 +115,9 @@ pub struct CredentialEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a tenant, such as { keys: [ { name: backend } ] }")]
 pub struct TenantEntry {
+    /// The tenant that it is part of, by name: budgets and limits of that one apply too, and its resources are seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Name>,
     /// A word of the operator's own, for rules and reports (`free`, `pro`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,

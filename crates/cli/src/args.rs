@@ -139,6 +139,9 @@ pub enum AdminCommand {
         /// Only of this tenant, by name.
         #[arg(short, long)]
         tenant: Option<String>,
+        /// Also of the tenants below it.
+        #[arg(long, requires = "tenant")]
+        subtree: bool,
         /// How to show it.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,

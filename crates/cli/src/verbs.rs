@@ -56,12 +56,13 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
             writeln!(out, "valid: {count} {}", if count == 1 { "resource" } else { "resources" })?;
             Ok(())
         }
-        AdminCommand::Usage { group_by, from, to, tenant, output, connection } => {
+        AdminCommand::Usage { group_by, from, to, tenant, subtree, output, connection } => {
             let query = query(&[
                 ("group_by", Some(&group_by)),
                 ("from", from.as_deref()),
                 ("to", to.as_deref()),
                 ("tenant", tenant.as_deref()),
+                ("subtree", subtree.then_some("true")),
             ]);
             usage(&Client::new(&connection)?, &format!("/usage{query}"), output, out)
         }

@@ -189,7 +189,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn finish(mut self, filter: &Filter) -> Result<Plan, PlanError> {
         self.errors.extend(check::written(&self.after, &self.written, filter));
         Invalid::unless_empty(self.errors)?;
-        if !self.plan.deletes.is_empty() {
+        if !self.plan.deletes.is_empty() || check::has_moved(self.before, &self.after, &self.written) {
             // Owners were taken before what they own; backwards is what is owned first.
             self.plan.deletes.reverse();
             check::check_references(self.before, &self.after).map_err(PlanError::Conflict)?;

@@ -11,7 +11,8 @@ pub struct Claim {
     pub limit: ResourceId,
     /// What is counted separately: a user or key id, empty for the whole tenant. Stored only as a digest.
     pub subject: String,
-    /// The tenant that has the limit; everything of a tenant lies in one slot of a Redis cluster.
+    /// The topmost tenant above the one that has the limit, or that one itself; everything of a tree of tenants lies in
+    /// one slot of a Redis cluster.
     pub tenant: ResourceId,
     /// How it is counted.
     pub rule: Rule,

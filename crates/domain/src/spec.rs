@@ -16,6 +16,9 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantSpec {
+    /// The tenant that it is part of, by name: budgets and limits of that one apply too, and its resources are seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// A word of the operator's own, for rules and reports (`free`, `pro`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
@@ -28,6 +31,11 @@ pub struct TenantSpec {
     /// Origins of web pages that may use it, of those that the operator allows; not written: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_origins: Option<OriginList>,
+}
+
+impl TenantSpec {
+    /// Most tenants of which each is the parent of the next.
+    pub const DEEPEST: usize = 4;
 }
 
 /// The order in which requests are served, and refused, under load.

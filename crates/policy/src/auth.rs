@@ -33,7 +33,7 @@ pub enum AuthError {
     /// Two keys came that are both usable, so the request has no certain owner.
     #[error("two different API keys came with the request; send one")]
     Ambiguous,
-    /// The tenant is switched off.
+    /// The tenant is switched off, or one above it.
     #[error("this tenant is disabled")]
     TenantDisabled,
     /// Something that governs the tenant cannot be read by this version.
@@ -110,7 +110,7 @@ impl Caller {
         if over(key.until) || over(key.spec.expires.map(Timestamp::micros)) {
             return Err(AuthError::Expired);
         }
-        if key.tenant.spec.disabled {
+        if key.tenant.disabled {
             return Err(AuthError::TenantDisabled);
         }
         if key.tenant.unusable.is_some() {

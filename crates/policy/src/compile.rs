@@ -1,6 +1,7 @@
 //! Rows into a snapshot: references resolved, secrets opened, whatever cannot work refused or set aside.
 
 mod routes;
+mod tenants;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,12 +15,14 @@ use zeroize::Zeroizing;
 
 use self::routes::RouteCompiler;
 use crate::{
-    budget::Budget,
     cloud::{AwsKeys, ServiceAccount},
     endpoint::{Credential, Endpoint, Sign},
     health::{CredentialState, HealthRegistry},
     route::Route,
-    snapshot::{ApiKey, Resolved, Scope, Snapshot, Tenant, UnreadableRow, lookup::ResourceView},
+    snapshot::{
+        ApiKey, Resolved, Scope, Snapshot, Tenant, UnreadableRow,
+        lookup::{ResourceView, lineage},
+    },
 };
 
 /// The rows of one version, those that this build cannot read set apart.
@@ -58,15 +61,19 @@ pub fn compile(
     keyring: &Keyring,
     live: &HealthRegistry,
 ) -> Result<Snapshot, CompileError> {
-    let mut builder = Builder { rows, keyring, live, scopes: HashMap::new(), tenants: HashMap::new() };
-    builder.tenants();
+    let (tenants, parents) = tenants::compile(rows);
+    let mut builder = Builder { rows, keyring, live, scopes: HashMap::new(), tenants, parents };
     builder.endpoints()?;
     builder.catalogue();
     builder.routes();
     let keys = builder.keys()?;
     let operator = builder.scopes.remove(&None).unwrap_or_default();
-    let tenants = builder.scopes.into_iter().filter_map(|(owner, scope)| Some((owner?, scope))).collect();
-    Ok(Snapshot { version: rows.version, keys, operator, tenants })
+    let tenants = std::mem::take(&mut builder.scopes)
+        .into_iter()
+        .filter_map(|(owner, scope)| Some((owner?, scope)))
+        .collect();
+    let (parents, callers) = (builder.parents, builder.tenants);
+    Ok(Snapshot { version: rows.version, keys, operator, tenants, parents, callers })
 }
 
 /// A credential with its secret opened; what becomes of it depends on the provider's row.
@@ -81,18 +88,27 @@ struct Opened<'a> {
 /// Opened credentials by owner and name of the provider they are for.
 type ByProvider<'a> = HashMap<(Option<ResourceId>, &'a str), Vec<Opened<'a>>>;
 
+/// Rows of one kind with their typed specification.
+fn each<'a, T: 'a>(
+    rows: &'a ConfigRows,
+    pick: impl Fn(&'a Spec) -> Option<&'a T>,
+) -> Vec<(&'a Resource, &'a T)> {
+    rows.known.iter().filter_map(|row| pick(&row.spec).map(|spec| (row, spec))).collect()
+}
+
 struct Builder<'a> {
     rows: &'a ConfigRows,
     keyring: &'a Keyring,
     live: &'a HealthRegistry,
     scopes: HashMap<Option<ResourceId>, Scope>,
     tenants: HashMap<ResourceId, Arc<Tenant>>,
+    parents: HashMap<ResourceId, ResourceId>,
 }
 
 impl<'a> Builder<'a> {
     /// Rows of one kind with their typed specification.
     fn each<T: 'a>(&self, pick: impl Fn(&'a Spec) -> Option<&'a T>) -> Vec<(&'a Resource, &'a T)> {
-        self.rows.known.iter().filter_map(|row| pick(&row.spec).map(|spec| (row, spec))).collect()
+        each(self.rows, pick)
     }
 
     fn scope(&mut self, owner: Option<ResourceId>) -> &mut Scope {
@@ -105,52 +121,6 @@ impl<'a> Builder<'a> {
         let reason =
             |row: &UnreadableRow| format!("this version cannot read {kind} {}: {}", row.name, row.reason);
         of_kind.map(|row| (row, reason(row))).collect()
-    }
-
-    fn tenants(&mut self) {
-        let mut limits: HashMap<ResourceId, Vec<_>> = HashMap::new();
-        for (row, spec) in self.each(|spec| if let Spec::Limit(spec) = spec { Some(spec) } else { None }) {
-            if let Some(owner) = row.tenant {
-                limits.entry(owner).or_default().push((row.id, spec.clone()));
-            }
-        }
-        let mut budgets = self.budgets();
-        for (row, spec) in self.each(|spec| if let Spec::Tenant(spec) = spec { Some(spec) } else { None }) {
-            let limits = limits.remove(&row.id).unwrap_or_default();
-            let budgets = budgets.remove(&row.id).unwrap_or_default();
-            let (id, name, spec) = (row.id, row.name.clone(), spec.clone());
-            let tenant = Tenant { id, name, spec, limits, budgets, unusable: self.overlooked(row.id) };
-            self.tenants.insert(row.id, Arc::new(tenant));
-        }
-    }
-
-    /// What governs a tenant and cannot be read.
-    fn overlooked(&self, tenant: ResourceId) -> Option<String> {
-        // A kind that does not exist yet may govern the tenant as well.
-        let governs =
-            |kind: &str| kind.parse().map_or(true, |kind| matches!(kind, Kind::Limit | Kind::Budget));
-        let of_it = |row: &&UnreadableRow| row.tenant == Some(tenant) && governs(&row.kind);
-        self.rows
-            .unknown
-            .iter()
-            .find(of_it)
-            .map(|row| format!("this version cannot read its {} {:?}: {}", row.kind, row.name, row.reason))
-    }
-
-    fn budgets(&self) -> HashMap<ResourceId, Vec<Arc<Budget>>> {
-        let rows = self.each(|spec| if let Spec::Budget(spec) = spec { Some(&**spec) } else { None });
-        let owners: HashMap<_, _> = self.rows.known.iter().map(|row| (row.id, row)).collect();
-        let keys = self.each(|spec| if let Spec::Key(spec) = spec { Some(spec) } else { None });
-        let keys: HashMap<_, _> =
-            keys.into_iter().map(|(row, _)| ((row.tenant, row.name.as_str()), row.id)).collect();
-        let mut budgets: HashMap<ResourceId, Vec<_>> = HashMap::new();
-        for (row, spec) in rows {
-            if let Some(owner) = row.tenant.and_then(|owner| owners.get(&owner)) {
-                let key = |name: &str| keys.get(&(row.tenant, name)).copied();
-                budgets.entry(owner.id).or_default().push(Arc::new(Budget::new(row, spec, owner, key)));
-            }
-        }
-        budgets
     }
 
     fn endpoints(&mut self) -> Result<(), CompileError> {
@@ -222,8 +192,9 @@ impl<'a> Builder<'a> {
 
     fn routes(&mut self) {
         for (row, spec) in self.each(|spec| if let Spec::Route(spec) = spec { Some(spec) } else { None }) {
-            let own = self.scopes.get(&row.tenant).filter(|_| row.tenant.is_some());
-            let scopes = ResourceView { own, operator: self.scopes.get(&None) };
+            let tenants = row.tenant.into_iter().flat_map(|tenant| lineage(&self.parents, tenant));
+            let own = tenants.filter_map(|tenant| self.scopes.get(&Some(tenant)));
+            let scopes = ResourceView::new(own, self.scopes.get(&None));
             let route = RouteCompiler { scopes, live: self.live }.route(row, spec);
             self.scope(row.tenant).routes.insert(row.name.clone(), Arc::new(route));
         }

@@ -32,5 +32,5 @@ pub use routing::{
     SkippedTarget, distance_between, plan, recheck, visible_models,
 };
 pub use rules::{Facts, Program, ReplyFacts, RuleError};
-pub use snapshot::{ApiKey, Snapshot, Tenant, UnreadableRow};
+pub use snapshot::{ApiKey, Limit, Snapshot, Tenant, UnreadableRow};
 pub use target::Target;

@@ -32,8 +32,8 @@ pub struct Bound {
 }
 
 impl Target {
-    /// The newest price that is in force, of the owner, else of the operator, else of the catalogue. A
-    /// model without one is unpriced.
+    /// The newest price that is in force, of the owner, else of a tenant above it, else of the operator, else of the
+    /// catalogue. A model without one is unpriced.
     #[must_use]
     pub fn price_at(&self, now: Timestamp) -> Option<PricedAt<'_>> {
         let in_force = |(_, price): &&(ResourceId, Arc<PriceSpec>)| price.effective_from <= now;

@@ -27,8 +27,7 @@ pub use reason::{SelectionReason, SkipReason, SkippedTarget};
 /// The names that a caller may put into `model`, sorted: routes, and models of the catalogue.
 #[must_use]
 pub fn visible_models(snapshot: &Snapshot, caller: &Caller) -> BTreeSet<String> {
-    let own = snapshot.tenants.get(&caller.key.tenant.id);
-    let scopes = || own.into_iter().chain([&snapshot.operator]);
+    let scopes = || snapshot.scopes(caller.key.tenant.id).scopes();
     let routes = scopes().flat_map(|scope| scope.routes.keys().cloned());
     let models = scopes().flat_map(|scope| scope.models.keys());
     let models = models.filter(|model| !model.is_of_kind()).map(ToString::to_string);

@@ -40,6 +40,10 @@ pub struct Snapshot {
     pub(crate) operator: Scope,
     /// Each tenant's own resources.
     pub(crate) tenants: HashMap<ResourceId, Scope>,
+    /// The parent of each tenant that has one.
+    pub(crate) parents: HashMap<ResourceId, ResourceId>,
+    /// Tenants, with what governs them.
+    pub(crate) callers: HashMap<ResourceId, Arc<Tenant>>,
 }
 
 /// The named resources of one owner.
@@ -63,28 +67,42 @@ pub struct Tenant {
     pub name: String,
     /// What the operator wrote.
     pub spec: TenantSpec,
-    /// Limits of its requests; all of them must agree.
-    pub limits: Vec<(ResourceId, LimitSpec)>,
-    /// What its requests may cost; all of them must have room.
-    pub budgets: Vec<Arc<Budget>>,
+    /// Whether it is switched off, or a tenant above it is.
+    pub disabled: bool,
+    /// Limits of its requests, its own and those of the tenants above it; all of them must agree.
+    pub limits: Vec<Limit>,
+    pub(crate) budgets: Vec<Arc<Budget>>,
+    pub(crate) root: ResourceId,
     /// Why none of its requests can be served: a limit that cannot be read must not be overlooked.
     pub unusable: Option<String>,
 }
 
+/// A limit of a tenant and of those below it.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Its row.
+    pub id: ResourceId,
+    /// The owner's name.
+    pub tenant_name: String,
+    /// What the owner wrote.
+    pub spec: LimitSpec,
+}
+
 impl Tenant {
-    /// A tenant that nothing limits.
+    /// A tenant by itself that nothing limits.
     #[must_use]
     pub const fn unlimited(id: ResourceId, name: String, spec: TenantSpec) -> Self {
-        Self { id, name, spec, limits: Vec::new(), budgets: Vec::new(), unusable: None }
+        let disabled = spec.disabled;
+        Self { id, name, spec, disabled, limits: Vec::new(), budgets: Vec::new(), root: id, unusable: None }
     }
 
     /// The topmost tenant above it, or itself: what its requests share with others is kept together with that one's.
     #[must_use]
     pub const fn root(&self) -> ResourceId {
-        self.id
+        self.root
     }
 
-    /// The budgets of its requests.
+    /// The budgets of its requests, its own and those of the tenants above it; all of them must have room.
     #[must_use]
     pub fn budgets(&self) -> &[Arc<Budget>] {
         &self.budgets
@@ -135,9 +153,15 @@ impl ApiKey {
 }
 
 impl Snapshot {
-    /// Every tenant that a key signs in to.
+    /// Every tenant, with what governs it.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.keys.values().map(|key| &key.tenant)
+        self.callers.values()
+    }
+
+    /// A tenant, with what governs it.
+    #[must_use]
+    pub fn tenant(&self, id: ResourceId) -> Option<&Arc<Tenant>> {
+        self.callers.get(&id)
     }
 
     /// Every route that somebody wrote.

@@ -20,8 +20,8 @@ pub struct Target {
     pub upstream: String,
     /// What is known of it.
     pub spec: Arc<ModelSpec>,
-    /// The owner's, then the operator's, then the catalogue's.
-    pub(crate) prices: [Prices; 3],
+    /// The owner's, then those of the tenants above it, then the operator's, then the catalogue's.
+    pub(crate) prices: Vec<Prices>,
     /// What was seen of it.
     pub state: Arc<TargetState>,
     /// The model that the provider names in its place.

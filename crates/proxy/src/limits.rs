@@ -1,6 +1,6 @@
 //! The shared limits of a request, charged before anything is sent and held until its last byte.
 //!
-//! A tenant's limits are charged in two steps. [`admit`] charges those that the head of the request is enough for,
+//! A tenant's limits are its own and those of the tenants above it. They are charged in two steps. [`admit`] charges those that the head of the request is enough for,
 //! before the body is read: the limits per tenant and per key, and those per user where the key or a header
 //! names the user. [`reserve`] charges the rest once the body is known: the limits per user where only the body can name
 //! the user. Each step is one round trip to the shared store, all or nothing, and a step with nothing to charge is none:
@@ -15,7 +15,7 @@ use coordination::{Claim, Denied, OnOutage, Permit, Refusal, Rule, Unit};
 use domain::{
     Attribution, CredentialLimits, ErrorKind, LimitSpec, OnStoreLoss, Per, Period, RequestId, ResourceId,
 };
-use policy::{Caller, Credential};
+use policy::{Caller, Credential, Limit};
 
 use crate::{
     error::{GatewayError, retry_after_seconds},
@@ -61,11 +61,11 @@ pub(crate) async fn admit(
     let tenant = &caller.key.tenant;
     let user = attribution.user.as_deref();
     let mut due = Vec::new();
-    for (id, spec) in &tenant.limits {
-        match (spec.per, user) {
-            (Per::Tenant, _) => due.extend(claims(*id, spec, tenant.id, "")),
-            (Per::Key, _) => due.extend(claims(*id, spec, tenant.id, &attribution.key.to_string())),
-            (Per::User, Some(user)) => due.extend(claims(*id, spec, tenant.id, user)),
+    for limit in &tenant.limits {
+        match (limit.spec.per, user) {
+            (Per::Tenant, _) => due.extend(claims(limit, tenant.root(), "")),
+            (Per::Key, _) => due.extend(claims(limit, tenant.root(), &attribution.key.to_string())),
+            (Per::User, Some(user)) => due.extend(claims(limit, tenant.root(), user)),
             (Per::User, None) => {}
         }
     }
@@ -89,8 +89,8 @@ pub(crate) async fn reserve(
     if matches!(admission.per_user, PerUserLimits::AwaitBody) {
         // Requests that name no user are counted together.
         let user = attribution.user.as_deref().unwrap_or_default();
-        for (id, spec) in tenant.limits.iter().filter(|(_, spec)| spec.per == Per::User) {
-            due.extend(claims(*id, spec, tenant.id, user));
+        for limit in tenant.limits.iter().filter(|limit| limit.spec.per == Per::User) {
+            due.extend(claims(limit, tenant.root(), user));
         }
     }
     let reserved = charge(proxy, caller, request, &due).await?;
@@ -150,13 +150,10 @@ pub(crate) async fn acquire_for_credential(
     })
 }
 
-/// The claims of one limit: its rate, its concurrency, or both.
-fn claims(
-    limit: ResourceId,
-    spec: &LimitSpec,
-    tenant: ResourceId,
-    subject: &str,
-) -> impl Iterator<Item = Claim> {
+/// The claims of one limit: its rate, its concurrency, or both. All claims of a request lie with the topmost tenant, so
+/// that one script sees them.
+fn claims(limit: &Limit, root: ResourceId, subject: &str) -> impl Iterator<Item = Claim> {
+    let Limit { id, spec, .. } = limit;
     let rate = spec.requests.map(|rate| match rate.period {
         Period::Second => Rule::Gcra { per_second: rate.count, burst: rate.count },
         period => Rule::SlidingWindow { n: rate.count, period: Duration::from_secs(period.seconds()) },
@@ -172,7 +169,8 @@ fn claims(
                 OnOutage::Bounded { per_replica: per_replica.unwrap_or_else(|| quarter(rule)) }
             }
         };
-        Claim { limit, subject: subject.to_owned(), tenant, rule, unit: Unit::Requests, cost: 1, on_outage }
+        let subject = subject.to_owned();
+        Claim { limit: *id, subject, tenant: root, rule, unit: Unit::Requests, cost: 1, on_outage }
     })
 }
 
@@ -188,9 +186,17 @@ const fn quarter(rule: Rule) -> u64 {
 fn refused(caller: &Caller, refusal: &Refusal) -> GatewayError {
     match refusal {
         Refusal::Denied(Denied { limit, retry_after, kind }) => {
-            let mut limits = caller.key.tenant.limits.iter();
-            let what = limits.find(|(id, _)| id == limit).map(|(_, spec)| describe(spec, kind));
-            let text = format!("a limit of this tenant is reached: {}", what.unwrap_or_default());
+            let tenant = &caller.key.tenant;
+            let text = match tenant.limits.iter().find(|known| known.id == *limit) {
+                Some(limit) if limit.tenant_name != tenant.name => {
+                    let what = describe(&limit.spec, kind);
+                    format!("a limit of the tenant {} above this one is reached: {what}", limit.tenant_name)
+                }
+                limit => {
+                    let what = limit.map(|limit| describe(&limit.spec, kind)).unwrap_or_default();
+                    format!("a limit of this tenant is reached: {what}")
+                }
+            };
             GatewayError::new(ErrorKind::RateLimited, text)
                 .with_limit(kind)
                 .retry_after(retry_after_seconds(*retry_after))

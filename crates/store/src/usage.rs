@@ -41,7 +41,11 @@ mod tests {
                 let index = if tenant.is_some() && request.is_none() { "by_tenant" } else { "autoindex" };
                 assert!(plan.contains(index), "{plan}");
             }
-            let query = UsageQuery { tenant, group_by: vec![Dimension::Model], ..UsageQuery::default() };
+            let query = UsageQuery {
+                tenants: tenant.into_iter().collect(),
+                group_by: vec![Dimension::Model],
+                ..UsageQuery::default()
+            };
             let plan = plan(&query.statement(), 4).await;
             let index =
                 if tenant.is_some() { "usage_rollup_by_tenant (tenant_id=? AND hour" } else { "(hour" };

@@ -17,12 +17,7 @@ async fn filled(path: &Path) {
     let store = Store::open(&url(path)).await.unwrap();
     let mut tx = store.begin(&Actor { name: "ada".to_owned() }).await.unwrap();
     for number in 0..100 {
-        let spec = Spec::Tenant(TenantSpec {
-            tier: Some("x".repeat(500)),
-            disabled: false,
-            priority: None,
-            cors_origins: None,
-        });
+        let spec = Spec::Tenant(TenantSpec { tier: Some("x".repeat(500)), ..TenantSpec::default() });
         let name = format!("t{number}");
         tx.put(ResourceDraft { id: ResourceId::new(), tenant: None, name, spec, sealed: None })
             .await

@@ -75,6 +75,7 @@ impl Collector {
 
     fn tenant(&mut self, name: &Name, entry: TenantEntry) {
         let TenantEntry {
+            parent,
             tier,
             disabled,
             priority,
@@ -88,12 +89,9 @@ impl Collector {
             prices,
         } = entry;
         let path = format!("tenants.{name}");
-        self.push(
-            path.clone(),
-            None,
-            name.to_string(),
-            Spec::Tenant(TenantSpec { tier, disabled, priority, cors_origins }),
-        );
+        let parent = parent.map(|parent| parent.to_string());
+        let spec = TenantSpec { parent, tier, disabled, priority, cors_origins };
+        self.push(path.clone(), None, name.to_string(), Spec::Tenant(spec));
         self.section(&path, Some(name), Section { providers, routes, models, prices });
         for (index, limit) in limits.into_iter().enumerate() {
             let LimitEntry { name: own, per, requests, concurrent, on_store_loss, per_replica } = limit;

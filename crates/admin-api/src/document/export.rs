@@ -16,6 +16,7 @@ impl Document {
         for resource in resources {
             if let (Spec::Tenant(spec), Ok(name)) = (&resource.spec, Name::new(&resource.name)) {
                 let entry = TenantEntry {
+                    parent: spec.parent.as_deref().and_then(|parent| Name::new(parent).ok()),
                     tier: spec.tier.clone(),
                     disabled: spec.disabled,
                     priority: spec.priority,
@@ -134,7 +135,7 @@ mod tests {
             routes: { r: { targets: [ a/b ], timeouts: { total: 10s } } }\n\
             models: { a/b: { context: 7 } }\n\
             prices: [ { model: a/b, effective_from: 2026-01-01, input: $1, output: $2.5 } ]\n\
-            tenants: { t: { tier: pro, limits: [ { requests: 600/min, concurrent: 5 }, { name: slow, per: user, requests: 2/s } ], \
+            tenants: { t: { parent: t, tier: pro, limits: [ { requests: 600/min, concurrent: 5 }, { name: slow, per: user, requests: 2/s } ], \
             budgets: [ { name: month, cap: $500, time_zone: Europe/Berlin }, { name: bot, cap: $2.5, per: session, \
             for: { feature: bot, 'tag:team': [ a, b ] }, window: week, at_cap: alert, observe: true, alerts: [ 50%, 90% ], \
             on_store_loss: bounded, per_replica: $1 } ], keys: [ { name: k, expires: 2027-01-01 } ], providers: { a: { kind: y } } } }";

@@ -145,6 +145,13 @@ fn delete_rotate_and_usage_ask_the_right_paths() {
     let (_, shown, asked) = ask(&["usage", "--group-by", "route"], vec![(200, rows)]);
     assert!(asked[0].starts_with("GET /api/v1/usage?group_by=route "), "{}", asked[0]);
     assert_eq!(shown, "ROUTE   REQUESTS   COST-USD   REASONING\nchat    3          0.1        5\n");
+    let nothing = json!({ "items": [] });
+    let (_, _, asked) = ask(&["usage", "-t", "holding", "--subtree"], vec![(200, nothing)]);
+    assert!(
+        asked[0].starts_with("GET /api/v1/usage?group_by=tenant&tenant=holding&subtree=true "),
+        "{}",
+        asked[0]
+    );
 }
 
 #[test]

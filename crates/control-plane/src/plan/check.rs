@@ -1,9 +1,11 @@
-//! Whether a configuration holds as a whole: every reference, conditions, providers, priorities, chains of routes.
+//! Whether a configuration holds as a whole: references, conditions, providers, priorities, chains of routes, the tree of
+//! tenants.
 
 mod chains;
 mod priority;
 mod provider;
 mod references;
+mod tree;
 
 use admin_api::FieldError;
 use domain::{Kind, Resource, ResourceId, Spec};
@@ -25,6 +27,7 @@ pub(super) fn written(
     let mut errors: Vec<FieldError> = alone.collect();
     errors.extend(chains::written(graph, rows));
     errors.extend(priority::written(graph, rows));
+    errors.extend(tree::written(graph, rows));
     errors
 }
 
@@ -52,7 +55,12 @@ fn row_errors(graph: &ConfigGraph, row: &Resource, filter: &Filter) -> Vec<Field
     errors
 }
 
-/// That no row lost what it needs by a deletion; says who still needs what.
+/// Whether a tenant has another place in the tree, so that it and those below it see other resources.
+pub(super) fn has_moved(before: &ConfigGraph, after: &ConfigGraph, rows: &[(ResourceId, String)]) -> bool {
+    rows.iter().any(|(id, _)| before.get(*id).is_some() && before.parent(*id) != after.parent(*id))
+}
+
+/// That no row lost what it needs by a deletion or a move; says which still need what.
 pub(super) fn check_references(before: &ConfigGraph, after: &ConfigGraph) -> Result<(), String> {
     const SHOWN: usize = 10;
     let mut found = Vec::new();

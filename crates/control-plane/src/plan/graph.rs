@@ -1,8 +1,8 @@
-//! All live rows with their names resolved: a tenant's own shadow the operator's.
+//! All live rows with their names resolved: a tenant's own shadow those of the tenants above it, and these the operator's.
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{Kind, ModelRef, Resource, ResourceId, Spec};
+use domain::{Kind, ModelRef, Resource, ResourceId, Spec, TenantSpec};
 
 /// One moment of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +37,17 @@ impl ConfigGraph {
         self.names.get(&(kind, owner)).and_then(|names| names.get(name)).copied()
     }
 
-    /// What an owner means by a name: its own row, or else the operator's; an operator's row means the operator's.
+    /// What an owner means by a name: its own row, or else that of the nearest tenant above it, or else the operator's; an
+    /// operator's row means the operator's.
     pub(crate) fn seen(&self, kind: Kind, owner: Option<ResourceId>, name: &str) -> Option<ResourceId> {
-        self.id(kind, owner, name).or_else(|| self.id(kind, None, name))
+        let above = std::iter::successors(owner, |tenant| self.parent(*tenant)).take(TenantSpec::DEEPEST);
+        above.map(Some).chain([None]).find_map(|owner| self.id(kind, owner, name))
+    }
+
+    /// The tenant above a tenant.
+    pub(crate) fn parent(&self, tenant: ResourceId) -> Option<ResourceId> {
+        let Spec::Tenant(spec) = &self.get(tenant)?.spec else { return None };
+        self.id(Kind::Tenant, None, spec.parent.as_deref()?)
     }
 
     pub(crate) fn insert(&mut self, row: Resource) {

@@ -104,6 +104,70 @@ fn references_must_resolve_and_errors_name_the_field() {
 }
 
 #[test]
+fn tenants_make_a_tree_of_bounded_depth() {
+    let ring = keyring();
+    let tree = |tenants: &str| {
+        let text = format!("apiVersion: portcullis/v1\ntenants: {{ {tenants} }}");
+        apply(&ConfigGraph::default(), &ring, &text, false)
+    };
+    let refused = |tenants: &str| invalid(tree(tenants));
+    assert!(tree("a: {}, b: { parent: a }, c: { parent: b }, d: { parent: c }, e: { parent: a }").is_ok());
+    assert_eq!(refused("a: { parent: z }"), "tenants.a.parent: there is no tenant \"z\"");
+    assert_eq!(refused("a: { parent: a }"), "tenants.a.parent: a cycle: a → a");
+    assert_eq!(
+        refused("a: { parent: b }, b: { parent: c }, c: { parent: a }, d: { parent: a }"),
+        "tenants.a.parent: a cycle: a → b → c → a"
+    );
+    assert_eq!(
+        refused("a: {}, b: { parent: a }, c: { parent: b }, d: { parent: c }, e: { parent: d }"),
+        "tenants.e.parent: at most 4 tenants may be above each other: e → d → c → b → a"
+    );
+}
+
+#[test]
+fn a_tenant_moves_unless_those_below_it_need_where_it_was() {
+    let ring = keyring();
+    let text = "apiVersion: portcullis/v1\n\
+        providers: { p: { kind: ollama } }\n\
+        tenants:\n  \
+          top: { routes: { chat: { targets: [ p/x ] } } }\n  \
+          other: { parent: top, routes: { own: { targets: [ p/x ] } } }\n  \
+          middle: { parent: top }\n  \
+          leaf: { parent: middle, keys: [ { name: k, routes: [ chat ] } ] }\n  \
+          free: {}\n  \
+          deep: { parent: leaf }\n";
+    let graph =
+        carried_out(ConfigGraph::default(), apply(&ConfigGraph::default(), &ring, text, false).unwrap());
+    let moved = |to: &str| {
+        apply(&graph, &ring, &format!("apiVersion: portcullis/v1\ntenants: {{ middle: {to} }}"), false)
+    };
+    let conflict = |plan: Result<Plan, PlanError>| match plan {
+        Err(PlanError::Conflict(why)) => why,
+        _ => panic!("no conflict"),
+    };
+    assert_eq!(conflict(moved("{}")), "key \"k\" refers to route \"chat\" (routes[0])");
+    assert_eq!(conflict(moved("{ parent: free }")), "key \"k\" refers to route \"chat\" (routes[0])");
+    assert_eq!(
+        invalid(moved("{ parent: other }")),
+        "tenants.middle.parent: at most 4 tenants may be above each other: deep → leaf → middle → other → top"
+    );
+    assert_eq!(
+        invalid(moved("{ parent: deep }")),
+        "tenants.middle.parent: a cycle: middle → deep → leaf → middle"
+    );
+    let shorter = text.replace("  deep: { parent: leaf }\n", "");
+    let graph = carried_out(graph.clone(), apply(&graph, &ring, &shorter, true).unwrap());
+    let to_other = "apiVersion: portcullis/v1\ntenants: { middle: { parent: other } }";
+    assert_eq!(lines(&apply(&graph, &ring, to_other, false).unwrap()), ["Update tenant middle parent"]);
+    let mut planner = Planner::new(&graph, &ring);
+    planner.delete_cascading(graph.id(Kind::Tenant, None, "middle").unwrap());
+    assert_eq!(
+        conflict(planner.finish(&Filter::default())),
+        "tenant \"leaf\" refers to tenant \"middle\" (parent); key \"k\" refers to route \"chat\" (routes[0])"
+    );
+}
+
+#[test]
 fn a_budget_that_would_count_nothing_is_refused() {
     let ring = keyring();
     let told = |filter: &str| {

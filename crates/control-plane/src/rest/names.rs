@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 
 use admin_api::OPERATOR;
-use domain::{Resource, ResourceId};
+use domain::{Kind, Resource, ResourceId, Spec, TenantSpec};
+use store::{ListFilter, OwnerFilter};
 
 use super::{
     error::ApiError,
     request::{AdminRequest, Param},
     state::AdminState,
 };
+
+/// Tenants that are read at once.
+const PAGE: u32 = 500;
 
 /// Limits a report to one tenant; read by [`tenant_filter`].
 pub(super) const TENANT: Param =
@@ -29,6 +33,52 @@ pub(super) async fn tenant_filter(
             Err(_) => state.tenant_id(name).await.map(Some),
         },
     }
+}
+
+/// Widens [`TENANT`]; read by [`subtree_filter`].
+pub(super) const SUBTREE: Param =
+    Param::new("subtree", "`true`: also of the tenants below `tenant`, as the tree is now.");
+
+/// The tenants that the parameters `tenant` and `subtree` limit a report to; none: it is of all.
+pub(super) async fn subtree_filter(
+    state: &AdminState,
+    request: &AdminRequest,
+) -> Result<Vec<ResourceId>, ApiError> {
+    let tenant = tenant_filter(state, request).await?;
+    match (tenant, request.flag("subtree")?) {
+        (None, true) => Err(ApiError::invalid("subtree", "needs `tenant`, the top of the subtree")),
+        (tenant, false) => Ok(tenant.into_iter().collect()),
+        (Some(tenant), true) => subtree(state, tenant).await,
+    }
+}
+
+/// A tenant and all below it.
+async fn subtree(state: &AdminState, top: ResourceId) -> Result<Vec<ResourceId>, ApiError> {
+    let mut children: HashMap<String, Vec<(ResourceId, String)>> = HashMap::new();
+    let mut names = HashMap::new();
+    let (owner, mut after) = (OwnerFilter::Operator, None);
+    loop {
+        let filter = ListFilter { owner, after, limit: PAGE };
+        let page = state.store.list(Kind::Tenant, &filter).await?;
+        for resource in page.items {
+            if let Spec::Tenant(TenantSpec { parent: Some(parent), .. }) = &resource.spec {
+                children.entry(parent.clone()).or_default().push((resource.id, resource.name.clone()));
+            }
+            names.insert(resource.id, resource.name);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let (mut found, mut below) = (vec![top], names.remove(&top).into_iter().collect::<Vec<_>>());
+    while let Some(name) = below.pop() {
+        for (id, name) in children.remove(&name).unwrap_or_default() {
+            found.push(id);
+            below.push(name);
+        }
+    }
+    Ok(found)
 }
 
 /// Names of rows by id, each looked up once; a row that is gone is called by its id.

@@ -37,6 +37,8 @@ const ROUTES: &str = "apiVersion: portcullis/v1\n\
     \x20   keys: [ { name: backend }, { name: narrow, routes: [ chat ] }, { name: off, disabled: true }, { name: eve, user: ada } ]\n\
     \x20   routes: { own: { targets: [ a/own ] } }\n\
     \x20 idle: { disabled: true }\n\
+    \x20 below-idle: { parent: idle }\n\
+    \x20 below-acme: { parent: acme }\n\
     \x20 other: {}\n";
 
 fn api() -> Api {
@@ -138,6 +140,8 @@ fn rules_see_the_body_the_tags_the_user_and_the_key() {
 fn routes_of_the_tenant_implicit_ones_and_regions() {
     let api = api();
     assert_eq!(targets(&ask(&api, &json!({ "model": "own" }))["attempts"]), ["a/own"]);
+    let inherited = ask(&api, &json!({ "tenant": "below-acme", "model": "own" }));
+    assert_eq!(targets(&inherited["attempts"]), ["a/own"]);
     let foreign = api.send(400, "POST", "/explain", Some(json!({ "tenant": "other", "model": "own" })));
     assert_eq!(foreign["field"], "model");
     let implicit = ask(&api, &json!({ "model": "b/anything" }));
@@ -172,6 +176,7 @@ fn a_refusal_is_an_answer() {
     assert_eq!(refused(json!({ "key": "narrow" })).0, "forbidden");
     assert_eq!(refused(json!({ "key": "off" })).0, "invalid_key");
     assert_eq!(refused(json!({ "tenant": "idle" })).0, "forbidden");
+    assert_eq!(refused(json!({ "tenant": "below-idle" })).0, "forbidden");
     let (code, dead) = refused(json!({ "model": "dead" }));
     assert_eq!(code, "all_targets_failed");
     assert!(dead["refusal"]["message"].as_str().unwrap().contains("off is disabled"), "{dead}");

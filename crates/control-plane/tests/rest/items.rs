@@ -210,6 +210,27 @@ fn budgets_belong_to_tenants_and_are_checked_like_documents() {
 }
 
 #[test]
+fn tenants_have_parents_that_stay_as_long_as_they_have_children() {
+    let api = applied();
+    api.send(201, "POST", "/tenants", Some(json!({ "name": "holding" })));
+    let moved = api.send(200, "PATCH", "/tenants/acme", Some(json!({ "parent": "holding" })));
+    assert_eq!(moved["parent"], "holding");
+    let error = |path: &str, parent: &str| {
+        let refused = api.send(400, "PATCH", path, Some(json!({ "parent": parent })));
+        (refused["field"].as_str().unwrap().to_owned(), refused["detail"].as_str().unwrap().to_owned())
+    };
+    let cycle = error("/tenants/holding", "acme");
+    assert_eq!((cycle.0.as_str(), cycle.1.as_str()), ("parent", "parent: a cycle: holding → acme → holding"));
+    assert_eq!(error("/tenants/holding", "nope").0, "parent");
+    let why = api.send(409, "DELETE", "/tenants/holding?cascade=true", None)["detail"].clone();
+    assert_eq!(why, "tenant \"acme\" refers to tenant \"holding\" (parent)");
+    assert_eq!(api.send(200, "GET", "/export", None)["tenants"]["acme"]["parent"], "holding");
+    let alone = api.send(200, "PATCH", "/tenants/acme", Some(json!({ "parent": null })));
+    assert!(alone.get("parent").is_none(), "{alone}");
+    api.send(204, "DELETE", "/tenants/holding", None);
+}
+
+#[test]
 fn what_is_needed_stays() {
     let api = applied();
     let why = |path: &str| api.send(409, "DELETE", path, None)["detail"].as_str().unwrap().to_owned();

@@ -114,6 +114,40 @@ fn usage_and_requests_tell_names_money_and_the_reason_of_a_fallback() {
 }
 
 #[test]
+fn usage_of_a_subtree_is_that_of_all_tenants_in_it() {
+    let api = start();
+    api.apply("", DOCUMENT);
+    for (name, parent) in [("holding", None), ("branch", Some("holding")), ("beside", None)] {
+        api.send(201, "POST", "/tenants", Some(json!({ "name": name, "parent": parent })));
+    }
+    api.send(200, "PATCH", "/tenants/acme", Some(json!({ "parent": "branch" })));
+    let book = |tenant: &str| {
+        let id = api.send(200, "GET", &format!("/tenants/{tenant}"), None)["id"].as_str().unwrap().parse();
+        let attribution = Attribution { tenant: id.unwrap(), ..test_support::attribution() };
+        booked_for(&api, attribution, vec![attempt(1, AttemptOutcome::Ok, None)]);
+    };
+    ["holding", "branch", "acme", "acme", "beside"].into_iter().for_each(book);
+    let requests = |query: &str| {
+        let usage = api.send(200, "GET", &format!("/usage?{query}"), None);
+        usage["items"][0]["requests"].as_u64().unwrap()
+    };
+    assert_eq!(requests("tenant=holding"), 1);
+    assert_eq!(requests("tenant=holding&subtree=true"), 4);
+    assert_eq!(requests("tenant=branch&subtree=true"), 3);
+    assert_eq!(requests("tenant=acme&subtree=true"), 2);
+    let by_tenant = api.send(200, "GET", "/usage?tenant=branch&subtree=true&group_by=tenant", None);
+    let names = by_tenant["items"].as_array().unwrap().iter().map(|row| row["tenant"].as_str().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    assert_eq!(names, ["acme", "branch"]);
+    assert_eq!(api.send(400, "GET", "/usage?subtree=true", None)["field"], "subtree");
+    // Past usage follows a tenant that moves.
+    api.send(200, "PATCH", "/tenants/branch", Some(json!({ "parent": "beside" })));
+    assert_eq!(requests("tenant=holding&subtree=true"), 1);
+    assert_eq!(requests("tenant=beside&subtree=true"), 4);
+}
+
+#[test]
 fn what_the_gateway_asked_itself_is_the_operators() {
     let api = start();
     api.apply("", DOCUMENT);

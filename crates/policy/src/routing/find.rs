@@ -6,7 +6,7 @@ use domain::ModelRef;
 
 use crate::{auth::Caller, health::HealthRegistry, route::Route, snapshot::Snapshot};
 
-/// A route of the tenant's own, of the operator's, or an implicit one.
+/// A route of the tenant's own, of a tenant above it, of the operator's, or an implicit one.
 pub(super) fn find<'a>(
     snapshot: &'a Snapshot,
     live: &HealthRegistry,

@@ -36,8 +36,6 @@ pub(super) struct Book {
 pub(crate) struct BookState {
     /// Whether it can grant: not while it is rebuilt, or the store is away.
     pub(crate) open: bool,
-    /// Its epoch.
-    pub(crate) epoch: u64,
     /// Per flat account, what was still free when the store was last asked, and the cap.
     pub(crate) accounts: Vec<(BudgetRef, Units, Units)>,
 }
@@ -264,7 +262,6 @@ impl Book {
             |(account, left): (&Account, &Units)| Some((account.budget, *left, *caps.get(&account.budget)?));
         BookState {
             open: state.closed.is_none() && !state.away,
-            epoch: state.holder.epoch(),
             accounts: state.left.iter().filter_map(account).collect(),
         }
     }

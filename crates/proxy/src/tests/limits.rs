@@ -1,5 +1,6 @@
 //! Shared limits: refused before the body is read or anything is sent, held until a stream's end, counted by subject.
 
+use domain::{Kind, Spec, test_support::resource};
 use http_body_util::BodyExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -145,5 +146,48 @@ async fn a_user_that_only_the_body_names_is_charged_behind_it() {
     assert!(denied.text().contains("3/min"), "{}", denied.text());
     bench.event().await;
     bench.event().await;
+    bench.finish().await;
+}
+
+/// Puts the tenant below others, the nearest first, each with a limit of so many requests in a minute.
+fn put_below(bench: &mut Bench, above: &[(&str, &str)]) {
+    let spec = |kind: Kind, json: &str| Spec::from_json(kind, json.as_bytes()).unwrap();
+    let parent = |name: &str| format!(r#"{{"parent":"{name}"}}"#);
+    bench.change(|rows| {
+        let tenant = rows.iter_mut().find(|row| row.kind() == Kind::Tenant).unwrap();
+        tenant.spec = spec(Kind::Tenant, &parent(above[0].0));
+        for (place, (name, limit)) in above.iter().enumerate() {
+            let json = above.get(place + 1).map_or_else(|| "{}".to_owned(), |(next, _)| parent(next));
+            let row = resource(None, Kind::Tenant, name, &json).unwrap();
+            let limit = format!(r#"{{"requests":"{limit}"}}"#);
+            rows.push(resource(Some(row.id), Kind::Limit, "tenant", &limit).unwrap());
+            rows.push(row);
+        }
+    });
+}
+
+#[tokio::test]
+async fn limits_of_the_tenants_above_are_charged_with_the_tenants_own_all_or_none() {
+    let mut bench = limited(&[r#"{"per":"user","requests":"2/min"}"#]).await;
+    put_below(&mut bench, &[("branch", "3/min"), ("holding", "100/min")]);
+    let ask = async |user: &str| {
+        let request = bench.client.asking(&plain_body("hi"), &[("x-portcullis-user", user)]);
+        bench.client.plain.send(request).await
+    };
+    let [first, second, third] = [ask("ann").await, ask("ann").await, ask("ann").await];
+    assert_eq!((first.status, second.status, third.status), (200, 200, 429));
+    assert!(third.text().contains("a limit of this tenant is reached: 2/min"), "{}", third.text());
+    // Ann's third request used up nothing above: one is left there.
+    assert_eq!(ask("bob").await.status, 200);
+    let denied = ask("bob").await;
+    let text = denied.text();
+    assert_eq!(denied.status, 429);
+    assert!(
+        text.contains("a limit of the tenant branch above this one is reached: 3/min requests"),
+        "{text}"
+    );
+    for _ in 0..3 {
+        bench.event().await;
+    }
     bench.finish().await;
 }

@@ -15,6 +15,8 @@ use crate::{
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Most groups of one answer.
 const MAX_GROUPS: usize = 10_000;
+/// Most tenants that one question names; databases bound the values of a statement.
+const MAX_TENANTS: usize = 10_000;
 
 /// What usage can be grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,8 +124,8 @@ pub struct UsageQuery {
     pub to: Option<Timestamp>,
     /// One row per combination of these; none: a single row of everything.
     pub group_by: Vec<Dimension>,
-    /// One tenant's only.
-    pub tenant: Option<ResourceId>,
+    /// Of these tenants only; none: of all.
+    pub tenants: Vec<ResourceId>,
 }
 
 /// Sums over attempts.
@@ -167,9 +169,13 @@ impl UsageQuery {
             false => format!("GROUP BY {0} ORDER BY {0}", groups.join(", ")),
         };
         // Written only where it applies, so that the index by tenant can be used.
-        let tenant = if self.tenant.is_some() { "AND tenant_id = $4" } else { "" };
+        let tenants = (4..).take(self.tenants.len()).map(|number| format!("${number}"));
+        let tenants = match tenants.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => none,
+            some => format!("AND tenant_id IN ({some})"),
+        };
         format!(
-            "SELECT {columns} FROM usage_rollup WHERE hour >= $1 AND hour < $2 {tenant} {grouping} LIMIT $3"
+            "SELECT {columns} FROM usage_rollup WHERE hour >= $1 AND hour < $2 {tenants} {grouping} LIMIT $3"
         )
     }
 }
@@ -178,7 +184,7 @@ impl Store {
     /// Sums of usage, ordered by group.
     ///
     /// # Errors
-    /// [`StoreError::Bad`] when there are more than 10,000 groups or a dimension is named twice; else what the
+    /// [`StoreError::Bad`] when there are more than 10,000 groups or tenants, or a dimension is named twice; else what the
     /// database met.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
         with_timeout(async {
@@ -187,13 +193,16 @@ impl Store {
             if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
                 return Err(StoreError::Bad(format!("usage is grouped by {} twice", pair[0])));
             }
+            if query.tenants.len() > MAX_TENANTS {
+                return Err(StoreError::Bad(format!("usage of more than {MAX_TENANTS} tenants at once")));
+            }
             let first = query.from.map_or(i64::MIN, |from| from.micros().div_euclid(MICROS_PER_HOUR));
             let last = query.to.map_or(i64::MAX, |to| (to.micros() - 1).div_euclid(MICROS_PER_HOUR) + 1);
             let mut statement = sqlx::query(AssertSqlSafe(query.statement()))
                 .bind(first)
                 .bind(last)
                 .bind(bigint(MAX_GROUPS as u64 + 1));
-            if let Some(tenant) = query.tenant {
+            for tenant in &query.tenants {
                 statement = statement.bind(tenant.to_string());
             }
             let rows = statement.fetch_all(self.pool()).await?;

@@ -121,12 +121,7 @@ async fn a_store_keeps_its_id_and_rows() {
     let again = store::Store::open(&first.url).await.unwrap();
     assert_eq!(again.load().await.unwrap(), first.load().await.unwrap());
     assert_eq!(*again.subscribe().borrow(), 1);
-    let spec = Spec::Tenant(TenantSpec {
-        tier: Some("pro".to_owned()),
-        disabled: false,
-        priority: None,
-        cors_origins: None,
-    });
+    let spec = Spec::Tenant(TenantSpec { tier: Some("pro".to_owned()), ..TenantSpec::default() });
     assert_eq!(again.get_by_id(acme.id).await.unwrap().unwrap().resource.spec, spec);
     assert_ne!(fresh().await.id(), first.id());
 }

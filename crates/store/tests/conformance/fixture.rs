@@ -33,12 +33,7 @@ pub(crate) fn ada() -> Actor {
 }
 
 pub(crate) fn tenant(name: &str, tier: &str) -> ResourceDraft {
-    let spec = Spec::Tenant(TenantSpec {
-        tier: Some(tier.to_owned()),
-        disabled: false,
-        priority: None,
-        cors_origins: None,
-    });
+    let spec = Spec::Tenant(TenantSpec { tier: Some(tier.to_owned()), ..TenantSpec::default() });
     ResourceDraft { id: ResourceId::new(), tenant: None, name: name.to_owned(), spec, sealed: None }
 }
 

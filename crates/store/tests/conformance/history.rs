@@ -11,8 +11,7 @@ async fn changes_say_what_was_written_and_what_is_gone() {
     let (acme, zeta) = (tenant("acme", "pro"), tenant("zeta", "free"));
     write(&store, &[acme.clone(), zeta.clone()]).await;
     let mut changed = acme.clone();
-    changed.spec =
-        Spec::Tenant(TenantSpec { tier: None, disabled: true, priority: None, cors_origins: None });
+    changed.spec = Spec::Tenant(TenantSpec { disabled: true, ..TenantSpec::default() });
     write(&store, &[changed.clone()]).await;
     let mut tx = store.begin(&ada()).await.unwrap();
     tx.delete(zeta.id).await.unwrap();
@@ -38,12 +37,8 @@ async fn every_write_is_audited_without_secrets() {
     backend.sealed = Some(b"canary-material".to_vec());
     write(&store, &[acme.clone(), backend.clone()]).await;
     let mut changed = acme.clone();
-    changed.spec = Spec::Tenant(TenantSpec {
-        tier: Some("pro".to_owned()),
-        disabled: true,
-        priority: None,
-        cors_origins: None,
-    });
+    changed.spec =
+        Spec::Tenant(TenantSpec { tier: Some("pro".to_owned()), disabled: true, ..TenantSpec::default() });
     backend.sealed = Some(b"canary-renewed".to_vec());
     write(&store, &[changed, backend.clone()]).await;
     let mut tx = store.begin(&ada()).await.unwrap();
@@ -90,12 +85,8 @@ async fn the_change_log_holds_before_and_after() {
         &store,
         &[{
             let mut changed = acme.clone();
-            changed.spec = Spec::Tenant(TenantSpec {
-                tier: Some("free".to_owned()),
-                disabled: false,
-                priority: None,
-                cors_origins: None,
-            });
+            changed.spec =
+                Spec::Tenant(TenantSpec { tier: Some("free".to_owned()), ..TenantSpec::default() });
             changed
         }],
     )

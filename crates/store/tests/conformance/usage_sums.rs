@@ -140,8 +140,8 @@ async fn usage_is_cut_by_hours_and_tenant() {
     assert_eq!(requests(UsageQuery { to: at(2 * HOUR), ..all.clone() }).await, 2);
     assert_eq!(requests(UsageQuery { to: at(2 * HOUR + 1), ..all.clone() }).await, 3);
     assert_eq!(requests(UsageQuery { from: at(HOUR), to: at(9 * HOUR), ..all.clone() }).await, 8);
-    assert_eq!(requests(UsageQuery { tenant: Some(zeta), ..all.clone() }).await, 24);
-    assert_eq!(requests(UsageQuery { tenant: Some(ResourceId::new()), ..all.clone() }).await, 0);
+    assert_eq!(requests(UsageQuery { tenants: vec![zeta], ..all.clone() }).await, 24);
+    assert_eq!(requests(UsageQuery { tenants: vec![ResourceId::new()], ..all.clone() }).await, 0);
 
     let by = |group_by| UsageQuery { from: at(23 * HOUR), to: at(25 * HOUR), group_by, ..all.clone() };
     let rows = store.usage(&by(vec![Dimension::Hour, Dimension::Provider])).await.unwrap();

@@ -31,7 +31,16 @@ pub(super) fn references(row: &Resource) -> Vec<Reference> {
     };
     let route = |field, name: &str| Reference { field, kind: Kind::Route, name: name.to_owned(), own: false };
     match &row.spec {
-        Spec::Tenant(_) | Spec::Provider(_) | Spec::Limit(_) => Vec::new(),
+        Spec::Provider(_) | Spec::Limit(_) => Vec::new(),
+        Spec::Tenant(spec) => {
+            let parent = |name: &String| Reference {
+                field: "parent".to_owned(),
+                kind: Kind::Tenant,
+                name: name.clone(),
+                own: false,
+            };
+            spec.parent.iter().map(parent).collect()
+        }
         Spec::Budget(spec) => filtered(spec),
         Spec::Credential(spec) => vec![provider("provider".to_owned(), &spec.provider, true)],
         Spec::Price(spec) => vec![provider("model".to_owned(), &spec.model.provider, false)],

@@ -73,10 +73,10 @@ impl DryRun {
     fn run(self) -> Result<ExplainReply, ApiError> {
         let Self { rows, keyring, view, asked, question, region } = self;
         let now = Timestamp::now();
-        let key = caller::key(&rows, &asked)?;
         let snapshot = policy::compile(&rows, &keyring, &view.live).map_err(|error| {
             ApiError::conflict("", format!("proxies refuse revision {}: {error}", rows.version.revision))
         })?;
+        let key = caller::key(&snapshot, &rows, &asked)?;
         let mut reply = ExplainReply {
             version: rows.version,
             tenant: key.tenant.name.clone(),

@@ -13,7 +13,7 @@ use store::{Dimension, Totals, UsageQuery, UsageRow};
 
 use crate::rest::{
     error::ApiError,
-    names::{Names, TENANT, tenant_filter},
+    names::{Names, SUBTREE, TENANT, subtree_filter},
     operation::{Method, Operation, Shape},
     request::{AdminRequest, Param},
     state::AdminState,
@@ -27,6 +27,7 @@ const QUERY: &[Param] = &[
     Param::new("from", "From the hour of this moment on."),
     Param::new("to", "Before this moment, rounded up to the hour."),
     TENANT,
+    SUBTREE,
 ];
 
 /// The operation.
@@ -49,7 +50,7 @@ async fn usage(state: &AdminState, request: &AdminRequest) -> Result<Response, A
     let query = UsageQuery {
         from: request.typed::<Timestamp>("from")?,
         to: request.typed::<Timestamp>("to")?,
-        tenant: tenant_filter(state, request).await?,
+        tenants: subtree_filter(state, request).await?,
         group_by,
     };
     if query.from.zip(query.to).is_some_and(|(from, to)| from >= to) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use admin_api::ExplainRequest;
-use domain::{Attribution, KeySpec, Kind, Resource, ResourceId, Spec, TenantSpec};
-use policy::{ApiKey, ConfigRows, Tenant};
+use domain::{Attribution, KeySpec, Kind, Resource, ResourceId, Spec};
+use policy::{ApiKey, ConfigRows, Snapshot};
 use wire::RequestFacts;
 
 use crate::rest::error::ApiError;
@@ -13,11 +13,14 @@ const MAX_NAME: usize = Attribution::MAX_NAME;
 const MAX_TAGS: usize = Attribution::MAX_TAGS;
 
 /// The key, and with it its tenant; without a name one that may do everything.
-pub(super) fn key(rows: &ConfigRows, asked: &ExplainRequest) -> Result<Arc<ApiKey>, ApiError> {
+pub(super) fn key(
+    snapshot: &Snapshot,
+    rows: &ConfigRows,
+    asked: &ExplainRequest,
+) -> Result<Arc<ApiKey>, ApiError> {
     let missing = || ApiError::invalid("tenant", format!("there is no tenant {:?}", asked.tenant));
     let row = find(rows, Kind::Tenant, None, &asked.tenant).ok_or_else(missing)?;
-    let spec = if let Spec::Tenant(spec) = &row.spec { spec.clone() } else { TenantSpec::default() };
-    let tenant = Arc::new(Tenant::unlimited(row.id, row.name.clone(), spec));
+    let tenant = Arc::clone(snapshot.tenant(row.id).ok_or_else(missing)?);
     let (id, name, spec) = match &asked.key {
         None => (ResourceId::new(), String::new(), KeySpec::default()),
         Some(name) => {
