@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod bad_start;
+mod budgets;
 mod cascade;
 mod catalogue;
 mod cold_start;
