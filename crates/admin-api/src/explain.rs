@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ModelRef, Strategy, Version};
+use domain::{BudgetWindow, Dimension, ModelRef, Money, Strategy, Timestamp, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,6 +89,9 @@ pub struct ExplainReply {
     pub attempts: Vec<PlannedTarget>,
     /// Targets that would not be tried.
     pub passed_over: Vec<PassedTarget>,
+    /// The budgets that would count it, as sent to the first target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<ExplainBudget>,
     /// Why the request would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<ExplainRefusal>,
@@ -132,6 +135,30 @@ pub struct PassedTarget {
     pub target: ModelRef,
     /// Why not.
     pub why: String,
+}
+
+/// A budget that would count a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExplainBudget {
+    /// Its name.
+    pub budget: String,
+    /// Its owner: the request's tenant or one above it.
+    pub tenant: String,
+    /// The cap.
+    pub cap: Money,
+    /// What has a cap of its own; not written: all requests share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Dimension>,
+    /// The request's value of it; empty: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The window.
+    pub window: BudgetWindow,
+    /// When it ends; not written: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
+    /// Counted and reported, never enforced.
+    pub observe: bool,
 }
 
 /// Why a request would be refused.

@@ -21,7 +21,8 @@ pub use document::{
     cycles,
 };
 pub use explain::{
-    ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget, RuleVerdict,
+    ExplainBudget, ExplainHealth, ExplainRefusal, ExplainReply, ExplainRequest, PassedTarget, PlannedTarget,
+    RuleVerdict,
 };
 pub use field::{FieldError, Invalid};
 pub use name::{Name, OPERATOR, RouteName, check_name};

@@ -149,6 +149,18 @@ pub enum AdminCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Show budgets: caps, and the windows that are in force.
+    Budgets {
+        /// Only those that count the requests of this tenant: its own, and those of the tenants above it.
+        #[arg(short, long)]
+        tenant: Option<String>,
+        /// How to show them.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+        /// The server.
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// What would become of a request, and why: rule, pool, targets in order, who is passed over; nothing is sent.
     Explain(Box<ExplainArgs>),
     /// What the connected proxies see of targets and keys: who is out of use, for how long, how fast, how busy.

@@ -1,5 +1,6 @@
 //! What each verb does.
 
+mod budgets;
 mod catalogue;
 mod explain;
 mod health;
@@ -65,6 +66,9 @@ pub(crate) fn run(command: AdminCommand, out: &mut impl Write) -> Result<(), Cli
                 ("subtree", subtree.then_some("true")),
             ]);
             usage(&Client::new(&connection)?, &format!("/usage{query}"), output, out)
+        }
+        AdminCommand::Budgets { tenant, output, connection } => {
+            budgets::run(&connection, tenant.as_deref(), output, out)
         }
         AdminCommand::Explain(arguments) => explain::run(*arguments, out),
         AdminCommand::Health { output, connection } => health::run(&connection, output, out),

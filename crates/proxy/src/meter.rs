@@ -260,7 +260,7 @@ impl Meter {
         // A cost that leaves out usage without a price is not exact.
         let estimated = estimated || price.is_some_and(|price| !price.covers(&usage));
         running.reporter.end(outcome, &self.proxy.health);
-        let draw = running.hold.and_then(|hold| self.end_hold(hold, running.number, &usage, cost));
+        let draw = running.hold.and_then(|hold| self.end_hold(hold, running.number, cost));
         self.attempts.push(Attempt {
             number: running.number,
             provider: running.provider,
@@ -280,8 +280,8 @@ impl Meter {
 
     /// Ends what an attempt was reserved: at once where it costs nothing, so that the next attempt may draw it; else when
     /// the spool has the event. Says where its cost is drawn from.
-    fn end_hold(&mut self, hold: BudgetHold, number: u32, usage: &Usage, cost: Money) -> Option<Draw> {
-        if usage.is_nothing() && self.proxy.spool.void(self.context.id, number).is_ok() {
+    fn end_hold(&mut self, hold: BudgetHold, number: u32, cost: Money) -> Option<Draw> {
+        if cost == Money::ZERO && self.proxy.spool.void(self.context.id, number).is_ok() {
             hold.release();
             return None;
         }

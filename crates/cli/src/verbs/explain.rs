@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use admin_api::{ExplainReply, ExplainRequest, PlannedTarget, RuleVerdict};
+use admin_api::{ExplainBudget, ExplainReply, ExplainRequest, PlannedTarget, RuleVerdict};
 use serde_json::{Value, json};
 
 use crate::{CliError, Output, args::ExplainArgs, client::Client, local, render};
@@ -51,7 +51,17 @@ fn story(out: &mut impl Write, reply: &ExplainReply) -> std::io::Result<()> {
     section(out, &["try", "target", "tier", "strategy", "because"], &order)?;
     let passed =
         |passed: &admin_api::PassedTarget| json!({ "passed_over": passed.target, "because": passed.why });
-    section(out, &["passed_over", "because"], &reply.passed_over.iter().map(passed).collect::<Vec<_>>())
+    section(out, &["passed_over", "because"], &reply.passed_over.iter().map(passed).collect::<Vec<_>>())?;
+    let columns = ["budget", "of_tenant", "cap", "per", "value", "window", "ends", "enforced"];
+    section(out, &columns, &reply.budgets.iter().map(budget).collect::<Vec<_>>())
+}
+
+fn budget(budget: &ExplainBudget) -> Value {
+    let ExplainBudget { budget, tenant, cap, per, value, window, ends, observe } = budget;
+    json!({
+        "budget": budget, "of_tenant": tenant, "cap": format!("${cap}"), "per": per, "value": value,
+        "window": window, "ends": ends, "enforced": if *observe { "no, observed" } else { "" },
+    })
 }
 
 /// A table after a blank line, unless it is empty.

@@ -155,6 +155,32 @@ fn delete_rotate_and_usage_ask_the_right_paths() {
 }
 
 #[test]
+fn budgets_of_a_tenant_are_its_own_and_those_above_it() {
+    let item = |tenant: &str, name: &str, fields: Value| {
+        let mut item = json!({ "id": "1", "name": name, "tenant": tenant, "revision": 4 });
+        admin_api::merge(&mut item, fields);
+        json!({ "items": [item] })
+    };
+    let answers = vec![
+        (200, json!({ "name": "sales", "parent": "holding" })),
+        (200, item("sales", "run", json!({ "cap": "5", "per": "session" }))),
+        (200, json!({ "name": "holding" })),
+        (200, item("holding", "all", json!({ "cap": "900", "window": "total" }))),
+    ];
+    let (result, shown, asked) = ask(&["budgets", "-t", "sales"], answers);
+    result.unwrap();
+    let paths: Vec<_> = asked.iter().map(|asked| asked.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(paths[0], "/api/v1/tenants/sales");
+    assert!(paths[1].starts_with("/api/v1/budgets?") && paths[1].contains("tenant=sales"), "{}", paths[1]);
+    assert!(paths[3].contains("tenant=holding"), "{}", paths[3]);
+    let lines: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["TENANT", "NAME", "CAP", "PER", "WINDOW", "BEGINS", "ENDS"]);
+    assert_eq!(lines[1][..5], ["sales", "run", "5", "session", "day"]);
+    assert!(lines[1][5].ends_with("T00:00:00Z") && lines[1][6] > lines[1][5], "{shown}");
+    assert_eq!(lines[2], ["holding", "all", "900", "total"]);
+}
+
+#[test]
 fn a_catalogue_file_is_checked_here_and_imported_there() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(br#"{"version":"2027-01-01","models":{"openai/m":{"context":8}}}"#).unwrap();

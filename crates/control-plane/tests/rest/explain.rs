@@ -166,6 +166,39 @@ fn routes_of_the_tenant_implicit_ones_and_regions() {
 }
 
 #[test]
+fn budgets_that_count_the_request_are_told() {
+    let api = api();
+    let add =
+        |tenant: &str, body: Value| api.send(201, "POST", &format!("/budgets?tenant={tenant}"), Some(body));
+    add("acme", json!({ "name": "all", "cap": "$500", "window": "total" }));
+    add("acme", json!({ "name": "user", "cap": "$5", "per": "user", "window": "day", "observe": true }));
+    add("acme", json!({ "name": "bot", "cap": "$7", "for": { "feature": "bot" } }));
+    add("acme", json!({ "name": "model", "cap": "$8", "per": "model", "for": { "provider": "b" } }));
+    add("below-acme", json!({ "name": "key", "cap": "$9", "per": "key" }));
+    api.send(201, "POST", "/keys?tenant=below-acme", Some(json!({ "name": "app" })));
+    let told = |more: &Value| {
+        let reply = ask(&api, more);
+        let budgets = reply["budgets"].as_array().unwrap().iter();
+        let told = budgets.map(|told| format!("{} {} {}", told["tenant"], told["budget"], told["value"]));
+        (told.map(|told| told.replace('"', "")).collect::<Vec<_>>(), reply)
+    };
+    let (budgets, reply) = told(&json!({ "model": "chat", "user": "ann" }));
+    assert_eq!(budgets, ["acme all null", "acme user ann"]);
+    assert_eq!(
+        (&reply["budgets"][0]["cap"], &reply["budgets"][0]["window"]),
+        (&json!("500"), &json!("total"))
+    );
+    assert!(reply["budgets"][0].get("ends").is_none(), "{reply}");
+    assert!(reply["budgets"][1]["ends"].as_str().unwrap().ends_with("T00:00:00Z"), "{reply}");
+    assert_eq!(reply["budgets"][1]["observe"], true);
+    let asked = json!({ "tenant": "below-acme", "key": "app", "model": "b/some", "feature": "bot" });
+    let (budgets, _) = told(&asked);
+    let expected =
+        ["below-acme key app", "acme all null", "acme user ", "acme bot null", "acme model b/some"];
+    assert_eq!(budgets, expected);
+}
+
+#[test]
 fn a_refusal_is_an_answer() {
     let api = api();
     let refused = |more: Value| {

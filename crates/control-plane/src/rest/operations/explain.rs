@@ -1,6 +1,7 @@
 //! `POST /api/v1/explain`: a dry run of one request, by the decisions that proxies run on the newest configuration.
 
 mod answer;
+mod budgets;
 mod caller;
 mod live_view;
 mod question;
@@ -91,6 +92,7 @@ impl DryRun {
             rules: Vec::new(),
             attempts: Vec::new(),
             passed_over: Vec::new(),
+            budgets: Vec::new(),
             refusal: None,
             health: view.health.clone(),
         };
@@ -121,6 +123,8 @@ impl DryRun {
             explain: true,
         };
         let decided = policy::plan(&snapshot, &view.live, &caller, &context);
-        answer::fill(reply, &snapshot, decided)
+        let reply = answer::fill(reply, &snapshot, decided)?;
+        let budgets = budgets::counting(&caller.key, &said, &reply, now);
+        Ok(ExplainReply { budgets, ..reply })
     }
 }
