@@ -85,7 +85,7 @@ impl Budget {
         let keys = names.flat_map(|(_, values)| &values.0).filter_map(|name| key(name)).collect();
         Self {
             id: row.id,
-            generation: generation(spec),
+            generation: budget_generation(spec),
             name: row.name.clone(),
             tenant: owner.id,
             tenant_name: owner.name.clone(),
@@ -131,8 +131,10 @@ fn hashed(value: &str) -> String {
     text
 }
 
-/// A hash of what decides which requests share an account. It outlives releases, so its form must not change.
-fn generation(spec: &BudgetSpec) -> u32 {
+/// Tells the forms of a budget apart, by a hash of what decides which requests share an account. It outlives releases, so
+/// its form must not change.
+#[must_use]
+pub fn budget_generation(spec: &BudgetSpec) -> u32 {
     let filter: BTreeMap<String, Vec<&str>> = spec
         .filters()
         .map(|(dimension, values)| {

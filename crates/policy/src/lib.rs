@@ -19,7 +19,7 @@ mod target;
 mod time;
 
 pub use auth::{AuthError, Caller, identify, identify_one};
-pub use budget::{Budget, BudgetFacts};
+pub use budget::{Budget, BudgetFacts, budget_generation};
 pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
 pub use credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential};

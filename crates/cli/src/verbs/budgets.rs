@@ -11,10 +11,12 @@ use crate::{
     render,
 };
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 14] = [
     "tenant",
     "name",
     "cap",
+    "spent",
+    "used",
     "per",
     "for",
     "window",
@@ -41,6 +43,8 @@ pub(super) fn run(
     };
     let now = Timestamp::now();
     rows.iter_mut().filter_map(Value::as_object_mut).for_each(|row| add_window(row, now));
+    let usage = client.get("/usage/budgets")?;
+    add_usage(&mut rows, usage["items"].as_array().map_or(&[], Vec::as_slice));
     if output != Output::Table || rows.is_empty() {
         return Ok(render::rows(out, rows, output)?);
     }
@@ -64,6 +68,22 @@ fn of_line(client: &Client, tenant: &str) -> Result<Vec<Value>, CliError> {
         next = item["parent"].as_str().map(str::to_owned);
     }
     Ok(rows)
+}
+
+/// Adds what is spent in the window that is in force; of a budget with a dimension, by its fullest account.
+fn add_usage(rows: &mut [Value], accounts: &[Value]) {
+    for row in rows.iter_mut() {
+        let of_it = accounts
+            .iter()
+            .filter(|account| account["tenant"] == row["tenant"] && account["budget"] == row["name"]);
+        let used = |account: &&Value| account["used"].as_f64().unwrap_or(0.0);
+        let Some(fullest) = of_it.max_by(|a, b| used(a).total_cmp(&used(b))) else { continue };
+        let (spent, used) = (fullest["spent_usd"].clone(), format!("{:.1}%", used(&fullest) * 100.0));
+        if let Some(row) = row.as_object_mut() {
+            row.insert("spent".to_owned(), spent);
+            row.insert("used".to_owned(), used.into());
+        }
+    }
 }
 
 /// Adds the window that is in force, with its moments. Of a budget that this version cannot read it stays unsaid.

@@ -166,6 +166,13 @@ fn budgets_of_a_tenant_are_its_own_and_those_above_it() {
         (200, item("sales", "run", json!({ "cap": "5", "per": "session" }))),
         (200, json!({ "name": "holding" })),
         (200, item("holding", "all", json!({ "cap": "900", "window": "total" }))),
+        (
+            200,
+            json!({ "items": [
+                { "tenant": "sales", "budget": "run", "value": "s1", "spent_usd": "0.5", "used": 0.1 },
+                { "tenant": "sales", "budget": "run", "value": "s2", "spent_usd": "4.5", "used": 0.9 },
+            ] }),
+        ),
     ];
     let (result, shown, asked) = ask(&["budgets", "-t", "sales"], answers);
     result.unwrap();
@@ -174,9 +181,9 @@ fn budgets_of_a_tenant_are_its_own_and_those_above_it() {
     assert!(paths[1].starts_with("/api/v1/budgets?") && paths[1].contains("tenant=sales"), "{}", paths[1]);
     assert!(paths[3].contains("tenant=holding"), "{}", paths[3]);
     let lines: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["TENANT", "NAME", "CAP", "PER", "WINDOW", "BEGINS", "ENDS"]);
-    assert_eq!(lines[1][..5], ["sales", "run", "5", "session", "day"]);
-    assert!(lines[1][5].ends_with("T00:00:00Z") && lines[1][6] > lines[1][5], "{shown}");
+    assert_eq!(lines[0], ["TENANT", "NAME", "CAP", "SPENT", "USED", "PER", "WINDOW", "BEGINS", "ENDS"]);
+    assert_eq!(lines[1][..7], ["sales", "run", "5", "4.5", "90.0%", "session", "day"]);
+    assert!(lines[1][7].ends_with("T00:00:00Z") && lines[1][8] > lines[1][7], "{shown}");
     assert_eq!(lines[2], ["holding", "all", "900", "total"]);
 }
 

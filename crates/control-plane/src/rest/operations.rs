@@ -3,6 +3,7 @@
 
 mod apply;
 mod audit;
+mod budget_usage;
 mod create_resource;
 mod delete_resource;
 mod explain;
@@ -32,6 +33,7 @@ pub(super) fn all() -> Vec<Operation> {
         apply::operation(),
         export::operation(),
         usage::operation(),
+        budget_usage::operation(),
         requests::operation(),
         list_catalogue::operation(),
         get_catalogue_model::operation(),

@@ -117,6 +117,21 @@ fn every_user_has_a_cap_and_what_only_counts_refuses_nobody() {
     let statuses = |user: &str| [0; 3].map(|_| gateway.ask(user, 100).status);
     assert_eq!(statuses("ada"), [200, 200, 429]);
     assert_eq!(statuses("bob"), [200, 200, 429]);
+    let usage =
+        || admin(&gateway.process).get("/api/v1/usage/budgets").unwrap().json().unwrap()["items"].clone();
+    let spent = |budget: &str| {
+        let items = usage();
+        let of_it = items.as_array().unwrap().iter().filter(|item| item["budget"] == json!(budget));
+        let sums = of_it.map(|item| (item["value"].clone(), item["spent_usd"].as_str().unwrap().to_owned()));
+        let mut sums: Vec<_> = sums.collect();
+        sums.sort_by(|one, other| one.0.as_str().cmp(&other.0.as_str()));
+        sums
+    };
+    let each = vec![(json!("ada"), "0.02".to_owned()), (json!("bob"), "0.02".to_owned())];
+    assert!(eventually(SOON, || spent("each") == each), "{:?}", spent("each"));
+    // What only counts has passed its cap.
+    assert_eq!(spent("watched"), [(Value::Null, "0.04".to_owned())]);
+    assert_eq!(spent("told"), [(Value::Null, "0.04".to_owned())]);
 }
 
 #[test]
@@ -187,6 +202,13 @@ fn after_a_kill_what_was_in_flight_counts_at_its_reservation() {
         usage["items"][0]["cost_usd"].as_str().unwrap_or_default().to_owned()
     };
     assert!(eventually(SOON, || cost() == "0.1"), "the ledger has {}", cost());
+    let usage = admin(&gateway.process).get("/api/v1/usage/budgets?tenant=acme").unwrap().json().unwrap();
+    let item = &usage["items"][0];
+    assert_eq!(
+        [&item["budget"], &item["spent_usd"], &item["left_usd"]],
+        [&json!("total"), &json!("0.1"), &json!("0")]
+    );
+    assert_eq!((&item["used"], &item["value"], &item["ends"]), (&json!(1.0), &Value::Null, &Value::Null));
 }
 
 #[test]
