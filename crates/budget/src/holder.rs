@@ -35,6 +35,8 @@ pub struct Holder<J> {
     sweep: BTreeSet<Account>,
     /// Accounts in which more was taken than was reserved: the row is raised by the next command.
     overrun: BTreeSet<Account>,
+    /// Accounts in which more may be held than was drawn: the only ones that have something to give back.
+    loose: BTreeSet<Account>,
     caps: BTreeMap<BudgetRef, Cap>,
     closing: bool,
     journal: J,
@@ -167,6 +169,7 @@ impl<J: Journal> Holder<J> {
             unreported: folder.unreported,
             in_flight: None,
             overrun: BTreeSet::new(),
+            loose: BTreeSet::new(),
             caps: BTreeMap::new(),
             closing: folder.closing,
             journal,
@@ -279,6 +282,9 @@ impl<J: Journal> Holder<J> {
                 known.held = known.drawn;
                 self.overrun.insert(account.clone());
             }
+            if known.drawn < known.held && !self.loose.contains(account) {
+                self.loose.insert(account.clone());
+            }
         }
         self.open_holds -= 1;
     }
@@ -331,11 +337,9 @@ impl<J: Journal> Holder<J> {
     fn names(&self, wants: &[Wanted], keep: Keep) -> BTreeSet<Account> {
         let wanted = wants.iter().flat_map(|wanted| wanted.accounts.iter());
         let mut named: BTreeSet<Account> = wanted.cloned().collect();
-        let idle = self
-            .accounts
-            .iter()
-            .filter(|(_, known)| known.keep(keep) < known.row())
-            .map(|(account, _)| account);
+        let idle = self.loose.iter().filter(|account| {
+            self.accounts.get(*account).is_some_and(|known| known.keep(keep) < known.row())
+        });
         let more = self.overrun.iter().chain(&self.sweep).chain(idle);
         named.extend(more.take(MAX_NAMED).cloned());
         named
@@ -368,6 +372,9 @@ impl<J: Journal> Holder<J> {
             let keep = known.keep(keep);
             // What is given back is gone before the command leaves.
             known.held = known.held.min(money(keep).nanos());
+            if known.row() == known.keep(Keep::Drawn) {
+                self.loose.remove(&account);
+            }
             NamedAccount { account, keep }
         });
         let accounts = accounts.collect();
@@ -407,6 +414,9 @@ impl<J: Journal> Holder<J> {
                     self.overrun.remove(&named.account);
                 }
                 known.held += money(*granted).nanos();
+                if *granted > 0 && !self.loose.contains(&named.account) {
+                    self.loose.insert(named.account.clone());
+                }
             }
         }
         for told in &command.caps {
@@ -486,6 +496,12 @@ impl<J: Journal> Holder<J> {
         Ok(())
     }
 
+    /// What is held of an account and not drawn.
+    pub fn free(&self, account: &Account) -> Money {
+        let known = self.accounts.get(account);
+        Money::from_nanos(known.map_or(0, |known| known.held - known.drawn))
+    }
+
     /// Whether the ledger may close the proxy: nothing more is drawn, and it is idle.
     pub fn is_drained(&self) -> bool {
         self.closing && self.is_idle()
@@ -521,6 +537,7 @@ impl<J: Journal> Holder<J> {
         });
         self.sweep.retain(|account| self.accounts.contains_key(account));
         self.overrun.retain(|account| self.accounts.contains_key(account));
+        self.loose.retain(|account| self.accounts.contains_key(account));
     }
 
     /// Accounts, with what is held and what is drawn.

@@ -1,6 +1,6 @@
 //! One book from lost data to an open book, step by step, each step one transaction or one script.
 
-use budget::{BookStore, Books, Rebuild, RebuildStep, SealOutcome};
+use budget::{BookStore, Books, Rebuild, RebuildStep, SealOutcome, Token};
 use domain::ResourceId;
 use store::{Store, StoreError};
 use tokio::time::{Duration, Instant, sleep};
@@ -17,6 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn run(store: &Store, books: &BookStore, root: ResourceId, mut seen: u64) {
     let mut retry = FIRST_RETRY;
     loop {
+        // No new epoch before the store answers: there could be no book in it.
+        if let Err(error) = books.close(root, &Token::new("")).await {
+            tracing::warn!(%root, %error, "a book of budgets cannot be rebuilt yet");
+            sleep(retry).await;
+            retry = (retry * 2).min(LAST_RETRY);
+            continue;
+        }
         match attempt(store, books, root, seen).await {
             Ok(Attempt::Open(epoch)) => {
                 tracing::info!(%root, epoch, "the book of budgets is open");

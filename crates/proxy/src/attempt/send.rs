@@ -82,7 +82,10 @@ impl Attempt<'_> {
         let input = wire::input_bound(&self.request.facts, self.request.body.len());
         let facts = &self.request.facts;
         let bound = bound(target, self.meter.priced_at(), input, facts.max_output, facts.choices);
-        let hold = match self.reserve(target, bound.cost).await {
+        let waiting = Instant::now();
+        let hold = self.reserve(target, bound.cost).await;
+        self.meter.wait(waiting.elapsed());
+        let hold = match hold {
             Ok(hold) => hold,
             Err(error) => {
                 reporter.end(AttemptOutcome::NotSent, &self.proxy.health);

@@ -16,7 +16,7 @@ use tokio::{
 };
 use usage_spool::BudgetJournal;
 
-use self::state::{MAX_REFUSED, PATIENCE, State, Waiting};
+use self::state::{MAX_REFUSED, State, Waiting};
 use super::{
     counts::{Counts, Path},
     draw::{self, Draft, Purse},
@@ -166,6 +166,7 @@ impl Book {
             closed: Some(Instant::now()),
             purses: HashMap::new(),
             left: BTreeMap::new(),
+            loading: None,
         };
         heartbeat.notify_one();
         Self { root, state: Mutex::new(state), work: Notify::new(), heartbeat, counts }
@@ -273,8 +274,12 @@ impl Book {
 
     /// When something is to be done without being woken.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
-        let state = self.state();
-        state.queue.iter().map(|waiting| waiting.again.unwrap_or(waiting.since + PATIENCE)).min()
+        self.state().wakes_at()
+    }
+
+    /// Forgets what windows that are over left behind.
+    pub(super) fn forget_old_windows(&self) {
+        self.state().forget_old_windows();
     }
 
     /// Takes the reply to a command.

@@ -11,6 +11,8 @@ use super::book::{Book, Next};
 
 /// What is not needed is given back at least so often.
 const ROUND: Duration = Duration::from_secs(1);
+/// How often windows that are over are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
 /// Before a store that gave no answer is asked again.
 const AWAY: Duration = Duration::from_millis(500);
 /// Before a command is sent again that the store could not carry out yet.
@@ -27,7 +29,12 @@ pub(super) async fn run(
 }
 
 async fn work(book: &Book, store: &BookStore, clock: &(impl Fn() -> Micros + Send)) {
+    let mut forgotten = Instant::now();
     loop {
+        if forgotten.elapsed() > FORGET {
+            forgotten = Instant::now();
+            book.forget_old_windows();
+        }
         let next = match book.command(clock()) {
             None => Next::Epoch,
             Some(command) => match store.lease(book.root, &command).await {

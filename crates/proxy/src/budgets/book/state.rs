@@ -23,6 +23,8 @@ const ONCE_MORE: Duration = Duration::from_millis(300);
 const REFUSED_FOR: Duration = Duration::from_millis(100);
 /// Accounts of which that is kept.
 pub(super) const MAX_REFUSED: usize = 10_000;
+/// Accounts that are not loaded after so long will not be.
+const LOADING: Duration = Duration::from_secs(10);
 /// Requests in one command.
 const MAX_WANTS: usize = 200;
 /// Spare authority that is asked for, as a multiple of the largest request.
@@ -53,6 +55,8 @@ pub(super) struct State {
     pub(super) purses: HashMap<Account, i64>,
     /// What all proxies may still be granted of the accounts that are flat, as the store last said it.
     pub(super) left: BTreeMap<Account, Units>,
+    /// Since when the store says that accounts are not loaded yet.
+    pub(super) loading: Option<Instant>,
 }
 
 /// A request that waits for authority.
@@ -127,7 +131,13 @@ impl State {
     pub(super) fn command(&mut self, now: i64) -> Option<LeaseCommand> {
         let mut wants = self.take_wants(now);
         let largest = wants.iter().map(|wanted| units_up(wanted.amount)).max();
-        let slice = largest.map(|largest| largest.saturating_mul(SPARE)).filter(|_| !self.leaving);
+        // Only where a flat account is the reason to ask: else every first use of a long-tail one would pile spare up.
+        let is_short = |wanted: &Wanted| {
+            let flat = wanted.accounts.iter().filter(|account| account.is_flat());
+            flat.into_iter().any(|account| self.holder.free(account) < wanted.amount)
+        };
+        let asks = !self.leaving && wants.iter().any(is_short);
+        let slice = largest.filter(|_| asks).map(|largest| largest.saturating_mul(SPARE));
         let keep = if self.leaving { Keep::Drawn } else { Keep::UsedSince(now.saturating_sub(IDLE)) };
         let command = match self.holder.command(&mut wants, slice, keep) {
             Ok(command) => command.cloned(),
@@ -199,6 +209,7 @@ impl State {
         self.away = false;
         match self.holder.reply(sequence, reply, now) {
             Ok(LeaseOutcome::Done { admitted, refused }) => {
+                self.loading = None;
                 for hold in admitted {
                     match self.asked.remove(&hold.wanted().request) {
                         Some(waiting) => self.answer(waiting.answer, hold),
@@ -217,12 +228,18 @@ impl State {
             }
             Ok(LeaseOutcome::Ignored) => Next::Go,
             Ok(LeaseOutcome::Wait) => {
+                let since = *self.loading.get_or_insert_with(Instant::now);
+                if since.elapsed() > LOADING {
+                    // The ledger that loaded the book has died: another one has to begin anew.
+                    self.loading = None;
+                    self.lose();
+                    return Next::Epoch;
+                }
                 self.unannounced = self.holder.caps().map(|cap| (cap.budget, cap)).collect();
                 Next::Later
             }
             Ok(LeaseOutcome::Lost) => {
-                self.lost = self.holder.token().cloned();
-                self.closed.get_or_insert_with(Instant::now);
+                self.lose();
                 Next::Epoch
             }
             Ok(LeaseOutcome::Stale) => {
@@ -238,6 +255,34 @@ impl State {
                 Next::Later
             }
         }
+    }
+
+    /// The book has to be rebuilt; the next heartbeat says so.
+    fn lose(&mut self) {
+        self.lost = self.holder.token().cloned();
+        self.closed.get_or_insert_with(Instant::now);
+    }
+
+    /// When something is to be done without being woken: a request that did not fit is tried again, or waited too long.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let due = |waiting: &Waiting| {
+            let again = waiting.again.filter(|again| *again > now);
+            again.unwrap_or(waiting.since + PATIENCE)
+        };
+        self.queue.iter().map(due).min()
+    }
+
+    /// Forgets what windows that are over left behind.
+    pub(super) fn forget_old_windows(&mut self) {
+        self.holder.forget_old_windows();
+        self.refused.retain(|_, (at, _)| at.elapsed() < REFUSED_FOR);
+        let mut newest: HashMap<BudgetRef, i64> = HashMap::new();
+        for account in self.purses.keys() {
+            let start = newest.entry(account.budget).or_insert(account.window.start);
+            *start = (*start).max(account.window.start);
+        }
+        self.purses.retain(|account, _| account.window.start == newest[&account.budget]);
     }
 
     /// A request that did not fit is tried once more, then refused.
