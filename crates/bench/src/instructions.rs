@@ -9,11 +9,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use testkit::Redis;
 
 use crate::{
     load,
     provider::{self, PACED, TRANSLATED},
-    subject::{self, Control, Launcher, Telling},
+    subject::{self, Control, Launcher, Subject, Telling},
     wire::Wire,
 };
 
@@ -37,10 +38,13 @@ pub(crate) enum Kind {
     Translated,
     /// A prompt of 64 KB.
     Large,
+    /// A small chat request under three budgets, with the books in Redis.
+    Budgeted,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Streamed, Self::Translated, Self::Large];
+    /// Those that one proxy is asked in turn.
+    const UNBUDGETED: [Self; 4] = [Self::Plain, Self::Streamed, Self::Translated, Self::Large];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -48,12 +52,13 @@ impl Kind {
             Self::Streamed => "streamed",
             Self::Translated => "translated",
             Self::Large => "64 KB prompt",
+            Self::Budgeted => "plain, under three budgets",
         }
     }
 
     fn request(self, key: &str) -> Vec<u8> {
         match self {
-            Self::Plain => load::request(key, "chat", 200),
+            Self::Plain | Self::Budgeted => load::request(key, "chat", 200),
             Self::Streamed => load::request(key, PACED, 200),
             Self::Translated => load::request(key, TRANSLATED, 200),
             Self::Large => load::request(key, "chat", 64 << 10),
@@ -64,7 +69,7 @@ impl Kind {
     const fn requests(self) -> usize {
         match self {
             Self::Streamed => 20,
-            Self::Plain | Self::Translated | Self::Large => 200,
+            Self::Plain | Self::Translated | Self::Large | Self::Budgeted => 200,
         }
     }
 }
@@ -85,27 +90,64 @@ pub(crate) async fn run(
     mut say: impl FnMut(&str),
 ) -> anyhow::Result<Vec<Counts>> {
     let provider = provider::start(PACE).await?;
-    let control = subject::control(dir, provider)?;
-    say("starting the proxy below callgrind");
-    let counted = dir.join("callgrind.out");
-    let launcher = launcher.under(callgrind(&counted)?);
-    let proxy = subject::proxy(dir, provider, &control, Telling::Nothing, &launcher)?;
-    let mut counter = Counter { pid: proxy.pid, counted, dumps: 0 };
-    for kind in Kind::ALL {
+    let subject = Counted { dir: dir.join("unbudgeted"), provider, redis: None, launcher: launcher.clone() };
+    let mut counts = subject.count(&Kind::UNBUDGETED, &mut say).await?;
+    let redis = Redis::start()?;
+    let subject = Counted { dir: dir.join("budgeted"), provider, redis: Some(redis.url()), launcher };
+    match subject.count(&[Kind::Budgeted], &mut say).await {
+        Ok(budgeted) => counts.extend(budgeted),
+        // An older proxy, to be compared with, knows no budgets.
+        Err(error) => say(&format!("{}: not counted: {error:#}", Kind::Budgeted.name())),
+    }
+    Ok(counts)
+}
+
+/// A proxy to be counted, with what it stands on.
+struct Counted {
+    dir: PathBuf,
+    provider: SocketAddr,
+    /// With it the tenant has budgets in place of limits.
+    redis: Option<String>,
+    launcher: Launcher,
+}
+
+impl Counted {
+    async fn count(self, kinds: &[Kind], say: &mut impl FnMut(&str)) -> anyhow::Result<Vec<Counts>> {
+        let Self { dir, provider, redis, launcher } = self;
+        fs::create_dir(&dir)?;
+        let control = subject::control(&dir, provider, redis)?;
+        say("starting the proxy below callgrind");
+        let counted = dir.join("callgrind.out");
+        let launcher = launcher.under(callgrind(&counted)?);
+        let proxy = subject::proxy(&dir, provider, &control, Telling::Nothing, &launcher)?;
+        let counter = Counter { pid: proxy.pid, counted, dumps: 0 };
+        rounds(&proxy, &control, counter, kinds, say).await
+    }
+}
+
+async fn rounds(
+    proxy: &Subject,
+    control: &Control,
+    mut counter: Counter,
+    kinds: &[Kind],
+    say: &mut impl FnMut(&str),
+) -> anyhow::Result<Vec<Counts>> {
+    for kind in kinds {
         send(proxy.addr, &kind.request(&control.key), WARM_UP).await?;
     }
     tokio::time::sleep(REPORTING).await;
-    let mut counts = Kind::ALL.map(|kind| Counts { kind, rounds: Vec::new() });
+    let mut counts: Vec<Counts> =
+        kinds.iter().map(|kind| Counts { kind: *kind, rounds: Vec::new() }).collect();
     for round in 1..=ROUNDS {
         for Counts { kind, rounds } in &mut counts {
             say(&format!("round {round} of {ROUNDS}: {}", kind.name()));
             let request = kind.request(&control.key);
             counter.take()?;
-            send_then_report(proxy.addr, &control, &request, kind.requests()).await?;
+            send_then_report(proxy.addr, control, &request, kind.requests()).await?;
             rounds.push(counter.take()? as f64 / kind.requests() as f64);
         }
     }
-    Ok(counts.into())
+    Ok(counts)
 }
 
 /// Sends the requests while no ledger answers: usage waits in the spool and is then reported in one batch, as under

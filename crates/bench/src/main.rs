@@ -91,7 +91,7 @@ fn compare(scenarios: &[Scenario]) -> anyhow::Result<()> {
     let figures = runtime.block_on(async {
         let provider = provider::start(PACE).await?;
         let nginx = subject::nginx(dir.path(), provider)?;
-        let control = subject::control(dir.path(), provider)?;
+        let control = subject::control(dir.path(), provider, None)?;
         let launcher = Launcher::built()?;
         let proxy = |telling| subject::proxy(dir.path(), provider, &control, telling, &launcher);
         let mut more = Vec::new();

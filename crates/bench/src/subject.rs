@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{ADMIN_TOKEN, Http, JOIN_TOKEN, MASTER_KEY, Process, eventually};
 
 use crate::provider::{CLAUDE, PACED, TRANSLATED};
@@ -101,6 +101,7 @@ pub(crate) struct Control {
     process: Process,
     /// A tenant's.
     pub(crate) key: String,
+    redis: Option<String>,
 }
 
 impl Control {
@@ -122,6 +123,7 @@ impl Control {
 }
 
 /// How a proxy is started.
+#[derive(Clone)]
 pub(crate) struct Launcher {
     program: PathBuf,
     /// A command that runs the program in its own process, with arguments.
@@ -192,17 +194,27 @@ impl Telling {
     }
 }
 
-/// Starts the control plane and makes a tenant's key.
-pub(crate) fn control(dir: &Path, provider: SocketAddr) -> anyhow::Result<Control> {
+/// Starts the control plane and makes a tenant's key. With Redis the tenant has budgets, otherwise limits.
+pub(crate) fn control(dir: &Path, provider: SocketAddr, redis: Option<String>) -> anyhow::Result<Control> {
     let data = dir.join("control-plane");
     let ports = ["--admin-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"];
     // In production the ledger has machines of its own. Here it gives way, and takes what waits when the load is over:
     // until then the gateway does not rest, and all its reporting counts.
     let program = binary("portcullis")?;
     let args = ["-n", "19", text(&program)?, "control-plane", "--data-dir", text(&data)?];
-    let process = Process::spawn(Path::new("nice"), args.iter().chain(&ports).chain(&COMMON), &SECRETS)?;
-    let key = configure(process.ready().admin.as_deref().context("no admin API")?, provider)?;
-    Ok(Control { process, key })
+    let store = shared_store(redis.as_deref());
+    let args = args.iter().chain(&ports).chain(&COMMON).chain(&store);
+    let process = Process::spawn(Path::new("nice"), args, &SECRETS)?;
+    let governed = match redis {
+        // Never reached, always counted.
+        None => json!({ "limits": [{ "per": "key", "requests": "1000000/min", "concurrent": 1000 }] }),
+        Some(_) => {
+            let budget = |window| json!({ "name": window, "cap": "$100000", "window": window });
+            json!({ "budgets": [budget("hour"), budget("day"), budget("month")] })
+        }
+    };
+    let key = configure(process.ready().admin.as_deref().context("no admin API")?, provider, &governed)?;
+    Ok(Control { process, key, redis })
 }
 
 /// Starts a proxy that joins the control plane.
@@ -218,7 +230,8 @@ pub(crate) fn proxy(
     let data = dir.join(&name);
     let args =
         ["--listen", "127.0.0.1:0", "--control-plane", grpc, "--name", &name, "--data-dir", text(&data)?];
-    let args = args.iter().chain(&COMMON).map(|arg| (*arg).to_owned());
+    let store = shared_store(control.redis.as_deref());
+    let args = args.iter().chain(&COMMON).chain(&store).map(|arg| (*arg).to_owned());
     let pinned = ["-c", "0"].map(str::to_owned).into_iter().chain(launcher.under.iter().cloned());
     let args = pinned.chain([text(&launcher.program)?.to_owned()]).chain(args).chain(telling.flags(provider));
     let process = Process::spawn(Path::new("taskset"), args, &SECRETS)?;
@@ -228,8 +241,13 @@ pub(crate) fn proxy(
     Ok(Subject { addr, pid: process.id(), ops, _process: Box::new(process) })
 }
 
+/// The flags for a store that all proxies share.
+fn shared_store(redis: Option<&str>) -> Vec<&str> {
+    redis.map_or_else(Vec::new, |url| vec!["--redis-url", url])
+}
+
 /// What a governed application has: providers with a credential, routes, prices, a tenant with a key and limits.
-fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
+fn configure(admin: &str, provider: SocketAddr, governed: &Value) -> anyhow::Result<String> {
     let paced = format!("bench/{PACED}");
     let translated = format!("messages/{CLAUDE}");
     let credential = json!({ "name": "main", "secret": { "value": "provider-secret-0123456789" } });
@@ -237,7 +255,7 @@ fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
         json!({ "model": model, "effective_from": "2026-01-01",
                 "input": "$2.50", "cached_input": "$1.25", "output": "$10" })
     };
-    let document = json!({
+    let mut document = json!({
         "apiVersion": "portcullis/v1",
         "providers": {
             "bench": {
@@ -257,12 +275,9 @@ fn configure(admin: &str, provider: SocketAddr) -> anyhow::Result<String> {
             PACED: { "targets": [paced] },
             TRANSLATED: { "targets": [translated] },
         },
-        // Never reached, always counted.
-        "tenants": { "acme": {
-            "keys": [{ "name": "backend" }],
-            "limits": [{ "per": "key", "requests": "1000000/min", "concurrent": 1000 }],
-        } },
+        "tenants": { "acme": governed },
     });
+    document["tenants"]["acme"]["keys"] = json!([{ "name": "backend" }]);
     let reply = Http::new(admin, Some(ADMIN_TOKEN)).post("/api/v1/apply", &document)?;
     if reply.status != 200 {
         bail!("apply: {}", reply.text());

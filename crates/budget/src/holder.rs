@@ -3,16 +3,13 @@
 //! `drawn ≤ held` in every account, always; and what is held is never more than the proxy's row in the book whose token
 //! it uses. Only the owner lowers its row, and it lowers what it holds before the command leaves.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::{Account, BudgetRef, IncarnationId, Money, RequestId, Window};
+use domain::{Account, BudgetRef, IncarnationId, Money, Window};
 
 use crate::{
-    CapRevision, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Sequence, Token,
-    Units, Want,
+    CapRevision, Hold, Journal, JournalError, LeaseCommand, LeaseReply, NamedAccount, Record, Refused,
+    Reservation, Sequence, Settled, Token, Units, Want, Wanted,
     units::{money, units_up},
 };
 
@@ -72,40 +69,6 @@ struct InFlight {
     wanted: Vec<Wanted>,
 }
 
-/// A request that is to be drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
-    /// The request.
-    pub request: RequestId,
-    /// Where: every account of its tenant and of the tenant's ancestors.
-    pub accounts: Arc<[Account]>,
-    /// What it may cost at most.
-    pub amount: Money,
-}
-
-/// A request that was drawn, to be settled with what it cost.
-#[derive(Debug, PartialEq)]
-#[must_use = "a hold that is not settled stays drawn until the window ends"]
-pub struct Hold {
-    wanted: Wanted,
-}
-
-/// Whether a request could be drawn from what is held.
-#[derive(Debug, PartialEq)]
-pub enum Reservation {
-    /// It was drawn: it may be sent.
-    Held(Hold),
-    /// More authority is needed.
-    Short(Wanted),
-}
-
-/// How a hold ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// What was taken beyond the reserved amount.
-    pub overrun: Money,
-}
-
 /// What to give back with the next command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -113,17 +76,6 @@ pub enum Keep {
     UsedSince(i64),
     /// Nothing that is free: the proxy is about to leave.
     Drawn,
-}
-
-/// A request that does not fit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refused {
-    /// The request.
-    pub wanted: Wanted,
-    /// The one of its accounts in which the least is left.
-    pub account: Option<Account>,
-    /// What is left there for all proxies together, beside what each of them holds.
-    pub left: Money,
 }
 
 /// What became of a command.
@@ -547,17 +499,6 @@ impl<J: Journal> Holder<J> {
     }
 }
 
-impl Refused {
-    fn of(wanted: Wanted, command: &LeaseCommand, left: &[Units]) -> Self {
-        let named = command.accounts.iter().zip(left);
-        let wants = named.filter(|(named, _)| wanted.accounts.contains(&named.account));
-        let least = wants.min_by_key(|(_, left)| **left);
-        let account = least.map(|(named, _)| named.account.clone());
-        let left = money(least.map_or(0, |(_, left)| (*left).max(0)));
-        Self { wanted, account, left }
-    }
-}
-
 impl Authority {
     /// What is held, as the book counts it.
     const fn row(&self) -> Units {
@@ -571,14 +512,6 @@ impl Authority {
             Keep::UsedSince(then) if self.drawn_at >= then && !self.tight => self.row(),
             Keep::UsedSince(_) | Keep::Drawn => drawn,
         }
-    }
-}
-
-impl Hold {
-    /// The request, its accounts and what was reserved.
-    #[must_use]
-    pub const fn wanted(&self) -> &Wanted {
-        &self.wanted
     }
 }
 
