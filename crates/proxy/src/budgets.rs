@@ -13,12 +13,12 @@ mod refusal;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use budget::{BookStore, Holder, Wanted};
 use config_client::Session;
-use domain::{Draw, Money, RequestId, ResourceId, Timestamp};
+use domain::{Draw, IncarnationId, Money, RequestId, ResourceId, Timestamp};
 use policy::{BudgetFacts, Snapshot, Tenant, health::Micros};
 use tokio::{
     sync::{Notify, mpsc},
@@ -50,6 +50,8 @@ pub(crate) struct Budgets {
     /// Wakes the heartbeat.
     heartbeat: Arc<Notify>,
     counts: Arc<Counts>,
+    /// Earlier ids of the folder, with how many of their costs the ledger has not acknowledged: closed at none.
+    left: Mutex<HashMap<IncarnationId, usize>>,
 }
 
 /// What an attempt is to be reserved for.
@@ -77,7 +79,9 @@ impl Budgets {
             unattended: Mutex::new(Some(unattended)),
             heartbeat: Arc::default(),
             counts: Arc::default(),
+            left: Mutex::default(),
         });
+        budgets.left().extend(budgets.spool.left_holders());
         for root in budgets.spool.budget_roots() {
             budgets.book(root);
         }
@@ -156,6 +160,10 @@ impl Budgets {
         Arc::clone(book)
     }
 
+    fn left(&self) -> MutexGuard<'_, HashMap<IncarnationId, usize>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn all(&self) -> Vec<Arc<Book>> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -185,6 +193,8 @@ impl Listener for Acknowledged {
     fn acknowledged(&self, draw: &Draw, cost: Money) {
         if draw.holder == self.0.spool.holder() {
             self.0.book(draw.root).acknowledge(&draw.accounts, cost);
+        } else if let Some(unreported) = self.0.left().get_mut(&draw.holder) {
+            *unreported = unreported.saturating_sub(1);
         }
     }
 }

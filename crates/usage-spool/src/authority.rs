@@ -52,6 +52,8 @@ pub(crate) struct Known {
     /// How often a process started on the id.
     starts: u64,
     closing: bool,
+    /// Earlier ids of the folder that the ledger has not closed yet. Nobody starts on them again.
+    left: Vec<IncarnationId>,
     /// Events before it are in the sums.
     pub(crate) summed: Position,
     roots: BTreeMap<ResourceId, KnownRoot>,
@@ -83,8 +85,11 @@ impl Authority {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let found = Known::read(&bytes).filter(|known| known.may_go_on(boot));
-        let mut known = found.unwrap_or_else(|| Known::new(boot));
+        let mut known = match Known::read(&bytes) {
+            Some(found) if found.may_go_on(boot) => found,
+            Some(found) => Known { left: found.ids(), ..Known::new(boot) },
+            None => Known::new(boot),
+        };
         known.starts += 1;
         let (file, seed, bytes) = write_anew(&path, &known)?;
         Ok(Self(Arc::new(Mutex::new(Open { path, file, seed, bytes, compact: bytes, known }))))
@@ -107,6 +112,16 @@ impl Authority {
     /// The folder's id.
     pub(crate) fn holder(&self) -> IncarnationId {
         self.with(|open| open.known.holder)
+    }
+
+    /// Earlier ids of the folder that the ledger has not closed yet.
+    pub(crate) fn left(&self) -> Vec<IncarnationId> {
+        self.with(|open| open.known.left.clone())
+    }
+
+    /// The ledger has closed an earlier id.
+    pub(crate) fn forget(&self, holder: IncarnationId) -> io::Result<()> {
+        self.with(|open| open.append(&Line::of_forgotten(holder)))
     }
 
     /// Adds costs to the sums: those of all events before the position.
@@ -162,6 +177,7 @@ impl Known {
             boot,
             starts: 0,
             closing: false,
+            left: Vec::new(),
             summed: Position::default(),
             roots: BTreeMap::new(),
         }
@@ -170,6 +186,11 @@ impl Known {
     /// Whether a process may start on it: nothing that was written can be missing, and it did not leave for good.
     fn may_go_on(&self, boot: Uuid) -> bool {
         self.boot == boot && !boot.is_nil() && !self.closing
+    }
+
+    /// Its id and those that it left before.
+    fn ids(&self) -> Vec<IncarnationId> {
+        self.left.iter().copied().chain([self.holder]).collect()
     }
 
     fn header(&self) -> Vec<u8> {
@@ -209,6 +230,8 @@ impl Known {
             (known.epoch, known.token) = (epoch, token);
         }
         self.closing |= line.closing;
+        self.left.extend(line.left());
+        self.left.retain(|holder| Some(*holder) != line.forgotten());
         if let Some(before) = line.summed() {
             self.summed = self.summed.max(before);
         }
@@ -238,7 +261,8 @@ impl Known {
             let accounts = known.accounts.iter().map(|(account, sum)| Line::total(*root, account, *sum));
             std::iter::once(epoch).chain(accounts)
         });
-        roots.chain([Line::sums(self.summed, std::iter::empty())])
+        let left = self.left.iter().map(|holder| Line::of_left(*holder));
+        left.chain(roots).chain([Line::sums(self.summed, std::iter::empty())])
     }
 
     /// What a holder of authority starts with: `later` are the costs of events that are not in the sums.

@@ -176,6 +176,23 @@ impl Spool {
         self.shared.authority.holder()
     }
 
+    /// Ids that the folder had before, after the machine started anew or the folder was closed, and that the ledger has not
+    /// closed yet; with how many of their costs it has not acknowledged.
+    #[must_use]
+    pub fn left_holders(&self) -> Vec<(IncarnationId, usize)> {
+        let unreported = |holder| self.held.later.iter().filter(|cost| cost.draw.holder == holder).count();
+        self.shared.authority.left().into_iter().map(|holder| (holder, unreported(holder))).collect()
+    }
+
+    /// The ledger has closed one of them.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`]; then it is closed once more after the next start.
+    pub fn forget_holder(&self, holder: IncarnationId) -> Result<(), SpoolError> {
+        let forgotten = self.shared.authority.forget(holder);
+        forgotten.map_err(SpoolError::io("write to the file", std::path::Path::new("authority")))
+    }
+
     /// The topmost tenants under whose budgets earlier processes drew.
     #[must_use]
     pub fn budget_roots(&self) -> Vec<ResourceId> {

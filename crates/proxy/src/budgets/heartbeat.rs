@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use budget::{CapRevision, Token};
 use bytes::Bytes;
 use config_client::Session;
+use domain::IncarnationId;
 use proto::v1::{BookView, BooksReply, BooksRequest, BudgetCap, Declaration, Kept};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub(super) async fn run(budgets: Arc<Budgets>, session: Session, stop: Cancellat
                 }
             }
         }
+        close_left(&budgets, &session).await;
         let round = if books.iter().any(|book| book.is_waiting()) { HURRY } else { ROUND };
         sleep(PAUSE).await;
         tokio::select! {
@@ -52,7 +54,7 @@ pub(super) async fn run(budgets: Arc<Budgets>, session: Session, stop: Cancellat
 async fn beat(budgets: &Budgets, books: &[Arc<Book>], session: &Session) -> Result<(), Status> {
     let views: Vec<View> = books.iter().map(|book| book.view()).collect();
     let message = books.iter().zip(&views).map(|(book, view)| message(book, view)).collect();
-    let reply = ask(budgets, message, false, session).await?;
+    let reply = ask(budgets.spool.holder(), message, false, session).await?;
     for state in reply.books {
         let found = books.iter().zip(&views).find(|(book, _)| book.root.0.as_bytes()[..] == state.root[..]);
         if let Some((book, view)) = found {
@@ -63,13 +65,33 @@ async fn beat(budgets: &Budgets, books: &[Arc<Book>], session: &Session) -> Resu
     Ok(())
 }
 
+/// Closes ids that the folder had before, once all their usage is with the ledger: nobody starts on them again, and a
+/// rebuild would wait for them. After a crash of the machine the last 50 ms of their records may be missing.
+async fn close_left(budgets: &Budgets, session: &Session) {
+    let reported: Vec<IncarnationId> = {
+        let left = budgets.left();
+        left.iter().filter(|(_, unreported)| **unreported == 0).map(|(holder, _)| *holder).collect()
+    };
+    for holder in reported {
+        if ask(holder, Vec::new(), true, session).await.is_err() {
+            // With the next heartbeat.
+            return;
+        }
+        tracing::info!(%holder, "an earlier id of this folder was closed under budgets");
+        budgets.left().remove(&holder);
+        if let Err(error) = budgets.spool.forget_holder(holder) {
+            tracing::warn!(%error, "an earlier id of this folder will be closed once more");
+        }
+    }
+}
+
 async fn ask(
-    budgets: &Budgets,
+    holder: IncarnationId,
     books: Vec<BookView>,
     close: bool,
     session: &Session,
 ) -> Result<BooksReply, Status> {
-    let holder = Bytes::copy_from_slice(budgets.spool.holder().0.as_bytes());
+    let holder = Bytes::copy_from_slice(holder.0.as_bytes());
     let proxy = session.proxy().to_owned();
     session.books(BooksRequest { proxy, holder, books, close }).await
 }
@@ -112,7 +134,7 @@ pub(crate) async fn leave(budgets: Arc<Budgets>, session: Session, deadline: Ins
             sleep(PAUSE).await;
         }
         if books.iter().all(|book| book.has_left()) {
-            match ask(&budgets, Vec::new(), true, &session).await {
+            match ask(budgets.spool.holder(), Vec::new(), true, &session).await {
                 Ok(_) => tracing::debug!("left all books of budgets"),
                 Err(status) if status.code() == Code::Unimplemented => {}
                 Err(status) => {

@@ -2,7 +2,7 @@
 
 use budget::{Drawn, Token};
 use bytes::Bytes;
-use domain::{Account, ResourceId};
+use domain::{Account, IncarnationId, ResourceId};
 use prost::Message;
 use proto::{account_from, account_to, v1};
 
@@ -31,6 +31,12 @@ pub(super) struct Line {
     summed: Option<PositionLine>,
     #[prost(message, repeated, tag = "6")]
     totals: Vec<TotalLine>,
+    /// An id that the folder had before.
+    #[prost(bytes = "bytes", tag = "7")]
+    left: Bytes,
+    /// One of those that the ledger has closed.
+    #[prost(bytes = "bytes", tag = "8")]
+    forgotten: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,6 +80,22 @@ impl Line {
 
     pub(super) fn of_closing() -> Self {
         Self { closing: true, ..Self::default() }
+    }
+
+    pub(super) fn of_left(holder: IncarnationId) -> Self {
+        Self { left: Bytes::copy_from_slice(holder.0.as_bytes()), ..Self::default() }
+    }
+
+    pub(super) fn of_forgotten(holder: IncarnationId) -> Self {
+        Self { forgotten: Bytes::copy_from_slice(holder.0.as_bytes()), ..Self::default() }
+    }
+
+    pub(super) fn left(&self) -> Option<IncarnationId> {
+        uuid::Uuid::from_slice(&self.left).ok().map(IncarnationId)
+    }
+
+    pub(super) fn forgotten(&self) -> Option<IncarnationId> {
+        uuid::Uuid::from_slice(&self.forgotten).ok().map(IncarnationId)
     }
 
     pub(super) fn total(root: ResourceId, account: &Account, sum: Drawn) -> Self {

@@ -48,6 +48,11 @@ fn a_folder_that_left_or_may_lack_records_takes_a_new_id() {
     let first = Authority::open(dir.path(), BOOT).unwrap().holder();
     let other = Authority::open(dir.path(), Uuid::from_u128(10)).unwrap().holder();
     assert_ne!(first, other, "the machine started anew");
+    let authority = Authority::open(dir.path(), Uuid::from_u128(10)).unwrap();
+    assert_eq!(authority.left(), [first], "who is to be closed");
+    authority.forget(first).unwrap();
+    drop(authority);
+    assert_eq!(Authority::open(dir.path(), Uuid::from_u128(10)).unwrap().left(), []);
     assert_ne!(Authority::open(dir.path(), Uuid::nil()).unwrap().holder(), other, "nobody knows");
     let authority = Authority::open(dir.path(), BOOT).unwrap();
     let id = authority.holder();
