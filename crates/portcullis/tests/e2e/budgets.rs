@@ -212,6 +212,25 @@ fn after_a_kill_what_was_in_flight_counts_at_its_reservation() {
 }
 
 #[test]
+fn after_a_crash_of_the_machine_no_rebuild_waits_for_the_folders_old_id() {
+    let mut gateway = Gateway::start(&json!([{ "name": "total", "cap": "$0.10", "window": "total" }]));
+    gateway.script("m", &json!({ "prompt_tokens": 1, "completion_tokens": 100 }));
+    assert_eq!(gateway.ask("ada", 100).status, 200);
+    gateway.process.kill9().unwrap();
+    // What tells the machine's boots apart stands behind magic and id, the check behind the number of starts.
+    let file = gateway.world.path("data").join("proxy/spool/authority");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[24..40].fill(7);
+    let check = crc32c::crc32c(&bytes[..48]);
+    bytes[48..52].copy_from_slice(&check.to_le_bytes());
+    std::fs::write(&file, bytes).unwrap();
+    gateway.kill_and_restart();
+    assert!(gateway.fits(500), "the book waits for a proxy that never comes back");
+    // 0.01 of before the crash and 0.01 of now are spent.
+    assert_eq!(gateway.ask("ada", 900).status, 429, "what was spent before is forgotten");
+}
+
+#[test]
 fn budgets_of_tenants_above_apply_too() {
     let gateway = Gateway::start(&json!([]));
     let document = json!({
