@@ -1,6 +1,8 @@
 //! The authority that this proxy holds under one topmost tenant, and the requests that wait for more.
 
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -12,11 +14,11 @@ use domain::{Account, BudgetRef, Draw, Money, RequestId, ResourceId};
 use policy::{Budget, health::Micros};
 use tokio::{
     sync::{Notify, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use usage_spool::BudgetJournal;
 
-use self::state::{MAX_REFUSED, State, Waiting};
+use self::state::{LONGEST, MAX_REFUSED, State, Waiting};
 use super::{
     counts::{Counts, Path},
     draw::{self, Draft, Purse},
@@ -217,12 +219,17 @@ impl Book {
                 return Err(refusal);
             }
             let (answer, answered) = oneshot::channel();
-            state.queue.push_back(Waiting { wanted, since: Instant::now(), again: None, answer });
+            let (since, book) = (Instant::now(), Arc::clone(self));
+            state.queue.push_back(Waiting { wanted, since, again: None, answer, book });
             answered
         };
         self.work.notify_one();
-        // The sender is dropped when the process stops.
-        let answer = answer.await.unwrap_or(Err(Refusal::Unavailable));
+        // One that is in a command without an answer is not in the queue. The sender is dropped when the process stops.
+        let answer = match timeout(LONGEST, answer).await {
+            Ok(Ok(Ok(granted))) => granted.take().ok_or(Refusal::Unavailable),
+            Ok(Ok(Err(refusal))) => Err(refusal),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+        };
         self.counts.reserved(answer.as_ref().map_or_else(Refusal::path, |_| Path::Lease));
         answer
     }
@@ -275,6 +282,12 @@ impl Book {
     /// When something is to be done without being woken.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
         self.state().wakes_at()
+    }
+
+    /// Ends a hold that its request did not take.
+    fn give_back(&self, hold: Hold) {
+        self.state().give_back(hold);
+        self.work.notify_one();
     }
 
     /// Forgets what windows that are over left behind.

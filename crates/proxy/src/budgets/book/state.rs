@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,10 +14,12 @@ use domain::{Account, BudgetRef, Money, RequestId};
 use tokio::{sync::oneshot, time::Instant};
 use usage_spool::BudgetJournal;
 
-use super::{Next, Purses, Refusal};
+use super::{Book, Next, Purses, Refusal};
 
 /// How long a request waits for the store of budgets, or for a book that is rebuilt.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest that a request waits, wherever it is.
+pub(super) const LONGEST: Duration = Duration::from_secs(4);
 /// A request that did not fit is tried once more after so long, when others have given back what they do not need.
 const ONCE_MORE: Duration = Duration::from_millis(300);
 /// An account that was refused at its cap is not asked for again for so long.
@@ -65,7 +68,28 @@ pub(super) struct Waiting {
     pub(super) since: Instant,
     /// It did not fit once, and is tried again then.
     pub(super) again: Option<Instant>,
-    pub(super) answer: oneshot::Sender<Result<Hold, Refusal>>,
+    pub(super) answer: oneshot::Sender<Result<Granted, Refusal>>,
+    pub(super) book: Arc<Book>,
+}
+
+/// A hold on its way to its request; one that is gone when it arrives gives it back.
+pub(super) struct Granted {
+    book: Arc<Book>,
+    hold: Option<Hold>,
+}
+
+impl Granted {
+    pub(super) fn take(mut self) -> Option<Hold> {
+        self.hold.take()
+    }
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.book.give_back(hold);
+        }
+    }
 }
 
 impl State {
@@ -161,14 +185,14 @@ impl State {
             if waiting.answer.is_closed() {
                 continue;
             }
-            let Waiting { wanted, since, again, answer } = waiting;
+            let Waiting { wanted, since, again, answer, book } = waiting;
             match self.holder.reserve(wanted, now) {
-                Ok(Reservation::Held(hold)) => self.answer(answer, hold),
+                Ok(Reservation::Held(hold)) => self.answer(answer, book, hold),
                 Ok(Reservation::Short(_)) if since + PATIENCE <= moment => {
                     let _ = answer.send(Err(Refusal::Unavailable));
                 }
                 Ok(Reservation::Short(wanted)) => {
-                    let waiting = Waiting { wanted: wanted.clone(), since, again, answer };
+                    let waiting = Waiting { wanted: wanted.clone(), since, again, answer, book };
                     let ripe = again.is_none_or(|again| again <= moment) && wants.len() < MAX_WANTS;
                     match ripe && self.holder.has_token() {
                         true => {
@@ -197,10 +221,18 @@ impl State {
     }
 
     /// Hands a hold to the request; one that has gone gives it back.
-    pub(super) fn answer(&mut self, answer: oneshot::Sender<Result<Hold, Refusal>>, hold: Hold) {
-        if let Err(Ok(hold)) = answer.send(Ok(hold))
-            && let Err((_, error)) = self.holder.release(hold)
+    fn answer(&mut self, answer: oneshot::Sender<Result<Granted, Refusal>>, book: Arc<Book>, hold: Hold) {
+        // Not by dropping it: the state is locked here.
+        if let Err(Ok(granted)) = answer.send(Ok(Granted { book, hold: Some(hold) }))
+            && let Some(hold) = granted.take()
         {
+            self.give_back(hold);
+        }
+    }
+
+    /// Ends the hold of a request that was never sent, and of which no intent was written.
+    pub(super) fn give_back(&mut self, hold: Hold) {
+        if let Err((_, error)) = self.holder.release(hold) {
             tracing::error!(%error, "a reservation stays drawn");
         }
     }
@@ -212,12 +244,8 @@ impl State {
                 self.loading = None;
                 for hold in admitted {
                     match self.asked.remove(&hold.wanted().request) {
-                        Some(waiting) => self.answer(waiting.answer, hold),
-                        None => {
-                            if let Err((_, error)) = self.holder.release(hold) {
-                                tracing::error!(%error, "a reservation stays drawn");
-                            }
-                        }
+                        Some(waiting) => self.answer(waiting.answer, waiting.book, hold),
+                        None => self.give_back(hold),
                     }
                 }
                 self.refuse(refused);
