@@ -9,7 +9,7 @@ use crate::{
     load::{Caller, Load, Traffic},
     sim::within,
     stage::{PROXIES, Stage},
-    table::{Cell, Table, cell, shown},
+    table::{Cell, Table, cell, shown, steady},
     world::SOON,
 };
 
@@ -86,7 +86,7 @@ fn fill(table: &mut Table, figures: &[Figures]) {
     row("requests", &|of| shown(of.samples.len()));
     row("answered by anything but 502 or 503: 0", &|of| {
         let others = count(of, |one| !matches!(one.status, 502 | 503));
-        cell(others, others == 0)
+        steady(others, others == 0)
     });
     row("with neither attempts nor a word on each target: 0", &|of| {
         let silent = count(of, |one| !tells(one));

@@ -11,7 +11,7 @@ use crate::{
     load::{Caller, Load, Traffic},
     sim::{Arrival, within},
     stage::{PROXIES, Stage, ms},
-    table::{Cell, Table, cell, shown},
+    table::{Cell, Table, cell, shown, steady},
     world::SOON,
 };
 
@@ -137,7 +137,7 @@ fn fill(table: &mut Table, figures: &[Figures]) {
     row("answered by another provider: 0", &|of| cell(of.elsewhere, of.elsewhere == 0));
     row("requests with the bad key: 30 at most", &|of| cell(of.bad, (1..=WITH_BAD_KEY).contains(&of.bad)));
     row("of those after the first 0.3 s, while it was to rest: 9 at most", &|of| {
-        cell(of.too_soon, of.too_soon <= 3 * PROXIES)
+        steady(of.too_soon, of.too_soon <= 3 * PROXIES)
     });
     row("requests with the others meanwhile: a third each at least", &|of| {
         let sum = of.good[0] + of.good[1];

@@ -11,7 +11,7 @@ use crate::{
     load::Caller,
     sim::within,
     stage::{PROXIES, Stage, ms},
-    table::{Table, cell, shown},
+    table::{Table, cell, shown, steady},
     world::SOON,
 };
 
@@ -58,7 +58,10 @@ pub(crate) fn play(stage: &Stage, caller: &Caller) -> Vec<Table> {
     let rate = (healthy.len() - 1) as f64 / intervals;
     // Three replicas of their own would send three.
     let holds = (0.5..=1.5).contains(&rate);
-    table.row("probes an interval, of all proxies together: 0.5 to 1.5", [cell(format!("{rate:.2}"), holds)]);
+    table.row(
+        "probes an interval, of all proxies together: 0.5 to 1.5",
+        [steady(format!("{rate:.2}"), holds)],
+    );
     let text = format!("{:.2} s", noticed.as_secs_f64());
     table.row(
         format!("time from its failure to the first user request, {ENOUGH} probes later"),

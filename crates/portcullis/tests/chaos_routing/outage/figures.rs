@@ -8,7 +8,7 @@ use crate::{
     explained::first,
     sim::{Arrival, burst, peak, within},
     stage::{Stage, ms},
-    table::{Cell, Table, cell, shown, timely},
+    table::{Cell, Table, cell, shown, steady, timely},
 };
 
 /// How long the primary may go on being asked: time to fail (0.8 s here), three failures at each proxy, noise.
@@ -109,23 +109,23 @@ pub(super) fn fill(table: &mut Table, figures: &[Figures]) {
     row("time to shift: within 4 s", &|of| timely(Some(of.to_shift), SHIFT));
     row("requests at the primary while it is out", &|of| shown(of.at_primary));
     row("of those after the shift: 10 trials at most; 429, stall: 40", &|of| {
-        cell(
+        steady(
             of.trials,
             of.trials <= if of.fault.rests || of.fault.is_after_content() { ASKED_AGAIN } else { TRIALS },
         )
     });
     row("time to return: within 6 s", &|of| timely(of.to_return, RETURN));
     row("its share, first quarter of the 3 s warm-up: 50 % at most *", &|of| {
-        cell(format!("{} %", of.shares.0), !of.fault.returns_once() || of.shares.0 <= 50)
+        steady(format!("{} %", of.shares.0), !of.fault.returns_once() || of.shares.0 <= 50)
     });
     row("its share, last quarter: larger *", &|of| {
-        cell(format!("{} %", of.shares.1), !of.fault.returns_once() || of.shares.1 > of.shares.0)
+        steady(format!("{} %", of.shares.1), !of.fault.returns_once() || of.shares.1 > of.shares.0)
     });
     row("explained: why the primary was not asked", &|of| {
         cell(if of.explained.is_some() { "yes" } else { "no" }, of.explained.is_some())
     });
     row("most at once there, before the fault", &|of| shown(of.peaks.0));
     row("most at once there, first second back: 4 more at most", &|of| {
-        cell(of.peaks.1, of.peaks.1 <= of.peaks.0 + 4)
+        steady(of.peaks.1, of.peaks.1 <= of.peaks.0 + 4)
     });
 }
