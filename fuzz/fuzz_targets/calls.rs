@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let path = PathParamsRef { model: Some("m"), stream: Some(choice & 64 != 0) };
     let body = Bytes::copy_from_slice(body);
     if let Ok(facts) = client.scan(api, path, &body) {
-        let edits = Edits { model: "upstream", want_usage: true, output_limit: Some(5) };
+        let edits = Edits { model: "upstream", want_usage: true, output_limit: Some(5), old_limit_name: false };
         let edited = client.verbatim(&body, &facts, &edits);
         assert!(client.scan(api, path, &edited).is_ok(), "what was spliced can still be scanned");
     }

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use domain::{BudgetSpec, BudgetWindow, Dimension, Money, Resource, ResourceId, Timestamp, WindowSpan};
+use domain::{
+    AtCap, BudgetSpec, BudgetWindow, Dimension, Money, Resource, ResourceId, Timestamp, WindowSpan,
+};
 
 /// Accounts are named by values that clients choose; longer ones are replaced by a hash.
 const LONGEST_VALUE: usize = 128;
@@ -113,8 +115,15 @@ impl Budget {
         Some(if value.len() > LONGEST_VALUE { Cow::Owned(hashed(&value)) } else { value })
     }
 
+    /// Whether requests are refused for it.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        !self.spec.observe && self.spec.at_cap == AtCap::Reject
+    }
+
     /// Whether the filter lets a request through.
-    fn counts(&self, facts: &BudgetFacts<'_>) -> bool {
+    #[must_use]
+    pub fn counts(&self, facts: &BudgetFacts<'_>) -> bool {
         self.spec.filters().all(|(dimension, values)| match dimension {
             Dimension::Key => self.keys.contains(&facts.key),
             _ => facts.value(dimension).is_some_and(|value| values.0.iter().any(|one| *one == value)),

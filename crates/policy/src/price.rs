@@ -8,8 +8,13 @@ use crate::target::Target;
 
 /// Output that is reserved where neither the client nor the catalogue limits it, in tokens.
 ///
-/// A guess by necessity; it only values requests of proxies that died. Budgets will refuse such requests.
+/// A guess by necessity; it only values requests of proxies that died. Under a budget a limit is sent.
 const UNLIMITED_OUTPUT: u64 = 16_384;
+/// Output that a request under a budget may have where neither the client nor the catalogue limits it, in tokens: every
+/// model on offer takes as much.
+const DEFAULT_OUTPUT_LIMIT: u64 = 4_096;
+/// Room for the answer that is asked for where the prompt seems to fill the model's window, in tokens.
+const LEAST_ROOM: u64 = 1_024;
 /// Cohere counts one search unit per query and up to 100 documents.
 const DOCUMENTS_PER_SEARCH_UNIT: u64 = 100;
 
@@ -42,6 +47,17 @@ impl Target {
             .find_map(|list| list.iter().find(in_force))
             .map(|(id, price)| PricedAt { id: *id, price })
     }
+}
+
+/// The output limit to send for a request whose client set none, so that no more can come than is reserved: the model's
+/// own, or what its window leaves beside an input of about so many tokens, since some servers refuse what does not fit.
+#[must_use]
+pub fn output_limit(target: &Target, input_estimate: u64) -> u64 {
+    let most = target.spec.max_output.unwrap_or(DEFAULT_OUTPUT_LIMIT);
+    let Some(context) = target.spec.context else { return most };
+    // An estimate may be too low by a third.
+    let room = context.saturating_sub(input_estimate.saturating_add(input_estimate / 2));
+    most.min(room.max(LEAST_ROOM))
 }
 
 /// Bounds an attempt: input as if none of it were cached but all of it of the dearest sort, output up to the limit,

@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod first_content;
 mod prepare;
+mod reserve;
 mod response;
 mod send;
 mod turn;

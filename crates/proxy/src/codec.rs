@@ -82,17 +82,39 @@ pub(crate) enum EncodeError {
     GatewayError(GatewayError),
 }
 
+/// Where a request goes, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Outbound<'a> {
+    pub(crate) planned: &'a PlannedTarget,
+    /// The output limit to send where the client set none, in tokens.
+    pub(crate) limit: Option<u64>,
+}
+
+impl Outbound<'_> {
+    /// What the target's dialect needs of a body in the client's own.
+    fn edits(&self, request: &LlmRequest) -> Edits<'_> {
+        let target = &self.planned.target;
+        Edits {
+            model: &target.upstream,
+            want_usage: request.facts.stream,
+            output_limit: self.limit,
+            old_limit_name: target.endpoint.row.quirks.old_limit_name,
+        }
+    }
+}
+
 /// Encodes the request in the dialect of a target.
 pub(crate) fn encode_request(
     request: &LlmRequest,
-    planned: &PlannedTarget,
+    outbound: Outbound<'_>,
     to: Dialect,
     seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Result<EncodedRequest, EncodeError> {
     let from = request.api.dialect();
+    let Outbound { planned, .. } = outbound;
     let target = &planned.target;
-    let edits = Edits { model: &target.upstream, want_usage: request.facts.stream, output_limit: None };
+    let edits = outbound.edits(request);
     if request.api == Api::Embeddings && to != from {
         return embed(request, target, to);
     }
@@ -101,7 +123,7 @@ pub(crate) fn encode_request(
     }
     if from == to {
         if logprobs::wanted(request, planned, to)
-            && let Some(encoded) = with_logprobs(request, target, to, seal, id)
+            && let Some(encoded) = with_logprobs(request, outbound, to, seal, id)
         {
             return Ok(encoded);
         }
@@ -109,7 +131,7 @@ pub(crate) fn encode_request(
         if request.api.generates()
             && !matches!(request.facts.messages, 1 | 2)
             && may_carry(from, &request.body)
-            && let Some(encoded) = without_seals(request, planned, from, seal, id)
+            && let Some(encoded) = without_seals(request, outbound, from, seal, id)
         {
             return Ok(encoded);
         }
@@ -143,20 +165,20 @@ pub(crate) fn encode_request(
         };
     }
     let dialects = DialectPair { client: wire::codec(from), provider: wire::codec(to) };
-    translate(request, planned, dialects, seal, id)
+    translate(request, outbound, dialects, seal, id)
 }
 
 /// The request in the client's own dialect without what the gateway had put into its history for another family: seals in
 /// ids and thoughts. `None` where that cannot be told apart: then the bytes pass.
 fn without_seals(
     request: &LlmRequest,
-    planned: &PlannedTarget,
+    outbound: Outbound<'_>,
     dialect: Dialect,
     seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Option<EncodedRequest> {
     let own = wire::codec(dialect);
-    let encoded = translate(request, planned, DialectPair { client: own, provider: own }, seal, id).ok()?;
+    let encoded = translate(request, outbound, DialectPair { client: own, provider: own }, seal, id).ok()?;
     let codec = match (encoded.codec, dialect) {
         (codec @ ResponseCodec::Translate(_), _) if codec.renames_tools() => codec,
         (_, Dialect::OpenAiChat) => ResponseCodec::ChatPassthrough,
@@ -168,12 +190,13 @@ fn without_seals(
 
 fn translate(
     request: &LlmRequest,
-    planned: &PlannedTarget,
+    outbound: Outbound<'_>,
     dialects: DialectPair,
     seal: &Arc<dyn SignatureMac>,
     id: RequestId,
 ) -> Result<EncodedRequest, EncodeError> {
     let DialectPair { client, provider } = dialects;
+    let Outbound { planned, limit } = outbound;
     let target = &planned.target;
     let prepared = client.prepare(&request.body);
     if let Some(at) = lone_surrogate(&prepared) {
@@ -185,6 +208,7 @@ fn translate(
     let mut call = client
         .decode_request(request.path.borrowed(), body, &**seal)
         .map_err(|malformed| wrong(malformed.to_string(), &malformed.field))?;
+    call.max_output = call.max_output.or(limit.map(|limit| limit.max(provider.min_output())));
     let facts = TargetFacts {
         model: &target.upstream,
         max_output: target.spec.max_output,
@@ -210,7 +234,7 @@ fn translate(
 /// form, which leaves them out again. Nothing where the client wants them itself, or where they cannot be asked for.
 fn with_logprobs(
     request: &LlmRequest,
-    target: &Target,
+    outbound: Outbound<'_>,
     dialect: Dialect,
     seal: &Arc<dyn SignatureMac>,
     id: RequestId,
@@ -221,7 +245,7 @@ fn with_logprobs(
     if call.sampling.logprobs {
         return None;
     }
-    let edits = Edits { model: &target.upstream, want_usage: request.facts.stream, output_limit: None };
+    let (target, edits) = (&outbound.planned.target, outbound.edits(request));
     let body = wire::ask_logprobs(dialect, &codec.verbatim(&request.body, &request.facts, &edits))?;
     let envelope = envelope(request, target, codec, &call, Arc::clone(seal), id);
     let dialects = DialectPair { client: codec, provider: codec };

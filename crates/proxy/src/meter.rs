@@ -73,6 +73,8 @@ pub(crate) struct Meter {
     passed_over: Vec<SkippedTarget>,
     /// What the last target could not express and the client let go.
     dropped: Vec<String>,
+    /// The output limit that the gateway sent for the client, for a budget.
+    output_limit: Option<u64>,
     /// Slots under the shared limits; free again when the request is settled.
     limits: Option<HeldLimits>,
     /// The index of the attempt that answers the client, where that is not the last one.
@@ -119,6 +121,7 @@ impl Meter {
             ttft: None,
             settled: false,
             dropped: Vec::new(),
+            output_limit: None,
             limits: None,
             fallen_back: None,
             holds: Vec::new(),
@@ -369,6 +372,11 @@ impl Meter {
     /// Notes the fields that the target of the next attempt cannot express and the client let go.
     pub(crate) fn set_dropped_fields(&mut self, dropped: Vec<String>) {
         self.dropped = dropped;
+    }
+
+    /// Notes the output limit that the next attempt is sent with where the client set none.
+    pub(crate) const fn set_output_limit(&mut self, limit: Option<u64>) {
+        self.output_limit = limit;
     }
 
     /// Notes what of the attempt's answer the client's dialect has no place for.

@@ -33,8 +33,10 @@ pub struct RequestFacts {
     /// Offset of the brace that closes the body.
     pub(crate) close: usize,
     pub(crate) stream_options: StreamOptions,
-    /// Span of `max_completion_tokens`' value where it is null.
-    pub(crate) null_limit: Option<Range<usize>>,
+    /// Where an output limit goes if the client set none.
+    pub(crate) limit_place: LimitPlace,
+    /// The value of `max_tokens` where it is null, in OpenAI Chat, which has two names for the limit.
+    pub(crate) null_max_tokens: Option<Range<usize>>,
 }
 
 impl RequestFacts {
@@ -56,9 +58,24 @@ impl RequestFacts {
             characters: 0,
             close: 0,
             stream_options: StreamOptions::Absent,
-            null_limit: None,
+            limit_place: LimitPlace::Absent,
+            null_max_tokens: None,
         }
     }
+}
+
+/// Where an output limit goes in a body that has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LimitPlace {
+    /// Neither the field is there nor the object that it belongs into.
+    #[default]
+    Absent,
+    /// The value of the field, which is null or says the same.
+    Value(Range<usize>),
+    /// The value of the object that it belongs into, which is null.
+    NullObject(Range<usize>),
+    /// The brace that closes that object.
+    Close(usize),
 }
 
 /// How `stream_options` stands in the body.

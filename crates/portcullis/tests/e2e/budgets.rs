@@ -135,6 +135,49 @@ fn every_user_has_a_cap_and_what_only_counts_refuses_nobody() {
 }
 
 #[test]
+fn a_request_without_a_limit_is_sent_with_the_one_that_is_reserved() {
+    let gateway = Gateway::start(&json!([
+        { "name": "bot", "cap": "$0.0006", "window": "day", "for": { "feature": "bot" } },
+        { "name": "watched", "cap": "$0.0001", "window": "day", "observe": true },
+    ]));
+    let models = json!({ "sim/m": { "max_output": 5 } });
+    let limited = json!({ "apiVersion": "portcullis/v1", "models": models });
+    assert_eq!(admin(&gateway.process).post("/api/v1/apply", &limited).unwrap().status, 200);
+    let words = "one two three four five six seven eight nine ten";
+    let chat = json!({ "model": "chat", "messages": [{ "role": "user", "content": words }] });
+    let gemini = json!({ "contents": [{ "role": "user", "parts": [{ "text": words }] }] });
+    let bot = |path: &str, body: &Value| {
+        let headers = [("x-portcullis-feature", "bot")];
+        gateway.client().request("POST", path, &headers, Some(body.to_string().as_bytes())).unwrap()
+    };
+    let answer = |reply: &Reply| reply.json().unwrap()["choices"][0].clone();
+    // The model's limit arrives by Watch.
+    let mut reply = bot("/v1/chat/completions", &chat);
+    let arrived = || {
+        reply = bot("/v1/chat/completions", &chat);
+        reply.status == 200
+    };
+    assert!(eventually(SOON, arrived), "{}", reply.text());
+    assert_eq!(reply.header("x-portcullis-output-limit"), Some("5"));
+    assert_eq!(answer(&reply)["finish_reason"], json!("length"), "{}", reply.text());
+    let sim = Http::new(&format!("http://{}", gateway.world.provider.addr), None);
+    let last = sim.get("/_sim/requests?model=m").unwrap().json().unwrap();
+    let number = last["requests"].as_array().unwrap().last().unwrap()["n"].clone();
+    let body = sim.get(&format!("/_sim/requests/{number}/body")).unwrap().text();
+    let written = chat.to_string();
+    let sent = format!(r#"{},"max_completion_tokens":5}}"#, written.trim_end_matches('}'));
+    let expected = sent.replace(r#""model":"chat""#, r#""model":"m""#);
+    assert_eq!(body, expected, "nothing but the model and the limit is written");
+    // The same for what is translated, and in a stream.
+    let path = "/v1beta/models/chat:generateContent";
+    assert!(eventually(SOON, || bot(path, &gemini).status == 429), "5 of 6 units are spent");
+    // A budget that does not count a request, or does not hold it, changes nothing of it.
+    let free = gateway.client().post("/v1/chat/completions", &chat).unwrap();
+    assert_eq!((free.status, free.header("x-portcullis-output-limit")), (200, None));
+    assert_eq!(answer(&free)["finish_reason"], json!("stop"));
+}
+
+#[test]
 fn an_attempt_that_cost_nothing_gives_back_and_the_next_one_draws() {
     let gateway = Gateway::start(&json!([{ "name": "day", "cap": "$0.01", "window": "day" }]));
     // The whole cap for one attempt.

@@ -7,7 +7,7 @@ use policy::PlannedTarget;
 use wire::{Addressing, Destination, upstream_path};
 
 use crate::{
-    codec::{EncodeError, EncodedRequest, ResponseCodec, TenantMac, encode_request},
+    codec::{EncodeError, EncodedRequest, Outbound, ResponseCodec, TenantMac, encode_request},
     error::GatewayError,
     meter::Meter,
     request::{ANTHROPIC_BETA, LlmRequest},
@@ -25,15 +25,17 @@ pub(super) fn prepare(
     gateway: &ProxyState,
     ask: &LlmRequest,
     meter: &mut Meter,
-    planned: &PlannedTarget,
+    outbound: Outbound<'_>,
 ) -> Result<UpstreamRequest, EncodeError> {
+    let Outbound { planned, .. } = outbound;
     let target = &planned.target;
     let speaks = target.endpoint.dialect_for(ask.api.dialect(), &target.upstream);
     let to = if ask.api.generates() { speaks.dialect } else { target.endpoint.own_dialect() };
     let seal = TenantMac::shared(&gateway.keyring, meter.tenant());
     let EncodedRequest { body, codec: response_codec, dropped, version } =
-        encode_request(ask, planned, to, &seal, meter.request())?;
+        encode_request(ask, outbound, to, &seal, meter.request())?;
     meter.set_dropped_fields(dropped);
+    meter.set_output_limit(outbound.limit);
     let codec = wire::codec(to);
     let body = match target.endpoint.row.addressing {
         Addressing::Vertex => {

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{AttemptOutcome, Money};
+use domain::AttemptOutcome;
 use http::{Request, response::Parts};
-use policy::{BudgetFacts, Credential, SelectionReason, Target, bound};
+use policy::{Credential, SelectionReason};
 use tokio::time::{Instant, timeout_at};
 use upstream::TrackedBody;
 
@@ -17,10 +17,8 @@ use super::{
     turn::TargetTurn,
 };
 use crate::{
-    budgets::{BudgetHold, Reserve},
-    codec::{EncodeError, ResponseCodec},
+    codec::{EncodeError, Outbound, ResponseCodec},
     context::{AttemptTarget, TRACEPARENT},
-    error::GatewayError,
     health::{AttemptPermit, CredentialLease, OutcomeReporter},
     meter::Meter,
     redact::redact,
@@ -61,7 +59,8 @@ impl Attempt<'_> {
         let target = &self.turn.planned.target;
         let credential = lease.as_ref().map(|lease| Arc::clone(&lease.credential));
         let reporter = OutcomeReporter::new(target, lease, permit, self.proxy.now());
-        let prepared = self.prepare(credential.as_deref()).await;
+        let limit = self.output_limit();
+        let prepared = self.prepare(credential.as_deref(), limit).await;
         let UpstreamRequest { mut request, response_codec: codec } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -79,11 +78,9 @@ impl Attempt<'_> {
             reason,
             rejected: None,
         };
-        let input = wire::input_bound(&self.request.facts, self.request.body.len());
-        let facts = &self.request.facts;
-        let bound = bound(target, self.meter.priced_at(), input, facts.max_output, facts.choices);
+        let bound = self.bound(limit);
         let waiting = Instant::now();
-        let hold = self.reserve(target, bound.cost).await;
+        let hold = self.reserve(bound.cost).await;
         self.meter.wait(waiting.elapsed());
         let hold = match hold {
             Ok(hold) => hold,
@@ -108,41 +105,18 @@ impl Attempt<'_> {
         self.finish(response, secret)
     }
 
-    /// Reserves what the attempt may cost under the budgets of its tenant.
-    async fn reserve(&self, target: &Target, cost: Money) -> Result<Option<BudgetHold>, GatewayError> {
-        let Some(tenant) = self.meter.budgeted_tenant() else { return Ok(None) };
-        let attribution = self.meter.attribution();
-        let model = target.model.to_string();
-        let facts = BudgetFacts {
-            key: attribution.key,
-            user: attribution.user.as_deref(),
-            feature: attribution.feature.as_deref(),
-            session: self.request.options.session.as_deref(),
-            tags: &attribution.tags,
-            model: Some(&model),
-            provider: Some(&target.model.provider),
-            route: Some(&self.request.plan.route),
-        };
-        let at = self.meter.priced_at();
-        let asked = Reserve {
-            request: self.meter.request(),
-            tenant,
-            facts,
-            at,
-            amount: target.price_at(at).map(|_| cost),
-            now: self.proxy.now(),
-        };
-        self.proxy.budgets.reserve(asked).await
-    }
-
     /// The request for the target, signed.
-    async fn prepare(&mut self, credential: Option<&Credential>) -> Result<UpstreamRequest, AttemptError> {
+    async fn prepare(
+        &mut self,
+        credential: Option<&Credential>,
+        limit: Option<u64>,
+    ) -> Result<UpstreamRequest, AttemptError> {
         let planned = self.turn.planned;
-        let mut prepared =
-            prepare(self.proxy, self.request, self.meter, planned).map_err(|error| match error {
-                EncodeError::GatewayError(error) => AttemptError::Gateway(error),
-                EncodeError::Field(field) => AttemptError::Unsupported(Box::new(field)),
-            })?;
+        let prepared = prepare(self.proxy, self.request, self.meter, Outbound { planned, limit });
+        let mut prepared = prepared.map_err(|error| match error {
+            EncodeError::GatewayError(error) => AttemptError::Gateway(error),
+            EncodeError::Field(field) => AttemptError::Unsupported(Box::new(field)),
+        })?;
         if let Some(credential) = credential {
             let region = planned.target.endpoint.region.as_deref();
             let deadline = self.turn.deadlines.first_content;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use budget::{CapRevision, Units};
-use domain::{Account, AtCap, BudgetRef, Money, OnStoreLoss, Timestamp, Window, WindowSpan};
+use domain::{Account, BudgetRef, Money, OnStoreLoss, Timestamp, Window, WindowSpan};
 use policy::{Budget, BudgetFacts};
 
 /// Nano-dollars in a unit of the shared store.
@@ -27,7 +27,7 @@ impl<'a> Draft<'a> {
             let span = budget.window_at(at);
             let window = Window { start: span.start, previous: span.previous };
             let account = Account { budget: reference(budget), window, value: value.into() };
-            match is_enforced(budget) {
+            match budget.is_enforced() {
                 true => enforced.push(account),
                 false => observed.push(account),
             }
@@ -72,11 +72,6 @@ pub(super) struct Purse {
     pub(super) account: Account,
     /// Nothing: as much as comes.
     pub(super) most: Option<Money>,
-}
-
-/// Whether requests are refused for it.
-fn is_enforced(budget: &Budget) -> bool {
-    !budget.spec.observe && budget.spec.at_cap == AtCap::Reject
 }
 
 pub(super) const fn reference(budget: &Budget) -> BudgetRef {

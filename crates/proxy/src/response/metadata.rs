@@ -14,6 +14,8 @@ pub(crate) struct ResponseMetadata {
     pub(crate) dialect: Dialect,
     /// Fields that the target could not express and the client let go.
     pub(crate) dropped: Vec<String>,
+    /// The output limit that the gateway set where the client set none, in tokens.
+    pub(crate) output_limit: Option<u64>,
     pub(crate) route: Option<String>,
     pub(crate) provider: Option<String>,
     pub(crate) model: Option<String>,
@@ -39,6 +41,7 @@ impl ResponseMetadata {
             request,
             dialect,
             dropped: Vec::new(),
+            output_limit: None,
             route: None,
             provider: None,
             model: None,
@@ -78,6 +81,9 @@ impl ResponseMetadata {
             if let Ok(warning) = HeaderValue::from_str(warning) {
                 headers.insert(HeaderName::from_static("x-portcullis-warning"), warning);
             }
+        }
+        if let Some(limit) = self.output_limit {
+            headers.insert(HeaderName::from_static("x-portcullis-output-limit"), HeaderValue::from(limit));
         }
         if !self.dropped.is_empty()
             && let Ok(dropped) = HeaderValue::from_str(&self.dropped.join(", "))

@@ -57,7 +57,7 @@ impl DialectCodec for Anthropic {
 
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
         // The limit is a required field, usage always comes, and `count_tokens` takes neither.
-        splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
+        splice(body, facts, &Edits { want_usage: false, output_limit: None, ..*edits })
     }
 
     fn decode_request<'a>(

@@ -25,8 +25,11 @@ use crate::{
     facts::RequestFacts,
     json::Json,
     scan::{PathParamsRef, ScanError},
-    splice::Edits,
+    splice::{Edits, LimitField, splice_with},
 };
+
+/// Where a request says how much may be generated.
+const LIMIT: LimitField = LimitField { object: Some("inferenceConfig"), name: "maxTokens" };
 
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +58,8 @@ impl DialectCodec for Bedrock {
     }
 
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
-        match (facts.max_output, edits.output_limit) {
-            (None, Some(limit)) => scan::with_limit(body, facts, limit),
-            _ => body.clone(),
-        }
+        // The model is the path's.
+        splice_with(body, facts, &Edits { model: &facts.model, want_usage: false, ..*edits }, LIMIT)
     }
 
     fn prepare(&self, body: &Bytes) -> Bytes {

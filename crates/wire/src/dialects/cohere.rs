@@ -25,7 +25,7 @@ use crate::{
     facts::RequestFacts,
     json::Json,
     scan::{PathParamsRef, ScanError},
-    splice::{Edits, splice},
+    splice::{Edits, LimitField, splice_with},
 };
 
 /// Cohere Chat v2.
@@ -42,8 +42,8 @@ impl DialectCodec for Cohere {
     }
 
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
-        // Usage always comes, and an output limit has another name here.
-        splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
+        // Usage always comes.
+        splice_with(body, facts, &Edits { want_usage: false, ..*edits }, LimitField::top("max_tokens"))
     }
 
     fn decode_request<'a>(

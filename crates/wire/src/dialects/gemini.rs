@@ -34,8 +34,11 @@ use crate::{
     facts::RequestFacts,
     json::Json,
     scan::{PathParamsRef, ScanError},
-    splice::Edits,
+    splice::{Edits, LimitField, splice_with},
 };
+
+/// Where a request says how much may be generated.
+const LIMIT: LimitField = LimitField { object: Some("generationConfig"), name: "maxOutputTokens" };
 
 /// Gemini generateContent.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +63,9 @@ impl DialectCodec for Gemini {
     }
 
     /// Model and stream are in the path and usage always comes: no byte has to change.
-    fn verbatim(&self, body: &Bytes, _facts: &RequestFacts, _edits: &Edits<'_>) -> Bytes {
-        body.clone()
+    fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
+        // The model is the path's.
+        splice_with(body, facts, &Edits { model: &facts.model, want_usage: false, ..*edits }, LIMIT)
     }
 
     fn prepare(&self, body: &Bytes) -> Bytes {

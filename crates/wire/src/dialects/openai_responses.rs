@@ -26,7 +26,7 @@ use crate::{
     json::Json,
     openai::{error as openai_error, render::error_body},
     scan::{PathParamsRef, ScanError},
-    splice::{Edits, splice},
+    splice::{Edits, LimitField, splice_with},
 };
 
 /// The dialect.
@@ -47,8 +47,8 @@ impl DialectCodec for OpenAiResponses {
     }
 
     fn verbatim(&self, body: &Bytes, facts: &RequestFacts, edits: &Edits<'_>) -> Bytes {
-        // Usage always comes, and the limit has another name than the splice knows.
-        splice(body, facts, &Edits { model: edits.model, want_usage: false, output_limit: None })
+        // Usage always comes.
+        splice_with(body, facts, &Edits { want_usage: false, ..*edits }, LimitField::top("max_output_tokens"))
     }
 
     fn decode_request<'a>(

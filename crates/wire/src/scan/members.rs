@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::Api,
-    facts::{RequestFacts, StreamOptions},
+    facts::{LimitPlace, RequestFacts, StreamOptions},
     json::{Reader, decode},
 };
 
@@ -46,7 +46,8 @@ struct Draft {
     messages: Option<u32>,
     media: Media,
     stream_options: StreamOptions,
-    null_limit: Option<Range<usize>>,
+    limit_place: LimitPlace,
+    null_max_tokens: Option<Range<usize>>,
     characters: u64,
 }
 
@@ -101,11 +102,15 @@ impl Draft {
             "stream" => self.stream = flag(reader, name)?.0,
             "stream_options" => self.stream_options(reader)?,
             "n" => self.choices = count(reader, name, 1..=MAX_CHOICES, "must be an integer from 1 to 128")?,
-            "max_tokens" => self.max_tokens = limit(reader, name)?,
+            "max_tokens" => {
+                let start = reader.at();
+                self.max_tokens = limit(reader, name)?;
+                self.null_max_tokens = self.max_tokens.is_none().then(|| start..reader.at());
+            }
             _ => {
                 let start = reader.at();
                 self.max_completion_tokens = limit(reader, name)?;
-                self.null_limit = self.max_completion_tokens.is_none().then(|| start..reader.at());
+                self.limit_place = LimitPlace::Value(start..reader.at());
             }
         }
         Ok(())
@@ -184,7 +189,8 @@ impl Draft {
             characters: self.characters,
             close,
             stream_options: self.stream_options,
-            null_limit: self.null_limit,
+            limit_place: self.limit_place,
+            null_max_tokens: self.null_max_tokens,
         })
     }
 }

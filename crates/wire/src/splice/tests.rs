@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Api, scan};
+use crate::{Api, Dialect, scan, scan::PathParamsRef};
 
 fn spliced(body: &str, model: &str, want_usage: bool, output_limit: Option<u64>) -> String {
     let body = Bytes::from(body.to_owned());
     let facts = scan(Api::Chat, &body).unwrap();
-    let out = splice(&body, &facts, &Edits { model, want_usage, output_limit });
+    let out = splice(&body, &facts, &Edits { model, want_usage, output_limit, old_limit_name: false });
     String::from_utf8(out.to_vec()).unwrap()
 }
 
@@ -18,7 +18,11 @@ fn nothing_to_do_costs_no_copy() {
     let text = r#"{"model":"m\u0061","messages":[],"stream":true,"stream_options":{"include_usage":true},"max_tokens":5}"#;
     let body = Bytes::from(text);
     let facts = scan(Api::Chat, &body).unwrap();
-    let out = splice(&body, &facts, &Edits { model: "ma", want_usage: true, output_limit: Some(9) });
+    let out = splice(
+        &body,
+        &facts,
+        &Edits { model: "ma", want_usage: true, output_limit: Some(9), old_limit_name: false },
+    );
     assert_eq!((out.as_ptr(), out.len()), (body.as_ptr(), body.len()));
 }
 
@@ -78,6 +82,87 @@ fn an_output_limit_is_set_only_where_there_is_none() {
         ),
     ] {
         assert_eq!(spliced(&with(more), "m", true, Some(7)), with(expected), "{more}");
+    }
+}
+
+#[test]
+fn a_target_that_knows_the_old_name_of_the_limit_gets_that() {
+    for (more, expected) in [
+        ("", r#","max_tokens":7"#),
+        (r#","max_tokens": null,"a":1"#, r#","max_tokens": 7,"a":1"#),
+        (r#","max_completion_tokens":null"#, r#","max_completion_tokens":null,"max_tokens":7"#),
+    ] {
+        let body = Bytes::from(format!(r#"{{"model":"m","messages":[]{more}}}"#));
+        let facts = scan(Api::Chat, &body).unwrap();
+        let edits = Edits { model: "m", want_usage: true, output_limit: Some(7), old_limit_name: true };
+        let expected = format!(r#"{{"model":"m","messages":[]{expected}}}"#);
+        assert_eq!(splice(&body, &facts, &edits), expected);
+    }
+}
+
+#[test]
+fn each_dialect_gets_a_limit_wherever_there_is_none() {
+    let path = PathParamsRef { model: Some("m"), stream: Some(false) };
+    let cohere = r#""model":"m","messages":[]"#;
+    for (dialect, body, expected) in [
+        (Dialect::Bedrock, "{ }", r#"{ "inferenceConfig":{"maxTokens":9}}"#),
+        (Dialect::Bedrock, r#"{"a":1 } "#, r#"{"a":1 ,"inferenceConfig":{"maxTokens":9}} "#),
+        (Dialect::Bedrock, r#"{"inferenceConfig":null}"#, r#"{"inferenceConfig":{"maxTokens":9}}"#),
+        (Dialect::Bedrock, r#"{"inferenceConfig":{},"b":2}"#, r#"{"inferenceConfig":{"maxTokens":9},"b":2}"#),
+        (
+            Dialect::Bedrock,
+            r#"{"inferenceConfig":{"topP":1}}"#,
+            r#"{"inferenceConfig":{"topP":1,"maxTokens":9}}"#,
+        ),
+        (
+            Dialect::Bedrock,
+            r#"{"inferenceConfig":{"maxTokens":null}}"#,
+            r#"{"inferenceConfig":{"maxTokens":9}}"#,
+        ),
+        (
+            Dialect::Bedrock,
+            r#"{"inferenceConfig":{"maxTokens":3}}"#,
+            r#"{"inferenceConfig":{"maxTokens":3}}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"contents":[]}"#,
+            r#"{"contents":[],"generationConfig":{"maxOutputTokens":9}}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"generation_config":{"top_p":1 },"contents":[]}"#,
+            r#"{"generation_config":{"top_p":1 ,"maxOutputTokens":9},"contents":[]}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"generationConfig":null,"contents":[]}"#,
+            r#"{"generationConfig":{"maxOutputTokens":9},"contents":[]}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"generationConfig":{"max_output_tokens":null},"contents":[]}"#,
+            r#"{"generationConfig":{"max_output_tokens":9},"contents":[]}"#,
+        ),
+        (Dialect::OpenAiResponses, r#"{"model":"m"}"#, r#"{"model":"m","max_output_tokens":9}"#),
+        (
+            Dialect::OpenAiResponses,
+            r#"{"max_output_tokens":null,"model":"m"}"#,
+            r#"{"max_output_tokens":9,"model":"m"}"#,
+        ),
+        (Dialect::Cohere, &format!("{{{cohere}}}"), &format!(r#"{{{cohere},"max_tokens":9}}"#)),
+        (
+            Dialect::Cohere,
+            &format!(r#"{{"max_tokens":null,{cohere}}}"#),
+            &format!(r#"{{"max_tokens":9,{cohere}}}"#),
+        ),
+        (Dialect::Anthropic, r#"{"model":"m","messages":[]}"#, r#"{"model":"m","messages":[]}"#),
+    ] {
+        let (codec, body) = (crate::codec(dialect), Bytes::from(body.to_owned()));
+        let facts = codec.scan(Api::of(dialect), path, &body).unwrap();
+        let edits = Edits { model: "m", want_usage: true, output_limit: Some(9), old_limit_name: false };
+        let limited = codec.verbatim(&body, &facts, &edits);
+        assert_eq!(str::from_utf8(&limited), Ok(expected), "{dialect:?}");
     }
 }
 

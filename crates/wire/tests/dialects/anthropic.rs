@@ -357,7 +357,12 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
     for name in REQUESTS {
         let body = fixture("anthropic", name);
         let facts = codec(Anthropic).scan(Api::Messages, PathParamsRef::default(), &body).unwrap();
-        let edits = Edits { model: &facts.model.clone(), want_usage: true, output_limit: Some(5) };
+        let edits = Edits {
+            model: &facts.model.clone(),
+            want_usage: true,
+            output_limit: Some(5),
+            old_limit_name: false,
+        };
         assert_eq!(codec(Anthropic).verbatim(&body, &facts, &edits), body, "{name}");
         let edits = Edits { model: "other", ..edits };
         let changed = codec(Anthropic).verbatim(&body, &facts, &edits);
@@ -365,7 +370,7 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
     }
     let count = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
     let facts = codec(Anthropic).scan(Api::Messages, PathParamsRef::default(), &count).unwrap();
-    let edits = Edits { model: "m", want_usage: true, output_limit: Some(5) };
+    let edits = Edits { model: "m", want_usage: true, output_limit: Some(5), old_limit_name: false };
     assert_eq!(anthropic::Anthropic.verbatim(&count, &facts, &edits), count);
 }
 

@@ -301,7 +301,7 @@ fn the_same_dialect_changes_nothing_but_a_missing_limit() {
     let body = fixture("bedrock", "request.json");
     let facts = codec(Bedrock).scan(Api::Converse, path(CLAUDE), &body).unwrap();
     assert_eq!((facts.images, facts.files, facts.max_output), (2, 2, Some(4096)));
-    let edits = Edits { model: "other", want_usage: true, output_limit: Some(5) };
+    let edits = Edits { model: "other", want_usage: true, output_limit: Some(5), old_limit_name: false };
     assert_eq!(codec(Bedrock).verbatim(&body, &facts, &edits), body);
     let body = Bytes::from_static(br#"{"messages":[]}"#);
     let facts = codec(Bedrock).scan(Api::Converse, path(CLAUDE), &body).unwrap();

@@ -47,7 +47,7 @@ fn a_body_is_scanned_and_passed_on_with_another_model() {
         ("command-a-reasoning-08-2025", true, true)
     );
     assert_eq!((facts.max_output, facts.choices, facts.messages, facts.images), (Some(2048), 1, 7, 2));
-    let edits = Edits { model: "other", want_usage: true, output_limit: Some(9) };
+    let edits = Edits { model: "other", want_usage: true, output_limit: Some(9), old_limit_name: false };
     let passed = codec(Cohere).verbatim(&body, &facts, &edits);
     let expected = text("request.json").replace("command-a-reasoning-08-2025", "other");
     assert_eq!(str::from_utf8(&passed).unwrap(), expected);

@@ -48,7 +48,7 @@ fn a_body_is_scanned_for_routing_and_metering() {
     let facts = codec(Gemini).scan(Api::Gemini, PATH, count).unwrap();
     assert_eq!((facts.messages, facts.files, facts.choices), (1, 1, 1));
     let bytes = Bytes::from_static(count);
-    let edits = Edits { model: "other", want_usage: true, output_limit: None };
+    let edits = Edits { model: "other", want_usage: true, output_limit: None, old_limit_name: false };
     assert_eq!(codec(Gemini).verbatim(&bytes, &facts, &edits), bytes);
     for (body, field) in [
         ("{}", Some("contents")),

@@ -290,7 +290,7 @@ fn the_same_dialect_changes_the_model_and_nothing_else() {
     let facts = codec(OpenAiResponses).scan(Api::Responses, PathParamsRef::default(), &body).unwrap();
     assert_eq!((facts.stream, facts.max_output, facts.messages), (true, Some(500), 12));
     assert_eq!((facts.images, facts.files, facts.user.as_deref()), (4, 2, Some("user-17")));
-    let edits = Edits { model: "other", want_usage: true, output_limit: Some(5) };
+    let edits = Edits { model: "other", want_usage: true, output_limit: Some(5), old_limit_name: false };
     let changed = codec(OpenAiResponses).verbatim(&body, &facts, &edits);
     assert_eq!(str::from_utf8(&changed).unwrap(), text("request.json").replacen("gpt-5", "other", 1));
     for (body, field) in [

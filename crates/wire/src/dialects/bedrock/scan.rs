@@ -1,11 +1,7 @@
-//! The one pass over a body of Bedrock's, and the one splice that it may get.
-
-use std::ops::Range;
-
-use bytes::Bytes;
+//! The one pass over a body of Bedrock's.
 
 use crate::{
-    facts::RequestFacts,
+    facts::{LimitPlace, RequestFacts},
     json::{Fault, Reader, decode},
     scan::{
         PathParamsRef, ScanError,
@@ -19,7 +15,7 @@ pub(super) fn scan(path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts,
     let mut facts = shared::of_path(path, "modelId")?;
     shared::fields(&mut reader, ["messages", "inferenceConfig"], |reader, name| match name {
         "messages" => messages(reader, &mut facts),
-        _ => limit(reader, &mut facts.max_output),
+        _ => limit(reader, &mut facts),
     })?;
     facts.close = shared::close(&mut reader)?;
     Ok(facts)
@@ -59,69 +55,31 @@ fn block(reader: &mut Reader<'_>, facts: &mut RequestFacts) -> Result<(), Fault>
     })
 }
 
-fn limit(reader: &mut Reader<'_>, max_output: &mut Option<u64>) -> Step {
+fn limit(reader: &mut Reader<'_>, facts: &mut RequestFacts) -> Step {
     match reader.peek() {
         Some(b'{') => {}
-        Some(b'n') => return Ok(reader.ignore()?),
+        Some(b'n') => {
+            facts.limit_place = LimitPlace::NullObject(reader.value()?);
+            return Ok(());
+        }
         _ => return Err(ScanError::field("inferenceConfig", "must be an object")),
     }
     const FIELD: &str = "inferenceConfig.maxTokens";
-    let mut seen = false;
+    let mut limit_place = None;
     reader.members(|reader, key| {
         if decode(key).as_deref() != Some("maxTokens") {
             return Ok(reader.ignore()?);
         }
-        if std::mem::replace(&mut seen, true) {
+        let start = reader.at();
+        if limit_place.is_some() {
             return Err(ScanError::field(FIELD, "is there twice"));
         }
-        *max_output = shared::limit(reader, FIELD)?;
+        facts.max_output = shared::limit(reader, FIELD)?;
+        limit_place = Some(LimitPlace::Value(start..reader.at()));
         Ok(())
-    })
-}
-
-/// The body with an output limit where the client set none; every other byte as it is.
-pub(super) fn with_limit(body: &Bytes, facts: &RequestFacts, limit: u64) -> Bytes {
-    let Some((span, text)) = limit_patch(body, facts, limit) else { return body.clone() };
-    let mut out = Vec::with_capacity(body.len() + text.len());
-    out.extend_from_slice(&body[..span.start]);
-    out.extend_from_slice(text.as_bytes());
-    out.extend_from_slice(&body[span.end..]);
-    out.into()
-}
-
-/// Where the limit goes and what is written there, if the body is the one that was scanned.
-fn limit_patch(body: &[u8], facts: &RequestFacts, limit: u64) -> Option<(Range<usize>, String)> {
-    let mut reader = Reader::new(body);
-    let (mut empty, mut patch) = (true, None);
-    let read: Result<(), Fault> = reader.members(|reader, key| {
-        empty = false;
-        if decode(key).as_deref() != Some("inferenceConfig") {
-            return reader.ignore();
-        }
-        if reader.peek() != Some(b'{') {
-            patch = Some((reader.value()?, format!(r#"{{"maxTokens":{limit}}}"#)));
-            return Ok(());
-        }
-        let mut none = true;
-        let mut null = None;
-        reader.members(|reader, key| -> Result<(), Fault> {
-            none = false;
-            let span = reader.value()?;
-            if decode(key).as_deref() == Some("maxTokens") {
-                null = Some((span, limit.to_string()));
-            }
-            Ok(())
-        })?;
-        let close = reader.at() - 1;
-        let comma = if none { "" } else { "," };
-        patch = null.or_else(|| Some((close..close, format!(r#"{comma}"maxTokens":{limit}"#))));
-        Ok(())
-    });
-    read.ok()?;
-    let comma = if empty { "" } else { "," };
-    let appended =
-        || (facts.close..facts.close, format!(r#"{comma}"inferenceConfig":{{"maxTokens":{limit}}}"#));
-    Some(patch.unwrap_or_else(appended))
+    })?;
+    facts.limit_place = limit_place.unwrap_or_else(|| LimitPlace::Close(reader.at() - 1));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -148,21 +106,5 @@ mod tests {
             assert_eq!(scan(PATH, body.as_bytes()).unwrap_err().field, field, "{body}");
         }
         assert_eq!(scan(PathParamsRef::default(), b"{}").unwrap_err().field, Some("modelId"));
-    }
-
-    #[test]
-    fn a_limit_is_set_wherever_there_is_none() {
-        for (body, expected) in [
-            ("{ }", r#"{ "inferenceConfig":{"maxTokens":9}}"#),
-            (r#"{"a":1 } "#, r#"{"a":1 ,"inferenceConfig":{"maxTokens":9}} "#),
-            (r#"{"inferenceConfig":null}"#, r#"{"inferenceConfig":{"maxTokens":9}}"#),
-            (r#"{"inferenceConfig":{},"b":2}"#, r#"{"inferenceConfig":{"maxTokens":9},"b":2}"#),
-            (r#"{"inferenceConfig":{"topP":1}}"#, r#"{"inferenceConfig":{"topP":1,"maxTokens":9}}"#),
-            (r#"{"inferenceConfig":{"maxTokens":null}}"#, r#"{"inferenceConfig":{"maxTokens":9}}"#),
-        ] {
-            let body = Bytes::copy_from_slice(body.as_bytes());
-            let facts = scan(PATH, &body).unwrap();
-            assert_eq!(str::from_utf8(&with_limit(&body, &facts, 9)), Ok(expected));
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    facts::RequestFacts,
+    facts::{LimitPlace, RequestFacts},
     json::{Fault, Reader, decode},
     scan::{
         ScanError,
@@ -18,6 +18,7 @@ struct Draft {
     model: Option<(String, Range<usize>)>,
     stream: bool,
     max_tokens: Option<u64>,
+    limit_place: LimitPlace,
     messages: Option<u32>,
     images: u32,
 }
@@ -35,6 +36,7 @@ pub(super) fn scan(body: &[u8]) -> Result<RequestFacts, ScanError> {
         messages: draft.messages.ok_or(shared::missing("messages"))?,
         images: draft.images,
         close,
+        limit_place: draft.limit_place,
         ..RequestFacts::plain(model, model_span)
     })
 }
@@ -45,7 +47,11 @@ impl Draft {
             "model" => self.model = Some(shared::model(reader)?),
             "stream" => self.stream = shared::flag(reader, name)?.0,
             "messages" => self.messages(reader)?,
-            _ => self.max_tokens = shared::limit_or_zero(reader, name)?,
+            _ => {
+                let start = reader.at();
+                self.max_tokens = shared::limit_or_zero(reader, name)?;
+                self.limit_place = LimitPlace::Value(start..reader.at());
+            }
         }
         Ok(())
     }

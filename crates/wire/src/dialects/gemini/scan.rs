@@ -2,7 +2,7 @@
 
 use super::common::camel;
 use crate::{
-    facts::RequestFacts,
+    facts::{LimitPlace, RequestFacts},
     json::{Fault, Reader, decode},
     scan::{
         MAX_CHOICES, MAX_OUTPUT, PathParamsRef, ScanError,
@@ -18,6 +18,7 @@ struct Draft {
     wrapped: bool,
     config: bool,
     max_output: Option<u64>,
+    limit_place: LimitPlace,
     choices: Option<u64>,
     images: u32,
     audio: u32,
@@ -38,6 +39,7 @@ pub(super) fn scan(path: PathParamsRef<'_>, body: &[u8]) -> Result<RequestFacts,
         audio: draft.audio,
         files: draft.files,
         close,
+        limit_place: draft.limit_place,
         ..facts
     })
 }
@@ -107,9 +109,13 @@ impl Draft {
         }
         match reader.peek() {
             Some(b'{') => {}
-            Some(b'n') => return Ok(reader.ignore()?),
+            Some(b'n') => {
+                self.limit_place = LimitPlace::NullObject(reader.value()?);
+                return Ok(());
+            }
             _ => return Err(ScanError::field("generationConfig", "must be an object")),
         }
+        let mut limit_place = None;
         reader.members(|reader, key| {
             let (field, slot, most) = match name(key).as_deref() {
                 Some("maxOutputTokens") => {
@@ -121,9 +127,15 @@ impl Draft {
             if slot.is_some() {
                 return Err(ScanError::field(field, "is there twice"));
             }
+            let (start, is_limit) = (reader.at(), most == MAX_OUTPUT);
             *slot = shared::count(reader, field, 1..=most, "must be a positive whole number within reason")?;
+            if is_limit {
+                limit_place = Some(LimitPlace::Value(start..reader.at()));
+            }
             Ok(())
-        })
+        })?;
+        self.limit_place = limit_place.unwrap_or_else(|| LimitPlace::Close(reader.at() - 1));
+        Ok(())
     }
 }
 

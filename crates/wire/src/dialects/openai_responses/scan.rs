@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    facts::RequestFacts,
+    facts::{LimitPlace, RequestFacts},
     json::{Fault, Reader, decode},
     scan::{
         ScanError,
@@ -18,6 +18,7 @@ struct Draft {
     model: Option<(String, Range<usize>)>,
     stream: bool,
     limit: Option<u64>,
+    limit_place: LimitPlace,
     user: Option<String>,
     safety_identifier: Option<String>,
     items: u32,
@@ -41,7 +42,11 @@ impl Draft {
         match name {
             "model" => self.model = Some(shared::model(reader)?),
             "stream" => self.stream = shared::flag(reader, name)?.0,
-            "max_output_tokens" => self.limit = shared::limit(reader, name)?,
+            "max_output_tokens" => {
+                let start = reader.at();
+                self.limit = shared::limit(reader, name)?;
+                self.limit_place = LimitPlace::Value(start..reader.at());
+            }
             "input" => self.input(reader)?,
             "user" => self.user = shared::user(reader)?,
             _ => self.safety_identifier = shared::user(reader)?,
@@ -96,6 +101,7 @@ impl Draft {
             audio: self.audio,
             files: self.files,
             close,
+            limit_place: self.limit_place,
             ..RequestFacts::plain(model, model_span)
         })
     }
