@@ -19,7 +19,8 @@ pub struct Claim {
     /// What is counted; requests and tokens of one limit are counted apart.
     pub unit: Unit,
     /// How many units this request takes, all at once: 1 for requests. [`Rule::Concurrency`] takes one slot whatever
-    /// this says. More than the whole limit is never admitted ([`Denied::kind`]), with or without the store.
+    /// this says. More than the whole limit is never admitted ([`Denied::kind`]), with or without the store, but by
+    /// [`Rule::DebtWindow`].
     pub cost: u64,
     /// What decides while the store is lost.
     pub on_outage: OnOutage,
@@ -30,8 +31,25 @@ pub struct Claim {
 pub enum Unit {
     /// Requests.
     Requests,
-    /// Tokens, by an estimate made before the request is sent.
+    /// Tokens of input and output, by an estimate made before the request is sent.
     Tokens,
+    /// Tokens of input, likewise.
+    InputTokens,
+    /// Tokens of output, likewise.
+    OutputTokens,
+}
+
+impl Unit {
+    /// The word for clients.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+        }
+    }
 }
 
 /// How a limit counts.
@@ -40,6 +58,15 @@ pub enum Rule {
     /// At most `n` units in any interval of `period`. Exact for a burst; a unit comes back at most
     /// 1/64 of the period late (at most 1/20 is documented).
     SlidingWindow {
+        /// How many.
+        n: u64,
+        /// In what time.
+        period: Duration,
+    },
+    /// At most `n` units in any interval of `period`, for costs that are known only afterwards: a claim of any cost passes
+    /// while there is room for a part of it, [`Coordinator::correct`](crate::Coordinator::correct) puts right what it
+    /// was charged, and what was taken beyond `n` is carried: it takes room as it comes free, before anybody else.
+    DebtWindow {
         /// How many.
         n: u64,
         /// In what time.
@@ -66,8 +93,7 @@ impl Claim {
     pub(crate) const fn kind(&self) -> &'static str {
         match (self.rule, self.unit) {
             (Rule::Concurrency { .. }, _) => "concurrent",
-            (_, Unit::Requests) => "requests",
-            (_, Unit::Tokens) => "tokens",
+            (_, unit) => unit.as_str(),
         }
     }
 }
@@ -86,6 +112,29 @@ pub enum OnOutage {
     },
 }
 
+/// How full a limit is once a claim was charged to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The limit.
+    pub limit: ResourceId,
+    /// `requests`, `tokens`, `input_tokens`, `output_tokens` or `concurrent`.
+    pub kind: &'static str,
+    /// How many units there are in all.
+    pub most: u64,
+    /// How many count now; more than all while there is debt.
+    pub used: u64,
+    /// When all of them are back if nothing else is charged; no time for concurrency.
+    pub full_in: Duration,
+}
+
+impl Level {
+    /// How many units are left.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.most.saturating_sub(self.used)
+    }
+}
+
 /// A limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denied {
@@ -94,7 +143,7 @@ pub struct Denied {
     /// When trying again may succeed: one second for concurrency, whose end cannot be foreseen; the limit's period (a
     /// second for [`Rule::Gcra`]) for a cost beyond the whole limit, which cannot pass until the limit is raised.
     pub retry_after: Duration,
-    /// `requests`, `tokens` or `concurrent`.
+    /// `requests`, `tokens`, `input_tokens`, `output_tokens` or `concurrent`.
     pub kind: &'static str,
 }
 

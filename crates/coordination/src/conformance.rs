@@ -2,6 +2,7 @@
 
 mod bench;
 mod costs;
+mod debts;
 mod health;
 mod leases;
 mod mixed;
@@ -52,4 +53,9 @@ on_both! {
     costs::requests_tokens_and_slots_are_all_or_nothing
     costs::a_cost_of_nothing_always_passes
     costs::of_2000_at_once_as_many_pass_as_their_costs_fit
+    debts::a_window_passes_any_cost_while_it_has_room_for_a_part
+    debts::what_was_too_much_is_given_back
+    debts::what_was_too_little_is_carried
+    debts::what_comes_back_late_gives_nothing_of_others
+    debts::over_ten_minutes_the_mean_keeps_the_limit
 }

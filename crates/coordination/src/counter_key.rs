@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::ResourceId;
 
-use crate::{Claim, Denied, Rule, Unit};
+use crate::{Claim, Denied, Level, Rule, Unit};
 
 /// Slots of a ring that are summed: the period's 64, and one because an interval cuts the oldest one.
 pub(crate) const WINDOW_SLOTS: u64 = 65;
@@ -15,6 +15,8 @@ pub(crate) const SECOND: u64 = 1_000_000;
 pub(crate) const SLOT_WAIT: u64 = SECOND;
 /// The largest number a rule may have; keeps sums in 32 bits and Redis's doubles exact.
 const MAX_COUNT: u64 = 1_000_000_000;
+/// The largest cost of a claim on a window with debt.
+const MAX_COST: u64 = 1_000_000_000;
 /// The longest that a lease or a record of health lasts.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(86_400);
 /// The longest time a rule may have: three years, far from where doubles lose microseconds.
@@ -35,6 +37,7 @@ pub(crate) struct CounterKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Shape {
     SlidingWindow { width: u64 },
+    DebtWindow { width: u64 },
     Gcra,
     Concurrency,
 }
@@ -44,6 +47,8 @@ enum Shape {
 pub(crate) enum Algorithm {
     /// At most `n` in a ring of slots `width` microseconds wide.
     SlidingWindow { n: u64, width: u64 },
+    /// The same, with what is beyond it carried.
+    DebtWindow { n: u64, width: u64 },
     /// `rate` cells a second, `burst` at once.
     Gcra { rate: u64, burst: u64 },
     /// At most `n` at once, each for `ttl` microseconds.
@@ -56,6 +61,10 @@ impl Algorithm {
             Rule::SlidingWindow { n, period } => {
                 Self::SlidingWindow { n: n.min(MAX_COUNT), width: micros(period).div_ceil(WINDOW_SLOTS - 1) }
             }
+            Rule::DebtWindow { n, period } => Self::DebtWindow {
+                n: n.clamp(1, MAX_COUNT),
+                width: micros(period).div_ceil(WINDOW_SLOTS - 1),
+            },
             // A rate of nothing is a bucket that holds nothing; it spares everybody a division by zero.
             Rule::Gcra { per_second: 0, .. } => Self::Gcra { rate: 1, burst: 0 },
             Rule::Gcra { per_second, burst } => {
@@ -68,10 +77,11 @@ impl Algorithm {
 
 /// A claim that not even an untouched limit has room for, told apart because waiting does not help it.
 ///
-/// Past this, a cost is at most a limit's number, so no sum overflows.
+/// Past this, a cost is at most a limit's number, or [`MAX_COST`], so no sum overflows.
 pub(crate) fn exceeds_limit(claims: &[KeyedClaim<'_>]) -> Option<Denied> {
     let wait = |keyed: &KeyedClaim<'_>| match keyed.algorithm {
         Algorithm::SlidingWindow { n, width } => (keyed.cost > n).then_some(width * (WINDOW_SLOTS - 1)),
+        Algorithm::DebtWindow { .. } => None,
         Algorithm::Gcra { burst, .. } => (keyed.cost > burst).then_some(SECOND),
         Algorithm::Concurrency { n, .. } => (n == 0).then_some(SLOT_WAIT),
     };
@@ -90,10 +100,16 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl CounterKey {
+    /// The tenant with which it lies in one slot of a Redis cluster.
+    pub(crate) const fn tenant(&self) -> ResourceId {
+        self.tenant
+    }
+
     pub(crate) fn of(claim: &Claim, algorithm: &Algorithm) -> Self {
         let subject = if claim.subject.is_empty() { 0 } else { short_digest(&claim.subject) };
         let shape = match *algorithm {
             Algorithm::SlidingWindow { width, .. } => Shape::SlidingWindow { width },
+            Algorithm::DebtWindow { width, .. } => Shape::DebtWindow { width },
             Algorithm::Gcra { .. } => Shape::Gcra,
             Algorithm::Concurrency { .. } => Shape::Concurrency,
         };
@@ -107,11 +123,12 @@ impl fmt::Display for CounterKey {
         write!(f, "{{{}}}:", self.tenant)?;
         match self.shape {
             Shape::SlidingWindow { width } => write!(f, "ring.{width}")?,
+            Shape::DebtWindow { width } => write!(f, "debt.{width}")?,
             Shape::Gcra => f.write_str("gcra")?,
             Shape::Concurrency => f.write_str("slots")?,
         }
-        if self.unit == Unit::Tokens {
-            f.write_str(".tokens")?;
+        if self.unit != Unit::Requests {
+            write!(f, ".{}", self.unit.as_str())?;
         }
         write!(f, ":{}:{:032x}", self.limit, self.subject)
     }
@@ -129,7 +146,28 @@ pub(crate) struct KeyedClaim<'a> {
 impl<'a> KeyedClaim<'a> {
     pub(crate) fn new(claim: &'a Claim, rule: &Rule) -> Self {
         let algorithm = Algorithm::of(rule);
-        Self { claim, key: CounterKey::of(claim, &algorithm), algorithm, cost: claim.cost }
+        let cost = match algorithm {
+            Algorithm::DebtWindow { .. } => claim.cost.min(MAX_COST),
+            _ => claim.cost,
+        };
+        Self { claim, key: CounterKey::of(claim, &algorithm), algorithm, cost }
+    }
+
+    /// How full the limit is that now counts so many units.
+    pub(crate) fn level(&self, used: u64) -> Level {
+        let (most, micros) = match self.algorithm {
+            Algorithm::SlidingWindow { n, width } => (n, WINDOW_SLOTS * width),
+            Algorithm::DebtWindow { n, width } => (n, WINDOW_SLOTS * width * used.div_ceil(n)),
+            Algorithm::Gcra { rate, burst } => (burst, (used * SECOND).div_ceil(rate)),
+            Algorithm::Concurrency { n, .. } => (n, 0),
+        };
+        Level {
+            limit: self.claim.limit,
+            kind: self.claim.kind(),
+            most,
+            used,
+            full_in: Duration::from_micros(micros),
+        }
     }
 
     pub(crate) fn denied(&self, micros: u64) -> Denied {

@@ -8,6 +8,7 @@
 //! Replicas of two versions work on the same keys during a rolling update: each calls its own scripts by digest,
 //! and what a key of a given name holds never changes.
 
+mod charge;
 mod claim;
 mod clock;
 #[cfg(test)]
@@ -28,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 use counter_key::deduplicate;
 use local_backend::LocalBackend;
+use permit::Place;
 use redis_backend::{Answer, RedisBackend};
 
-pub use claim::{Claim, Denied, OnOutage, Refusal, Rule, Unit};
+pub use claim::{Claim, Denied, Level, OnOutage, Refusal, Rule, Unit};
 pub use clock::Clock;
 pub use error::CoordinationError;
 pub use health::{Cursor, MAX_KEY, MAX_VALUE, Record};
@@ -77,23 +79,40 @@ impl Coordinator {
         }
         let keyed_claims = deduplicate(claims);
         let Some(central) = &self.central else {
-            return Ok(Permit::local(self.local.acquire(&keyed_claims)?));
+            let (leases, charged) = self.local.acquire(&keyed_claims)?;
+            return Ok(Permit::local(leases, charged));
         };
         let mut leases = central.leases(request, &keyed_claims);
         match central.acquire(&mut leases, &keyed_claims).await {
-            Answer::Admitted => leases.hold(),
+            Answer::Admitted(charged) => {
+                leases.hold();
+                Ok(Permit::central(leases, charged))
+            }
             Answer::Denied(denied) => {
                 leases.forget();
-                return Err(denied.into());
+                Err(denied.into())
             }
             Answer::Lost => {
                 // Refused here, the seats are released after all: the command may have arrived.
-                let grant = outage::decide(&self.local, central.outage_stats(), &keyed_claims)?;
+                let (grant, charged) = outage::decide(&self.local, central.outage_stats(), &keyed_claims)?;
                 leases.hold();
-                return Ok(Permit::both(grant, leases));
+                Ok(Permit::both(grant, leases, charged))
             }
         }
-        Ok(Permit::central(leases))
+    }
+
+    /// Puts right what the permit's claims on [`Rule::DebtWindow`] were charged: `actual` tells what each unit came to.
+    /// Only the first call for a permit counts.
+    ///
+    /// Without waiting: the shared store hears of it in the background, once; what it does not get is counted in
+    /// [`Status::corrections_dropped`], and the estimate stays.
+    pub fn correct(&self, permit: &mut Permit, actual: impl Fn(Unit) -> u64) {
+        let (charges, place) = permit.take_charges();
+        let corrections = charges.iter().filter_map(|charge| charge.correction(actual(charge.unit())));
+        match (&self.central, place) {
+            (Some(central), Place::Central) => corrections.for_each(|correction| central.correct(correction)),
+            _ => corrections.for_each(|correction| self.local.correct(&correction)),
+        }
     }
 
     /// Takes the lease `name` for `ttl` (a millisecond to a day, from when the store hears of it), or renews it if

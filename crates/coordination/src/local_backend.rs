@@ -1,5 +1,6 @@
 //! Limits of one process: the rules of the Redis scripts over tables behind one short lock.
 
+mod debt_window;
 mod gcra;
 mod generations;
 mod sliding_window;
@@ -7,14 +8,18 @@ mod sliding_window;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use debt_window::DebtWindow;
 use gcra::Gcra;
 use generations::Generations;
 use sliding_window::SlidingWindow;
 
+use crate::charge::{Change, Charge, Correction, DebtWindowRef};
 use crate::counter_key::{Algorithm, CounterKey, KeyedClaim, SLOT_WAIT, exceeds_limit};
+use crate::permit::Charged;
 use crate::{Clock, Denied};
 
-/// Most subjects of which a ring is remembered, and as many again for GCRA: about 40 MB if all are used.
+/// Most subjects of which a ring is remembered, and as many again for GCRA and for windows with debt: about 80 MB if all
+/// are used.
 const MAX_SUBJECTS: usize = 65_536;
 
 /// Limits of one process.
@@ -27,6 +32,7 @@ pub(crate) struct LocalBackend {
 #[derive(Debug)]
 struct Tables {
     rings: Generations<SlidingWindow>,
+    debt_windows: Generations<DebtWindow>,
     gcra: Generations<Gcra>,
     /// Only where somebody holds one, so it is bounded by the requests in flight and never evicted.
     slots: HashMap<CounterKey, u64>,
@@ -40,6 +46,7 @@ impl LocalBackend {
     fn with_capacity(clock: Clock, subjects: usize) -> Self {
         let tables = Tables {
             rings: Generations::new(subjects),
+            debt_windows: Generations::new(subjects),
             gcra: Generations::new(subjects),
             slots: HashMap::new(),
         };
@@ -47,7 +54,10 @@ impl LocalBackend {
     }
 
     /// Charges every claim or none.
-    pub(crate) fn acquire(self: &Arc<Self>, claims: &[KeyedClaim<'_>]) -> Result<SlotLeases, Denied> {
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        claims: &[KeyedClaim<'_>],
+    ) -> Result<(SlotLeases, Charged), Denied> {
         if let Some(denied) = exceeds_limit(claims) {
             return Err(denied);
         }
@@ -58,15 +68,28 @@ impl LocalBackend {
         if let Some((wait, keyed)) = waits.max_by_key(|(wait, _)| *wait) {
             return Err(keyed.denied(wait));
         }
-        let mut held = Vec::new();
+        let (mut held, mut charged) = (Vec::new(), Charged::default());
         for keyed in claims {
-            tables.charge(keyed, now);
+            charged.levels.push(keyed.level(tables.charge(keyed, now)));
+            charged.charges.extend(Charge::of(keyed, now));
             if matches!(keyed.algorithm, Algorithm::Concurrency { .. }) {
                 held.push(keyed.key);
             }
         }
         drop(tables);
-        Ok(SlotLeases { memory: self.clone(), held })
+        Ok((SlotLeases { memory: self.clone(), held }, charged))
+    }
+
+    /// Puts a charge right.
+    pub(crate) fn correct(&self, correction: &Correction) {
+        let Correction { window: DebtWindowRef { key, n, width }, slot, change } = *correction;
+        let mut tables = self.lock();
+        let now = self.clock.micros();
+        let window = tables.debt_windows.at(&key);
+        match change {
+            Change::More(more) => window.charge(now, width, n, more),
+            Change::Less(amount) => window.refund(now, width, n, debt_window::Charged { slot, amount }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -81,6 +104,10 @@ impl Tables {
             Algorithm::SlidingWindow { n, width } => {
                 self.rings.at(&keyed.key).wait(now, width, n, keyed.cost)
             }
+            Algorithm::DebtWindow { n, width } => {
+                let window = self.debt_windows.at(&keyed.key);
+                window.wait(now, width, n).filter(|_| keyed.cost > 0)
+            }
             Algorithm::Gcra { rate, burst } => self.gcra.at(&keyed.key).wait(now, rate, burst, keyed.cost),
             Algorithm::Concurrency { n, .. } => {
                 (self.slots.get(&keyed.key).copied().unwrap_or(0) >= n).then_some(SLOT_WAIT)
@@ -88,14 +115,29 @@ impl Tables {
         }
     }
 
-    /// Takes what [`Self::wait`] found free.
-    fn charge(&mut self, keyed: &KeyedClaim<'_>, now: u64) {
+    /// Takes what [`Self::wait`] found free; gives how many units the limit counts then.
+    fn charge(&mut self, keyed: &KeyedClaim<'_>, now: u64) -> u64 {
         match keyed.algorithm {
             Algorithm::SlidingWindow { width, .. } => {
-                self.rings.at(&keyed.key).charge(now, width, keyed.cost)
+                let ring = self.rings.at(&keyed.key);
+                ring.charge(now, width, keyed.cost);
+                ring.used()
             }
-            Algorithm::Gcra { rate, .. } => self.gcra.at(&keyed.key).charge(now, rate, keyed.cost),
-            Algorithm::Concurrency { .. } => *self.slots.entry(keyed.key).or_default() += 1,
+            Algorithm::DebtWindow { n, width } => {
+                let window = self.debt_windows.at(&keyed.key);
+                window.charge(now, width, n, keyed.cost);
+                window.used()
+            }
+            Algorithm::Gcra { rate, .. } => {
+                let bucket = self.gcra.at(&keyed.key);
+                bucket.charge(now, rate, keyed.cost);
+                bucket.used(now, rate)
+            }
+            Algorithm::Concurrency { .. } => {
+                let held = self.slots.entry(keyed.key).or_default();
+                *held += 1;
+                *held
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use domain::Timestamp;
 
 use crate::counter_key::KeyedClaim;
 use crate::local_backend::{self, LocalBackend};
+use crate::permit::Charged;
 use crate::{OnOutage, Refusal, Rule};
 
 /// Whether the store is lost, and what was decided without it since the process started.
@@ -29,6 +30,8 @@ pub struct Status {
     pub slots_held: u64,
     /// Slots that did not fit in the queue of those to return; they come free when they expire.
     pub returns_dropped: u64,
+    /// Corrections of estimates that the store did not get.
+    pub corrections_dropped: u64,
     /// Records of health that the other replicas were not told: too long, too many at once, or the store was lost.
     pub records_dropped: u64,
 }
@@ -81,13 +84,13 @@ pub(crate) fn decide(
     local: &Arc<LocalBackend>,
     stats: &OutageStats,
     claims: &[KeyedClaim<'_>],
-) -> Result<local_backend::SlotLeases, Refusal> {
+) -> Result<(local_backend::SlotLeases, Charged), Refusal> {
     if let Some(closed) = claims.iter().find(|keyed| keyed.claim.on_outage == OnOutage::Closed) {
         stats.closed.fetch_add(1, Relaxed);
         return Err(Refusal::StoreUnavailable { limit: closed.claim.limit });
     }
     let bounded: Vec<KeyedClaim<'_>> = claims.iter().filter_map(own_share).collect();
-    let leases = local.acquire(&bounded).inspect_err(|_| {
+    let admitted = local.acquire(&bounded).inspect_err(|_| {
         stats.bounded_denied.fetch_add(1, Relaxed);
     })?;
     if !bounded.is_empty() {
@@ -96,7 +99,7 @@ pub(crate) fn decide(
     if bounded.len() < claims.len() {
         stats.open.fetch_add(1, Relaxed);
     }
-    Ok(leases)
+    Ok(admitted)
 }
 
 /// The claim with this replica's amount in place of the limit's.
@@ -104,6 +107,7 @@ fn own_share<'a>(keyed: &KeyedClaim<'a>) -> Option<KeyedClaim<'a>> {
     let OnOutage::Bounded { per_replica: n } = keyed.claim.on_outage else { return None };
     let rule = match keyed.claim.rule {
         Rule::SlidingWindow { period, .. } => Rule::SlidingWindow { n, period },
+        Rule::DebtWindow { period, .. } => Rule::DebtWindow { n, period },
         Rule::Gcra { .. } => Rule::SlidingWindow { n, period: Duration::from_secs(1) },
         Rule::Concurrency { ttl, .. } => Rule::Concurrency { n, ttl },
     };

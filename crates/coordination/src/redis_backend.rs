@@ -1,6 +1,7 @@
 //! Limits in Redis: one script call per request, and a breaker before it.
 
 mod background;
+mod corrections;
 mod health;
 mod lease;
 mod link;
@@ -16,14 +17,17 @@ use domain::{RequestId, ResourceId};
 use redis::{Client, Cmd};
 use tokio::sync::{Notify, mpsc};
 
+use corrections::Corrections;
 use link::{Failure, Link, Unopened};
 use script::{By, Scripts};
 use slot_leases::{SlotLease, SlotRegistry};
 
 pub(crate) use slot_leases::SlotLeases;
 
+use crate::charge::{Charge, Correction};
 use crate::counter_key::{Algorithm, KeyedClaim, exceeds_limit};
 use crate::outage::OutageStats;
+use crate::permit::Charged;
 use crate::{CoordinationError, Denied, Settings, Status};
 
 /// Limits in Redis.
@@ -41,6 +45,7 @@ pub(crate) struct RedisBackend {
     registry: Arc<SlotRegistry>,
     /// Taken by the one background task.
     returns: Mutex<Option<mpsc::Receiver<SlotLease>>>,
+    corrections: Corrections,
     /// The time that tests give the store, in microseconds.
     #[cfg(test)]
     pub(crate) time: Option<Arc<std::sync::atomic::AtomicI64>>,
@@ -49,7 +54,7 @@ pub(crate) struct RedisBackend {
 /// What the store says to a request.
 pub(crate) enum Answer {
     /// Everything was charged.
-    Admitted,
+    Admitted(Charged),
     /// Nothing was charged.
     Denied(Denied),
     /// Unknown, or the store was not asked.
@@ -68,6 +73,7 @@ impl RedisBackend {
             outage_stats: OutageStats::default(),
             registry: Arc::new(registry),
             returns: Mutex::new(Some(returns)),
+            corrections: Corrections::new(),
             settings,
             #[cfg(test)]
             time: None,
@@ -104,12 +110,8 @@ impl RedisBackend {
         }
         let Some(link) = self.link.load_full() else { return Answer::Lost };
         leases.claim();
-        match link.run(|by| self.command(by, leases.request(), claims)).await {
-            Ok((0, _)) => Answer::Admitted,
-            Ok((claim, wait)) => match claims.get(claim - 1) {
-                Some(keyed) => Answer::Denied(keyed.denied(wait)),
-                None => Answer::Lost,
-            },
+        match link.run::<Vec<u64>>(|by| self.command(by, leases.request(), claims)).await {
+            Ok(reply) => answer(claims, &reply),
             Err(failure) => {
                 self.lose(&link, &failure);
                 Answer::Lost
@@ -126,12 +128,18 @@ impl RedisBackend {
         for keyed in claims {
             let (kind, first, second) = match keyed.algorithm {
                 Algorithm::SlidingWindow { n, width } => ("ring", n, width),
+                Algorithm::DebtWindow { n, width } => ("debt", n, width),
                 Algorithm::Gcra { rate, burst } => ("gcra", rate, burst),
                 Algorithm::Concurrency { n, ttl } => ("slots", n, ttl),
             };
             command.arg(kind).arg(first).arg(second).arg(keyed.cost);
         }
         command
+    }
+
+    /// Has a charge put right in the background.
+    pub(crate) fn correct(&self, correction: Correction) {
+        self.corrections.push(correction);
     }
 
     /// Opens the breaker, once per connection.
@@ -153,6 +161,7 @@ impl RedisBackend {
         Status {
             slots_held: self.registry.held(),
             returns_dropped: self.registry.returns_dropped(),
+            corrections_dropped: self.corrections.dropped(),
             ..self.outage_stats.status(self.link.load().is_none())
         }
     }
@@ -172,5 +181,21 @@ impl RedisBackend {
     fn now(&self) -> Cow<'static, str> {
         let read = |time: &Arc<std::sync::atomic::AtomicI64>| time.load(std::sync::atomic::Ordering::SeqCst);
         self.time.as_ref().map_or(Cow::Borrowed(""), |time| Cow::Owned(read(time).to_string()))
+    }
+}
+
+/// What the script's reply says: nothing denied, the time, and how full each limit is; or the claim that is denied, counted
+/// from 1, and for how long.
+fn answer(claims: &[KeyedClaim<'_>], reply: &[u64]) -> Answer {
+    match reply {
+        [0, now, used @ ..] if used.len() == claims.len() => Answer::Admitted(Charged {
+            levels: claims.iter().zip(used).map(|(keyed, used)| keyed.level(*used)).collect(),
+            charges: claims.iter().filter_map(|keyed| Charge::of(keyed, *now)).collect(),
+        }),
+        [denied, wait] => match usize::try_from(*denied).ok().and_then(|at| claims.get(at.checked_sub(1)?)) {
+            Some(keyed) => Answer::Denied(keyed.denied(*wait)),
+            None => Answer::Lost,
+        },
+        _ => Answer::Lost,
     }
 }

@@ -15,6 +15,7 @@ async fn passed_before(bench: &Bench, times: usize, claim: &Claim) -> usize {
     let keyed = KeyedClaim::new(claim, &claim.rule);
     let (kind, first, second) = match keyed.algorithm {
         Algorithm::SlidingWindow { n, width } => ("ring", n, width),
+        Algorithm::DebtWindow { n, width } => ("debt", n, width),
         Algorithm::Gcra { rate, burst } => ("gcra", rate, burst),
         Algorithm::Concurrency { n, ttl } => ("slots", n, ttl),
     };

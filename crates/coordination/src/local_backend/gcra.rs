@@ -28,6 +28,11 @@ impl Gcra {
         self.set(now, rate, self.level(now, rate) + cost * SECOND);
     }
 
+    /// How many cells are full, rounded up.
+    pub(super) fn used(&self, now: u64, rate: u64) -> u64 {
+        self.level(now, rate).div_ceil(SECOND)
+    }
+
     /// How full the bucket is, a cell being 1,000,000.
     fn level(&self, now: u64, rate: u64) -> u64 {
         match self.micros.checked_sub(now) {

@@ -53,6 +53,11 @@ impl SlidingWindow {
         self.sum += cost;
     }
 
+    /// What counts now.
+    pub(super) const fn used(&self) -> u64 {
+        self.sum
+    }
+
     fn advance(&mut self, slot: u64) {
         if slot >= self.newest + WINDOW_SLOTS {
             *self = Self { newest: slot, ..Self::default() };

@@ -1,8 +1,8 @@
 -- Charges every claim or none, by the store's clock.
 -- KEYS: one per claim. ARGV: the time in microseconds (empty but in tests), the request, then per claim its kind,
 -- two numbers (crates/coordination/src/counter_key.rs, Algorithm) and its cost, which is at most what the limit admits at once.
--- Returns {0, 0}, or the claim that takes longest to come free and in how many microseconds. Numbers stay below
--- 2^53, where doubles are exact. Versions of this script work on the same keys at once during a rolling update:
+-- Returns {0, the time} and per claim how many units its limit now counts, or the claim that takes longest to come free
+-- and in how many microseconds. Numbers stay below 2^53, where doubles are exact. Versions of this script work on the same keys at once during a rolling update:
 -- what a key of a given name holds never changes; whatever needs another layout takes another name.
 local RING_SLOTS, SECOND, SLOT_WAIT = 65, 1000000, 1000000
 
@@ -10,7 +10,7 @@ local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or time[1] * SECOND + time[2]
 local request = ARGV[2]
 
--- Each rule returns how long to wait and nil, or 0 and what charges it.
+-- Each rule returns how long to wait and nil, or 0 and what charges it, which returns what is then counted.
 local rules = {}
 
 -- At most n in any interval of 64 slots of `width`. A hash: t = newest slot, n = sum of all slots, and the
@@ -53,6 +53,19 @@ function rules.ring(key, n, width, cost)
     redis.call('HSET', key, 't', slot, 'n', sum + cost)
     redis.call('HINCRBY', key, slot % RING_SLOTS, cost)
     redis.call('PEXPIRE', key, math.ceil(2 * RING_SLOTS * width / 1000))
+    return sum + cost
+  end
+end
+
+-- A window that carries debt takes any cost while it has room for some of it.
+function rules.debt(key, n, width, cost)
+  local w = debt_open(key, n, width, now)
+  local wait = cost == 0 and 0 or debt_wait(w, now)
+  if wait > 0 then return wait, nil end
+  return 0, function()
+    debt_charge(w, cost)
+    debt_save(w)
+    return w.sum + w.debt
   end
 end
 
@@ -77,16 +90,21 @@ function rules.gcra(key, rate, burst, cost)
   end
   local after = level + cost * SECOND
   if after > full then return math.ceil((after - full) / rate), nil end
-  return 0, function() save(after) end
+  return 0, function()
+    save(after)
+    return math.ceil(after / SECOND)
+  end
 end
 
 -- At most n at once. A sorted set: request by the time at which its slot lapses.
 function rules.slots(key, n, ttl)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-  if redis.call('ZCARD', key) >= n then return SLOT_WAIT, nil end
+  local held = redis.call('ZCARD', key)
+  if held >= n then return SLOT_WAIT, nil end
   return 0, function()
     redis.call('ZADD', key, now + ttl, request)
     redis.call('PEXPIRE', key, math.ceil(2 * ttl / 1000))
+    return held + 1
   end
 end
 
@@ -98,7 +116,7 @@ for i, key in ipairs(KEYS) do
   charges[i] = charge
   if free_in > wait then worst, wait = i, free_in end
 end
-if worst == 0 then
-  for _, charge in ipairs(charges) do charge() end
-end
-return { worst, wait }
+if worst > 0 then return { worst, wait } end
+local reply = { 0, now }
+for _, charge in ipairs(charges) do reply[#reply + 1] = charge() end
+return reply

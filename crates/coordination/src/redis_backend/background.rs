@@ -12,18 +12,26 @@ use tokio_util::sync::CancellationToken;
 use super::RedisBackend;
 use super::link::{Failure, Link, Unopened};
 use super::slot_leases::SlotLease;
+use crate::charge::Correction;
 
 /// Most slots renewed or returned by one batch of commands.
 const BATCH: usize = 256;
 
+/// What waits to be sent.
+struct Waiting {
+    returns: mpsc::Receiver<SlotLease>,
+    corrections: mpsc::Receiver<Correction>,
+}
+
 impl RedisBackend {
     /// Runs until `shutdown`, then returns what waits to be returned.
     pub(crate) async fn run(&self, shutdown: &CancellationToken) {
-        let Some(mut returns) = self.take_returns() else {
+        let (Some(mut returns), Some(mut corrections)) = (self.take_returns(), self.corrections.take())
+        else {
             tracing::error!("the fleet's background task was started twice");
             return;
         };
-        let mut batch = Vec::new();
+        let (mut batch, mut corrected) = (Vec::new(), Vec::new());
         let mut beat = interval(self.settings.heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -37,11 +45,20 @@ impl RedisBackend {
                 self.give_back(&link, &mut batch).await;
                 continue;
             }
+            if !corrected.is_empty() {
+                if let Err(failure) = self.send_corrections(&link, &mut corrected).await {
+                    self.lose(&link, &failure);
+                }
+                continue;
+            }
             tokio::select! {
-                () = shutdown.cancelled() => return self.finish(&link, &mut returns).await,
+                () = shutdown.cancelled() => {
+                    return self.finish(&link, Waiting { returns, corrections }).await;
+                }
                 () = self.lost.notified() => {}
                 _ = beat.tick() => self.beat(&link).await,
                 _ = returns.recv_many(&mut batch, BATCH) => {}
+                _ = corrections.recv_many(&mut corrected, BATCH) => {}
             }
         }
     }
@@ -109,7 +126,20 @@ impl RedisBackend {
         }
     }
 
-    async fn finish(&self, link: &Arc<Link>, returns: &mut mpsc::Receiver<SlotLease>) {
+    async fn finish(&self, link: &Arc<Link>, waiting: Waiting) {
+        let Waiting { mut returns, mut corrections } = waiting;
+        let mut corrected = Vec::new();
+        while let Ok(correction) = corrections.try_recv() {
+            corrected.push(correction);
+            if corrected.len() == BATCH && self.send_corrections(link, &mut corrected).await.is_err() {
+                break;
+            }
+        }
+        if !corrected.is_empty()
+            && let Err(failure) = self.send_corrections(link, &mut corrected).await
+        {
+            tracing::debug!(%failure, "the last corrections are not sent");
+        }
         let mut batch = Vec::new();
         while let Ok(lease) = returns.try_recv() {
             batch.push(lease);

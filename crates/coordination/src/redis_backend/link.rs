@@ -171,15 +171,18 @@ async fn check(mut connection: MultiplexedConnection, scripts: &Scripts) -> Resu
     for command in ["PING", "TIME"] {
         redis::cmd(command).query_async::<redis::Value>(&mut connection).await?;
     }
-    let keys = ["{check}:ring", "{check}:gcra", "{check}:slots"];
+    let keys = ["{check}:ring", "{check}:gcra", "{check}:slots", "{check}:debt"];
     let health = ["{check}:order", "{check}:ends", "{check}:records"];
     let lease = "{check}:lease";
     let mut acquire = scripts.acquire.call(By::Text, keys.len());
     acquire.arg(&keys).arg("").arg("check");
-    for kind in ["ring", "gcra", "slots"] {
+    for kind in ["ring", "gcra", "slots", "debt"] {
         acquire.arg(kind).arg(1_000_000).arg(1_000_000).arg(1);
     }
     acquire.query_async::<redis::Value>(&mut connection).await?;
+    let mut correct = scripts.correct.call(By::Text, 1);
+    correct.arg(keys[3]).arg("").arg(1_000_000).arg(1_000_000).arg(0).arg(1);
+    correct.query_async::<redis::Value>(&mut connection).await?;
     let mut renew = scripts.renew.call(By::Text, 1);
     renew.arg(keys[2]).arg("").arg(1_000_000).arg("check");
     renew.query_async::<redis::Value>(&mut connection).await?;

@@ -24,6 +24,7 @@ pub(super) struct Text {
 /// All scripts.
 pub(super) struct Scripts {
     pub(super) acquire: Text,
+    pub(super) correct: Text,
     pub(super) renew: Text,
     pub(super) lease: Text,
     pub(super) publish: Text,
@@ -33,7 +34,8 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            acquire: Text::new(include_str!("acquire.lua")),
+            acquire: Text::new(concat!(include_str!("debt.lua"), include_str!("acquire.lua"))),
+            correct: Text::new(concat!(include_str!("debt.lua"), include_str!("correct.lua"))),
             renew: Text::new(include_str!("renew.lua")),
             lease: Text::new(include_str!("lease.lua")),
             publish: Text::new(include_str!("publish.lua")),
