@@ -10,8 +10,8 @@ mod local;
 use std::collections::BTreeMap;
 
 use domain::{
-    CredentialLimits, HealthSpec, ModelRef, ModelSpec, OnStoreLoss, OriginList, Per, PriceSpec, Priority,
-    ProbeSpec, RequestRate, RouteSpec, Strictness, Timestamp, TranslationHeader,
+    CredentialLimits, HealthSpec, LimitSpec, ModelRef, ModelSpec, OnStoreLoss, OriginList, Per, PriceSpec,
+    Priority, ProbeSpec, RequestRate, RouteSpec, Strictness, Timestamp, TokenRate, TranslationHeader,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -204,12 +204,62 @@ pub struct LimitEntry {
     /// Requests in flight at once, streams until their end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u64>,
+    /// Tokens of input and output together in any interval of a length: `100k/min`; what was taken beyond it is carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenRate>,
+    /// Tokens of input, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<TokenRate>,
+    /// Tokens of output, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<TokenRate>,
+    /// Counted and reported, never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
     /// What happens while the shared store is away.
     #[serde(default)]
     pub on_store_loss: OnStoreLoss,
     /// With `bounded`: what each proxy admits by itself meanwhile; a quarter of the limit if not written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_replica: Option<u64>,
+}
+
+impl LimitEntry {
+    /// Of a row; one that is called after its `per` has no name of its own.
+    fn of(name: &str, spec: &LimitSpec) -> Self {
+        let LimitSpec { per, requests, concurrent, tokens, input_tokens, output_tokens, .. } = *spec;
+        let name = Name::new(name).ok().filter(|name| name.as_str() != per.as_str());
+        Self {
+            name,
+            per,
+            requests,
+            concurrent,
+            tokens,
+            input_tokens,
+            output_tokens,
+            observe: spec.observe,
+            on_store_loss: spec.on_store_loss,
+            per_replica: spec.per_replica,
+        }
+    }
+
+    /// The row's name, and what was written.
+    fn into_spec(self) -> (String, LimitSpec) {
+        let Self { name, per, requests, concurrent, tokens, input_tokens, output_tokens, .. } = self;
+        let name = name.map_or_else(|| per.as_str().to_owned(), |own| own.to_string());
+        let spec = LimitSpec {
+            per,
+            requests,
+            concurrent,
+            tokens,
+            input_tokens,
+            output_tokens,
+            observe: self.observe,
+            on_store_loss: self.on_store_loss,
+            per_replica: self.per_replica,
+        };
+        (name, spec)
+    }
 }
 
 impl Document {

@@ -1,7 +1,16 @@
 //! What windows with debt were charged, and how that is put right when the true cost is known.
 
-use crate::Unit;
 use crate::counter_key::{Algorithm, CounterKey, KeyedClaim};
+use crate::{Level, Unit};
+
+/// What was charged for a permit.
+#[derive(Debug, Default)]
+pub(crate) struct Charged {
+    /// How full each limit is.
+    pub(crate) levels: Vec<Level>,
+    /// What can be corrected.
+    pub(crate) charges: Vec<Charge>,
+}
 
 /// What a window with debt was charged for a request.
 #[derive(Clone, Copy, Debug)]

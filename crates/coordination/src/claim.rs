@@ -123,6 +123,8 @@ pub struct Level {
     pub most: u64,
     /// How many count now; more than all while there is debt.
     pub used: u64,
+    /// In what time they are counted; no time for concurrency.
+    pub window: Duration,
     /// When all of them are back if nothing else is charged; no time for concurrency.
     pub full_in: Duration,
 }
@@ -140,6 +142,10 @@ impl Level {
 pub struct Denied {
     /// The limit.
     pub limit: ResourceId,
+    /// How many units there are in all.
+    pub most: u64,
+    /// In what time they are counted; no time for concurrency.
+    pub window: Duration,
     /// When trying again may succeed: one second for concurrency, whose end cannot be foreseen; the limit's period (a
     /// second for [`Rule::Gcra`]) for a cost beyond the whole limit, which cannot pass until the limit is raised.
     pub retry_after: Duration,

@@ -155,26 +155,35 @@ impl<'a> KeyedClaim<'a> {
 
     /// How full the limit is that now counts so many units.
     pub(crate) fn level(&self, used: u64) -> Level {
-        let (most, micros) = match self.algorithm {
-            Algorithm::SlidingWindow { n, width } => (n, WINDOW_SLOTS * width),
-            Algorithm::DebtWindow { n, width } => (n, WINDOW_SLOTS * width * used.div_ceil(n)),
-            Algorithm::Gcra { rate, burst } => (burst, (used * SECOND).div_ceil(rate)),
-            Algorithm::Concurrency { n, .. } => (n, 0),
+        let (most, window) = self.size();
+        let micros = match self.algorithm {
+            Algorithm::SlidingWindow { width, .. } => WINDOW_SLOTS * width,
+            Algorithm::DebtWindow { n, width } => (WINDOW_SLOTS * width).saturating_mul(used.div_ceil(n)),
+            Algorithm::Gcra { rate, .. } => (used * SECOND).div_ceil(rate),
+            Algorithm::Concurrency { .. } => 0,
         };
-        Level {
-            limit: self.claim.limit,
-            kind: self.claim.kind(),
-            most,
-            used,
-            full_in: Duration::from_micros(micros),
-        }
+        let full_in = Duration::from_micros(micros);
+        Level { limit: self.claim.limit, kind: self.claim.kind(), most, used, window, full_in }
     }
 
     pub(crate) fn denied(&self, micros: u64) -> Denied {
-        Denied {
-            limit: self.claim.limit,
-            retry_after: Duration::from_micros(micros),
-            kind: self.claim.kind(),
+        let (most, window) = self.size();
+        let retry_after = Duration::from_micros(micros);
+        Denied { limit: self.claim.limit, most, window, retry_after, kind: self.claim.kind() }
+    }
+
+    /// How many units there are in all, and in what time.
+    fn size(&self) -> (u64, Duration) {
+        match (self.algorithm, self.claim.rule) {
+            (
+                Algorithm::SlidingWindow { n, .. } | Algorithm::DebtWindow { n, .. },
+                Rule::SlidingWindow { period, .. } | Rule::DebtWindow { period, .. },
+            ) => (n, period),
+            (Algorithm::SlidingWindow { n, width } | Algorithm::DebtWindow { n, width }, _) => {
+                (n, Duration::from_micros(width * (WINDOW_SLOTS - 1)))
+            }
+            (Algorithm::Gcra { burst, .. }, _) => (burst, Duration::from_secs(1)),
+            (Algorithm::Concurrency { n, .. }, _) => (n, Duration::ZERO),
         }
     }
 }

@@ -13,9 +13,8 @@ use gcra::Gcra;
 use generations::Generations;
 use sliding_window::SlidingWindow;
 
-use crate::charge::{Change, Charge, Correction, DebtWindowRef};
+use crate::charge::{Change, Charge, Charged, Correction, DebtWindowRef};
 use crate::counter_key::{Algorithm, CounterKey, KeyedClaim, SLOT_WAIT, exceeds_limit};
-use crate::permit::Charged;
 use crate::{Clock, Denied};
 
 /// Most subjects of which a ring is remembered, and as many again for GCRA and for windows with debt: about 80 MB if all

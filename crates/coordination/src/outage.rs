@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use domain::Timestamp;
 
+use crate::charge::Charged;
 use crate::counter_key::KeyedClaim;
 use crate::local_backend::{self, LocalBackend};
-use crate::permit::Charged;
 use crate::{OnOutage, Refusal, Rule};
 
 /// Whether the store is lost, and what was decided without it since the process started.

@@ -1,6 +1,10 @@
 //! The right to send one request, and the concurrency slots that go with it.
 
-use crate::{Level, charge::Charge, local_backend, redis_backend};
+use crate::{
+    Level,
+    charge::{Charge, Charged},
+    local_backend, redis_backend,
+};
 
 /// The right to send one request; dropping it gives its concurrency slots back without waiting.
 ///
@@ -12,15 +16,6 @@ pub struct Permit {
     _central: Option<redis_backend::SlotLeases>,
     charged: Charged,
     place: Place,
-}
-
-/// What was charged for a permit.
-#[derive(Debug, Default)]
-pub(crate) struct Charged {
-    /// How full each limit is.
-    pub(crate) levels: Vec<Level>,
-    /// What can be corrected.
-    pub(crate) charges: Vec<Charge>,
 }
 
 /// Where it was charged.
@@ -55,6 +50,12 @@ impl Permit {
     #[must_use]
     pub fn levels(&self) -> &[Level] {
         &self.charged.levels
+    }
+
+    /// The same right, silent about how full the limits are.
+    pub fn without_levels(mut self) -> Self {
+        self.charged.levels.clear();
+        self
     }
 
     /// What can be corrected, once, and where.

@@ -24,10 +24,9 @@ use slot_leases::{SlotLease, SlotRegistry};
 
 pub(crate) use slot_leases::SlotLeases;
 
-use crate::charge::{Charge, Correction};
+use crate::charge::{Charge, Charged, Correction};
 use crate::counter_key::{Algorithm, KeyedClaim, exceeds_limit};
 use crate::outage::OutageStats;
-use crate::permit::Charged;
 use crate::{CoordinationError, Denied, Settings, Status};
 
 /// Limits in Redis.

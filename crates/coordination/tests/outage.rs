@@ -117,7 +117,7 @@ async fn without_the_store_each_limit_follows_its_policy() {
         assert_eq!(refusal, unavailable(&closed));
     }
     assert_eq!(bench.passed(10, &bounded).await, 3);
-    let Err(Refusal::Denied(Denied { limit, kind, retry_after })) = bench.ask(from_ref(&bounded)).await
+    let Err(Refusal::Denied(Denied { limit, kind, retry_after, .. })) = bench.ask(from_ref(&bounded)).await
     else {
         panic!("the replica's own amount has no end")
     };

@@ -1,11 +1,11 @@
-//! Request limits as users write them: `600/min`, per tenant, user or key, and what happens without the store.
+//! Limits as users write them: requests and tokens in an interval, requests at once, and what happens without the store.
 
 use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A limit of one tenant's requests; every limit that applies must agree before a request is sent.
+/// A limit of one tenant's requests and tokens; every limit that applies must agree before a request is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSpec {
@@ -18,6 +18,19 @@ pub struct LimitSpec {
     /// Requests in flight at once, streams until their end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u64>,
+    /// Tokens of input and output together in any interval of a length: `100k/min`. They are estimated before a request is
+    /// sent and corrected when it ended; what was taken beyond the limit is carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenRate>,
+    /// Tokens of input, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<TokenRate>,
+    /// Tokens of output, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<TokenRate>,
+    /// Counted and reported, never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
     /// What happens while the shared store is away.
     #[serde(default, skip_serializing_if = "OnStoreLoss::is_bounded")]
     pub on_store_loss: OnStoreLoss,
@@ -37,6 +50,12 @@ pub enum Per {
     User,
     /// Those of one key.
     Key,
+    /// Those of one feature of the application, likewise.
+    Feature,
+    /// Those of one session, likewise.
+    Session,
+    /// Those that ask for one model or route, by the name that the client says.
+    Model,
 }
 
 impl Per {
@@ -47,6 +66,9 @@ impl Per {
             Self::Tenant => "tenant",
             Self::User => "user",
             Self::Key => "key",
+            Self::Feature => "feature",
+            Self::Session => "session",
+            Self::Model => "model",
         }
     }
 
@@ -255,6 +277,9 @@ mod tests {
     fn a_limit_shows_only_what_was_written() {
         let spec: LimitSpec = serde_json::from_str(r#"{"requests":"600/min"}"#).unwrap();
         assert_eq!(serde_json::to_string(&spec).unwrap(), r#"{"requests":"600/min"}"#);
-        assert!(serde_json::from_str::<LimitSpec>(r#"{"tokens":"1M/min"}"#).is_err());
+        let all = r#"{"per":"session","tokens":"1M/min","input_tokens":"500k/min","output_tokens":"9/s","observe":true}"#;
+        let spec: LimitSpec = serde_json::from_str(all).unwrap();
+        assert_eq!(serde_json::to_string(&spec).unwrap(), all);
+        assert!(serde_json::from_str::<LimitSpec>(r#"{"calls":"1/min"}"#).is_err());
     }
 }

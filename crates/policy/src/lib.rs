@@ -24,7 +24,7 @@ pub use cloud::{AwsKeys, ServiceAccount};
 pub use compile::{CompileError, ConfigRows, compile};
 pub use credential_selection::{CredentialChoice, CredentialQuery, TargetCredentials, select_credential};
 pub use endpoint::{Credential, Endpoint, Sign};
-pub use price::{Bound, PricedAt, bound, output_limit};
+pub use price::{Bound, PricedAt, bound, expected_output, output_limit};
 pub use queue::{EnqueueError, Queue, Ticket, WaitRequest};
 pub use route::{CascadeStep, Member, Pool, PoolKind, Route, RoutePolicy, Rule, Tier};
 pub use routing::{

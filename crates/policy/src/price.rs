@@ -13,6 +13,8 @@ const UNLIMITED_OUTPUT: u64 = 16_384;
 /// Output that a request under a budget may have where neither the client nor the catalogue limits it, in tokens: every
 /// model on offer takes as much.
 const DEFAULT_OUTPUT_LIMIT: u64 = 4_096;
+/// Output that is expected where the client's limit does not say less: a few paragraphs, in tokens.
+const EXPECTED_OUTPUT: u64 = 500;
 /// Room for the answer that is asked for where the prompt seems to fill the model's window, in tokens.
 const LEAST_ROOM: u64 = 1_024;
 /// Cohere counts one search unit per query and up to 100 documents.
@@ -47,6 +49,13 @@ impl Target {
             .find_map(|list| list.iter().find(in_force))
             .map(|(id, price)| PricedAt { id: *id, price })
     }
+}
+
+/// The output that a request may be expected to have, in tokens: good enough to compare targets and to charge limits until
+/// the true number is known, and never billed.
+#[must_use]
+pub fn expected_output(limit: Option<u64>, choices: u64) -> u64 {
+    limit.unwrap_or(EXPECTED_OUTPUT).min(EXPECTED_OUTPUT).saturating_mul(choices)
 }
 
 /// The output limit to send for a request whose client set none, so that no more can come than is reserved: the model's

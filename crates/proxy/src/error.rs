@@ -4,6 +4,8 @@ use domain::{Attempt, ErrorKind};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+use crate::rate_limits::RateLimits;
+
 /// An error of the gateway; boxed, so that results on the path without errors stay small.
 #[derive(Clone, Debug)]
 pub(crate) struct GatewayError(Box<ErrorDetails>);
@@ -29,6 +31,8 @@ pub(crate) struct ErrorDetails {
     pub(crate) route: Option<String>,
     /// The kind of the limit that was reached.
     pub(crate) limit: Option<&'static str>,
+    /// How full the limit is that was reached.
+    pub(crate) rate_limits: Option<RateLimits>,
     /// What led to the error, where the client asks for an explanation.
     pub(crate) explanation: Option<Map<String, Value>>,
 }
@@ -69,6 +73,7 @@ impl GatewayError {
             allow: None,
             route: None,
             limit: None,
+            rate_limits: None,
             explanation: None,
         }))
     }
@@ -106,6 +111,12 @@ impl GatewayError {
     /// A limit of this kind was reached.
     pub(crate) fn with_limit(mut self, kind: &'static str) -> Self {
         self.0.limit = Some(kind);
+        self
+    }
+
+    /// How full the limit is that was reached.
+    pub(crate) fn with_rate_limits(mut self, limits: RateLimits) -> Self {
+        self.0.rate_limits = Some(limits);
         self
     }
 
@@ -156,9 +167,4 @@ impl GatewayError {
         let own = self.0.provider.as_ref().and_then(|fault| fault.code.as_deref());
         own.unwrap_or_else(|| self.0.kind.code())
     }
-}
-
-/// A wait as `retry-after` tells it: whole seconds, rounded up, and at least one.
-pub(crate) fn retry_after_seconds(wait: std::time::Duration) -> u64 {
-    u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
 }

@@ -25,7 +25,8 @@ use crate::{
     context::{AttemptTarget, CLIENT_CLOSED, RequestContext, RequestTimings},
     error::GatewayError,
     health::OutcomeReporter,
-    limits::HeldLimits,
+    limits::{HeldLimits, TokenCounts},
+    rate_limits::RateLimits,
     response::{Refusal, RoutingTrace},
     state::ProxyState,
 };
@@ -77,6 +78,8 @@ pub(crate) struct Meter {
     output_limit: Option<u64>,
     /// Slots under the shared limits; free again when the request is settled.
     limits: Option<HeldLimits>,
+    /// How full those limits were once the request was charged.
+    rate_limits: RateLimits,
     /// The index of the attempt that answers the client, where that is not the last one.
     fallen_back: Option<usize>,
     /// What attempts that ended were reserved, with what they cost; settled when the spool has the event.
@@ -123,6 +126,7 @@ impl Meter {
             dropped: Vec::new(),
             output_limit: None,
             limits: None,
+            rate_limits: RateLimits::NONE,
             fallen_back: None,
             holds: Vec::new(),
         }
@@ -130,6 +134,7 @@ impl Meter {
 
     /// Holds slots under the shared limits until the request is settled.
     pub(crate) fn hold(&mut self, limits: HeldLimits) {
+        self.rate_limits = limits.rate_limits();
         self.limits = Some(limits);
     }
 
@@ -297,7 +302,9 @@ impl Meter {
     pub(crate) fn settle(&mut self, outcome: RequestOutcome, status: u32) -> Totals {
         self.settled = true;
         // A client that saw its response end may send the next request before this one's connection is idle again.
-        self.limits = None;
+        if let Some(limits) = self.limits.take() {
+            limits.settle(used(&self.attempts));
+        }
         if self.attempts.is_empty() {
             return Totals::default();
         }
@@ -433,6 +440,16 @@ impl Drop for Meter {
             };
         }
     }
+}
+
+/// What all attempts used together.
+fn used(attempts: &[Attempt]) -> TokenCounts {
+    attempts.iter().fold(TokenCounts::default(), |TokenCounts { input, output }, Attempt { usage, .. }| {
+        TokenCounts {
+            input: input.saturating_add(usage.input()),
+            output: output.saturating_add(usage.output()),
+        }
+    })
 }
 
 /// The sums; `answered`: the attempt of which the client is told the tokens, where it is not the last one.

@@ -58,7 +58,7 @@ pub(crate) async fn handle(
     let client = authenticate(proxy, incoming)?;
     let mut call = Call { proxy, incoming, client, upload: Duration::ZERO };
     let headers = read_headers(call.incoming.request.headers(), &call.client.caller)?;
-    let admission = admit(&mut call, &headers.attribution).await?;
+    let admission = admit(&mut call, &headers).await?;
     let request = parse_request(&mut call, target, headers.options).await?;
     let attribution = attribute(headers.attribution, &request.facts);
     let request = route_request(&call, request, &attribution)?;
@@ -76,6 +76,6 @@ async fn reserve_and_send(
     admission: Admission,
     meter: &mut Meter,
 ) -> Result<UpstreamResponse, GatewayError> {
-    reserve(call, admission, meter).await?;
+    reserve(call, request, admission, meter).await?;
     failover::send(call.proxy, request, meter).await
 }

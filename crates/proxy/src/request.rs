@@ -13,7 +13,7 @@ use wire::{Api, RequestFacts};
 
 pub(crate) use self::{
     body::read_body,
-    headers::{ANTHROPIC_BETA, RequestOptions, TRANSLATION, extract_api_keys, read_headers},
+    headers::{ANTHROPIC_BETA, ParsedHeaders, RequestOptions, TRANSLATION, extract_api_keys, read_headers},
     origin::{allows_origin, check_origin},
     path::{ApiCall, PathParams, RouteMatch, dialect_of, match_path},
 };

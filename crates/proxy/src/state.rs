@@ -22,6 +22,7 @@ use crate::{
     context::{Observer, Observers, TracePropagation},
     error::GatewayError,
     health::HealthMonitor,
+    observed_limits::ObservedLimits,
     settings::EdgeSettings,
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct ProxyState {
     /// The region of this proxy, if it has one.
     pub(crate) region: Option<String>,
     pub(crate) activity: Arc<ProcessActivity>,
+    pub(crate) observed_limits: ObservedLimits,
     clock: ProcessClock,
     stale: std::sync::OnceLock<Stale>,
     installed: watch::Sender<Option<Version>>,
@@ -80,6 +82,7 @@ impl ProxyState {
             live,
             region: None,
             activity: Arc::default(),
+            observed_limits: ObservedLimits::default(),
             clock,
             stale: std::sync::OnceLock::new(),
             installed: watch::Sender::new(None),

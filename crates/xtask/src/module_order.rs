@@ -7,9 +7,9 @@ pub(crate) const TABLES: [ModuleOrder; 2] = [
     ModuleOrder {
         crate_name: "proxy",
         rows: &[
-            &["metrics::table"],
+            &["metrics::table", "rate_limits"],
             &["activity", "clock", "error", "redact"],
-            &["budgets", "health", "ledger", "settings"],
+            &["budgets", "health", "ledger", "observed_limits", "settings"],
             &["context", "request"],
             &["codec", "otel", "request_log", "response", "state"],
             &["auth", "health_tasks", "limits", "metrics"],

@@ -61,8 +61,11 @@ impl Found {
     }
 
     fn limit(&mut self, spec: &LimitSpec) {
-        let some = spec.requests.is_some() || spec.concurrent.is_some();
-        self.need(some, "", "must limit something: requests, concurrent, or both");
+        let rates = [spec.tokens, spec.input_tokens, spec.output_tokens];
+        let tokens = rates.iter().any(Option::is_some);
+        let some = tokens || spec.requests.is_some() || spec.concurrent.is_some();
+        let what = "must limit something: requests, concurrent, tokens, input_tokens or output_tokens";
+        self.need(some, "", what);
         let concurrent = spec.concurrent.is_none_or(|most| (1..=1_000_000).contains(&most));
         self.need(concurrent, "concurrent", "must be 1 to 1000000");
         let each = spec.per_replica.is_none_or(|most| (1..=1_000_000_000).contains(&most));

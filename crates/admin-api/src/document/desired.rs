@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    CredentialSpec, KeySpec, Kind, LimitSpec, ModelRef, ModelSpec, PriceSpec, ProviderSpec, RouteSpec, Spec,
-    TenantSpec,
+    CredentialSpec, KeySpec, Kind, ModelRef, ModelSpec, PriceSpec, ProviderSpec, RouteSpec, Spec, TenantSpec,
 };
 
-use super::{
-    CredentialEntry, Document, KeyEntry, LimitEntry, ProviderEntry, TenantEntry, check_spec, cycles,
-};
+use super::{CredentialEntry, Document, KeyEntry, ProviderEntry, TenantEntry, check_spec, cycles};
 use crate::{FieldError, Invalid, Name, RouteName, SecretSource, SecretText, field::join, name::check_name};
 
 /// A resource as a document wants it.
@@ -94,10 +91,8 @@ impl Collector {
         self.push(path.clone(), None, name.to_string(), Spec::Tenant(spec));
         self.section(&path, Some(name), Section { providers, routes, models, prices });
         for (index, limit) in limits.into_iter().enumerate() {
-            let LimitEntry { name: own, per, requests, concurrent, on_store_loss, per_replica } = limit;
-            let own = own.map_or_else(|| per.as_str().to_owned(), |own| own.to_string());
-            let spec = Spec::Limit(LimitSpec { per, requests, concurrent, on_store_loss, per_replica });
-            self.push(format!("{path}.limits[{index}]"), Some(name), own, spec);
+            let (own, spec) = limit.into_spec();
+            self.push(format!("{path}.limits[{index}]"), Some(name), own, Spec::Limit(spec));
         }
         for (index, budget) in budgets.into_iter().enumerate() {
             let (own, spec) = budget.into_spec();

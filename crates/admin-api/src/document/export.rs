@@ -77,11 +77,7 @@ impl TenantEntry {
                     });
                 }
             }
-            Spec::Limit(spec) => {
-                let domain::LimitSpec { per, requests, concurrent, on_store_loss, per_replica } = spec;
-                let name = Name::new(name).ok().filter(|name| name.as_str() != per.as_str());
-                self.limits.push(LimitEntry { name, per, requests, concurrent, on_store_loss, per_replica });
-            }
+            Spec::Limit(spec) => self.limits.push(LimitEntry::of(name, &spec)),
             Spec::Budget(spec) => {
                 if let Ok(name) = Name::new(name) {
                     self.budgets.push(BudgetEntry::of(name, *spec));

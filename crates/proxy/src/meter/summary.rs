@@ -19,6 +19,7 @@ impl Meter {
             request: self.context.id,
             dialect: self.context.dialect,
             dropped: self.dropped.clone(),
+            rate_limits: self.rate_limits,
             output_limit: self.output_limit,
             route: Some(self.subject.route.clone()),
             provider: last.map(|(provider, _)| provider.clone()),

@@ -90,6 +90,9 @@ impl State {
         ] {
             decisions.put([decision], count)?;
         }
+        let mut observed = to.counter(&table::LIMITS_OBSERVED)?;
+        self.proxy.observed_limits.counts().try_for_each(|(kind, count)| observed.put([kind], count))?;
+        to.counter(&table::LIMIT_CORRECTIONS_DROPPED)?.put([], status.corrections_dropped)?;
         to.gauge(&table::LIMIT_SLOTS_HELD)?.put([], status.slots_held as f64)
     }
 }

@@ -88,6 +88,10 @@ runtime::metric_table! {
         ["provider", "model"] at most MOST_TARGETS,
         "Attempts at models that their provider takes out of service.";
     LIMIT_REJECTIONS: Counter = "portcullis_limit_rejections_total" ["kind"], "Requests refused by a limit.";
+    LIMITS_OBSERVED: Counter = "portcullis_limit_observed_total" ["kind"],
+        "Requests that a limit which only observes would have refused.";
+    LIMIT_CORRECTIONS_DROPPED: Counter = "portcullis_limit_corrections_dropped_total" [],
+        "Estimates of tokens that stayed because the shared store did not get their correction.";
     REFUSALS: Counter = "portcullis_refusals_total" ["kind"],
         "Requests refused before any attempt, by error code.";
     QUEUE_WAIT: Durations(WAIT) = "portcullis_queue_wait_seconds" [],

@@ -8,7 +8,8 @@ use wire::Shape;
 
 use super::call::Call;
 use crate::{
-    error::{GatewayError, retry_after_seconds},
+    error::GatewayError,
+    rate_limits::retry_after_seconds,
     request::{LlmRequest, TRANSLATION, Unrouted, check_origin},
     response::RoutingTrace,
     state::ProxyState,

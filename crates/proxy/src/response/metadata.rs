@@ -6,6 +6,8 @@ use domain::{RequestId, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::Dialect;
 
+use crate::rate_limits::RateLimits;
+
 /// What the contract's response headers say of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseMetadata {
@@ -14,6 +16,8 @@ pub(crate) struct ResponseMetadata {
     pub(crate) dialect: Dialect,
     /// Fields that the target could not express and the client let go.
     pub(crate) dropped: Vec<String>,
+    /// How full the limits are that the request was charged to.
+    pub(crate) rate_limits: RateLimits,
     /// The output limit that the gateway set where the client set none, in tokens.
     pub(crate) output_limit: Option<u64>,
     pub(crate) route: Option<String>,
@@ -41,6 +45,7 @@ impl ResponseMetadata {
             request,
             dialect,
             dropped: Vec::new(),
+            rate_limits: RateLimits::NONE,
             output_limit: None,
             route: None,
             provider: None,
@@ -82,6 +87,7 @@ impl ResponseMetadata {
                 headers.insert(HeaderName::from_static("x-portcullis-warning"), warning);
             }
         }
+        self.rate_limits.write(headers, self.dialect, Timestamp::now());
         if let Some(limit) = self.output_limit {
             headers.insert(HeaderName::from_static("x-portcullis-output-limit"), HeaderValue::from(limit));
         }

@@ -29,6 +29,7 @@ pub(crate) fn error_event(error: &GatewayError, request: RequestId, dialect: Dia
 pub(crate) fn error_response(error: &GatewayError, mut metadata: ResponseMetadata) -> Response<ResponseBody> {
     let details = error.details();
     metadata.route = metadata.route.or_else(|| details.route.clone());
+    metadata.rate_limits = details.rate_limits.unwrap_or(metadata.rate_limits);
     let codec = wire::codec(metadata.dialect);
     let extra = extra(error, metadata.request);
     let body = encode(error, metadata.request, &extra, |body| codec.encode_error(body));

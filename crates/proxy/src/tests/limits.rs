@@ -1,6 +1,7 @@
 //! Shared limits: refused before the body is read or anything is sent, held until a stream's end, counted by subject.
 
 use domain::{Kind, Spec, test_support::resource};
+use http::Method;
 use http_body_util::BodyExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -187,6 +188,120 @@ async fn limits_of_the_tenants_above_are_charged_with_the_tenants_own_all_or_non
         "{text}"
     );
     for _ in 0..3 {
+        bench.event().await;
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_are_charged_by_an_estimate_and_put_right_in_the_end() {
+    let mut bench = limited(&[r#"{"tokens":"1k/min"}"#]).await;
+    // 700 are used where some 500 were expected.
+    bench.sim().script(r#"{"prompt_tokens":300,"completion_tokens":400}"#).await;
+    let first = bench.client.say("hi").await;
+    bench.event().await;
+    let left: u64 = first.header("x-ratelimit-remaining-tokens").parse().unwrap();
+    assert!((400..500).contains(&left), "{left} of 1,000, of which about 520 were expected to be used");
+    let second = bench.client.say("hi").await;
+    bench.event().await;
+    // 300 were left, so it passes, and what it used beyond them is carried.
+    assert_eq!((second.status, second.header("x-ratelimit-remaining-tokens")), (200, "0"));
+    let third = bench.client.say("hi").await;
+    assert_eq!((third.status, third.code().as_str()), (429, "rate_limited"));
+    assert!(third.text().contains("1k/min tokens"), "{}", third.text());
+    let wait: u64 = third.header("retry-after").parse().unwrap();
+    assert!((60..=123).contains(&wait), "{wait}: 1,400 of 1,000 take more than a minute");
+    assert_eq!(bench.sim().requests().await.len(), 2);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_that_were_not_used_are_free_again() {
+    let mut bench = limited(&[r#"{"output_tokens":"600/min"}"#]).await;
+    // Each is expected to have 500; a failure has none, and a short answer has few.
+    bench.sim().script(r#"[{"status":500},{"completion_tokens":10}]"#).await;
+    let statuses = [bench.client.say("hi").await.status, bench.client.say("hi").await.status];
+    assert_eq!(statuses, [502, 200]);
+    bench.event().await;
+    bench.event().await;
+    let third = bench.client.say("hi").await;
+    assert_eq!((third.status, third.header("ratelimit")), (200, r#""output_tokens";r=90;t=61"#));
+    bench.event().await;
+    // What asks for less is charged less.
+    let body = plain_body("hi").replacen('{', r#"{"max_tokens":50,"#, 1);
+    let small = bench.client.plain.send(bench.client.asking(&body, &[])).await;
+    assert_eq!((small.status, small.header("ratelimit")), (200, r#""output_tokens";r=530;t=61"#));
+    bench.event().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn features_sessions_and_models_are_counted_apart() {
+    let limits: &[&str] = &[
+        r#"{"per":"feature","requests":"2/min"}"#,
+        r#"{"per":"session","requests":"1/min"}"#,
+        r#"{"per":"model","tokens":"100k/min","requests":"3/min"}"#,
+    ];
+    let mut bench = limited(limits).await;
+    let ask = async |feature: &str, session: &str| {
+        let headers = [("x-portcullis-feature", feature), ("x-portcullis-session", session)];
+        let reply = bench.client.plain.send(bench.client.asking(&plain_body("hi"), &headers)).await;
+        (reply.status, reply.text().to_owned())
+    };
+    assert_eq!((ask("bot", "one").await.0, ask("bot", "two").await.0), (200, 200));
+    let (status, text) = ask("bot", "three").await;
+    assert!(status == 429 && text.contains("2/min requests per feature"), "{text}");
+    let (status, text) = ask("search", "one").await;
+    assert!(status == 429 && text.contains("1/min requests per session"), "{text}");
+    assert_eq!(ask("search", "four").await.0, 200);
+    let (status, text) = ask("other", "five").await;
+    assert!(status == 429 && text.contains("3/min requests per model"), "{text}");
+    for _ in 0..3 {
+        bench.event().await;
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_limit_that_only_observes_counts_and_refuses_nobody() {
+    let limits: &[&str] = &[
+        r#"{"requests":"1/min","observe":true}"#,
+        r#"{"per":"key","tokens":"1/min","observe":true}"#,
+        r#"{"per":"user","requests":"3/min"}"#,
+    ];
+    let mut bench = limited(limits).await;
+    for left in [2, 1, 0] {
+        let reply = bench.client.say("hi").await;
+        let told = format!(r#""requests";r={left};t=61"#);
+        assert_eq!((reply.status, reply.header("ratelimit")), (200, told.as_str()), "only what is enforced");
+        bench.event().await;
+    }
+    assert_eq!(bench.client.say("hi").await.status, 429);
+    let observed: Vec<_> = bench.proxy.observed_limits.counts().filter(|(_, count)| *count > 0).collect();
+    // The fourth was charged to the tenant before the body was read.
+    assert_eq!(observed, [("requests", 3), ("tokens", 2)]);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn limits_are_told_in_the_words_of_the_client() {
+    let mut bench = limited(&[r#"{"requests":"2/min","input_tokens":"5k/min"}"#]).await;
+    let ask = async |path: &str, body: &str| {
+        let request = bench.client.request(Method::POST, path, body);
+        bench.client.plain.send(request).await
+    };
+    let message = r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let anthropic = ask("/v1/messages", message).await;
+    assert_eq!(anthropic.header("anthropic-ratelimit-requests-limit"), "2");
+    assert_eq!(anthropic.header("anthropic-ratelimit-requests-remaining"), "1");
+    assert!(anthropic.header("anthropic-ratelimit-input-tokens-reset").ends_with('Z'));
+    assert_eq!(anthropic.header("ratelimit-policy"), r#""requests";q=2;w=60, "input_tokens";q=5000;w=60"#);
+    assert_eq!(ask("/v1/chat/completions", &plain_body("hi")).await.status, 200);
+    let refused = ask("/v1/chat/completions", &plain_body("hi")).await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("x-ratelimit-limit-requests"), "2");
+    assert_eq!(refused.header("x-ratelimit-remaining-requests"), "0");
+    for _ in 0..2 {
         bench.event().await;
     }
     bench.finish().await;

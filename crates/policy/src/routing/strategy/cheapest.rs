@@ -4,13 +4,11 @@ use domain::{Money, Usage};
 
 use super::{TierStrategy, sort_once_by};
 use crate::{
+    price::expected_output,
     route::Tier,
     routing::{context::RoutingContext, eligibility::Candidate, reason::SelectionReason},
     target::Target,
 };
-
-/// Output that is expected where the client's limit does not say less: a few paragraphs, in tokens.
-const EXPECTED_OUTPUT: u64 = 500;
 
 /// The strategy.
 pub(super) struct Cheapest;
@@ -31,10 +29,9 @@ impl TierStrategy for Cheapest {
 
 /// The expected cost, if the model has a price.
 fn expected_cost(target: &Target, context: &RoutingContext<'_>) -> Option<Money> {
-    let output = context.facts.max_output.unwrap_or(EXPECTED_OUTPUT).min(EXPECTED_OUTPUT);
     let usage = Usage {
         input_uncached: context.input_tokens,
-        output_visible: output.saturating_mul(context.facts.choices),
+        output_visible: expected_output(context.facts.max_output, context.facts.choices),
         ..Usage::default()
     };
     target.price_at(context.at).map(|at| at.price.cost(&usage))
