@@ -128,3 +128,29 @@ def test_citations_and_links_are_found():
     assert citations(comment.replace("DIR", "docs")) == [(line, f"docs/{path}", place) for line, path, place in found]
     page = "[a](b.md#c) `[d](e.md)`\n[f](https://g) [h](#i)\n\n    [j](k.md)\n```\n[l](m.md)\n```\n[n](../o/)\n"
     assert links(page) == [(1, "b.md", "c"), (2, "", "i"), (8, "../o/", "")]
+
+
+NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+
+
+def code(path: str, pattern: str) -> list[str]:
+    return re.findall(pattern, (ROOT / "crates" / path).read_text(), re.MULTILINE)
+
+
+def test_the_readme_counts_what_the_code_has():
+    readme = (ROOT / "README.md").read_text()
+    (kinds,) = code("wire/src/provider/rows.rs", r"static ROWS: \[ProviderRow; (\d+)\]")
+    assert f"[{kinds} kinds of providers]" in readme
+    strategies = code("policy/src/routing/strategy.rs", r"^ +Strategy::(\w+) => &")
+    assert f"and {NUMBERS[len(strategies)]} strategies]" in readme, f"there are {len(strategies)}"
+
+
+def test_the_page_of_strategies_has_a_row_for_each():
+    names = code("domain/src/route/terms.rs", r'^ +Self::\w+ => "(\w+)",$')
+    strategies = [
+        re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        for name in code("policy/src/routing/strategy.rs", r"^ +Strategy::(\w+) => &")
+    ]
+    assert set(strategies) <= set(names), f"the names of the code: {names}"
+    page = (ROOT / "docs/routing.md").read_text()
+    assert [name for name in strategies if not re.search(rf"^\| `{name}` \|", page, re.MULTILINE)] == []

@@ -111,6 +111,22 @@ pub(crate) struct CanonicalRequest {
     pub(crate) running: [u8; 32],
 }
 
+/// How long the prefix is kept that ends here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheMark {
+    /// As long as the provider keeps what names no time.
+    Default,
+    /// Longer: the longest time that the provider knows.
+    Long,
+}
+
+impl CacheMark {
+    /// The one of a mark that names the longest time, or of another.
+    pub(crate) const fn of(is_long: bool) -> Self {
+        if is_long { Self::Long } else { Self::Default }
+    }
+}
+
 impl CanonicalRequest {
     /// Starts a message.
     pub(crate) fn turn(&mut self, role: Role) {
@@ -161,12 +177,13 @@ impl CanonicalRequest {
         self.base64(kind, mime, data)
     }
 
-    /// One more block of the prompt for the cache; `mark` is set when it ends a cached prefix, true for an hour.
-    pub(crate) fn cacheable(&mut self, block: &Value, mark: Option<bool>) {
+    /// One more block of the prompt for the cache; `mark` is set when it ends a cached prefix.
+    pub(crate) fn cacheable(&mut self, block: &Value, mark: Option<CacheMark>) {
         let mut bytes = self.running.to_vec();
         bytes.extend_from_slice(block.to_string().as_bytes());
         self.running = sha256(&bytes);
-        if let Some(hour) = mark {
+        if let Some(mark) = mark {
+            let hour = mark == CacheMark::Long;
             self.prefixes.push(Prefix { digest: self.running, bytes: self.input_bytes, hour });
         }
     }
@@ -230,7 +247,7 @@ mod tests {
             intent.turn(Role::User);
             intent.text(first);
             intent.cacheable(&json!({"text": first}), None);
-            intent.cacheable(&json!({"text": "b"}), Some(true));
+            intent.cacheable(&json!({"text": "b"}), Some(CacheMark::Long));
             intent.prefixes
         };
         assert_eq!(prefixes("a"), prefixes("a"));

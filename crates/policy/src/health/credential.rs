@@ -17,11 +17,11 @@ use super::{
 };
 use crate::time::{DAY, Micros, duration, micros};
 
-/// A refused key is tried again after 5 min, then after twice as long each time, at most 6 h.
+/// A refused credential is tried again after 5 min, then after twice as long each time, at most 6 h.
 /// One that was accepted again is as good as any.
 const REFUSED: BackOff = BackOff { first: 300_000_000, max: 21_600_000_000, forgiven_in: 1 };
 
-/// How long a key is spared after a 429 that names no time, in microseconds: long enough for a count per second.
+/// How long a credential is spared after a 429 that names no time, in microseconds: long enough for a count per second.
 pub(super) const SPARED: u64 = 1_000_000;
 
 /// What a refusal by the provider changed.
@@ -35,7 +35,7 @@ pub enum CredentialRefusal {
     Already,
 }
 
-/// A request that was sent with a key; it is under way until this is dropped.
+/// A request that was sent with a credential; it is under way until this is dropped.
 #[derive(Debug)]
 #[must_use = "the request counts only as long as this is held"]
 pub struct Sent {
@@ -43,7 +43,7 @@ pub struct Sent {
     marks: Marks,
 }
 
-/// What is known of a key, for reports and metrics.
+/// What is known of a credential, for reports and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialView {
     /// Why a request of no tokens could not use it.
@@ -66,7 +66,7 @@ impl CredentialView {
     }
 }
 
-/// The state of one key in one process: atomics, so that requests never wait for each other.
+/// The state of one credential in one process: atomics, so that requests never wait for each other.
 #[derive(Debug, Default)]
 pub struct CredentialState {
     breaker: Breaker,
@@ -101,7 +101,7 @@ impl CredentialState {
         self.allowances.usable(need_tokens, now)
     }
 
-    /// Takes the one trial of a refused key whose time is over; another one after `lasts` without an outcome.
+    /// Takes the one trial of a refused credential whose time is over; another one after `lasts` without an outcome.
     pub fn take_trial(&self, lasts: Duration, now: Micros) -> bool {
         self.breaker.permit(micros(lasts), now);
         self.breaker.take_trial(micros(lasts), now)

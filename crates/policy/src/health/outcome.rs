@@ -46,14 +46,4 @@ impl EndpointHealth {
             _ => Self::of(outcome),
         }
     }
-
-    /// Whether the endpoint did its part, where the outcome says so.
-    #[must_use]
-    pub const fn is_ok(self) -> Option<bool> {
-        match self {
-            Self::Healthy => Some(true),
-            Self::Failing => Some(false),
-            Self::Unknown => None,
-        }
-    }
 }

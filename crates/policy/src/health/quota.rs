@@ -1,4 +1,4 @@
-//! What a provider said is left of a key's limit, less what was sent since.
+//! What a provider said is left of a credential's limit, less what was sent since.
 
 use std::{
     sync::atomic::{
@@ -13,7 +13,7 @@ use crate::time::{DAY, Micros, duration, micros};
 
 /// How long a count is believed whose reset was not told: limits are per minute almost everywhere.
 const MINUTE: Micros = 60_000_000;
-/// One part in so many of the limit is left alone: other users of the key, counts that differ.
+/// One part in so many of the limit is left alone: other users of the credential, counts that differ.
 const MARGIN: u64 = 50;
 
 /// What a provider says of a credential's limits in a response's headers; what it does not say is absent.
@@ -106,7 +106,7 @@ pub(super) struct LimitReport {
     pub(super) reset: Option<Duration>,
 }
 
-/// One limit of a key. Its numbers are not read and written together: a decision on the brink may use the limit
+/// One limit of a credential. Its numbers are not read and written together: a decision on the brink may use the limit
 /// of one answer with the rest of another, and both are true within the margin.
 #[derive(Debug, Default)]
 pub(super) struct Allowance {

@@ -5,7 +5,7 @@ mod model;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use self::model::Model;
+use self::model::{Item, Model};
 use super::*;
 
 const FAR: Micros = 1 << 40;
@@ -64,7 +64,7 @@ proptest! {
                     let who = WaitRequest { deadline: now + lasts, ..who(of, class) };
                     let pushed = queue.push(who, (id, limit), length, now);
                     let told = pushed.as_ref().map(|(_, out)| out.map(|(id, _)| id)).map_err(|refused| *refused);
-                    model.push(who, (id, limit), length, now, told);
+                    model.push(Item { who, id, limit }, length, now, told);
                     tickets.extend(pushed.ok().map(|(ticket, _)| (ticket, id)));
                 }
                 Step::Take { free } => {

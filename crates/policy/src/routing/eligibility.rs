@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eligibility {
     /// In use.
-    Open,
+    Healthy,
     /// Out of use, and used all the same.
     Panic,
     /// Warming up after its recovery, and above its share.
@@ -39,7 +39,7 @@ impl Eligibility {
     /// The reason that it gives in place of the strategy's.
     pub(super) const fn reason(self) -> Option<SelectionReason> {
         match self {
-            Self::Open => None,
+            Self::Healthy => None,
             Self::Panic => Some(SelectionReason::Panic),
             Self::Warming => Some(SelectionReason::Warming),
             Self::Trial => Some(SelectionReason::Trial),
@@ -51,7 +51,7 @@ impl Eligibility {
     /// `spread`, the few that are in use must not get all of it: there panic is as good.
     pub(super) const fn rank(self, spread: bool) -> u8 {
         match self {
-            Self::Open => 0,
+            Self::Healthy => 0,
             Self::Panic if spread => 0,
             Self::Panic | Self::Warming => 1,
             Self::Trial => 2,
@@ -162,8 +162,8 @@ pub(super) fn assess(
 ) -> Result<Eligibility, SkipReason> {
     let state = &target.state;
     let eligibility = match state.admission(context.now) {
-        BreakerState::Healthy => Eligibility::Open,
-        BreakerState::Warming { share } if share.hit(context.draw(u64::MAX)) => Eligibility::Open,
+        BreakerState::Healthy => Eligibility::Healthy,
+        BreakerState::Warming { share } if share.hit(context.draw(u64::MAX)) => Eligibility::Healthy,
         BreakerState::Warming { .. } => Eligibility::Warming,
         BreakerState::Ejected { .. } | BreakerState::HalfOpen if relaxations.panic && !state.is_dead() => {
             Eligibility::Panic
@@ -181,7 +181,7 @@ pub(super) fn assess(
         usable => usable?,
     }
     let busy = concurrent.is_some_and(|most| state.in_flight() >= most);
-    let healthy = matches!(eligibility, Eligibility::Open | Eligibility::Warming);
+    let healthy = matches!(eligibility, Eligibility::Healthy | Eligibility::Warming);
     Ok(if busy && healthy { Eligibility::Busy } else { eligibility })
 }
 

@@ -46,8 +46,8 @@ const fn strategy_of(name: Strategy) -> &'static dyn TierStrategy {
 /// Orders candidates by the tier's strategy, those that are in use before the others.
 pub(super) fn order(tier: &Tier, candidates: &mut [Candidate<'_>], context: &RoutingContext<'_>) {
     let strategy = strategy_of(tier.strategy);
-    let spread =
-        strategy.spreads() && candidates.iter().any(|candidate| candidate.eligibility == Eligibility::Open);
+    let spread = strategy.spreads()
+        && candidates.iter().any(|candidate| candidate.eligibility == Eligibility::Healthy);
     for candidate in candidates.iter_mut() {
         candidate.rank = candidate.eligibility.rank(spread);
     }

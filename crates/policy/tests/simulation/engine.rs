@@ -337,7 +337,11 @@ impl Engine {
         }
         let health =
             if attempt.trial { EndpointHealth::of_trial(outcome) } else { EndpointHealth::of(outcome) };
-        let Some(ok) = health.is_ok() else { return };
+        let ok = match health {
+            EndpointHealth::Healthy => true,
+            EndpointHealth::Failing => false,
+            EndpointHealth::Unknown => return,
+        };
         let seen = Observation { ok, began: attempt.began, trial: attempt.trial };
         let draw = self.live(request).draw();
         if let Some(change) = target.state.record(seen, &target.endpoint.outlier, self.now, draw) {

@@ -25,6 +25,13 @@ struct Scene {
     origin: Instant,
 }
 
+/// Who waits.
+#[derive(Clone, Copy)]
+struct Class {
+    tenant: u8,
+    priority: Priority,
+}
+
 impl Scene {
     fn new() -> Self {
         Self { state: Arc::default(), origin: Instant::now() }
@@ -32,33 +39,33 @@ impl Scene {
 
     async fn wait(
         self,
-        (tenant, priority): (u8, Priority),
+        class: Class,
         patience: Duration,
         bounds: QueueLimits,
     ) -> Result<ConcurrencyPermit, QueueRejection> {
         let origin = self.origin;
         let micros = move |moment: Instant| u64::try_from((moment - origin).as_micros()).unwrap();
         let until = Instant::now() + patience;
-        let tenant = ResourceId(Uuid::from_u128(tenant.into()));
-        let who = WaitRequest { tenant, priority, deadline: micros(until) };
+        let tenant = ResourceId(Uuid::from_u128(class.tenant.into()));
+        let who = WaitRequest { tenant, priority: class.priority, deadline: micros(until) };
         wait(&self.state, who, until, bounds, || Arc::new(move || micros(Instant::now()))).await
     }
 
     /// One that waits by the time this returns.
     async fn waiting(
         &self,
-        whose: (u8, Priority),
+        class: Class,
         patience: Duration,
         bounds: QueueLimits,
     ) -> JoinHandle<Result<ConcurrencyPermit, QueueRejection>> {
-        let waits = tokio::spawn(self.clone().wait(whose, patience, bounds));
+        let waits = tokio::spawn(self.clone().wait(class, patience, bounds));
         yield_now().await;
         waits
     }
 }
 
 const ONE: QueueLimits = QueueLimits { limit: 1, length: 10 };
-const NORMAL: (u8, Priority) = (1, Priority::Normal);
+const NORMAL: Class = Class { tenant: 1, priority: Priority::Normal };
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
@@ -100,8 +107,8 @@ async fn who_is_displaced_is_told_at_once() {
     let scene = Scene::new();
     let _place = scene.state.try_begin(1).unwrap();
     let bounds = QueueLimits { length: 1, ..ONE };
-    let low = scene.waiting((1, Priority::Low), SECOND, bounds).await;
-    let _high = scene.waiting((2, Priority::High), SECOND, bounds).await;
+    let low = scene.waiting(Class { tenant: 1, priority: Priority::Low }, SECOND, bounds).await;
+    let _high = scene.waiting(Class { tenant: 2, priority: Priority::High }, SECOND, bounds).await;
     assert_eq!(low.await.unwrap().unwrap_err(), QueueRejection::Displaced);
     assert_eq!(scene.origin.elapsed(), Duration::ZERO);
 }
@@ -145,7 +152,9 @@ async fn crowd(seed: u64, limit: u32, paused: bool) -> usize {
                 Some(place) => Ok(place),
                 None => {
                     let bounds = QueueLimits { limit, length: 50 };
-                    scene.wait((number % 5, Priority::Normal), patience, bounds).await
+                    scene
+                        .wait(Class { tenant: number % 5, priority: Priority::Normal }, patience, bounds)
+                        .await
                 }
             };
             let Ok(place) = got else { return };

@@ -14,7 +14,7 @@ use crate::{
 /// Provider and model of the targets beyond those that are told apart.
 const OTHER: (&str, &str) = ("other", "other");
 /// The states of keys; `spent` is by the provider's count of requests or tokens.
-const KEY_STATES: [&str; 5] = ["usable", "resting", "throttled", "refused", "spent"];
+const CREDENTIAL_STATES: [&str; 5] = ["usable", "resting", "throttled", "refused", "spent"];
 
 /// Where the answers are.
 pub(crate) struct HealthStates(pub(crate) Arc<ProxyState>);
@@ -63,15 +63,17 @@ impl HealthStates {
     fn credentials(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let Some(snapshot) = self.0.current() else { return Ok(()) };
         let now = self.0.now();
-        let mut by_provider: BTreeMap<&str, [u64; KEY_STATES.len()]> = BTreeMap::new();
+        let mut by_provider: BTreeMap<&str, [u64; CREDENTIAL_STATES.len()]> = BTreeMap::new();
         for endpoint in snapshot.endpoints() {
             let room = by_provider.len() < table::CREDENTIALS.most();
             let known = room || by_provider.contains_key(endpoint.name.as_str());
             let name = if known { endpoint.name.as_str() } else { OTHER.0 };
             for credential in &endpoint.credentials {
                 let state = credential.state.view(now).state();
-                let place =
-                    KEY_STATES.iter().position(|known| *known == state).unwrap_or(KEY_STATES.len() - 1);
+                let place = CREDENTIAL_STATES
+                    .iter()
+                    .position(|known| *known == state)
+                    .unwrap_or(CREDENTIAL_STATES.len() - 1);
                 if let Some(count) = by_provider.entry(name).or_default().get_mut(place) {
                     *count += 1;
                 }
@@ -79,7 +81,7 @@ impl HealthStates {
         }
         let mut gauges = to.gauge(&table::CREDENTIALS)?;
         for (provider, counts) in by_provider {
-            for (state, count) in KEY_STATES.iter().zip(counts) {
+            for (state, count) in CREDENTIAL_STATES.iter().zip(counts) {
                 gauges.put([provider, state], count as f64)?;
             }
         }

@@ -13,10 +13,10 @@ use policy::ConfigRows;
 use prost::Message as _;
 use proto::v1;
 use runtime::metrics::Metrics;
-use secrets::Keyring;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use self::rows::{Configuration, Configured};
 pub(super) use self::{
     client::{Client, Plain, Reply, account, chunks, plain_body, stream_body, text_of},
     raw::Raw,
@@ -197,27 +197,33 @@ impl Bench {
             sims.push(Sim::start().await);
         }
         let urls: Vec<String> = sims.iter().map(Sim::url).chain(std::mem::take(&mut plan.others)).collect();
-        let (rows, keyring, keys) = rows::build(
-            (&urls, plan.kinds, plan.models, plan.secret.as_deref()),
-            (plan.timeouts, plan.route, &format!(r#"{},"probe":{}"#, plan.health, plan.probe)),
-            plan.credentials,
-            plan.limits,
-            plan.key,
-        );
-        Self::over(plan, sims, (rows, Arc::new(keyring), keys)).await
+        let configured = rows::build(&Configuration {
+            urls: &urls,
+            kinds: plan.kinds,
+            models: plan.models,
+            secret: plan.secret.as_deref(),
+            timeouts: plan.timeouts,
+            route: plan.route,
+            health: &format!(r#"{},"probe":{}"#, plan.health, plan.probe),
+            credentials: plan.credentials,
+            limits: plan.limits,
+            key: plan.key,
+        });
+        Self::over(plan, sims, configured).await
     }
 
     /// Another replica, of the same configuration and before the same simulators.
     pub(super) async fn beside(&self, plan: Plan) -> Self {
-        let configuration = (self.rows.clone(), Arc::clone(&self.proxy.keyring), self.client.keys.clone());
-        Self::over(plan, Vec::new(), configuration).await
+        let configured = Configured {
+            rows: self.rows.clone(),
+            keyring: Arc::clone(&self.proxy.keyring),
+            keys: self.client.keys.clone(),
+        };
+        Self::over(plan, Vec::new(), configured).await
     }
 
-    async fn over(
-        plan: Plan,
-        sims: Vec<Sim>,
-        (rows, keyring, keys): (ConfigRows, Arc<Keyring>, rows::Keys),
-    ) -> Self {
+    async fn over(plan: Plan, sims: Vec<Sim>, configured: Configured) -> Self {
+        let Configured { rows, keyring, keys } = configured;
         let dir = tempfile::tempdir().unwrap();
         let incarnation = IncarnationId::new();
         let spool = Spool::open(&dir.path().join("spool"), incarnation, SpoolLimits::default()).unwrap();

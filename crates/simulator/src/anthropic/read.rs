@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::blocks::blocks;
 use super::{check, fields, rules};
-use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::canonical_request::{CacheMark, CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
 use crate::request::SimRequest;
 
@@ -58,10 +58,10 @@ fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether the block ends a cached prefix, true for an hour.
-fn mark(block: &Value) -> Option<bool> {
+/// Whether the block ends a cached prefix.
+fn mark(block: &Value) -> Option<CacheMark> {
     let mark = &block["cache_control"];
-    mark.is_object().then(|| mark["ttl"] == "1h")
+    mark.is_object().then(|| CacheMark::of(mark["ttl"] == "1h"))
 }
 
 /// What is cached does not depend on where the marks are.

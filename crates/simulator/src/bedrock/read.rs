@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{check, fields, rules};
-use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::canonical_request::{CacheMark, CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::problem::Problem;
 use crate::request::SimRequest;
 
@@ -63,7 +63,7 @@ pub(super) fn conversation(intent: &mut CanonicalRequest, json: &Value) -> Resul
 fn cached(intent: &mut CanonicalRequest, role: &str, block: &Value) {
     let point = &block["cachePoint"];
     match point.is_object() {
-        true => intent.cacheable(&Value::Null, Some(point["ttl"] == "1h")),
+        true => intent.cacheable(&Value::Null, Some(CacheMark::of(point["ttl"] == "1h"))),
         false => intent.cacheable(&json!([role, block]), None),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{fields, fits};
-use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::canonical_request::{CacheMark, CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::identifiers;
 use crate::problem::Problem;
 use crate::request::SimRequest;
@@ -140,7 +140,10 @@ fn one(intent: &mut CanonicalRequest, message: &Value) -> Result<(), String> {
             self::part(intent, part)?;
         }
         let mark = &part["prompt_cache_breakpoint"];
-        intent.cacheable(&json!([message["role"], part]), mark.is_object().then(|| mark["ttl"] == "12h"));
+        intent.cacheable(
+            &json!([message["role"], part]),
+            mark.is_object().then(|| CacheMark::of(mark["ttl"] == "12h")),
+        );
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{fields, rules};
-use crate::canonical_request::{CanonicalRequest, Choice, Format, Kind, Role, Tool};
+use crate::canonical_request::{CacheMark, CanonicalRequest, Choice, Format, Kind, Role, Tool};
 use crate::openai::fits;
 use crate::problem::Problem;
 use crate::request::SimRequest;
@@ -98,8 +98,10 @@ fn item(intent: &mut CanonicalRequest, item: &Value) -> Result<(), String> {
             for part in parts(&item["content"]) {
                 self::part(intent, &part)?;
                 let mark = &part["prompt_cache_breakpoint"];
-                intent
-                    .cacheable(&json!([item["role"], part]), mark.is_object().then(|| mark["ttl"] == "12h"));
+                intent.cacheable(
+                    &json!([item["role"], part]),
+                    mark.is_object().then(|| CacheMark::of(mark["ttl"] == "12h")),
+                );
             }
             Ok(())
         }

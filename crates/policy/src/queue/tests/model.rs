@@ -4,11 +4,12 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::*;
 
+/// One that waits.
 #[derive(Clone, Copy, Debug)]
-struct Item {
-    who: WaitRequest,
-    id: usize,
-    limit: u8,
+pub(super) struct Item {
+    pub(super) who: WaitRequest,
+    pub(super) id: usize,
+    pub(super) limit: u8,
 }
 
 /// Items in the order of their arrival, and since when each tenant waits for its turn.
@@ -50,12 +51,12 @@ impl Model {
     /// Checks what the queue said, and does the same.
     pub(super) fn push(
         &mut self,
-        who: WaitRequest,
-        (id, limit): (usize, u8),
+        item: Item,
         length: usize,
         now: Micros,
         told: Result<Option<usize>, EnqueueError>,
     ) {
+        let who = item.who;
         self.settle(now);
         let ahead = self.ahead(&who);
         let takes = |gap: Option<&Micros>| gap.map_or(0, |gap| gap * ahead / 2);
@@ -78,7 +79,7 @@ impl Model {
         }
         self.turn += 1;
         self.turns.entry((who.priority, who.tenant)).or_insert(self.turn);
-        self.items.push(Item { who, id, limit });
+        self.items.push(item);
     }
 
     fn ahead(&self, who: &WaitRequest) -> u64 {

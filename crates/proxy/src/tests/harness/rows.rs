@@ -1,5 +1,7 @@
 //! The configuration of the tests: providers `a`, `b`, …, each with one priced model, and a route over them.
 
+use std::sync::Arc;
+
 use domain::{Kind, ResourceId, StoreId, Usage, Version, test_support::resource};
 use policy::ConfigRows;
 use secrets::{ApiKeyDigests, ApiKeySecret, Binding, Keyring, MasterKey};
@@ -57,13 +59,11 @@ impl Builder {
         self.rows.known.last_mut().unwrap().sealed = Some(sealed);
     }
 
-    fn provider(
-        &mut self,
-        name: &str,
-        (number, kind, model, secret): (usize, &str, Option<&str>, Option<&str>),
-        (url, health): (&str, &str),
-        credentials: usize,
-    ) {
+    /// Adds the provider `name`, the number-th one, at `url`.
+    fn provider(&mut self, name: &str, number: usize, url: &str, plan: &Configuration<'_>) {
+        let Configuration { kinds, models, secret, health, credentials, .. } = *plan;
+        let kind = *kinds.get(number).unwrap_or(&"custom");
+        let model = models.get(number);
         // Only OpenAI's dialect has the version in its base URL.
         let version = if kind == "custom" { "/v1" } else { "" };
         let provider = format!(r#"{{"kind":"{kind}","base_url":"{url}{version}","health":{health}}}"#);
@@ -98,27 +98,45 @@ impl Builder {
     }
 }
 
-/// Rows with the route `chat` over all providers, what opens them, and the tenant's keys.
-pub(crate) fn build(
-    (urls, kinds, models, secret): (&[String], &[&str], &[&str], Option<&str>),
-    (timeouts, more, health): (&str, &str, &str),
-    credentials: usize,
-    limits: &[&str],
-    key: &str,
-) -> (ConfigRows, Keyring, Keys) {
+/// What is configured.
+#[derive(Clone, Copy)]
+pub(crate) struct Configuration<'a> {
+    /// The addresses of the providers.
+    pub(crate) urls: &'a [String],
+    /// Their kinds; of the rest `custom`.
+    pub(crate) kinds: &'a [&'a str],
+    /// What is written of their models besides the name.
+    pub(crate) models: &'a [&'a str],
+    /// The secret of all their credentials.
+    pub(crate) secret: Option<&'a str>,
+    pub(crate) timeouts: &'a str,
+    /// What else is written of the route.
+    pub(crate) route: &'a str,
+    pub(crate) health: &'a str,
+    /// How many each provider has.
+    pub(crate) credentials: usize,
+    pub(crate) limits: &'a [&'a str],
+    /// What is written of the good key.
+    pub(crate) key: &'a str,
+}
+
+/// Rows, what opens them, and the tenant's keys.
+pub(crate) struct Configured {
+    pub(crate) rows: ConfigRows,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) keys: Keys,
+}
+
+/// Rows with the route `chat` over all providers.
+pub(crate) fn build(plan: &Configuration<'_>) -> Configured {
+    let Configuration { urls, timeouts, route: more, limits, key, .. } = *plan;
     let version = Version { store: StoreId::new(), revision: 1 };
     let rows = ConfigRows { version, known: Vec::new(), unknown: Vec::new() };
     let mut builder = Builder { keyring: Keyring::new(&MasterKey::generate(), &[]), rows };
     let tenant = builder.add(None, Kind::Tenant, "acme", "{}");
     let mut targets = Vec::new();
     for (number, (name, url)) in ["a", "b", "c"].into_iter().zip(urls).enumerate() {
-        let kind = kinds.get(number).unwrap_or(&"custom");
-        builder.provider(
-            name,
-            (number, kind, models.get(number).copied(), secret),
-            (url, health),
-            credentials,
-        );
+        builder.provider(name, number, url, plan);
         targets.push(format!("\"{name}/m\""));
     }
     // Routes with pools have no targets beside them.
@@ -133,5 +151,5 @@ pub(crate) fn build(
     }
     let good = builder.key(tenant, "good", key);
     let expired = builder.key(tenant, "expired", r#"{"expires":"2020-01-01"}"#);
-    (builder.rows, builder.keyring, Keys { good, expired })
+    Configured { rows: builder.rows, keyring: Arc::new(builder.keyring), keys: Keys { good, expired } }
 }
