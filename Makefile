@@ -11,9 +11,10 @@ CARGO_FUZZ := 0.13.2
 TOOLS := target/tools
 VENV := .venv
 NPM := tests/sdk/js/node_modules
+AGENTS := tests/agents
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench bench-instructions chaos-routing chaos-money money-model fuzz servers rust-test sdk-test compatibility deploy-test compose-test advisories
+.PHONY: help run up down test lint bench bench-instructions chaos-routing chaos-money money-model fuzz servers rust-test sdk-test compatibility agents-test deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,10 @@ sdk-test: servers $(VENV)/.installed $(NPM)/.installed ## run the SDK tests agai
 compatibility: $(VENV)/.installed ## write docs/COMPATIBILITY.md from a run of the matrix against the binaries of the last build
 	$(VENV)/bin/python -m pytest -q -s tests/sdk/test_matrix.py --write-compatibility
 
+agents-test: $(VENV)/.installed $(AGENTS)/node_modules/.installed $(AGENTS)/.venv/.installed ## drive five coding agents before all dialects, without a network; root, 2 GB of packages, four minutes
+	cargo build --workspace --bins
+	$(AGENTS)/without-network $(VENV)/bin/python -m pytest -q $(AGENTS)
+
 deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build; check links
 	$(VENV)/bin/python -m pytest -q tests/deploy
 
@@ -72,6 +77,18 @@ $(NPM)/.installed: tests/sdk/js/package-lock.json
 	@command -v npm >/dev/null || scripts/install-quietly nodejs npm
 	@echo 'installing into $(NPM), with what they need:' && grep -E '^ +"[^"]+": "[0-9]' tests/sdk/js/package.json
 	cd tests/sdk/js && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(AGENTS)/node_modules/.installed: $(AGENTS)/package-lock.json
+	@command -v npm >/dev/null || scripts/install-quietly nodejs npm
+	@echo 'installing into $(AGENTS):' && grep -E '^ +"[^"]+": "[0-9]' $(AGENTS)/package.json
+	cd $(AGENTS) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(AGENTS)/.venv/.installed: $(AGENTS)/requirements.txt $(VENV)/.installed
+	@echo 'installing into $(AGENTS)/.venv:' && cat $(AGENTS)/requirements.txt
+	python3 -m venv $(AGENTS)/.venv
+	$(AGENTS)/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $(AGENTS)/requirements.txt
 	@touch $@
 
 lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) ## run every static check

@@ -15,6 +15,7 @@ mod fit;
 mod foreign_tool;
 pub(crate) mod ids;
 mod lost;
+mod namespace;
 mod number_field;
 mod own_field;
 pub(crate) mod pairs;
@@ -25,6 +26,7 @@ mod signature;
 pub mod signed_id;
 pub(crate) mod tool_schema;
 mod tool_table;
+pub(crate) mod trailing_seal;
 
 pub(crate) use self::{
     event::{CallIndex, ToolCallRef},
@@ -47,6 +49,7 @@ pub use self::{
     fit::fit_call,
     foreign_tool::{HOSTED_TOOLS, HostedTool},
     lost::LostParts,
+    namespace::{NameParts, join_name, split_name},
     own_field::{OWN_FIELDS, OwnField},
     part::{CacheTtl, Document, Image, Media, Part, PartKind, ToolCall, ToolResult},
     reply::{Choice, Finish, Logprob, Reply},

@@ -3,7 +3,7 @@
 
 use super::{
     Call, Effort, Field, LossReport, OutputFormat, Part, PartKind, Reasoning, Role, Support, TargetFacts,
-    ToolMode, Turn,
+    ToolMode, Turn, namespace,
 };
 use crate::{dialect::Dialect, quirks::Thinking};
 
@@ -15,6 +15,9 @@ const ANSWER_IN_JSON: &str = "Answer with one JSON object and nothing else.";
 
 /// Brings a call into what the target's model takes. What that loses is a hint, and named.
 pub fn fit_call(call: &mut Call<'_>, target: Dialect, facts: &TargetFacts<'_>, losses: &mut LossReport) {
+    if target != Dialect::OpenAiResponses {
+        namespace::flatten(call, losses);
+    }
     match target {
         Dialect::OpenAiChat | Dialect::OpenAiResponses if facts.quirks.thinking == Thinking::Effort => {
             openai_effort(&mut call.reasoning, facts, losses);
@@ -32,17 +35,21 @@ pub fn fit_call(call: &mut Call<'_>, target: Dialect, facts: &TargetFacts<'_>, l
     }
 }
 
-/// Cohere's last message is the user's or a tool's: a system message behind them becomes text of the user.
+/// Cohere's last message is the user's or a tool's: a system message behind them becomes text of the user, in the message
+/// that the user ended with.
 fn end_with_the_user(call: &mut Call<'_>) {
-    let Some(last) = call.turns.last_mut() else { return };
-    if !matches!(last.role, Role::System | Role::Developer) {
+    let Some(mut last) = call.turns.pop_if(|last| matches!(last.role, Role::System | Role::Developer)) else {
         return;
-    }
-    last.role = Role::User;
+    };
     for part in &mut last.parts {
         if let PartKind::Text(text) = &mut part.kind {
-            *text = format!("<system>\n{text}\n</system>").into();
+            *text = format!("\n<system>\n{text}\n</system>\n").into();
         }
+    }
+    last.role = Role::User;
+    match call.turns.last_mut().filter(|before| before.role == Role::User) {
+        Some(user) => user.parts.append(&mut last.parts),
+        None => call.turns.push(last),
     }
 }
 

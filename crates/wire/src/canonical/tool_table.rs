@@ -3,7 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Call, Event, PartKind, Reply, Text, ToolMode, ids::fnv};
+use super::{
+    Call, Event, PartKind, Reply, Text, ToolMode,
+    ids::fnv,
+    namespace::{NameParts, split_name},
+};
 use crate::dialect::Dialect;
 
 /// The tools of one request that the target knows under another name than the client does.
@@ -140,6 +144,14 @@ fn rename<'a>(call: &mut Call<'a>, edit: impl Fn(&mut Text<'a>)) {
 
 /// Whether a target takes a name (docs/spec/requests.md#identifiers).
 fn is_legal(name: &str, target: Dialect) -> bool {
+    if target == Dialect::OpenAiResponses {
+        let NameParts { namespace, name } = split_name(name);
+        return namespace.is_none_or(|namespace| is_plain(namespace, target)) && is_plain(name, target);
+    }
+    is_plain(name, target)
+}
+
+fn is_plain(name: &str, target: Dialect) -> bool {
     let first = name.bytes().next().is_some_and(|byte| is_first(byte, target));
     first && name.len() <= MAX && name.bytes().all(|byte| is_letter(byte, target))
 }

@@ -99,7 +99,7 @@ fn case_7_later_system_turns_are_never_hoisted() {
     assert!(refused.starts_with("`messages[].role`"), "{refused}");
     let (body, dropped) = write(&limited(turns), OpenAiChat, false).unwrap();
     assert_eq!(body["system"].as_array().unwrap().len(), 2);
-    assert_eq!(body["messages"][0]["content"][1]["text"], "<system>\nlate\n</system>");
+    assert_eq!(body["messages"][0]["content"][1]["text"], "\n<system>\nlate\n</system>\n");
     assert_eq!(dropped, ["messages[].role"]);
 }
 

@@ -128,7 +128,7 @@ fn case_7_a_later_system_turn_is_tagged() {
     assert!(write(&call, NEW, Strictness::Strict).unwrap_err().starts_with("`messages[].role`"));
     let (written, dropped) = write(&call, NEW, false).unwrap();
     assert_eq!(written["systemInstruction"], json!({"parts": [{"text": "rules"}]}));
-    let parts = json!([{"text": "a"}, {"text": "<system>\nrules\n</system>"}]);
+    let parts = json!([{"text": "a"}, {"text": "\n<system>\nrules\n</system>\n"}]);
     assert_eq!((&written["contents"][0]["parts"], dropped), (&parts, vec!["messages[].role".to_owned()]));
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::usage;
 use crate::{
-    canonical::{Choice, Finish, Part, PartKind, Reply, ToolCall},
+    canonical::{Choice, Finish, Part, PartKind, Reply, ToolCall, trailing_seal::without_trailing_seal},
     claude::content::{call_id, object, sealed},
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
@@ -20,7 +20,7 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
         o.text("role", "assistant");
         o.text("model", reply.model.as_deref().unwrap_or(&envelope.model));
         let calls = o.array("content", |a| {
-            let parts = choice.map_or(&[][..], |choice| &choice.parts);
+            let parts = choice.map_or(&[][..], |choice| without_trailing_seal(&choice.parts));
             parts.iter().enumerate().filter(|(at, part)| block(part, *at, envelope, a)).count()
         });
         let fallback = Choice {

@@ -7,7 +7,7 @@ use super::{
     usage,
 };
 use crate::{
-    canonical::{Event, Finish, serial::Serial},
+    canonical::{Event, Finish, serial::Serial, trailing_seal::TrailingSeal},
     claude::content::{call_id, sealed},
     codec::{Envelope, StreamEncoder},
     json::out::{self, ObjectOut},
@@ -16,6 +16,7 @@ use crate::{
 /// Writes one stream: blocks one after the other, numbered from 0.
 pub(super) struct Encoder {
     serial: Serial,
+    trailing_seal: TrailingSeal,
     writer: Writer,
 }
 
@@ -39,19 +40,19 @@ enum Block {
 impl Encoder {
     pub(super) const fn new(envelope: Envelope) -> Self {
         let writer = Writer { envelope, started: false, open: None, index: 0, usage: None, finish: None };
-        Self { serial: Serial::new(), writer }
+        Self { serial: Serial::new(), trailing_seal: TrailingSeal::new(), writer }
     }
 }
 
 impl StreamEncoder for Encoder {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let writer = &mut self.writer;
-        self.serial.push(event, &mut |event| writer.event(&event, out));
+        let Self { serial, trailing_seal, writer } = self;
+        serial.push(event, &mut |event| trailing_seal.pass(event, &mut |event| writer.event(&event, out)));
     }
 
     fn end(&mut self, out: &mut Vec<u8>, terminal: &mut Vec<u8>) {
-        let writer = &mut self.writer;
-        self.serial.close(&mut |event| writer.event(&event, out));
+        let Self { serial, trailing_seal, writer } = self;
+        serial.close(&mut |event| trailing_seal.pass(event, &mut |event| writer.event(&event, out)));
         writer.finish(out);
         frame(terminal, "message_stop", |_| ());
     }

@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::usage;
 use crate::{
-    canonical::{Family, Finish, Image, Media, Part, PartKind, Reply, Signature, ToolCall},
+    canonical::{
+        Family, Finish, Image, Media, Part, PartKind, Reply, Signature, ToolCall,
+        trailing_seal::without_trailing_seal,
+    },
     claude::content::{call_id, object, sealed},
     codec::Envelope,
     json::out::{self, ArrayOut, ObjectOut},
@@ -21,7 +24,7 @@ pub(super) fn encode(reply: &Reply<'_>, envelope: &Envelope) -> Vec<u8> {
             o.object("message", |o| {
                 o.text("role", "assistant");
                 o.array("content", |a| {
-                    let parts = choice.map_or(&[][..], |choice| &choice.parts);
+                    let parts = choice.map_or(&[][..], |choice| without_trailing_seal(&choice.parts));
                     parts.iter().enumerate().filter(|(at, part)| block(part, *at, envelope, a)).count()
                 })
             })

@@ -7,7 +7,7 @@ use super::{
     frame, usage,
 };
 use crate::{
-    canonical::{Event, Finish, serial::Serial},
+    canonical::{Event, Finish, serial::Serial, trailing_seal::TrailingSeal},
     claude::content::{call_id, sealed},
     codec::{Envelope, Framing, StreamEncoder},
     json::out::ObjectOut,
@@ -16,6 +16,7 @@ use crate::{
 /// Writes one stream: blocks one after the other, numbered from 0.
 pub(super) struct Encoder {
     serial: Serial,
+    trailing_seal: TrailingSeal,
     writer: Writer,
 }
 
@@ -39,7 +40,7 @@ enum Block {
 impl Encoder {
     pub(super) const fn new(envelope: Envelope) -> Self {
         let writer = Writer { envelope, started: false, open: None, index: 0, usage: None, finish: None };
-        Self { serial: Serial::new(), writer }
+        Self { serial: Serial::new(), trailing_seal: TrailingSeal::new(), writer }
     }
 }
 
@@ -49,13 +50,13 @@ impl StreamEncoder for Encoder {
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let writer = &mut self.writer;
-        self.serial.push(event, &mut |event| writer.event(&event, out));
+        let Self { serial, trailing_seal, writer } = self;
+        serial.push(event, &mut |event| trailing_seal.pass(event, &mut |event| writer.event(&event, out)));
     }
 
     fn end(&mut self, out: &mut Vec<u8>, terminal: &mut Vec<u8>) {
-        let writer = &mut self.writer;
-        self.serial.close(&mut |event| writer.event(&event, out));
+        let Self { serial, trailing_seal, writer } = self;
+        serial.close(&mut |event| trailing_seal.pass(event, &mut |event| writer.event(&event, out)));
         writer.finish(out);
         frame::event(terminal, "metadata", |o| {
             usage::write(o, writer.usage, writer.envelope.input_estimate);

@@ -4,7 +4,7 @@ use super::items_in::{Items, stored};
 use crate::{
     canonical::{
         Call, Extra, Malformed, OutputFormat, Reasoning, Role, Sampling, ServiceTier, Show, SignatureMac,
-        Tool, ToolChoice, ToolMode, Turn,
+        Tool, ToolChoice, ToolMode, Turn, join_name,
         pairs::{self, Order},
     },
     json::{Json, JsonKind},
@@ -116,7 +116,10 @@ fn tool_choice<'a>(json: Json<'a>, items: &mut Items<'a, '_>, call: &mut Call<'a
     }
     let mut choice = Members::open(json, &place)?;
     match &*choice.need_text("type")? {
-        "function" | "custom" => call.tool_choice = plain(ToolMode::Named(choice.need_text("name")?)),
+        "function" | "custom" => {
+            let name = join_name(choice.text("namespace")?, choice.need_text("name")?);
+            call.tool_choice = plain(ToolMode::Named(name));
+        }
         "allowed_tools" => {
             let word = choice.need_text("mode")?;
             let mode = tool_mode(&word).ok_or_else(|| unknown(&word))?;
@@ -124,7 +127,8 @@ fn tool_choice<'a>(json: Json<'a>, items: &mut Items<'a, '_>, call: &mut Call<'a
             let mut allowed = Vec::new();
             for (at, tool) in choice.array("tools")?.into_iter().enumerate() {
                 let place = list.index(at);
-                allowed.push(Members::open(tool, &place)?.need_text("name")?);
+                let mut tool = Members::open(tool, &place)?;
+                allowed.push(join_name(tool.text("namespace")?, tool.need_text("name")?));
             }
             call.tool_choice = Some(ToolChoice { mode, allowed });
         }

@@ -4,7 +4,7 @@ use domain::Usage;
 
 use super::{finish, items_in::joined};
 use crate::{
-    canonical::{Choice, Family, Logprob, Part, PartKind, Reply, Signature, Text, ToolCall},
+    canonical::{Choice, Family, Logprob, Part, PartKind, Reply, Signature, Text, ToolCall, join_name},
     error::{DecodeError, ProviderError, error_member, unexplained},
     json::{Fields, Json, JsonError, Reader},
     openai::{
@@ -111,7 +111,7 @@ pub(super) fn part(json: Json<'_>) -> Result<Option<Part<'_>>, JsonError> {
             let custom = kind == "custom_tool_call";
             PartKind::ToolCall(ToolCall {
                 id: text(&mut item, "call_id").unwrap_or_default(),
-                name: text(&mut item, "name").unwrap_or_default(),
+                name: join_name(text(&mut item, "namespace"), text(&mut item, "name").unwrap_or_default()),
                 arguments: text(&mut item, if custom { "input" } else { "arguments" }).unwrap_or_default(),
                 signature: None,
                 custom,

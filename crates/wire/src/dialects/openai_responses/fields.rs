@@ -1,7 +1,7 @@
 //! Fields that a call and the response's repetition of it have in common.
 
 use crate::{
-    canonical::{Schema, Show, ToolChoice, ToolMode},
+    canonical::{NameParts, Schema, Show, ToolChoice, ToolMode, split_name},
     json::out::ObjectOut,
 };
 
@@ -9,8 +9,10 @@ use crate::{
 pub(super) fn tool_choice(choice: &ToolChoice<'_>, o: &mut ObjectOut<'_>) {
     const KEY: &str = "tool_choice";
     let function = |name: &str, o: &mut ObjectOut<'_>| {
+        let NameParts { namespace, name } = split_name(name);
         o.text("type", "function");
         o.text("name", name);
+        o.text_if("namespace", namespace);
     };
     match (&choice.mode, word(choice)) {
         (ToolMode::Named(name), _) => o.object(KEY, |o| function(name, o)),

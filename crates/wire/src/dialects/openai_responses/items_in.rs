@@ -3,7 +3,7 @@
 use crate::{
     canonical::{
         Document, Extra, Family, Image, Malformed, Media, Part, PartKind, Role, Signature, SignatureMac,
-        Text, ToolCall, ToolResult, Turn, data_uri::media, shortened, signed_id,
+        Text, ToolCall, ToolResult, Turn, data_uri::media, join_name, shortened, signed_id,
     },
     json::Json,
     openai::part::cache_in,
@@ -82,7 +82,7 @@ impl<'a, 's> Items<'a, 's> {
     fn call(&mut self, mut item: Members<'a, '_>, custom: bool) -> Result<(), Malformed> {
         item.raw("id");
         let (id, signature) = self.id(item.need_text("call_id")?);
-        let name = item.need_text("name")?;
+        let name = join_name(item.text("namespace")?, item.need_text("name")?);
         let arguments = item.text(if custom { "input" } else { "arguments" })?.unwrap_or_default();
         direct(&mut item);
         self.keep(item);

@@ -1,7 +1,7 @@
 //! The response object and its items, as plain answers and the events of streams write them.
 
 use crate::{
-    canonical::{Call, Family, Finish, Logprob, Signature, ToolCallRef, signed_id},
+    canonical::{Call, Family, Finish, Logprob, NameParts, Signature, ToolCallRef, signed_id, split_name},
     codec::Envelope,
     json::{
         Json,
@@ -105,7 +105,9 @@ impl Item {
                 o.text("type", if *custom { "custom_tool_call" } else { "function_call" });
                 o.text("status", status);
                 o.text("call_id", call_id);
+                let NameParts { namespace, name } = split_name(name);
                 o.text("name", name);
+                o.text_if("namespace", namespace);
                 o.text(if *custom { "input" } else { "arguments" }, arguments);
             }
             Self::Image { data, .. } => {

@@ -57,7 +57,7 @@ impl<'l> Writer<'l> {
             match &said.part.kind {
                 PartKind::Text(text) if said.instructions => {
                     o.text("type", "text");
-                    o.pieces("text", &["<system>\n", text, "\n</system>"]);
+                    o.pieces("text", &["\n<system>\n", text, "\n</system>\n"]);
                 }
                 PartKind::ToolCall(call) => self.tool_use(call, o)?,
                 PartKind::ToolResult(result) => self.tool_result(result, o)?,

@@ -47,7 +47,7 @@ impl<'l> Writer<'l> {
         match &said.part.kind {
             PartKind::Foreign { raw, .. } => a.raw(*raw),
             PartKind::Text(text) if said.instructions => {
-                a.object(|o| o.pieces("text", &["<system>\n", text, "\n</system>"]));
+                a.object(|o| o.pieces("text", &["\n<system>\n", text, "\n</system>\n"]));
             }
             PartKind::ToolCall(call) => a.object(|o| o.object("toolUse", |o| self.tool_use(call, o)))?,
             PartKind::ToolResult(result) => {

@@ -70,7 +70,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
             match &said.part.kind {
                 PartKind::Foreign { raw, .. } => a.raw(*raw),
                 PartKind::Text(text) if said.instructions => {
-                    a.object(|o| o.pieces("text", &["<system>\n", text, "\n</system>"]));
+                    a.object(|o| o.pieces("text", &["\n<system>\n", text, "\n</system>\n"]));
                 }
                 _ => a.object(|o| self.content(said.part, o)),
             }

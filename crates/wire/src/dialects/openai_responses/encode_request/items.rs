@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     canonical::{
-        Call, Content, Document, Family, Field, Image, LossReport, Media, Part, PartKind, Role, Signature,
-        ToolCall, ToolResult, Turn, Unsupported, content::content_place, ids::Ids,
+        Call, Content, Document, Family, Field, Image, LossReport, Media, NameParts, Part, PartKind, Role,
+        Signature, ToolCall, ToolResult, Turn, Unsupported, content::content_place, ids::Ids, split_name,
     },
     dialect::Dialect,
     json::out::{ArrayOut, ObjectOut},
@@ -171,7 +171,9 @@ impl<'w> Writer<'w> {
                 if call.custom { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
             o.text("type", kind);
             o.text("call_id", &id);
-            o.text("name", &call.name);
+            let NameParts { namespace, name } = split_name(&call.name);
+            o.text("name", name);
+            o.text_if("namespace", namespace);
             let empty = !call.custom && call.arguments.trim().is_empty();
             o.text(input, if empty { "{}" } else { &call.arguments });
         });

@@ -2,7 +2,7 @@
 
 use super::{Encoder, Entry, MOST_KEPT, address, send};
 use crate::{
-    canonical::Logprob,
+    canonical::{Logprob, split_name},
     dialects::openai_responses::object::{Item, Said, summary},
     json::out::ObjectOut,
     sse::MAX_EVENT,
@@ -192,7 +192,7 @@ impl Encoder {
         let Item::Call { id, arguments, name, .. } = &self.items[at].item else { return };
         send(&mut self.sequence, "function_call_arguments.done", out, |o| {
             address(id, at, o);
-            o.text("name", name);
+            o.text("name", split_name(name).name);
             o.text("arguments", arguments);
         });
         self.item_done(at, out);
