@@ -22,15 +22,13 @@ class Gemini:
             parts.append(types.Part.from_bytes(data=ask.image, mime_type="image/png"))
         return [types.Content(role="user", parts=parts)]
 
+    def result(self, call: Call, result: str) -> types.Part:
+        """What a tool gave, with the id of its call where it has one."""
+        response = types.FunctionResponse(id=call.id or None, name=call.name, response={"output": result})
+        return types.Part(function_response=response)
+
     def follow(self, ask: Ask, answer: Answer, results: list[str]) -> list:
-        told = [
-            types.Part(
-                function_response=types.FunctionResponse(
-                    id=call.id or None, name=call.name, response={"output": result}
-                )
-            )
-            for call, result in zip(answer.calls, results, strict=True)
-        ]
+        told = [self.result(call, result) for call, result in zip(answer.calls, results, strict=True)]
         return [*self.first(ask), answer.native, types.Content(role="user", parts=told)]
 
     def config(self, ask: Ask) -> types.GenerateContentConfig:
@@ -89,3 +87,12 @@ class Gemini:
             answer.finish = "tool_calls"
         answer.native = types.Content(role="model", parts=parts)
         return answer
+
+
+class ByHand(Gemini):
+    """The loop of tools as Google's guide writes it: a result has the name of its function and no id."""
+
+    title = "Gemini, tool loop by hand"
+
+    def result(self, call: Call, result: str) -> types.Part:
+        return types.Part.from_function_response(name=call.name, response={"output": result})

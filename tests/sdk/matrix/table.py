@@ -69,6 +69,8 @@ def page(clients: list[type], results: Results) -> str:
             "",
             *table(clients, results),
             "",
+            "[Coding agents](agents.md) are driven before the same providers by `make agents-test`.",
+            "",
             "## Columns",
             "",
             *columns(clients, results),
