@@ -66,6 +66,8 @@ pub enum Event<'a> {
         name: Text<'a>,
         /// The seal on the step.
         signature: Option<Signature<'a>>,
+        /// Whether the tool is free-form: its input is a text of any form then, and no JSON.
+        custom: bool,
     },
     /// More of a call's arguments.
     CallArguments {

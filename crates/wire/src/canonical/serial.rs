@@ -168,7 +168,9 @@ impl Serial {
                 Waiting::Signature(signature) => sink(Event::Signature { choice, signature }),
                 Waiting::Redacted(signature) => sink(Event::Redacted { choice, signature }),
                 Waiting::Call { call, id, name, signature, arguments, ended } => {
-                    sink(Event::CallStart { choice, call, id: id.into(), name: name.into(), signature });
+                    // No dialect in which blocks never overlap has free-form tools.
+                    let (id, name, custom) = (id.into(), name.into(), false);
+                    sink(Event::CallStart { choice, call, id, name, signature, custom });
                     if !arguments.is_empty() {
                         sink(Event::CallArguments { choice, call, fragment: arguments.into() });
                     }
@@ -205,6 +207,7 @@ mod tests {
             id: format!("id{call}").into(),
             name: "f".into(),
             signature: None,
+            custom: false,
         }
     }
 

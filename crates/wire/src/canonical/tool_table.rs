@@ -97,9 +97,9 @@ impl ToolTable {
     #[must_use]
     pub fn restore_event<'e>(&'e self, event: Event<'e>) -> Event<'e> {
         match event {
-            Event::CallStart { choice, call, id, name, signature } => {
+            Event::CallStart { choice, call, id, name, signature, custom } => {
                 let name = self.original(&name).map_or(name, Text::Borrowed);
-                Event::CallStart { choice, call, id, name, signature }
+                Event::CallStart { choice, call, id, name, signature, custom }
             }
             other => other,
         }
@@ -261,6 +261,7 @@ mod tests {
                 id: "c".into(),
                 name: Text::Borrowed(&sent),
                 signature: None,
+                custom: false,
             };
             assert!(
                 matches!(table.restore_event(start), Event::CallStart { name, .. } if name == LONG),

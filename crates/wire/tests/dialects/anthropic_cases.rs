@@ -164,7 +164,14 @@ fn case_15_a_call_cut_by_the_limit_is_left_out_of_a_plain_answer_and_stays_in_a_
     let stream = streamed(
         Anthropic,
         &[
-            Event::CallStart { choice, call: 0, id: "a".into(), name: "f".into(), signature: None },
+            Event::CallStart {
+                choice,
+                call: 0,
+                id: "a".into(),
+                name: "f".into(),
+                signature: None,
+                custom: false,
+            },
             Event::CallArguments { choice, call: 0, fragment: "{\"x\": \"un".into() },
             finish(Finish::Length),
         ],
@@ -176,7 +183,14 @@ fn case_15_a_call_cut_by_the_limit_is_left_out_of_a_plain_answer_and_stays_in_a_
 #[test]
 fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
     let choice = 0;
-    let start = |call| Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None };
+    let start = |call| Event::CallStart {
+        choice,
+        call,
+        id: "".into(),
+        name: "f".into(),
+        signature: None,
+        custom: false,
+    };
     let part =
         |call, fragment: &'static str| Event::CallArguments { choice, call, fragment: fragment.into() };
     let stream = streamed(

@@ -150,7 +150,14 @@ fn case_8_and_9_another_familys_seals_come_back_and_go_nowhere_else() {
 #[test]
 fn case_23_calls_that_grow_side_by_side_become_blocks_one_after_the_other() {
     let choice = 0;
-    let start = |call| Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None };
+    let start = |call| Event::CallStart {
+        choice,
+        call,
+        id: "".into(),
+        name: "f".into(),
+        signature: None,
+        custom: false,
+    };
     let part =
         |call, fragment: &'static str| Event::CallArguments { choice, call, fragment: fragment.into() };
     let mut encoder = codec(Bedrock).stream_encoder(envelope());

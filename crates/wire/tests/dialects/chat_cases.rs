@@ -81,7 +81,14 @@ fn case_3_and_15_empty_arguments_are_an_object_and_cut_ones_stay_cut() {
     let answer = answered(OpenAiChat, &reply(parts, Finish::Length));
     assert_eq!(answer["choices"][0]["finish_reason"], "length");
     assert_eq!(answer["choices"][0]["message"]["tool_calls"][1]["function"]["arguments"], "{\"x\": \"un");
-    let start = |call| Event::CallStart { choice: 0, call, id: "".into(), name: "f".into(), signature: None };
+    let start = |call| Event::CallStart {
+        choice: 0,
+        call,
+        id: "".into(),
+        name: "f".into(),
+        signature: None,
+        custom: false,
+    };
     let ended = streamed(OpenAiChat, &[start(0), start(1), finish(Finish::ToolCalls)]);
     let expected = ["call call_0192aa_0_0 f ", "call call_0192aa_0_1 f {}{}"];
     assert_eq!(read(OpenAiChat, events(&ended)).parts.len(), expected.len());
@@ -152,7 +159,14 @@ fn case_8_and_10_another_familys_seals_come_back_in_the_id() {
     let events = [
         Event::Reasoning { choice: 0, text: "hm".into() },
         Event::Signature { choice: 0, signature: sealed(Family::Anthropic).unwrap() },
-        Event::CallStart { choice: 0, call: 0, id: "call_1".into(), name: "f".into(), signature: None },
+        Event::CallStart {
+            choice: 0,
+            call: 0,
+            id: "call_1".into(),
+            name: "f".into(),
+            signature: None,
+            custom: false,
+        },
     ];
     let carried = streamed(OpenAiChat, &events);
     let id = streamed(OpenAiChat, &events[2..]);
@@ -248,6 +262,7 @@ fn case_23_and_24_calls_grow_side_by_side_and_text_around_them_is_one() {
         id: id.into(),
         name: "f".into(),
         signature: None,
+        custom: false,
     };
     let more =
         |call, fragment: &'static str| Event::CallArguments { choice: 0, call, fragment: fragment.into() };

@@ -250,6 +250,7 @@ fn case_23_calls_that_grow_side_by_side_come_one_after_the_other() {
         id: "".into(),
         name: name.into(),
         signature: None,
+        custom: false,
     };
     let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
     let text = |text: &'static str| Event::Text { choice, text: text.into() };

@@ -93,6 +93,7 @@ fn case_23_calls_that_grow_side_by_side_come_whole_and_in_order() {
         id: "".into(),
         name: name.into(),
         signature: None,
+        custom: false,
     };
     let grow = |call, text: &'static str| Event::CallArguments { choice, call, fragment: text.into() };
     for event in [
@@ -119,7 +120,7 @@ fn what_a_stream_keeps_is_bounded() {
     let mut encoder = codec(Gemini).stream_encoder(envelope());
     let (mut out, mut last, choice, call) = (Vec::new(), Vec::new(), 0, 0);
     encoder.event(
-        &Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None },
+        &Event::CallStart { choice, call, id: "".into(), name: "f".into(), signature: None, custom: false },
         &mut out,
     );
     let fragment = "x".repeat(1 << 20);

@@ -13,6 +13,7 @@ mod claude_pairs;
 mod claude_thoughts;
 mod cohere;
 mod cohere_cases;
+mod custom_calls;
 mod fields_page;
 mod fixtures;
 mod gemini;

@@ -103,7 +103,8 @@ fn tools_come_out_of_their_namespace_and_calls_of_them_go_back_into_it() {
         let mut stream = codec(OpenAiResponses).stream_encoder(envelope());
         let mut out = Vec::new();
         let name = Text::Borrowed(spawn[0]);
-        let start = Event::CallStart { choice: 0, call: 0, id: "c9".into(), name, signature: None };
+        let start =
+            Event::CallStart { choice: 0, call: 0, id: "c9".into(), name, signature: None, custom: false };
         stream.event(&table.restore_event(start), &mut out);
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains(r#""name":"spawn","namespace":"agents""#), "{to:?} {out}");

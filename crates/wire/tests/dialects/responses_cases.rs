@@ -105,7 +105,14 @@ fn case_12_and_15_refusals_filters_and_limits_have_their_status() {
         (&cut["status"], &cut["output"][0]["arguments"]),
         (&json!("incomplete"), &json!("{\"x\": \"un"))
     );
-    let start = Event::CallStart { choice: 0, call: 0, id: "a".into(), name: "f".into(), signature: None };
+    let start = Event::CallStart {
+        choice: 0,
+        call: 0,
+        id: "a".into(),
+        name: "f".into(),
+        signature: None,
+        custom: false,
+    };
     let last = retold(&[start.clone(), finish(Finish::Length)]).pop().unwrap();
     assert_eq!(
         (&last["type"], &last["response"]["output"][0]["arguments"]),
@@ -153,7 +160,7 @@ fn case_22_a_schema_is_not_strict_unless_it_was() {
 fn case_23_calls_grow_side_by_side() {
     let start = |call, id: &'static str| {
         let (id, name) = (id.into(), "f".into());
-        Event::CallStart { choice: 0, call, id, name, signature: None }
+        Event::CallStart { choice: 0, call, id, name, signature: None, custom: false }
     };
     let more = |call, text: &'static str| Event::CallArguments { choice: 0, call, fragment: text.into() };
     let all = [

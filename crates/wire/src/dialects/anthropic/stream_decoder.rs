@@ -150,7 +150,7 @@ impl Decoder {
                 let call = self.count;
                 self.count += 1;
                 let id = begun("id").unwrap_or_default();
-                sink(Event::CallStart { choice, call, id, name, signature: None });
+                sink(Event::CallStart { choice, call, id, name, signature: None, custom: false });
                 let input = block.peek("input").filter(|input| !is_empty(*input));
                 self.calls.insert(index, (call, input.is_some()));
                 if let Some(input) = input {

@@ -82,7 +82,7 @@ impl Writer {
                 self.begin("redacted_thinking", out, |o| o.text("data", &data));
                 self.stop_block(out);
             }
-            Event::CallStart { choice: 0, call, id, name, signature } => {
+            Event::CallStart { choice: 0, call, id, name, signature, .. } => {
                 let at = usize::try_from(*call).unwrap_or(usize::MAX);
                 let id = call_id(id, at, signature.as_ref(), &self.envelope);
                 self.close(out);

@@ -117,7 +117,7 @@ impl Decoder {
         self.count += 1;
         self.calls.insert(index, (call, false));
         let id = text(tool, "toolUseId").unwrap_or_default();
-        sink(Event::CallStart { choice: 0, call, id, name, signature: None });
+        sink(Event::CallStart { choice: 0, call, id, name, signature: None, custom: false });
         Ok(())
     }
 

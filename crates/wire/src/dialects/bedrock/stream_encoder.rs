@@ -90,7 +90,7 @@ impl Writer {
                 self.delta(out, |o| o.object("reasoningContent", |o| o.text("redactedContent", &data)));
                 self.close(out);
             }
-            Event::CallStart { choice: 0, call, id, name, signature } => {
+            Event::CallStart { choice: 0, call, id, name, signature, .. } => {
                 let at = usize::try_from(*call).unwrap_or(usize::MAX);
                 let id = call_id(id, at, signature.as_ref(), &self.envelope);
                 self.close(out);

@@ -101,7 +101,7 @@ impl Decoder {
         let ToolCall { id, name, arguments, .. } = decode_response::call(json, &place)?;
         self.calls.push(index);
         let (choice, Some(call)) = (0, self.number(index)) else { return Ok(()) };
-        sink(Event::CallStart { choice, call, id, name, signature: None });
+        sink(Event::CallStart { choice, call, id, name, signature: None, custom: false });
         if !arguments.is_empty() {
             sink(Event::CallArguments { choice, call, fragment: arguments });
         }

@@ -150,7 +150,7 @@ fn part(part: Part<'_>, choice: u32, calls: &mut u32, sink: &mut Events<'_>) {
         PartKind::ToolCall(ToolCall { id, name, arguments, signature, .. }) => {
             let call = *calls;
             *calls = calls.saturating_add(1);
-            sink(Event::CallStart { choice, call, id, name, signature });
+            sink(Event::CallStart { choice, call, id, name, signature, custom: false });
             sink(Event::CallArguments { choice, call, fragment: arguments });
             sink(Event::CallEnd { choice, call });
         }

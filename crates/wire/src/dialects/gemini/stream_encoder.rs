@@ -167,7 +167,7 @@ impl Encoder {
     /// Collects a call. What exceeds the bound is broken: the client hears so at the end.
     fn grow(&mut self, event: &Event<'_>) {
         match event {
-            Event::CallStart { choice, call, id, name, signature } => {
+            Event::CallStart { choice, call, id, name, signature, .. } => {
                 let pending = Pending {
                     id: id.to_string(),
                     name: name.to_string(),

@@ -219,7 +219,7 @@ impl Decoder {
         // The form before there were several calls; it is its own only fragment list.
         if let Some(function) = delta.take("function_call").map(Json::object).transpose()?.flatten() {
             let open = self.open(slot, Some(0), "")?;
-            fragment(choice, open, function, None, sink);
+            Fragment { fields: function, signature: None, custom: false }.tell(choice, open, sink);
         }
         Ok(())
     }
@@ -244,10 +244,13 @@ impl Decoder {
         let index = call.take("index").and_then(Json::u64);
         let id = text(call, "id").unwrap_or_default();
         let signature = google_signature(call);
-        let function = call.take("function").or(call.take("custom"));
+        let free_form = call.take("custom");
+        let custom = free_form.is_some();
+        let function = call.take("function").or(free_form);
         let Some(function) = function.map(Json::object).transpose()?.flatten() else { return Ok(()) };
         let open = self.open(slot, index, &id)?;
-        fragment(slot.choice, open, function, signature, sink);
+        let fragment = Fragment { fields: function, signature, custom };
+        fragment.tell(slot.choice, open, sink);
         Ok(())
     }
 
@@ -296,24 +299,29 @@ enum Opened {
     Now(u32, String),
 }
 
-fn fragment(
-    choice: u32,
-    open: Opened,
-    mut function: Fields<'_>,
-    signature: Option<crate::canonical::Signature<'_>>,
-    sink: &mut Events<'_>,
-) {
-    let call = match open {
-        Opened::Before(call) => call,
-        Opened::Now(call, id) => {
-            let name = text(&mut function, "name").unwrap_or_default();
-            sink(Event::CallStart { choice, call, id: id.into(), name, signature });
-            call
+/// A piece of a call.
+struct Fragment<'a> {
+    fields: Fields<'a>,
+    signature: Option<crate::canonical::Signature<'a>>,
+    /// Whether the tool is free-form.
+    custom: bool,
+}
+
+impl Fragment<'_> {
+    fn tell(self, choice: u32, open: Opened, sink: &mut Events<'_>) {
+        let Self { fields: mut function, signature, custom } = self;
+        let call = match open {
+            Opened::Before(call) => call,
+            Opened::Now(call, id) => {
+                let name = text(&mut function, "name").unwrap_or_default();
+                sink(Event::CallStart { choice, call, id: id.into(), name, signature, custom });
+                call
+            }
+        };
+        let fragment = arguments(function.take("arguments").or(function.take("input")));
+        if !fragment.is_empty() {
+            sink(Event::CallArguments { choice, call, fragment });
         }
-    };
-    let fragment = arguments(function.take("arguments").or(function.take("input")));
-    if !fragment.is_empty() {
-        sink(Event::CallArguments { choice, call, fragment });
     }
 }
 

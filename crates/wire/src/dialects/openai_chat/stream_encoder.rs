@@ -34,6 +34,8 @@ struct Answer {
     seals: PendingSignatures,
     /// Calls that have no arguments yet.
     bare: Vec<u32>,
+    /// Calls of free-form tools.
+    custom: Vec<u32>,
 }
 
 impl Encoder {
@@ -124,20 +126,21 @@ impl Encoder {
         self.delta(index, out, |o| o.text(key, text));
     }
 
-    fn start(&mut self, at: CallIndex, call: ToolCallRef<'_>, out: &mut Vec<u8>) {
+    fn start(&mut self, at: CallIndex, call: ToolCallRef<'_>, custom: bool, out: &mut Vec<u8>) {
         let id = minted(call.id, &self.envelope, at.choice.into(), at.call.into());
         let seal = std::sync::Arc::clone(&self.envelope.seal);
         let answer = self.answer(at.choice, out);
         answer.said = true;
-        answer.bare.push(at.call);
+        if custom { &mut answer.custom } else { &mut answer.bare }.push(at.call);
         call.signature.into_iter().for_each(|signature| answer.seals.push(SignedPart::Call, signature));
         let id = answer.seals.onto(&id, &*seal);
         self.call(at, out, |o| {
             o.text("id", &id);
-            o.text("type", "function");
-            o.object("function", |o| {
+            let (kind, input) = words(custom);
+            o.text("type", kind);
+            o.object(kind, |o| {
                 o.text("name", call.name);
-                o.text("arguments", "");
+                o.text(input, "");
             });
         });
     }
@@ -146,8 +149,10 @@ impl Encoder {
         if fragment.is_empty() {
             return;
         }
-        self.answer(at.choice, out).bare.retain(|bare| *bare != at.call);
-        self.call(at, out, |o| o.object("function", |o| o.text("arguments", fragment)));
+        let answer = self.answer(at.choice, out);
+        answer.bare.retain(|bare| *bare != at.call);
+        let (kind, input) = words(answer.custom.contains(&at.call));
+        self.call(at, out, |o| o.object(kind, |o| o.text(input, fragment)));
     }
 
     fn call(&mut self, at: CallIndex, out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectOut<'_>)) {
@@ -199,9 +204,9 @@ impl StreamEncoder for Encoder {
             Event::Redacted { choice, signature } => {
                 self.answer(*choice, out).seals.push(SignedPart::Redacted, signature);
             }
-            Event::CallStart { choice, call, id, name, signature } => {
+            Event::CallStart { choice, call, id, name, signature, custom } => {
                 let at = CallIndex { choice: *choice, call: *call };
-                self.start(at, ToolCallRef { id, name, signature: signature.as_ref() }, out);
+                self.start(at, ToolCallRef { id, name, signature: signature.as_ref() }, *custom, out);
             }
             Event::CallArguments { choice, call, fragment } => {
                 self.arguments(CallIndex { choice: *choice, call: *call }, fragment, out);
@@ -249,4 +254,9 @@ impl StreamEncoder for Encoder {
         }
         terminal.extend_from_slice(b"data: [DONE]\n\n");
     }
+}
+
+/// How a call's kind and its input are called.
+const fn words(custom: bool) -> (&'static str, &'static str) {
+    if custom { ("custom", "input") } else { ("function", "arguments") }
 }

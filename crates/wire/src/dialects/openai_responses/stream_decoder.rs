@@ -204,9 +204,8 @@ impl Decoder {
         if open.call.is_none() {
             open.call = Some(next);
             self.calls += 1;
-            let (choice, call) = (0, (next, call));
-            let (id, name) = (call.1.id, call.1.name);
-            sink(Event::CallStart { choice, call: call.0, id, name, signature: None });
+            let crate::canonical::ToolCall { id, name, custom, .. } = call;
+            sink(Event::CallStart { choice: 0, call: next, id, name, signature: None, custom });
         }
         Ok(())
     }

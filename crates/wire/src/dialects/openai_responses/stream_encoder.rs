@@ -137,10 +137,10 @@ impl StreamEncoder for Encoder {
             Event::Reasoning { choice: 0, text } => self.think(text, out),
             Event::Signature { choice: 0, signature } => self.seal(signature, false, out),
             Event::Redacted { choice: 0, signature } => self.seal(signature, true, out),
-            Event::CallStart { choice: 0, call, id, name, signature } => {
+            Event::CallStart { choice: 0, call, id, name, signature, custom } => {
                 let at = self.items.len();
                 let begun = ToolCallRef { id, name, signature: signature.as_ref() };
-                let item = Item::call(&self.envelope, at, begun, false);
+                let item = Item::call(&self.envelope, at, begun, *custom);
                 self.add(item, Some(*call), out);
             }
             Event::CallArguments { choice: 0, call, fragment } => self.arguments(*call, fragment, out),

@@ -171,11 +171,12 @@ impl Encoder {
     pub(super) fn arguments(&mut self, call: u32, fragment: &str, out: &mut Vec<u8>) {
         let Some(at) = self.call(call).filter(|_| !fragment.is_empty()) else { return };
         let room = self.room(fragment.len());
-        let Item::Call { id, arguments, .. } = &mut self.items[at].item else { return };
+        let Item::Call { id, arguments, custom, .. } = &mut self.items[at].item else { return };
         if room {
             arguments.push_str(fragment);
         }
-        send(&mut self.sequence, "function_call_arguments.delta", out, |o| {
+        let kind = if *custom { "custom_tool_call_input.delta" } else { "function_call_arguments.delta" };
+        send(&mut self.sequence, kind, out, |o| {
             address(id, at, o);
             o.text("delta", fragment);
         });
@@ -185,16 +186,23 @@ impl Encoder {
     /// (docs/spec/cases.md#case-3, #case-15).
     pub(super) fn call_done(&mut self, call: u32, cut: bool, out: &mut Vec<u8>) {
         let Some(at) = self.call(call) else { return };
-        let bare = matches!(&self.items[at].item, Item::Call { arguments, .. } if arguments.is_empty());
+        let bare = matches!(&self.items[at].item, Item::Call { arguments, custom: false, .. } if arguments.is_empty());
         if bare && !cut {
             self.arguments(call, "{}", out);
         }
-        let Item::Call { id, arguments, name, .. } = &self.items[at].item else { return };
-        send(&mut self.sequence, "function_call_arguments.done", out, |o| {
-            address(id, at, o);
-            o.text("name", split_name(name).name);
-            o.text("arguments", arguments);
-        });
+        let Item::Call { id, arguments, name, custom, .. } = &self.items[at].item else { return };
+        if *custom {
+            send(&mut self.sequence, "custom_tool_call_input.done", out, |o| {
+                address(id, at, o);
+                o.text("input", arguments);
+            });
+        } else {
+            send(&mut self.sequence, "function_call_arguments.done", out, |o| {
+                address(id, at, o);
+                o.text("name", split_name(name).name);
+                o.text("arguments", arguments);
+            });
+        }
         self.item_done(at, out);
     }
 
