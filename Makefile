@@ -12,9 +12,10 @@ TOOLS := target/tools
 VENV := .venv
 NPM := tests/sdk/js/node_modules
 AGENTS := tests/agents
+FRAMEWORKS := tests/frameworks
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-.PHONY: help run up down test lint bench bench-instructions chaos-routing chaos-money money-model fuzz servers rust-test sdk-test compatibility agents-test deploy-test compose-test advisories
+.PHONY: help run up down test lint bench bench-instructions chaos-routing chaos-money money-model fuzz servers rust-test sdk-test compatibility agents-test frameworks-test deploy-test compose-test advisories
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,10 @@ agents-test: $(VENV)/.installed $(AGENTS)/node_modules/.installed $(AGENTS)/.ven
 	cargo build --workspace --bins
 	$(AGENTS)/without-network $(VENV)/bin/python -m pytest -q $(AGENTS)
 
+frameworks-test: $(FRAMEWORKS)/.venv/.installed ## run LangChain, LlamaIndex, PydanticAI, instructor, OpenAI Agents and mem0 before all dialects; 600 MB, three minutes
+	cargo build --workspace --bins
+	$(FRAMEWORKS)/.venv/bin/python -m pytest -q $(FRAMEWORKS)
+
 deploy-test: servers $(VENV)/.installed ## check manifests, compose file and dashboards against schemas and the binaries of the last build; check links
 	$(VENV)/bin/python -m pytest -q tests/deploy
 
@@ -86,10 +91,11 @@ $(AGENTS)/node_modules/.installed: $(AGENTS)/package.json
 	cd $(AGENTS) && npm install --no-package-lock --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-$(AGENTS)/.venv/.installed: $(AGENTS)/requirements.txt $(VENV)/.installed
-	@echo 'installing into $(AGENTS)/.venv:' && cat $(AGENTS)/requirements.txt
-	python3 -m venv $(AGENTS)/.venv
-	$(AGENTS)/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $(AGENTS)/requirements.txt
+# Each beside its requirements, since they need other versions of the same packages.
+$(AGENTS)/.venv/.installed $(FRAMEWORKS)/.venv/.installed: %/.venv/.installed: %/requirements.txt $(VENV)/.installed
+	@echo 'installing into $*/.venv:' && cat $*/requirements.txt
+	python3 -m venv $*/.venv
+	$*/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $*/requirements.txt
 	@touch $@
 
 lint: $(TOOLS)/.cargo-deny-$(CARGO_DENY) $(TOOLS)/.cargo-machete-$(CARGO_MACHETE) ## run every static check

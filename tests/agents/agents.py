@@ -3,32 +3,14 @@
 import json
 import os
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.providers import Recorder
+from six_providers import Gateway
 
 HERE = Path(__file__).resolve().parent
 # A debug build, and Node.js programs of many megabytes, on a busy machine.
 SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """Where the gateway is, a key for it, and what reached the simulator behind it."""
-
-    url: str
-    key: str
-    recorder: Recorder
-    log: Path
-
-    def script(self, model: str, steps: list[dict]) -> None:
-        """What the simulator answers as this model, one step for each request."""
-        request = urllib.request.Request(
-            f"{self.recorder.address}/_sim/script/{model}", data=json.dumps(steps).encode(), method="PUT"
-        )
-        urllib.request.urlopen(request, timeout=10).close()
 
 
 @dataclass(frozen=True)

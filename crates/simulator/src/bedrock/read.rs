@@ -20,7 +20,8 @@ pub(super) fn read(request: &SimRequest<'_>) -> Result<CanonicalRequest, Problem
         stops: stops.filter_map(Value::as_str).map(str::to_owned).collect(),
         single_call: more["tool_choice"]["disable_parallel_tool_use"] == true,
         tools: tools(&json["toolConfig"]),
-        choice: choice(&json["toolConfig"]["toolChoice"]),
+        choice: claudes_choice(&more["tool_choice"])
+            .unwrap_or_else(|| choice(&json["toolConfig"]["toolChoice"])),
         format: match &more["output_config"]["format"]["schema"] {
             Value::Null => format(&json["outputConfig"])?,
             schema => Format::Schema(schema.clone()),
@@ -74,6 +75,15 @@ fn tools(config: &Value) -> Vec<Tool> {
         Some(Tool { name: spec["name"].as_str()?.to_owned(), schema: spec["inputSchema"]["json"].clone() })
     };
     config["tools"].as_array().into_iter().flatten().filter_map(one).collect()
+}
+
+/// The choice in Claude's own words, where it stands beside Bedrock's.
+fn claudes_choice(choice: &Value) -> Option<Choice> {
+    match (choice["type"].as_str()?, choice["name"].as_str()) {
+        ("any", _) => Some(Choice::Required(Vec::new())),
+        ("tool", Some(name)) => Some(Choice::Required(vec![name.to_owned()])),
+        _ => None,
+    }
 }
 
 fn choice(choice: &Value) -> Choice {
