@@ -53,7 +53,7 @@ agents-test: $(VENV)/.installed $(AGENTS)/node_modules/.installed $(AGENTS)/.ven
 	cargo build --workspace --bins
 	$(AGENTS)/without-network $(VENV)/bin/python -m pytest -q $(AGENTS)
 
-frameworks-test: $(FRAMEWORKS)/.venv/.installed ## run LangChain, LlamaIndex, PydanticAI, instructor, OpenAI Agents and mem0 before all dialects; 600 MB, three minutes
+frameworks-test: $(FRAMEWORKS)/.venv/.installed $(FRAMEWORKS)/node_modules/.installed ## run six frameworks for Python and the Vercel AI SDK before all dialects; 600 MB, three minutes
 	cargo build --workspace --bins
 	$(FRAMEWORKS)/.venv/bin/python -m pytest -q $(FRAMEWORKS)
 
@@ -89,6 +89,12 @@ $(AGENTS)/node_modules/.installed: $(AGENTS)/package.json
 	@command -v npm >/dev/null || scripts/install-quietly nodejs npm
 	@echo 'installing into $(AGENTS):' && grep -E '^ +"[^"]+": "[0-9]' $(AGENTS)/package.json
 	cd $(AGENTS) && npm install --no-package-lock --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(FRAMEWORKS)/node_modules/.installed: $(FRAMEWORKS)/package-lock.json
+	@command -v npm >/dev/null || scripts/install-quietly nodejs npm
+	@echo 'installing into $(FRAMEWORKS):' && grep -E '^ +"[^"]+": "[0-9]' $(FRAMEWORKS)/package.json
+	cd $(FRAMEWORKS) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # Each beside its requirements, since they need other versions of the same packages.
