@@ -58,4 +58,5 @@ on_both! {
     debts::what_was_too_little_is_carried
     debts::what_comes_back_late_gives_nothing_of_others
     debts::over_ten_minutes_the_mean_keeps_the_limit
+    debts::a_debt_of_ages_is_told_as_three_years
 }

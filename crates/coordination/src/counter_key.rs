@@ -19,8 +19,8 @@ const MAX_COUNT: u64 = 1_000_000_000;
 const MAX_COST: u64 = 1_000_000_000;
 /// The longest that a lease or a record of health lasts.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(86_400);
-/// The longest time a rule may have: three years, far from where doubles lose microseconds.
-const MAX_MICROS: u64 = 100_000_000_000_000;
+/// The longest time a rule may have and a client is told: three years, far from where doubles lose microseconds.
+pub(crate) const MAX_MICROS: u64 = 100_000_000_000_000;
 
 /// Where a claim is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +162,7 @@ impl<'a> KeyedClaim<'a> {
             Algorithm::Gcra { rate, .. } => (used * SECOND).div_ceil(rate),
             Algorithm::Concurrency { .. } => 0,
         };
-        let full_in = Duration::from_micros(micros);
+        let full_in = Duration::from_micros(micros.min(MAX_MICROS));
         Level { limit: self.claim.limit, kind: self.claim.kind(), most, used, window, full_in }
     }
 

@@ -104,3 +104,14 @@ pub(super) async fn over_ten_minutes_the_mean_keeps_the_limit(bench: &Bench) {
     }
     assert!((90_000..=101_000).contains(&total), "{total}");
 }
+
+pub(super) async fn a_debt_of_ages_is_told_as_three_years(bench: &Bench) {
+    let limit =
+        Claim { unit: Unit::Tokens, ..claim(Rule::DebtWindow { n: 1, period: Duration::from_secs(86_400) }) };
+    let permit = bench.ask(&[of(1, &limit)]).await.unwrap();
+    correct(bench, &limit, permit, 1_000_000_000_000, 1_000_000_000_000).await;
+    let told = denied(bench.ask(from_ref(&of(1, &limit))).await);
+    assert_eq!(told.retry_after, Duration::from_micros(100_000_000_000_000));
+    bench.advance(Duration::from_secs(86_400 * 400));
+    assert_eq!(bench.passed(1, &of(1, &limit)).await, 0);
+}

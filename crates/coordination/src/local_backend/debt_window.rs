@@ -1,6 +1,6 @@
 //! At most n in any interval of a period, for costs that are known only afterwards: what goes beyond n is carried.
 
-use crate::counter_key::WINDOW_SLOTS;
+use crate::counter_key::{MAX_MICROS, WINDOW_SLOTS};
 
 /// [`WINDOW_SLOTS`] as the length of an array.
 const SLOTS: usize = 65;
@@ -41,11 +41,12 @@ impl DebtWindow {
         for slot in oldest..=self.newest {
             let count = *self.count(slot);
             if count >= rest {
-                return Some((slot + WINDOW_SLOTS * (turns + 1)) * width - now);
+                let free = slot.saturating_add(WINDOW_SLOTS.saturating_mul(turns + 1)).saturating_mul(width);
+                return Some((free - now).min(MAX_MICROS));
             }
             rest -= count;
         }
-        Some(WINDOW_SLOTS * (turns + 1) * width)
+        Some(WINDOW_SLOTS.saturating_mul(turns + 1).saturating_mul(width).min(MAX_MICROS))
     }
 
     /// Counts them, now.
@@ -116,6 +117,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_debt_of_ages_overflows_nothing() {
+        let day = 86_400_000_000_u64.div_ceil(64);
+        let (mut window, now) = (DebtWindow::default(), 1_700_000_000_000_000);
+        for _ in 0..2_000 {
+            window.charge(now, day, 1, 1_000_000_000);
+        }
+        assert_eq!(window.wait(now, day, 1), Some(MAX_MICROS));
+        assert_eq!(window.used(), MOST_DEBT + 1);
+    }
 
     const PERIOD: u64 = 6_400;
     const WIDTH: u64 = PERIOD / 64;

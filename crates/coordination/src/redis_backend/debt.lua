@@ -1,7 +1,7 @@
 -- A window that carries debt: at most n units in any interval of 64 slots of `width`; what was charged beyond that, because
 -- the true cost came later, is carried and takes room as it comes free. A hash: t = newest slot, n = sum of all slots,
 -- d = debt, and the count of each slot under its number modulo 65. local_backend/debt_window.rs has the same in Rust.
-local DEBT_SLOTS, MOST_DEBT = 65, 1000000000000
+local DEBT_SLOTS, MOST_DEBT, LONGEST_WAIT = 65, 1000000000000, 100000000000000
 
 -- The window as it is in the slot of `now`, not yet written back.
 local function debt_open(key, n, width, now)
@@ -65,9 +65,9 @@ local function debt_wait(w, now)
   local rest = need - turns * w.n
   for s = w.newest - DEBT_SLOTS + 1, w.newest do
     rest = rest - w.count(s)
-    if rest <= 0 then return (s + DEBT_SLOTS * (turns + 1)) * w.width - now end
+    if rest <= 0 then return math.min((s + DEBT_SLOTS * (turns + 1)) * w.width - now, LONGEST_WAIT) end
   end
-  return DEBT_SLOTS * (turns + 1) * w.width
+  return math.min(DEBT_SLOTS * (turns + 1) * w.width, LONGEST_WAIT)
 end
 
 local function debt_charge(w, cost)
